@@ -1,0 +1,123 @@
+// Samples the input where each tap of each output pixel lands: the columns of the deformable convolution.
+//
+//     y = (oy·stride_h − pad_h + i·dil_h) + offset[b, 2·(g·taps + t) + 0, oy, ox]          t = i·kernel_width + j
+//     x = (ox·stride_w − pad_w + j·dil_w) + offset[b, 2·(g·taps + t) + 1, oy, ox]          g = c / channels_per_offset_group
+//     columns[(c, t), (b, oy, ox)] = mask[b, g·taps + t, oy, ox] · sample(input[b, c], y, x)
+//
+// Reads   input, offset, mask (1 without one): the windows of this chunk's images, channels and pixels.
+// Writes  columns: rows (c, t) counted from channel columns_channel_start, one column an output pixel of the chunk.
+// Runs    One invocation owns one (pixel, offset group, tap) and up to CHANNELS_PER_INVOCATION channels of that group. A
+//         workgroup is 64 neighbouring pixels of one (group, tap, channel block). Grid: pixel blocks fastest, then
+//         (group, tap) pairs, then channel blocks, folded.
+// Order   No barrier, no atomic; every element is written once, so the result does not depend on any order.
+//
+// Why this shape. The position, its range test and the four weights cost more than a channel's four products, and all channels
+// of an offset group share them: so an invocation computes them once and walks channels. Neighbouring lanes take neighbouring
+// pixels of one plane: their offset, mask and column accesses are consecutive, and their corners usually near each other.
+// The whole-number part of a position stays in integers until one conversion and one addition: a rounding there would move
+// the sample, and far from the origin of a large image an f32 has few bits left for the fraction.
+
+struct Im2colParams {
+    in_height: u32,
+    in_width: u32,
+    out_width: u32,
+    kernel_width: u32,
+    taps: u32,
+    stride_h: u32,
+    stride_w: u32,
+    pad_h: u32,
+    pad_w: u32,
+    dil_h: u32,
+    dil_w: u32,
+    out_pixels: u32,
+    pixel_start: u32,
+    pixels: u32,
+    columns_width: u32,
+    pixel_blocks: u32,
+    pair_start: u32,
+    pairs: u32,
+    channels_per_offset_group: u32,
+    channel_start: u32,
+    channel_end: u32,
+    columns_channel_start: u32,
+    input_image_stride: u32,
+    offset_image_stride: u32,
+    mask_image_stride: u32,
+    input_base: u32,
+    offset_base: u32,
+    mask_base: u32,
+    has_mask: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Im2colParams;
+/// [image, channel, in_height, in_width]
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+/// [image, (offset group, tap, y|x), out_height, out_width]
+@group(0) @binding(2) var<storage, read> offset: array<f32>;
+/// [image, (offset group, tap), out_height, out_width]
+@group(0) @binding(3) var<storage, read> mask: array<f32>;
+/// [(channel, tap), (image, pixel)]
+@group(0) @binding(4) var<storage, read_write> columns: array<f32>;
+
+const WORKGROUP_SIZE = 64u;
+const CHANNELS_PER_INVOCATION = 16u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid);
+    let column = (number % params.pixel_blocks) * WORKGROUP_SIZE + lane;
+    let pair_and_block = number / params.pixel_blocks;
+    let pair = params.pair_start + pair_and_block % params.pairs;
+    let block = pair_and_block / params.pairs;
+
+    let group = pair / params.taps;
+    let tap = pair % params.taps;
+    let group_start = group * params.channels_per_offset_group;
+    let block_start = group_start + block * CHANNELS_PER_INVOCATION;
+    // A spare workgroup of the folded grid has a block past its group's last channel, and nothing to do.
+    let first = max(block_start, params.channel_start);
+    let end = min(
+        min(block_start + CHANNELS_PER_INVOCATION, group_start + params.channels_per_offset_group),
+        params.channel_end,
+    );
+    if column >= params.columns_width || first >= end {
+        return;
+    }
+
+    let image = column / params.pixels;
+    let pixel_in_chunk = column % params.pixels;
+    let pixel = params.pixel_start + pixel_in_chunk;
+    let oy = pixel / params.out_width;
+    let ox = pixel % params.out_width;
+    let i = tap / params.kernel_width;
+    let j = tap % params.kernel_width;
+
+    let offset_y = params.offset_base + image * params.offset_image_stride
+        + 2u * (pair - params.pair_start) * params.out_pixels + pixel_in_chunk;
+    let y = f32(i32(oy * params.stride_h + i * params.dil_h) - i32(params.pad_h)) + offset[offset_y];
+    let x = f32(i32(ox * params.stride_w + j * params.dil_w) - i32(params.pad_w)) + offset[offset_y + params.out_pixels];
+    var scale = 1.0;
+    if params.has_mask != 0u {
+        scale = mask[params.mask_base + image * params.mask_image_stride
+            + (pair - params.pair_start) * params.out_pixels + pixel_in_chunk];
+    }
+
+    let corners = corners_at(y, x, params.in_height, params.in_width);
+    let plane_size = params.in_height * params.in_width;
+    for (var c = first; c < end; c++) {
+        var value = 0.0;
+        if corners.inside {
+            let plane = params.input_base + image * params.input_image_stride + (c - params.channel_start) * plane_size;
+            value = corners.weight.x * input[plane + corners.index.x]
+                + corners.weight.y * input[plane + corners.index.y]
+                + corners.weight.z * input[plane + corners.index.z]
+                + corners.weight.w * input[plane + corners.index.w];
+        }
+        let row = (c - params.columns_channel_start) * params.taps + tap;
+        columns[row * params.columns_width + column] = scale * value;
+    }
+}

@@ -1,0 +1,34 @@
+// Copies a buffer: the memory rate that other kernels are held against.
+//
+//     destination[n] = source[n]
+//
+// Reads   source.
+// Writes  destination.
+// Runs    One invocation owns one vec4; a workgroup is 64 consecutive ones; grid: count / 64, folded.
+// Order   No barrier, no atomic; every element is written once.
+//
+// Why this shape. Sixteen bytes a lane and consecutive lanes are the widest, most regular access there is.
+
+struct CopyParams {
+    count: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: CopyParams;
+/// [n]
+@group(0) @binding(1) var<storage, read> source: array<vec4<f32>>;
+/// [n]
+@group(0) @binding(2) var<storage, read_write> destination: array<vec4<f32>>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let n = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if n < params.count {
+        destination[n] = source[n];
+    }
+}

@@ -1,0 +1,58 @@
+// Multiplies and adds in registers and nothing else: the f32 multiply-add rate that other kernels are held against.
+//
+//     x ← x·a + b,   CHAINS independent vec4 chains, UNROLL times a trip
+//
+// Reads   nothing but the parameters.
+// Writes  sink: one element an invocation, so that the work cannot be dropped.
+// Runs    One invocation owns its chains; a workgroup is 64 of them; grid: invocations / 64, folded.
+// Order   No barrier, no atomic.
+//
+// Why this shape. A multiply-add takes several cycles to finish, and a unit can start one or two a cycle: it needs independent
+// chains to stay busy, and eight vec4 chains are 32 on a scalar machine. The factor 0.5 keeps the values bounded, and both
+// factors come from the parameters, so that no compiler can work the loop out beforehand.
+
+struct MultiplyAddParams {
+    trips: u32,
+    invocations: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: MultiplyAddParams;
+/// [invocation]
+@group(0) @binding(1) var<storage, read_write> sink: array<f32>;
+
+const WORKGROUP_SIZE = 64u;
+const CHAINS = 8u;
+const UNROLL = 4u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let invocation = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    let a = vec4<f32>(0.5 * f32(min(params.trips, 1u)));
+    let b = vec4<f32>(f32(invocation % 7u));
+    var x0 = b;
+    var x1 = b + 1.0;
+    var x2 = b + 2.0;
+    var x3 = b + 3.0;
+    var x4 = b + 4.0;
+    var x5 = b + 5.0;
+    var x6 = b + 6.0;
+    var x7 = b + 7.0;
+    for (var trip = 0u; trip < params.trips; trip++) {
+        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b); x3 = fma(x3, a, b);
+        x4 = fma(x4, a, b); x5 = fma(x5, a, b); x6 = fma(x6, a, b); x7 = fma(x7, a, b);
+        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b); x3 = fma(x3, a, b);
+        x4 = fma(x4, a, b); x5 = fma(x5, a, b); x6 = fma(x6, a, b); x7 = fma(x7, a, b);
+        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b); x3 = fma(x3, a, b);
+        x4 = fma(x4, a, b); x5 = fma(x5, a, b); x6 = fma(x6, a, b); x7 = fma(x7, a, b);
+        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b); x3 = fma(x3, a, b);
+        x4 = fma(x4, a, b); x5 = fma(x5, a, b); x6 = fma(x6, a, b); x7 = fma(x7, a, b);
+    }
+    if invocation < params.invocations {
+        let sum = x0 + x1 + x2 + x3 + x4 + x5 + x6 + x7;
+        sink[invocation] = sum.x + sum.y + sum.z + sum.w;
+    }
+}

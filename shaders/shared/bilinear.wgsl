@@ -1,0 +1,53 @@
+
+// Bilinear sampling of an image surrounded by zeros.
+//
+//     sample(y, x) = Σ over the four corners (y0|y1, x0|x1) of weight·pixel,   y0 = floor(y), y1 = y0 + 1, x alike
+//     weight       = (1 − dy | dy)·(1 − dx | dx),   dy = y − y0, dx = x − x0;   a corner outside the image counts 0
+//     sample       = 0 where y ≤ −1, y ≥ height, x ≤ −1 or x ≥ width, and where a coordinate is not finite
+//
+// The corners depend on the position alone, so one set serves every channel that is sampled there.
+
+struct Corners {
+    /// False where the sample is 0 whatever the image holds.
+    inside: bool,
+    /// Indices into one image plane, (y0,x0) (y0,x1) (y1,x0) (y1,x1); always within the plane.
+    index: vec4<u32>,
+    /// Bilinear weights in the same order, 0 for corners outside the image.
+    weight: vec4<f32>,
+}
+
+// WGSL lets an implementation assume that NaN and infinity never occur, so comparisons cannot be relied on to sort them out.
+// Their exponent bits can.
+fn is_finite(value: f32) -> bool {
+    return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
+}
+
+fn corners_at(y: f32, x: f32, height: u32, width: u32) -> Corners {
+    var corners: Corners;
+    corners.inside = is_finite(y) && is_finite(x)
+        && y > -1.0 && y < f32(height) && x > -1.0 && x < f32(width);
+    if corners.inside {
+        // In [−1, size − 1], so the conversions below are exact.
+        let y_floor = floor(y);
+        let x_floor = floor(x);
+        let dy = y - y_floor;
+        let dx = x - x_floor;
+        let y0 = i32(y_floor);
+        let x0 = i32(x_floor);
+        let last_y = i32(height) - 1;
+        let last_x = i32(width) - 1;
+        // A corner outside the image weighs 0 and borrows the index of its neighbour inside, a pixel that is read anyway:
+        // it cannot bring in a NaN that the sample would not have had.
+        let top = select(0.0, 1.0 - dy, y0 >= 0);
+        let bottom = select(0.0, dy, y0 < last_y);
+        let left = select(0.0, 1.0 - dx, x0 >= 0);
+        let right = select(0.0, dx, x0 < last_x);
+        corners.weight = vec4<f32>(top * left, top * right, bottom * left, bottom * right);
+        let row0 = u32(max(y0, 0)) * width;
+        let row1 = u32(min(y0 + 1, last_y)) * width;
+        let column0 = u32(max(x0, 0));
+        let column1 = u32(min(x0 + 1, last_x));
+        corners.index = vec4<u32>(row0 + column0, row0 + column1, row1 + column0, row1 + column1);
+    }
+    return corners;
+}

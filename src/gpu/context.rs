@@ -1,0 +1,182 @@
+//! The device: found or given, and the waits and error scopes that every other part goes through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pipeline::Pipelines;
+use crate::plan::DeviceLimits;
+use crate::{Error, Result};
+
+/// A GPU device and its queue. A cheap handle, `Send` and `Sync`; clones share the device and the pipelines compiled on it.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    shared: Arc<Shared>,
+    wait_timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Shared {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    limits: DeviceLimits,
+    pipelines: Pipelines,
+}
+
+/// How long a wait lasts before it gives up, unless [`Gpu::with_wait_timeout`] says otherwise.
+const DEFAULT_WAIT_TIMEOUT: Duration = Duration::from_secs(300);
+
+impl Gpu {
+    /// Finds an adapter and opens a device on it; blocks. See [`Gpu::new_async`].
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], [`Error::NoDevice`].
+    pub fn new() -> Result<Self> {
+        pollster::block_on(Self::new_async())
+    }
+
+    /// Finds an adapter and opens a device on it.
+    ///
+    /// wgpu's environment variables are respected: `WGPU_BACKEND`, `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF` and the rest; without
+    /// them the most powerful adapter is taken. The device has no feature and WebGPU's default limits, except that buffers and
+    /// bindings may be as large as the adapter allows.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] with what every backend said; [`Error::NoDevice`].
+    pub async fn new_async() -> Result<Self> {
+        let adapter = Self::default_adapter().await?;
+        let able = adapter.limits();
+        let required_limits = wgpu::Limits {
+            max_buffer_size: able.max_buffer_size,
+            max_storage_buffer_binding_size: able.max_storage_buffer_binding_size,
+            ..wgpu::Limits::default()
+        };
+        let descriptor = wgpu::DeviceDescriptor { label: Some("deform"), required_limits, ..Default::default() };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::NoDevice { adapter: adapter.get_info().name, reason: error.to_string() })?;
+        log::debug!("device on {:?}", adapter.get_info());
+        Ok(Self::from_wgpu(device, queue))
+    }
+
+    async fn default_adapter() -> Result<wgpu::Adapter> {
+        let instance = instance();
+        // wgpu has a function for this variable, which panics where the name fits no adapter.
+        if let Ok(name) = std::env::var("WGPU_ADAPTER_NAME") {
+            let adapters = instance.enumerate_adapters(backends()).await;
+            let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+            let wanted =
+                |adapter: &wgpu::Adapter| adapter.get_info().name.to_lowercase().contains(&name.to_lowercase());
+            let reason = format!("WGPU_ADAPTER_NAME is {name:?}, the adapters are {names:?}");
+            return adapters.into_iter().find(wanted).ok_or(Error::NoAdapter { reason });
+        }
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::from_env().unwrap_or(wgpu::PowerPreference::HighPerformance),
+            ..Default::default()
+        };
+        instance.request_adapter(&options).await.map_err(|error| Error::NoAdapter { reason: error.to_string() })
+    }
+
+    /// Takes the caller's device. No handler is installed on it, and nothing is submitted but by the verbs that say so.
+    ///
+    /// Every limit from WebGPU's defaults upwards will do; larger buffers and bindings are used where the device grants them.
+    #[must_use]
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        let granted = device.limits();
+        let limits = DeviceLimits {
+            max_binding_bytes: granted.max_storage_buffer_binding_size,
+            binding_alignment: u64::from(granted.min_storage_buffer_offset_alignment),
+            max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension,
+        };
+        let info = device.adapter_info();
+        let shared = Shared { device, queue, info, limits, pipelines: Pipelines::default() };
+        Self { shared: Arc::new(shared), wait_timeout: DEFAULT_WAIT_TIMEOUT }
+    }
+
+    /// This handle with another limit to how long [`Gpu::wait`] and downloads wait; 300 s unless set.
+    #[must_use]
+    pub fn with_wait_timeout(mut self, timeout: Duration) -> Self {
+        self.wait_timeout = timeout;
+        self
+    }
+
+    /// The adapters that wgpu sees on this machine; blocks.
+    #[must_use]
+    pub fn adapters() -> Vec<wgpu::Adapter> {
+        pollster::block_on(instance().enumerate_adapters(backends()))
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &wgpu::Device {
+        &self.shared.device
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.shared.queue
+    }
+
+    /// The adapter's name, type, driver and backend.
+    #[must_use]
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.shared.info
+    }
+
+    /// What plans for this device go by.
+    #[must_use]
+    pub fn limits(&self) -> &DeviceLimits {
+        &self.shared.limits
+    }
+
+    /// Blocks until everything submitted so far is done.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`]; [`Error::Device`] where the device is lost.
+    pub fn wait(&self) -> Result<()> {
+        self.wait_for(None)
+    }
+
+    pub(super) fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let poll = wgpu::PollType::Wait { submission_index, timeout: Some(self.wait_timeout) };
+        match self.device().poll(poll) {
+            Ok(_) => Ok(()),
+            Err(wgpu::PollError::Timeout) => Err(Error::Timeout { seconds: self.wait_timeout.as_secs() }),
+            Err(error) => Err(Error::Device { message: error.to_string() }),
+        }
+    }
+
+    pub(super) fn pipelines(&self) -> &Pipelines {
+        &self.shared.pipelines
+    }
+
+    /// Runs `work` and returns the first error that wgpu raised during it, so that none reaches a handler of the caller's.
+    pub(super) fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
+        let scopes = filters.map(|filter| self.device().push_error_scope(filter));
+        let value = work();
+        // Scopes are a stack; outside the web the popped futures are ready at once.
+        let errors: Vec<_> = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect();
+        match errors.first() {
+            None => Ok(value),
+            Some(error) => Err(Error::Device { message: error.to_string() }),
+        }
+    }
+}
+
+impl PartialEq for Gpu {
+    /// Whether both are handles of the same device.
+    fn eq(&self, other: &Self) -> bool {
+        self.shared.device == other.shared.device
+    }
+}
+
+fn backends() -> wgpu::Backends {
+    wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all())
+}
+
+fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
+}

@@ -1,0 +1,95 @@
+//! Pipelines: compiled once per device, and only those that some plan has asked for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Gpu;
+use crate::kernel::{Access, Kernel};
+use crate::{Error, Result};
+
+/// A compiled kernel and the layout its bind groups follow.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+/// The kernels compiled so far.
+#[derive(Debug, Default)]
+pub(super) struct Pipelines(Mutex<HashMap<&'static str, Arc<Pipeline>>>);
+
+impl Pipelines {
+    /// The kernel's pipeline, compiled at the first call. A second thread that asks meanwhile waits, so nothing compiles twice.
+    pub(super) fn get(&self, gpu: &Gpu, kernel: &Kernel) -> Result<Arc<Pipeline>> {
+        let mut compiled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = compiled.get(kernel.name) {
+            return Ok(Arc::clone(pipeline));
+        }
+        let pipeline = Arc::new(compile(gpu, kernel)?);
+        compiled.insert(kernel.name, Arc::clone(&pipeline));
+        Ok(pipeline)
+    }
+}
+
+fn compile(gpu: &Gpu, kernel: &Kernel) -> Result<Pipeline> {
+    let device = gpu.device();
+    let label = Some(kernel.name);
+    let uniform = wgpu::BufferBindingType::Uniform;
+    let storage = kernel.bindings.iter().map(|binding| {
+        let read_only = binding.access == Access::Read;
+        wgpu::BufferBindingType::Storage { read_only }
+    });
+    let entries: Vec<_> = std::iter::once(uniform)
+        .chain(storage)
+        .enumerate()
+        .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+            binding: binding as u32,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        })
+        .collect();
+    let compiled = gpu.checked(|| {
+        let source = wgpu::ShaderSource::Wgsl(kernel.source().into());
+        let module = create_module(device, wgpu::ShaderModuleDescriptor { label, source });
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                // Kernels write workgroup memory before they read it.
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    });
+    compiled.map_err(|error| match error {
+        Error::Device { message } => Error::Device { message: format!("compiling {}: {message}", kernel.name) },
+        other => other,
+    })
+}
+
+/// The crate's only unsafe code: two of the run-time checks that wgpu adds to a shader are left out. Bounds checks stay.
+#[allow(unsafe_code)]
+fn create_module(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
+    let checks = wgpu::ShaderRuntimeChecks {
+        // Counts every loop's trips so that none is endless. It keeps drivers from unrolling and slows the inner loops several
+        // times over on a CPU driver.
+        force_loop_bounding: false,
+        // Guards every division against 0.
+        int_div_checks: false,
+        ..wgpu::ShaderRuntimeChecks::checked()
+    };
+    // SAFETY: every loop of every kernel counts a u32 up by a constant to a bound that the plan keeps below MAX_LOOP_STEPS or
+    // that is a constant, so all end; every divisor is a parameter that the plan sets to at least 1, or a constant.
+    unsafe { device.create_shader_module_trusted(descriptor, checks) }
+}

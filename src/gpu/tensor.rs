@@ -1,0 +1,252 @@
+//! Arrays on the device: a range of a buffer with a shape and an element type.
+
+use std::fmt;
+
+use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
+
+use super::Gpu;
+use crate::{Error, Result};
+
+/// The element type of a [`Tensor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dtype {
+    /// IEEE 754 binary32.
+    F32,
+    /// IEEE 754 binary16. Tensors can hold it; no operator takes it yet.
+    F16,
+}
+
+impl Dtype {
+    /// Bytes of one element.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        })
+    }
+}
+
+/// A host type that tensors store: `f32` or [`half::f16`].
+pub trait Element: bytemuck::Pod + sealed::Sealed {
+    /// The matching element type.
+    const DTYPE: Dtype;
+}
+
+impl Element for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+}
+
+impl Element for half::f16 {
+    const DTYPE: Dtype = Dtype::F16;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for half::f16 {}
+}
+
+/// An array on the device, dense and row-major: the last axis is contiguous. A cheap handle; clones share the memory.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    gpu: Gpu,
+    buffer: wgpu::Buffer,
+    offset: u64,
+    shape: Vec<usize>,
+    dtype: Dtype,
+}
+
+impl Tensor {
+    /// Copies `elements` to the device.
+    ///
+    /// # Errors
+    /// [`Error::ElementCount`] where their number is not the product of `shape`; [`Error::BufferTooLarge`]; [`Error::Device`]
+    /// where memory runs out.
+    pub fn upload<T: Element>(gpu: &Gpu, shape: impl AsRef<[usize]>, elements: &[T]) -> Result<Self> {
+        let shape = shape.as_ref();
+        let expected = element_count(shape)?;
+        if elements.len() != expected {
+            return Err(Error::ElementCount { shape: shape.to_vec(), expected, got: elements.len() });
+        }
+        let tensor = Self::new(gpu, shape, T::DTYPE)?;
+        let mut bytes: std::borrow::Cow<'_, [u8]> = bytemuck::cast_slice(elements).into();
+        if !bytes.len().is_multiple_of(4) {
+            // Writes are whole words; an odd number of f16 ends in half of one.
+            let whole_words = bytes.len().next_multiple_of(4);
+            bytes.to_mut().resize(whole_words, 0);
+        }
+        gpu.checked(|| gpu.queue().write_buffer(&tensor.buffer, 0, &bytes))?;
+        Ok(tensor)
+    }
+
+    /// A tensor of zeros.
+    ///
+    /// # Errors
+    /// [`Error::BufferTooLarge`]; [`Error::Device`] where memory runs out.
+    pub fn new(gpu: &Gpu, shape: impl AsRef<[usize]>, dtype: Dtype) -> Result<Self> {
+        let shape = shape.as_ref();
+        // WebGPU binds no empty range, so even an empty tensor has a word.
+        let bytes = (element_count(shape)? as u64).saturating_mul(dtype.bytes()).checked_next_multiple_of(4);
+        let bytes = bytes.unwrap_or(u64::MAX).max(4);
+        let limit = gpu.device().limits().max_buffer_size;
+        if bytes > limit {
+            return Err(Error::BufferTooLarge { bytes, limit });
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some("deform tensor"), size: bytes, usage, mapped_at_creation: false };
+        let buffer = gpu.checked(|| gpu.device().create_buffer(&descriptor))?;
+        Ok(Self { gpu: gpu.clone(), buffer, offset: 0, shape: shape.to_vec(), dtype })
+    }
+
+    /// A part of the caller's own buffer, from byte `offset`, as a tensor. The buffer must be of `gpu`'s device.
+    ///
+    /// # Errors
+    /// [`Error::UnsuitableBuffer`] where the buffer lacks `STORAGE` usage, is too short, or `offset` is not a multiple of the
+    /// device's `min_storage_buffer_offset_alignment`.
+    pub fn from_buffer(
+        gpu: &Gpu,
+        buffer: wgpu::Buffer,
+        offset: u64,
+        shape: impl AsRef<[usize]>,
+        dtype: Dtype,
+    ) -> Result<Self> {
+        let shape = shape.as_ref();
+        let alignment = gpu.limits().binding_alignment;
+        let end = (element_count(shape)? as u64)
+            .saturating_mul(dtype.bytes())
+            .checked_next_multiple_of(4)
+            .and_then(|bytes| bytes.max(4).checked_add(offset));
+        let unsuitable = if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+            Some(format!("its usage is {:?}, without STORAGE", buffer.usage()))
+        } else if !offset.is_multiple_of(alignment) {
+            Some(format!("offset {offset} is not a multiple of {alignment}"))
+        } else if end.is_none_or(|end| end > buffer.size()) {
+            Some(format!("{shape:?} of {dtype} from byte {offset} does not fit into {} bytes", buffer.size()))
+        } else {
+            None
+        };
+        match unsuitable {
+            Some(reason) => Err(Error::UnsuitableBuffer { reason }),
+            None => Ok(Self { gpu: gpu.clone(), buffer, offset, shape: shape.to_vec(), dtype }),
+        }
+    }
+
+    /// Copies the elements back to the host; blocks until all earlier work on the queue that they depend on is done.
+    ///
+    /// # Errors
+    /// [`Error::Dtype`] where `T` is not what the tensor stores; [`Error::Timeout`]; [`Error::Device`].
+    pub fn download<T: Element>(&self) -> Result<Vec<T>> {
+        let (readback, submission) = self.start_readback::<T>()?;
+        self.gpu.wait_for(Some(submission))?;
+        readback.finish(self)
+    }
+
+    /// Copies the elements back to the host without blocking the caller. The future needs no particular executor: a thread of
+    /// its own waits for the device. Dropping it abandons the copy.
+    ///
+    /// # Errors
+    /// As [`Tensor::download`].
+    pub async fn download_async<T: Element>(&self) -> Result<Vec<T>> {
+        let (readback, submission) = self.start_readback::<T>()?;
+        let gpu = self.gpu.clone();
+        let (sender, waited) = oneshot_channel();
+        // The receiver is gone where the future was dropped; then nobody wants the answer.
+        std::thread::spawn(move || drop(sender.send(gpu.wait_for(Some(submission)))));
+        waited.receive().await.unwrap_or_else(|| Err(lost_callback()))?;
+        readback.finish(self)
+    }
+
+    fn start_readback<T: Element>(&self) -> Result<(Readback, wgpu::SubmissionIndex)> {
+        if T::DTYPE != self.dtype {
+            return Err(Error::Dtype { operand: "tensor", expected: T::DTYPE, got: self.dtype });
+        }
+        let device = self.gpu.device();
+        let size = self.bytes().next_multiple_of(4).max(4);
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let label = Some("deform download");
+        self.gpu.checked(|| {
+            let staging =
+                device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false });
+            let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+            encoder.copy_buffer_to_buffer(&self.buffer, self.offset, &staging, 0, size);
+            let submission = self.gpu.queue().submit([encoder.finish()]);
+            let (sender, mapped) = oneshot_channel();
+            staging.map_async(wgpu::MapMode::Read, .., move |result| drop(sender.send(result)));
+            (Readback { staging, mapped }, submission)
+        })
+    }
+
+    /// The sizes of the axes.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The element type.
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The bytes of all elements.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shape.iter().product::<usize>() as u64 * self.dtype.bytes()
+    }
+
+    /// The device it lives on.
+    #[must_use]
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// The buffer it lies in.
+    #[must_use]
+    pub fn buffer(&self) -> &wgpu::Buffer {
+        &self.buffer
+    }
+
+    /// The byte of the buffer at which it starts.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+/// A copy on its way back: a buffer that the host can map, and the word that it is mapped.
+struct Readback {
+    staging: wgpu::Buffer,
+    mapped: OneshotReceiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Readback {
+    /// Takes the elements, once the wait for the copy has ended (which is when wgpu runs the mapping's callback).
+    fn finish<T: Element>(self, tensor: &Tensor) -> Result<Vec<T>> {
+        let device_error = |message: String| Error::Device { message };
+        let answer = pollster::block_on(self.mapped.receive()).ok_or_else(lost_callback)?;
+        answer.map_err(|error| device_error(error.to_string()))?;
+        let view = self.staging.get_mapped_range(..).map_err(|error| device_error(error.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view[..tensor.bytes() as usize]))
+    }
+}
+
+fn lost_callback() -> Error {
+    Error::Device { message: "the device was lost before the download finished".into() }
+}
+
+fn element_count(shape: &[usize]) -> Result<usize> {
+    let too_large = Error::TooLarge { what: "the number of elements".into(), got: u64::MAX, limit: isize::MAX as u64 };
+    shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).ok_or(too_large)
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+pub mod gpu;
+pub mod kernel;
+pub mod ops;
+pub mod plan;
+
+pub use error::{Error, Result};
+pub use gpu::{CommandEncoder, Dtype, Element, Gpu, Tensor, wgpu};
+pub use ops::deform_conv2d::{Algorithm, DeformConv2d, Inputs, Options};
+pub use ops::roofline::Roofline;

@@ -1,0 +1,163 @@
+//! Deformable convolution, v1 and v2, as torchvision's `deform_conv2d` computes it.
+//!
+//! ```text
+//! y = (oy·stride_h − pad_h + i·dil_h) + offset[b, 2·(g·taps + t) + 0, oy, ox]      t = i·kernel_width + j
+//! x = (ox·stride_w − pad_w + j·dil_w) + offset[b, 2·(g·taps + t) + 1, oy, ox]      g = c / (in_channels / offset_groups)
+//! output[b, o, oy, ox] = bias[o] + Σ_{c, i, j} weight[o, c, i, j] · mask[b, g·taps + t, oy, ox] · sample(input[b, c], y, x)
+//! ```
+//!
+//! The sum runs over the input channels of o's weight group. `sample` is bilinear interpolation of the image surrounded by
+//! zeros: 0 where `y ≤ −1`, `y ≥ in_height`, `x ≤ −1` or `x ≥ in_width`, and a corner outside the image counts 0.
+//! A tap whose offset is NaN or infinite contributes 0 (torchvision's CPU code crashes there). The whole-number part of a
+//! position is exact; one f32 addition adds the offset.
+
+mod geometry;
+mod plan;
+pub mod reference;
+
+use std::sync::Arc;
+
+pub use geometry::{Geometry, Inputs};
+pub use plan::plan;
+
+use crate::gpu::{CommandEncoder, Engine, Prepared};
+use crate::plan::Plan;
+use crate::{Dtype, Error, Gpu, Result, Tensor};
+
+/// How the taps are laid out, and how the work is to be done. Pairs are `[height, width]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Input pixels between neighbouring output pixels. Default 1.
+    pub stride: [usize; 2],
+    /// Input pixels that the first tap lies outside the image, on both sides. Default 0.
+    pub padding: [usize; 2],
+    /// Input pixels between neighbouring taps. Default 1.
+    pub dilation: [usize; 2],
+    /// The algorithm. Default [`Algorithm::Auto`].
+    pub algorithm: Algorithm,
+    /// The most bytes of workspace a plan may ask for. Default 64 MiB. Less memory means more, smaller steps.
+    pub workspace_limit: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            stride: [1, 1],
+            padding: [0, 0],
+            dilation: [1, 1],
+            algorithm: Algorithm::default(),
+            workspace_limit: 64 << 20,
+        }
+    }
+}
+
+/// How the output is computed. The result is the same up to f32 rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// The plan decides.
+    #[default]
+    Auto,
+    /// Sample into a column buffer, then multiply: im2col and matmul, in chunks that fit the workspace.
+    Columns,
+}
+
+/// The operator on one device. A cheap handle, `Send` and `Sync`: clones and threads share its plans.
+///
+/// The first call with a new geometry plans it, compiles the kernels that the device has not compiled yet, and keeps both.
+#[derive(Debug, Clone)]
+pub struct DeformConv2d {
+    engine: Arc<Engine<(Geometry, Options)>>,
+}
+
+impl DeformConv2d {
+    /// The operator on `gpu`. Compiles nothing yet.
+    #[must_use]
+    pub fn new(gpu: &Gpu) -> Self {
+        Self { engine: Arc::new(Engine::new(gpu)) }
+    }
+
+    /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates it, records and submits. Does
+    /// not wait; [`Tensor::download`] and [`Gpu::wait`] do.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`] and [`plan`]; [`Error::Dtype`] for operands that are not f32; [`Error::OtherDevice`];
+    /// [`Error::BufferTooLarge`] for the output; [`Error::Device`].
+    pub fn forward(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<Tensor> {
+        let (geometry, prepared) = self.prepared(inputs, options)?;
+        let output = Tensor::new(self.engine.gpu(), geometry.output_shape(), Dtype::F32)?;
+        self.engine.submit(&prepared, &operands(inputs, &output))?;
+        Ok(output)
+    }
+
+    /// Records the computation into the caller's encoder: no allocation of device memory, no submission, no wait.
+    ///
+    /// `output` is written, `workspace` is scratch of at least [`DeformConv2d::prepare`]'s `workspace_bytes`; neither may share a
+    /// buffer with any other operand. Several recordings in one submission may share a workspace. A geometry that was never
+    /// prepared is prepared first, which allocates its uniforms and may compile.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::forward`]; [`Error::Axis`] for an output of another shape; [`Error::WorkspaceTooSmall`];
+    /// [`Error::Aliased`].
+    pub fn record_forward(
+        &self,
+        encoder: &mut CommandEncoder,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+        workspace: &Tensor,
+        options: Options,
+    ) -> Result<()> {
+        let (geometry, prepared) = self.prepared(inputs, options)?;
+        check_output(output, &geometry)?;
+        prepared.record(self.engine.gpu(), encoder, &operands(inputs, output), workspace)
+    }
+
+    /// Plans a call of these shapes, compiles what it needs and uploads its uniforms, so that recording it does none of that.
+    /// The plan tells the workspace it needs.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`] and [`plan`]; [`Error::Device`] where a kernel does not compile.
+    pub fn prepare(&self, shapes: &Inputs<&[usize]>, options: Options) -> Result<Plan> {
+        let geometry = Geometry::new(shapes, &options)?;
+        Ok(self.prepared_for(geometry, options)?.plan().clone())
+    }
+
+    fn prepared(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<(Geometry, Arc<Prepared>)> {
+        let shapes = inputs.map(|tensor| tensor.shape());
+        let geometry = Geometry::new(&shapes, &options)?;
+        inputs.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor))?;
+        Ok((geometry, self.prepared_for(geometry, options)?))
+    }
+
+    fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
+        let limits = self.engine.gpu().limits();
+        self.engine.prepare(&(geometry, options), || plan(&geometry, &options, limits))
+    }
+}
+
+fn operands<'a>(inputs: &Inputs<&'a Tensor>, output: &'a Tensor) -> Vec<(&'static str, &'a Tensor)> {
+    inputs.named().map(|(operand, &tensor)| (operand, tensor)).chain([("output", output)]).collect()
+}
+
+fn check_dtype(operand: &'static str, tensor: &Tensor) -> Result<()> {
+    match tensor.dtype() {
+        Dtype::F32 => Ok(()),
+        got => Err(Error::Dtype { operand, expected: Dtype::F32, got }),
+    }
+}
+
+fn check_output(output: &Tensor, geometry: &Geometry) -> Result<()> {
+    let operand = "output";
+    check_dtype(operand, output)?;
+    let expected = geometry.output_shape();
+    if output.shape().len() != expected.len() {
+        return Err(Error::Rank { operand, expected: expected.len(), got: output.shape().len() });
+    }
+    let axes = output.shape().iter().zip(expected).enumerate();
+    match axes.into_iter().find(|(_, (got, expected))| *got != expected) {
+        Some((axis, (&got, expected))) => {
+            Err(Error::Axis { operand, axis, expected, got, because: "the output's shape" })
+        }
+        None => Ok(()),
+    }
+}

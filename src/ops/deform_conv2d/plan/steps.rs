@@ -1,0 +1,216 @@
+//! One chunk's dispatches: im2col into the workspace, matmul out of it, each cut where a window or a loop would grow too long.
+
+use std::ops::Range;
+
+use super::{Chunk, Columns, Len, split};
+use crate::kernel::deform_conv2d::{
+    CHANNELS_PER_INVOCATION, IM2COL, Im2colParams, MATMUL, MatmulParams, TILE_K, TILE_M, TILE_N, matmul_loop_steps,
+};
+use crate::plan::{MAX_LOOP_STEPS, Step, WORKSPACE};
+
+impl Columns<'_> {
+    /// Samples the chunk's channels; several steps where the input, offset or mask of all of them would pass a window.
+    pub(super) fn im2col_steps(&self, chunk: &Chunk, steps: &mut Vec<Step>) {
+        let g = self.geometry;
+        let taps = g.taps() as u64;
+        let group = g.channels_per_offset_group() as u64;
+        let out_pixels = g.out_pixels() as u64;
+        let images = chunk.images.len();
+        let channels_per_step = if images > 1 { chunk.channels.len() } else { self.window / g.in_pixels() as u64 };
+        // A window over n pairs spans 2n − 1 whole planes of the offset and the chunk's pixels of the last.
+        let planes = 1 + (self.window - chunk.pixels.len()) / out_pixels;
+        let pairs_per_step = if images > 1 { u64::MAX } else { planes / 2 };
+        for channels in split(chunk.channels.clone(), channels_per_step) {
+            let pairs = channels.start / group * taps..((channels.end - 1) / group + 1) * taps;
+            for pairs in split(pairs, pairs_per_step) {
+                steps.push(self.im2col(chunk, channels.clone(), pairs));
+            }
+        }
+    }
+
+    fn im2col(&self, chunk: &Chunk, channels: Range<u64>, pairs: Range<u64>) -> Step {
+        let g = self.geometry;
+        let in_pixels = g.in_pixels() as u64;
+        let out_pixels = g.out_pixels() as u64;
+        let taps = g.taps() as u64;
+        let image = chunk.images.start;
+        let more_images = chunk.images.len() - 1;
+        let pixels = chunk.pixels.len();
+
+        let input_image_stride = g.in_channels as u64 * in_pixels;
+        let (input, input_base) = self.limits.window(
+            "input",
+            image * input_image_stride + channels.start * in_pixels,
+            more_images * input_image_stride + channels.len() * in_pixels,
+        );
+        let mask_image_stride = g.offset_groups as u64 * taps * out_pixels;
+        let offset_image_stride = 2 * mask_image_stride;
+        let (offset, offset_base) = self.limits.window(
+            "offset",
+            image * offset_image_stride + 2 * pairs.start * out_pixels + chunk.pixels.start,
+            more_images * offset_image_stride + (2 * pairs.len() - 1) * out_pixels + pixels,
+        );
+        let (mask, mask_base) = if g.has_mask {
+            self.limits.window(
+                "mask",
+                image * mask_image_stride + pairs.start * out_pixels + chunk.pixels.start,
+                more_images * mask_image_stride + (pairs.len() - 1) * out_pixels + pixels,
+            )
+        } else {
+            // Something must be bound; the kernel does not read it.
+            (offset, 0)
+        };
+        let (columns, _) = self.limits.window(WORKSPACE, 0, self.rows(chunk) * chunk.width());
+
+        let pixel_blocks = chunk.width().div_ceil(u64::from(IM2COL.workgroup_size));
+        let channel_blocks = (g.channels_per_offset_group() as u64).div_ceil(u64::from(CHANNELS_PER_INVOCATION));
+        let params = Im2colParams {
+            in_height: g.in_height as u32,
+            in_width: g.in_width as u32,
+            out_width: g.out_width as u32,
+            kernel_width: g.kernel_width as u32,
+            taps: taps as u32,
+            stride_h: g.stride[0] as u32,
+            stride_w: g.stride[1] as u32,
+            pad_h: g.padding[0] as u32,
+            pad_w: g.padding[1] as u32,
+            dil_h: g.dilation[0] as u32,
+            dil_w: g.dilation[1] as u32,
+            out_pixels: out_pixels as u32,
+            pixel_start: chunk.pixels.start as u32,
+            pixels: pixels as u32,
+            columns_width: chunk.width() as u32,
+            pixel_blocks: pixel_blocks as u32,
+            pair_start: pairs.start as u32,
+            pairs: pairs.len() as u32,
+            channels_per_offset_group: g.channels_per_offset_group() as u32,
+            channel_start: channels.start as u32,
+            channel_end: channels.end as u32,
+            columns_channel_start: chunk.channels.start as u32,
+            input_image_stride: input_image_stride as u32,
+            offset_image_stride: offset_image_stride as u32,
+            mask_image_stride: mask_image_stride as u32,
+            input_base,
+            offset_base,
+            mask_base,
+            has_mask: u32::from(g.has_mask),
+        };
+        Step {
+            kernel: &IM2COL,
+            params: params.words(),
+            windows: vec![input, offset, mask, columns],
+            workgroups: self.limits.fold(pixel_blocks * pairs.len() * channel_blocks),
+        }
+    }
+
+    /// Multiplies the chunk's columns; several steps where weight or output would pass a window, or the sum a loop's bound.
+    pub(super) fn matmul_steps(&self, chunk: &Chunk, steps: &mut Vec<Step>) {
+        let g = self.geometry;
+        let taps = g.taps() as u64;
+        let group_channels = g.channels_per_group() as u64;
+        let group_rows = g.out_channels_per_group() as u64;
+        let out_pixels = g.out_pixels() as u64;
+        let groups = chunk.channels.start / group_channels..(chunk.channels.end - 1) / group_channels + 1;
+        // The rows of one weight group in the column buffer, as a range of the group's own rows.
+        let first = chunk.channels.start % group_channels * taps;
+        let depth = first..first + self.rows(chunk) / groups.len();
+
+        let out_rows = if chunk.images.len() > 1 {
+            g.out_channels as u64
+        } else {
+            1 + (self.window - chunk.pixels.len()) / out_pixels
+        };
+        let rows_per_step = out_rows.min(self.window / (group_channels * taps)).max(1);
+        let groups_per_step = (rows_per_step / group_rows).max(1);
+        for k in split(depth.clone(), max_matmul_depth()) {
+            for groups_of_step in split(groups.clone(), groups_per_step) {
+                for rows in split(0..group_rows, rows_per_step) {
+                    let columns_group = groups_of_step.start - groups.start;
+                    let columns_row = columns_group * depth.len() + k.start - depth.start;
+                    steps.push(self.matmul(chunk, groups_of_step.clone(), rows, k.clone(), columns_row, depth.len()));
+                }
+            }
+        }
+    }
+
+    fn matmul(
+        &self,
+        chunk: &Chunk,
+        groups: Range<u64>,
+        rows: Range<u64>,
+        depth: Range<u64>,
+        columns_row: u64,
+        columns_rows_per_group: u64,
+    ) -> Step {
+        let g = self.geometry;
+        let out_pixels = g.out_pixels() as u64;
+        let width = chunk.width();
+        let group_rows = g.out_channels_per_group() as u64;
+        let weight_row_stride = (g.channels_per_group() * g.taps()) as u64;
+        // From the first group's first row to the last group's last.
+        let first_row = groups.start * group_rows + rows.start;
+        let row_span = (groups.len() - 1) * group_rows + rows.len();
+
+        let (weight, weight_base) = self.limits.window(
+            "weight",
+            first_row * weight_row_stride + depth.start,
+            (row_span - 1) * weight_row_stride + depth.len(),
+        );
+        let (columns, columns_base) = self.limits.window(
+            WORKSPACE,
+            columns_row * width,
+            ((groups.len() - 1) * columns_rows_per_group + depth.len()) * width,
+        );
+        let output_image_stride = g.out_channels as u64 * out_pixels;
+        let (output, output_base) = self.limits.window(
+            "output",
+            chunk.images.start * output_image_stride + first_row * out_pixels + chunk.pixels.start,
+            (chunk.images.len() - 1) * output_image_stride + (row_span - 1) * out_pixels + chunk.pixels.len(),
+        );
+        let (bias, bias_base) = if g.has_bias {
+            self.limits.window("bias", first_row, row_span)
+        } else {
+            // Something must be bound; the kernel does not read it.
+            (weight, 0)
+        };
+
+        let row_tiles = rows.len().div_ceil(u64::from(TILE_M));
+        let column_tiles = width.div_ceil(u64::from(TILE_N));
+        let tiles = row_tiles * column_tiles * groups.len();
+        assert!(matmul_loop_steps(depth.len() as u32) <= MAX_LOOP_STEPS, "a loop that Mesa would cut short");
+        let params = MatmulParams {
+            rows: rows.len() as u32,
+            columns_width: width as u32,
+            depth: depth.len() as u32,
+            row_tiles: row_tiles as u32,
+            column_tiles: column_tiles as u32,
+            tiles: tiles as u32,
+            pixels: chunk.pixels.len() as u32,
+            weight_row_stride: weight_row_stride as u32,
+            weight_group_stride: (group_rows * weight_row_stride) as u32,
+            columns_group_stride: (columns_rows_per_group * width) as u32,
+            output_row_stride: out_pixels as u32,
+            output_group_stride: (group_rows * out_pixels) as u32,
+            output_image_stride: output_image_stride as u32,
+            weight_base,
+            columns_base,
+            output_base,
+            bias_base,
+            bias_group_stride: group_rows as u32,
+            has_bias: u32::from(g.has_bias),
+            accumulate: u32::from(depth.start > 0),
+        };
+        Step {
+            kernel: &MATMUL,
+            params: params.words(),
+            windows: vec![weight, columns, bias, output],
+            workgroups: self.limits.fold(tiles),
+        }
+    }
+}
+
+/// Column rows that one matmul step may sum over.
+fn max_matmul_depth() -> u64 {
+    let steps_per_tile = matmul_loop_steps(2 * TILE_K) - matmul_loop_steps(TILE_K);
+    u64::from((MAX_LOOP_STEPS - 1) / steps_per_tile * TILE_K)
+}

@@ -1,0 +1,265 @@
+//! The truth on the CPU: plain loops over the definition, summed in f64. Slow on purpose; every fast path is held against it.
+//!
+//! Its own truth is torchvision's: the stored cases under `tests/golden` prove the values and all five gradients.
+
+use super::{Geometry, Inputs};
+
+/// The operator on host slices, all of the lengths that the geometry says.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference<'a> {
+    geometry: &'a Geometry,
+    inputs: Inputs<&'a [f32]>,
+    exact_positions: bool,
+}
+
+/// The gradients of a loss by every operand, given the loss's gradient by the output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradients {
+    /// `[batch, in_channels, in_height, in_width]`
+    pub input: Vec<f64>,
+    /// As the offset.
+    pub offset: Vec<f64>,
+    /// As the weight.
+    pub weight: Vec<f64>,
+    /// As the mask, where there is one.
+    pub mask: Option<Vec<f64>>,
+    /// `[out_channels]`, where there is a bias.
+    pub bias: Option<Vec<f64>>,
+}
+
+/// A position in the image, split into its cell and the fractions within it.
+struct Position {
+    y0: i64,
+    x0: i64,
+    dy: f64,
+    dx: f64,
+    /// Whether the sample can be other than 0.
+    inside: bool,
+}
+
+impl<'a> Reference<'a> {
+    /// Positions are rounded to f32 once, as the kernels round them; everything else is f64.
+    ///
+    /// # Panics
+    /// Where a slice's length is not what the geometry says.
+    #[must_use]
+    pub fn new(geometry: &'a Geometry, inputs: Inputs<&'a [f32]>) -> Self {
+        let g = geometry;
+        let mask = g.batch * g.offset_groups * g.taps() * g.out_pixels();
+        assert_eq!(inputs.input.len(), g.batch * g.in_channels * g.in_pixels(), "elements of input");
+        assert_eq!(inputs.offset.len(), 2 * mask, "elements of offset");
+        assert_eq!(inputs.weight.len(), g.out_channels * g.channels_per_group() * g.taps(), "elements of weight");
+        assert_eq!(inputs.mask.map(<[f32]>::len), g.has_mask.then_some(mask), "elements of mask");
+        assert_eq!(inputs.bias.map(<[f32]>::len), g.has_bias.then_some(g.out_channels), "elements of bias");
+        Self { geometry, inputs, exact_positions: false }
+    }
+
+    /// Without the rounding of positions: what a computation in f64 throughout gives, such as the stored cases.
+    #[must_use]
+    pub fn with_exact_positions(mut self) -> Self {
+        self.exact_positions = true;
+        self
+    }
+
+    /// The output, `[batch, out_channels, out_height, out_width]`.
+    #[must_use]
+    pub fn forward(&self) -> Vec<f64> {
+        let g = self.geometry;
+        let mut output = Vec::with_capacity(g.output_shape().iter().product());
+        for b in 0..g.batch {
+            for o in 0..g.out_channels {
+                for oy in 0..g.out_height {
+                    for ox in 0..g.out_width {
+                        output.push(self.output_at([b, o, oy, ox]));
+                    }
+                }
+            }
+        }
+        output
+    }
+
+    /// One element of the output, at `[b, o, oy, ox]`.
+    #[must_use]
+    pub fn output_at(&self, [b, o, oy, ox]: [usize; 4]) -> f64 {
+        let g = self.geometry;
+        let first_channel = o / g.out_channels_per_group() * g.channels_per_group();
+        let mut sum = self.inputs.bias.map_or(0.0, |bias| f64::from(bias[o]));
+        for c in 0..g.channels_per_group() {
+            for tap in 0..g.taps() {
+                sum += self.weight(o, c, tap) * self.column(b, first_channel + c, tap, oy, ox);
+            }
+        }
+        sum
+    }
+
+    /// The five gradients.
+    ///
+    /// ```text
+    /// grad_bias[o]  = Σ_{b,oy,ox} grad_output            grad_weight = grad_output · columnᵀ
+    /// grad_column   = weightᵀ · grad_output              grad_mask   = Σ_{c in offset group} grad_column · sample
+    /// grad_offset_y = Σ_{c in offset group} mask · grad_column · ∂sample/∂y                          grad_offset_x alike
+    /// grad_input    = mask · grad_column, scattered to the four corners with the bilinear weights
+    /// ```
+    ///
+    /// Where the position is a whole number the derivative by it is the right-hand one. At exactly −1 it is torchvision's: not 0,
+    /// although the sample is.
+    ///
+    /// # Panics
+    /// Where `grad_output` has not as many elements as the output.
+    #[must_use]
+    pub fn backward(&self, grad_output: &[f32]) -> Gradients {
+        let g = self.geometry;
+        assert_eq!(grad_output.len(), g.output_shape().iter().product::<usize>(), "elements of grad_output");
+        let mut gradients = Gradients {
+            input: vec![0.0; self.inputs.input.len()],
+            offset: vec![0.0; self.inputs.offset.len()],
+            weight: vec![0.0; self.inputs.weight.len()],
+            mask: self.inputs.mask.map(|mask| vec![0.0; mask.len()]),
+            bias: self.inputs.bias.map(|bias| vec![0.0; bias.len()]),
+        };
+        for b in 0..g.batch {
+            for oy in 0..g.out_height {
+                for ox in 0..g.out_width {
+                    let grad_at = |o: usize| {
+                        f64::from(grad_output[((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox])
+                    };
+                    if let Some(bias) = &mut gradients.bias {
+                        bias.iter_mut().enumerate().for_each(|(o, grad)| *grad += grad_at(o));
+                    }
+                    for c in 0..g.in_channels {
+                        for tap in 0..g.taps() {
+                            self.backward_tap(&mut gradients, grad_at, b, c, tap, oy, ox);
+                        }
+                    }
+                }
+            }
+        }
+        gradients
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the loop indices of one term")]
+    fn backward_tap(
+        &self,
+        gradients: &mut Gradients,
+        grad_at: impl Fn(usize) -> f64,
+        b: usize,
+        c: usize,
+        tap: usize,
+        oy: usize,
+        ox: usize,
+    ) {
+        let g = self.geometry;
+        let group = c / g.channels_per_group();
+        let channel_in_group = c % g.channels_per_group();
+        let column = self.column(b, c, tap, oy, ox);
+        let mut grad_column = 0.0;
+        for o in group * g.out_channels_per_group()..(group + 1) * g.out_channels_per_group() {
+            grad_column += self.weight(o, channel_in_group, tap) * grad_at(o);
+            gradients.weight[(o * g.channels_per_group() + channel_in_group) * g.taps() + tap] += grad_at(o) * column;
+        }
+
+        let Some(position) = self.position(b, c, tap, oy, ox) else { return };
+        let mask = self.mask(b, c, tap, oy, ox);
+        if let Some(grad_mask) = &mut gradients.mask {
+            grad_mask[self.mask_index(b, c, tap, oy, ox)] += grad_column * self.sample(b, c, &position);
+        }
+        let [v00, v01, v10, v11] = self.corners(b, c, &position);
+        let (dy, dx) = (position.dy, position.dx);
+        let [y, x] = self.offset_indices(b, c, tap, oy, ox);
+        gradients.offset[y] += mask * grad_column * (dx * (v11 - v01) + (1.0 - dx) * (v10 - v00));
+        gradients.offset[x] += mask * grad_column * (dy * (v11 - v10) + (1.0 - dy) * (v01 - v00));
+        if position.inside {
+            for (index, weight) in self.corner_indices(b, c, &position).into_iter().zip(position.weights()) {
+                if let Some(index) = index {
+                    gradients.input[index] += mask * grad_column * weight;
+                }
+            }
+        }
+    }
+
+    /// `mask · sample`, what the column buffer holds.
+    fn column(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> f64 {
+        let sample = self.position(b, c, tap, oy, ox).map_or(0.0, |position| self.sample(b, c, &position));
+        self.mask(b, c, tap, oy, ox) * sample
+    }
+
+    fn weight(&self, o: usize, channel_in_group: usize, tap: usize) -> f64 {
+        let g = self.geometry;
+        f64::from(self.inputs.weight[(o * g.channels_per_group() + channel_in_group) * g.taps() + tap])
+    }
+
+    fn mask(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> f64 {
+        self.inputs.mask.map_or(1.0, |mask| f64::from(mask[self.mask_index(b, c, tap, oy, ox)]))
+    }
+
+    fn mask_index(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> usize {
+        let g = self.geometry;
+        let offset_group = c / g.channels_per_offset_group();
+        let channel = offset_group * g.taps() + tap;
+        ((b * g.offset_groups * g.taps() + channel) * g.out_height + oy) * g.out_width + ox
+    }
+
+    /// Where the tap's y and x offsets lie.
+    fn offset_indices(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> [usize; 2] {
+        let g = self.geometry;
+        let offset_group = c / g.channels_per_offset_group();
+        let channel = 2 * (offset_group * g.taps() + tap);
+        let y = ((b * 2 * g.offset_groups * g.taps() + channel) * g.out_height + oy) * g.out_width + ox;
+        [y, y + g.out_pixels()]
+    }
+
+    /// Where the tap lands; `None` where that is nowhere, for an offset that is not finite.
+    fn position(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> Option<Position> {
+        let g = self.geometry;
+        let [i, j] = [tap / g.kernel_width, tap % g.kernel_width];
+        let [y, x] = self.offset_indices(b, c, tap, oy, ox).map(|index| self.inputs.offset[index]);
+        let base = |axis: usize, out: usize, tap: usize| {
+            (out * g.stride[axis] + tap * g.dilation[axis]) as i64 - g.padding[axis] as i64
+        };
+        let place = |base: i64, offset: f32| {
+            if self.exact_positions { base as f64 + f64::from(offset) } else { f64::from(base as f32 + offset) }
+        };
+        let y = place(base(0, oy, i), y);
+        let x = place(base(1, ox, j), x);
+        (y.is_finite() && x.is_finite()).then(|| Position {
+            y0: y.floor() as i64,
+            x0: x.floor() as i64,
+            dy: y - y.floor(),
+            dx: x - x.floor(),
+            inside: y > -1.0 && y < g.in_height as f64 && x > -1.0 && x < g.in_width as f64,
+        })
+    }
+
+    fn sample(&self, b: usize, c: usize, position: &Position) -> f64 {
+        if !position.inside {
+            return 0.0;
+        }
+        // Only corners inside the image count, so that no NaN comes from elsewhere.
+        let indices = self.corner_indices(b, c, position).into_iter().zip(position.weights());
+        indices.filter_map(|(index, weight)| Some(weight * f64::from(self.inputs.input[index?]))).sum()
+    }
+
+    fn corners(&self, b: usize, c: usize, position: &Position) -> [f64; 4] {
+        let value = |index: Option<usize>| index.map_or(0.0, |index| f64::from(self.inputs.input[index]));
+        self.corner_indices(b, c, position).map(value)
+    }
+
+    /// (y0, x0), (y0, x1), (y1, x0), (y1, x1); `None` outside the image.
+    fn corner_indices(&self, b: usize, c: usize, position: &Position) -> [Option<usize>; 4] {
+        let g = self.geometry;
+        let within = |at: i64, size: usize| usize::try_from(at).ok().filter(|&at| at < size);
+        [[0, 0], [0, 1], [1, 0], [1, 1]].map(|[down, right]| {
+            let y = within(position.y0.saturating_add(down), g.in_height)?;
+            let x = within(position.x0.saturating_add(right), g.in_width)?;
+            Some(((b * g.in_channels + c) * g.in_height + y) * g.in_width + x)
+        })
+    }
+}
+
+impl Position {
+    /// The bilinear weights, in the order of the corners.
+    fn weights(&self) -> [f64; 4] {
+        let (dy, dx) = (self.dy, self.dx);
+        [(1.0 - dy) * (1.0 - dx), (1.0 - dy) * dx, dy * (1.0 - dx), dy * dx]
+    }
+}

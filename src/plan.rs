@@ -1,0 +1,117 @@
+//! The vocabulary between operators and the engine: an operator turns a geometry and a device's limits into a [`Plan`], the
+//! engine turns any plan into dispatches. Nothing here needs a device.
+
+use std::fmt;
+
+use crate::kernel::Kernel;
+
+/// The facts of a device that a plan may depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DeviceLimits {
+    /// The most bytes one storage binding may cover (`max_storage_buffer_binding_size`).
+    pub max_binding_bytes: u64,
+    /// What a storage binding's offset must be a multiple of (`min_storage_buffer_offset_alignment`).
+    pub binding_alignment: u64,
+    /// The most workgroups along one axis of a dispatch (`max_compute_workgroups_per_dimension`).
+    pub max_workgroups_per_axis: u32,
+}
+
+impl Default for DeviceLimits {
+    /// WebGPU's defaults: what every device has.
+    fn default() -> Self {
+        Self { max_binding_bytes: 128 << 20, binding_alignment: 256, max_workgroups_per_axis: 65_535 }
+    }
+}
+
+/// The most loop steps one invocation may take, a loop costing its trips plus one at every entry.
+///
+/// Mesa's CPU driver up to 24.3 ends every loop without a word once an invocation has used 65,535 of them, which yields wrong
+/// numbers and no error. Keeping below it costs other devices nothing.
+pub const MAX_LOOP_STEPS: u32 = 60_000;
+
+/// The most steps one plan may have, so that a tiny workspace becomes an error instead of an endless recording.
+pub const MAX_STEPS: u64 = 65_536;
+
+/// What the device is to do: dispatches in order, each seeing the writes of those before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The dispatches.
+    pub steps: Vec<Step>,
+    /// The bytes of workspace they share.
+    pub workspace_bytes: u64,
+}
+
+/// One dispatch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The kernel.
+    pub kernel: &'static Kernel,
+    /// The contents of its uniform.
+    pub params: Vec<u32>,
+    /// What is bound to its storage bindings, in the catalogue's order.
+    pub windows: Vec<Window>,
+    /// The grid.
+    pub workgroups: [u32; 3],
+}
+
+/// The part of an operand that one binding covers, in bytes from the operand's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The operand's name, or [`WORKSPACE`].
+    pub operand: &'static str,
+    /// The first byte; a multiple of the device's binding alignment.
+    pub start: u64,
+    /// The number of bytes.
+    pub bytes: u64,
+}
+
+/// The name under which a plan's windows mean the workspace.
+pub const WORKSPACE: &str = "workspace";
+
+/// Bytes of an f32 element.
+pub const F32_BYTES: u64 = 4;
+
+impl DeviceLimits {
+    /// The most f32 elements that a window may hold wherever it starts: its first byte may have to move down to the alignment.
+    /// Indices inside a window are u32 on the device, and stay below 2³¹.
+    #[must_use]
+    pub fn max_window_elements(&self) -> u64 {
+        (self.max_binding_bytes.saturating_sub(self.binding_alignment) / F32_BYTES).min((1 << 31) - 1)
+    }
+
+    /// The window over `count` f32 elements of `operand` from element `first`, and where that element lies in it.
+    #[must_use]
+    pub fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u32) {
+        let first_byte = first * F32_BYTES;
+        let start = first_byte - first_byte % self.binding_alignment;
+        let bytes = first_byte + count * F32_BYTES - start;
+        debug_assert!(bytes <= self.max_binding_bytes, "{operand}: window of {bytes} bytes");
+        (Window { operand, start, bytes }, ((first_byte - start) / F32_BYTES) as u32)
+    }
+
+    /// `total` workgroups as a grid: one axis where they fit, else folded into two with as few spare ones as can be.
+    /// `shaders/shared/grid.wgsl` unfolds it; a kernel ignores the spare workgroups.
+    #[must_use]
+    pub fn fold(&self, total: u64) -> [u32; 3] {
+        let rows = total.div_ceil(u64::from(self.max_workgroups_per_axis)).max(1);
+        [total.div_ceil(rows) as u32, rows as u32, 1]
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} steps, workspace {} bytes", self.steps.len(), self.workspace_bytes)?;
+        self.steps.iter().try_for_each(|step| writeln!(f, "  {step}"))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [x, y, z] = self.workgroups;
+        write!(f, "{} {x}×{y}×{z}", self.kernel.name)?;
+        for (binding, window) in self.kernel.bindings.iter().zip(&self.windows) {
+            write!(f, " {}={}[{}..{}]", binding.name, window.operand, window.start, window.start + window.bytes)?;
+        }
+        Ok(())
+    }
+}

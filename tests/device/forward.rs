@@ -1,0 +1,191 @@
+//! The device against the reference, over one table of cases and over random geometries.
+
+use deform::{Algorithm, Options};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
+
+use crate::device::{check, gpu, operator, run, say};
+use crate::support::case::{Case, PLAIN, Sizes, padded};
+use crate::support::compare::compare;
+
+/// One pixel off, on and past each tile: 64 pixels, 64 output channels, 16 column rows, 16 channels of an im2col invocation.
+fn tile_boundaries() -> Vec<Case> {
+    let pixels = [[7, 9], [8, 8], [5, 13], [1, 127], [128, 1]];
+    let channels = [(1, 1), (15, 63), (16, 64), (17, 65), (33, 129)];
+    let kernels = [[1, 1], [3, 3], [4, 4], [1, 17]];
+    let mut cases = Vec::new();
+    for (n, input) in pixels.into_iter().enumerate() {
+        for (in_channels, out_channels) in channels {
+            let kernel = kernels[n % kernels.len()];
+            let options = Options { padding: [kernel[0] / 2, kernel[1] / 2], ..Options::default() };
+            let name = format!("{in_channels}→{out_channels} {kernel:?} at {input:?}");
+            cases.push(Case::new(&name, Sizes { in_channels, out_channels, input, kernel, ..PLAIN }, options));
+        }
+    }
+    cases
+}
+
+fn groupings() -> Vec<Case> {
+    let sizes = |groups, offset_groups| Sizes { in_channels: 12, out_channels: 12, groups, offset_groups, ..PLAIN };
+    let pairs = [(1, 1), (2, 1), (1, 2), (2, 3), (3, 2), (4, 6), (12, 1), (1, 12), (12, 12)];
+    let case = |(groups, offset_groups)| {
+        Case::new(&format!("groups {groups}, offset groups {offset_groups}"), sizes(groups, offset_groups), padded())
+    };
+    pairs.into_iter().map(case).collect()
+}
+
+fn layouts() -> Vec<Case> {
+    let options = |stride, padding, dilation| Options { stride, padding, dilation, ..Options::default() };
+    let rectangle = Sizes { kernel: [3, 2], input: [13, 14], ..PLAIN };
+    vec![
+        Case::new("asymmetric everything", rectangle, options([2, 3], [2, 1], [1, 2])),
+        Case::new("wide padding", PLAIN, options([1, 1], [4, 5], [1, 1])),
+        Case::new("wide stride", Sizes { input: [30, 31], ..PLAIN }, options([7, 9], [0, 0], [1, 1])),
+        Case::new("wide dilation", Sizes { input: [30, 31], ..PLAIN }, options([1, 1], [3, 2], [9, 11])),
+        Case::new("one pixel", Sizes { input: [1, 1], ..PLAIN }, padded()),
+        Case::new("v1", Sizes { mask: false, ..PLAIN }, padded()),
+        Case::new("no bias", Sizes { bias: false, ..PLAIN }, padded()),
+        Case::new("v1, no bias", Sizes { mask: false, bias: false, ..PLAIN }, padded()),
+        Case::new("far offsets", Sizes { reach: 40.0, ..PLAIN }, padded()),
+    ]
+}
+
+/// Offsets that put taps exactly on the borders, and offsets that are no numbers.
+fn offsets() -> Vec<Case> {
+    let plain = |name| Case::new(name, PLAIN, padded());
+    let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, f32::MAX, f32::MIN, 3e9, -3e9, 0.25];
+    vec![
+        plain("zero offsets").with_offsets(|_, _| 0.0),
+        plain("whole offsets").with_offsets(|_, value| value.round()),
+        // Output pixel (oy, ox) and tap (i, j) meet every border value: −1, 0, height − 1 and height among them.
+        plain("borders").with_offsets(|n, _| [-7.0, -6.0, -1.0, 0.0, 1.0, 6.0, 7.0][n % 7]),
+        plain("just inside the borders").with_offsets(|n, _| [-0.999, 0.999, -6.999, 6.999][n % 4]),
+        plain("not finite").with_offsets(move |n, _| special[n % special.len()]),
+    ]
+}
+
+/// Workspaces so small that pixels, then groups, then channels, then images are cut.
+fn chunks() -> Vec<Case> {
+    let sizes =
+        Sizes { batch: 3, in_channels: 24, out_channels: 20, input: [20, 19], groups: 2, offset_groups: 3, ..PLAIN };
+    let limited = |name, bytes| Case::new(name, sizes, Options { workspace_limit: bytes, ..padded() });
+    vec![
+        limited("two images and one", 2 * 24 * 9 * 380 * 4),
+        limited("an image at a time", 24 * 9 * 380 * 4),
+        limited("a group at a time", 12 * 9 * 380 * 4),
+        limited("five channels at a time", 5 * 9 * 380 * 4),
+        limited("one channel at a time", 9 * 380 * 4),
+        limited("one channel of 64 pixels", 9 * 64 * 4),
+        Case::new("images of one pixel", Sizes { batch: 130, input: [1, 1], ..PLAIN }, padded()),
+        Case::new("images of three pixels", Sizes { batch: 43, input: [1, 3], ..PLAIN }, padded()),
+    ]
+}
+
+#[test]
+fn the_table_meets_the_reference() {
+    let table = [tile_boundaries(), groupings(), layouts(), offsets(), chunks()].concat();
+    let worst = table.iter().map(check).fold(0.0, f64::max);
+    say(&format!("case table: {} cases, worst error {worst:.3} of its bound", table.len()));
+}
+
+#[test]
+fn random_geometries_meet_the_reference() {
+    let sizes = (1usize..4, 1usize..4, 1usize..5, 1usize..4, (1usize..12, 1usize..12), (1usize..5, 1usize..5));
+    let layout = ([1usize..4, 1usize..4], [0usize..4, 0usize..4], [1usize..4, 1usize..4]);
+    let choices = (any::<bool>(), any::<bool>(), 0u32..4, prop_oneof![Just(0.0f32), 0.1f32..20.0]);
+    let config = Config { cases: 400, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let worst = std::cell::Cell::new(0.0);
+    let outcome = runner.run(&(sizes, layout, choices), |(sizes, (stride, padding, dilation), choices)| {
+        let (batch, groups, per_group, offset_groups, (height, width), (kernel_height, kernel_width)) = sizes;
+        let (mask, bias, shrink, reach) = choices;
+        // A multiple of both groupings, and an input that the dilated kernel fits into.
+        let in_channels = groups * offset_groups * per_group;
+        let least = |axis: usize, kernel: usize| (dilation[axis] * (kernel - 1) + 1).saturating_sub(2 * padding[axis]);
+        let input = [height.max(least(0, kernel_height)), width.max(least(1, kernel_width))];
+        let kernel = [kernel_height, kernel_width];
+        let out_channels = groups * per_group;
+        let reach = f32::max(reach, 1e-3);
+        let s = Sizes { batch, in_channels, input, out_channels, kernel, groups, offset_groups, mask, bias, reach };
+        let options = Options { stride, padding, dilation, algorithm: Algorithm::Columns, ..Options::default() };
+        let mut case = Case::new("random", s, options);
+        // The whole, half of it, and so on down to what is still enough.
+        let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().workspace_bytes;
+        let least = (kernel_height * kernel_width * case.geometry().out_pixels().min(64) * 4) as u64;
+        case.options.workspace_limit = (whole >> shrink).max(least);
+        worst.set(f64::max(worst.get(), check(&case)));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    say(&format!("400 random geometries: worst error {:.3} of its bound", worst.get()));
+}
+
+#[test]
+fn more_workgroups_than_one_axis_holds() {
+    // 1×1 kernel, one channel: 2,049 × 2,049 pixels in workgroups of 64 are 65,600 for im2col and for matmul.
+    let sizes = Sizes { in_channels: 1, out_channels: 1, input: [2049, 2049], kernel: [1, 1], ..PLAIN };
+    let case = Case::new("65,600 workgroups", sizes, Options::default());
+    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+    assert!(plan.steps.iter().all(|step| step.workgroups[1] == 2), "{plan}");
+    check(&case);
+}
+
+#[test]
+fn a_sum_longer_than_mesas_loops() {
+    // 120,000 channels of 3×3: 1,080,000 column rows, 67,500 tiles of matmul's outer loop alone.
+    let sizes = Sizes { in_channels: 120_000, out_channels: 2, input: [1, 1], ..PLAIN };
+    check(&Case::new("1,080,000 terms", sizes, padded()));
+}
+
+/// Output elements spread over all images, channels and pixels.
+fn spread(case: &Case, count: usize) -> (Vec<usize>, Vec<[usize; 4]>) {
+    let [batch, channels, height, width] = case.geometry().output_shape();
+    let elements = batch * channels * height * width;
+    let flat: Vec<_> = (0..count).map(|n| (n * 7_919 + n * elements / count) % elements).collect();
+    let unflatten = |&at: &usize| {
+        let (rest, ox) = (at / width, at % width);
+        let (rest, oy) = (rest / height, rest % height);
+        [rest / channels, rest % channels, oy, ox]
+    };
+    let indices = flat.iter().map(unflatten).collect();
+    (flat, indices)
+}
+
+fn check_spread(case: &Case) {
+    let got = run(case);
+    assert!(got.iter().all(|value| value.is_finite()), "{}: something was left unwritten", case.name);
+    let (flat, indices) = spread(case, 500);
+    let got: Vec<_> = flat.into_iter().map(|at| got[at]).collect();
+    let (want, magnitude) = case.expected_at(&indices);
+    compare(&got, &want, &magnitude, case.terms()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+}
+
+#[test]
+fn columns_of_784_mib_in_64() {
+    // birefnet_k7 with fewer output channels, which do not change the column buffer.
+    let sizes = Sizes { in_channels: 64, out_channels: 4, input: [256, 256], kernel: [7, 7], reach: 6.0, ..PLAIN };
+    let case = Case::new("birefnet_k7", sizes, Options { padding: [3, 3], ..Options::default() });
+    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+    assert!(plan.workspace_bytes <= 64 << 20, "{} bytes", plan.workspace_bytes);
+    check_spread(&case);
+}
+
+#[test]
+fn eight_offset_groups_of_edvr() {
+    // edvr_l1 with fewer output channels: 253 MiB of columns.
+    let sizes = Sizes { in_channels: 128, out_channels: 4, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
+    check_spread(&Case::new("edvr_l1", sizes, padded()));
+}
+
+#[test]
+fn operands_larger_than_one_binding() {
+    // Input 147 MiB, offset 151 MiB, output 134 MiB in one image, over the 128 MiB that the smallest devices bind.
+    let sizes = Sizes { in_channels: 9, out_channels: 8, input: [2048, 2049], kernel: [1, 1], ..PLAIN };
+    let sizes = Sizes { offset_groups: 9, mask: false, ..sizes };
+    let case = Case::new("wide windows", sizes, Options::default());
+    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+    let limit = gpu().limits().max_binding_bytes;
+    assert!(plan.steps.iter().flat_map(|step| &step.windows).all(|window| window.bytes <= limit), "{plan}");
+    check_spread(&case);
+}

@@ -1,0 +1,14 @@
+//! Everything that needs an adapter. One device serves the whole process; no adapter is a failure.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a test binary has no users, and a failed unwrap is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod device;
+mod forward;
+mod golden;

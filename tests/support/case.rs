@@ -1,0 +1,128 @@
+//! A call of deform_conv2d with operands made from a seed.
+
+use deform::ops::deform_conv2d::Geometry;
+use deform::ops::deform_conv2d::reference::Reference;
+use deform::{Inputs, Options};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+/// Shapes, options and operands of one call.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub name: String,
+    pub options: Options,
+    pub shapes: Inputs<Vec<usize>>,
+    pub operands: Inputs<Vec<f32>>,
+}
+
+/// The sizes that shapes are made from; the struct update syntax keeps a case to what is special about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    pub batch: usize,
+    pub in_channels: usize,
+    pub input: [usize; 2],
+    pub out_channels: usize,
+    pub kernel: [usize; 2],
+    pub groups: usize,
+    pub offset_groups: usize,
+    pub mask: bool,
+    pub bias: bool,
+    /// How far offsets reach, in pixels.
+    pub reach: f32,
+}
+
+pub const PLAIN: Sizes = Sizes {
+    batch: 1,
+    in_channels: 4,
+    input: [7, 6],
+    out_channels: 4,
+    kernel: [3, 3],
+    groups: 1,
+    offset_groups: 1,
+    mask: true,
+    bias: true,
+    reach: 3.0,
+};
+
+/// Same padding for a 3×3 kernel.
+pub fn padded() -> Options {
+    Options { padding: [1, 1], ..Options::default() }
+}
+
+impl Case {
+    /// Input, weight and bias in −1…1, mask in −0.5…1.5, offsets in ±reach; the same for the same sizes.
+    pub fn new(name: &str, sizes: Sizes, options: Options) -> Self {
+        let s = sizes;
+        let out = |axis: usize| {
+            let extent = options.dilation[axis] * (s.kernel[axis] - 1) + 1;
+            (s.input[axis] + 2 * options.padding[axis] - extent) / options.stride[axis] + 1
+        };
+        let (out_height, out_width, taps) = (out(0), out(1), s.kernel[0] * s.kernel[1]);
+        let shapes = Inputs {
+            input: vec![s.batch, s.in_channels, s.input[0], s.input[1]],
+            offset: vec![s.batch, 2 * s.offset_groups * taps, out_height, out_width],
+            weight: vec![s.out_channels, s.in_channels / s.groups, s.kernel[0], s.kernel[1]],
+            mask: s.mask.then(|| vec![s.batch, s.offset_groups * taps, out_height, out_width]),
+            bias: s.bias.then(|| vec![s.out_channels]),
+        };
+        let mut rng = StdRng::seed_from_u64(0xDEF0);
+        let mut random = |shape: &Vec<usize>, low: f32, high: f32| -> Vec<f32> {
+            (0..shape.iter().product::<usize>()).map(|_| rng.random_range(low..high)).collect()
+        };
+        let operands = Inputs {
+            input: random(&shapes.input, -1.0, 1.0),
+            offset: random(&shapes.offset, -s.reach, s.reach),
+            weight: random(&shapes.weight, -1.0, 1.0),
+            mask: shapes.mask.as_ref().map(|shape| random(shape, -0.5, 1.5)),
+            bias: shapes.bias.as_ref().map(|shape| random(shape, -1.0, 1.0)),
+        };
+        Self { name: name.into(), options, shapes, operands }
+    }
+
+    /// The same case with other offsets, made from the index and the one there.
+    pub fn with_offsets(mut self, offset: impl Fn(usize, f32) -> f32) -> Self {
+        self.operands.offset.iter_mut().enumerate().for_each(|(n, value)| *value = offset(n, *value));
+        self
+    }
+
+    pub fn geometry(&self) -> Geometry {
+        Geometry::new(&self.shape_slices(), &self.options).expect("the case is valid")
+    }
+
+    pub fn shape_slices(&self) -> Inputs<&[usize]> {
+        self.shapes.map(Vec::as_slice)
+    }
+
+    pub fn slices(&self) -> Inputs<&[f32]> {
+        self.operands.map(Vec::as_slice)
+    }
+
+    /// The reference's output, and for each element the sum of its terms' absolute values.
+    pub fn expected(&self) -> (Vec<f64>, Vec<f64>) {
+        let geometry = self.geometry();
+        let magnitudes = self.absolute();
+        let magnitude = Reference::new(&geometry, magnitudes.map(Vec::as_slice)).forward();
+        (Reference::new(&geometry, self.slices()).forward(), magnitude)
+    }
+
+    /// As [`Case::expected`], at the output elements `at` alone.
+    pub fn expected_at(&self, at: &[[usize; 4]]) -> (Vec<f64>, Vec<f64>) {
+        let geometry = self.geometry();
+        let magnitudes = self.absolute();
+        let value = Reference::new(&geometry, self.slices());
+        let magnitude = Reference::new(&geometry, magnitudes.map(Vec::as_slice));
+        at.iter().map(|&at| (value.output_at(at), magnitude.output_at(at))).unzip()
+    }
+
+    /// Terms of each output's sum, the bias among them.
+    pub fn terms(&self) -> usize {
+        let geometry = self.geometry();
+        geometry.channels_per_group() * geometry.taps() + 1
+    }
+
+    fn absolute(&self) -> Inputs<Vec<f32>> {
+        let mut absolute = self.operands.map(|operand| operand.iter().map(|value| value.abs()).collect::<Vec<_>>());
+        absolute.offset.clone_from(&self.operands.offset);
+        absolute
+    }
+}

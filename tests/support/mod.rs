@@ -1,0 +1,7 @@
+//! What both test binaries share: cases with their operands, the stored cases, and the comparator.
+
+#![allow(dead_code, reason = "each binary uses a part")]
+
+pub mod case;
+pub mod compare;
+pub mod golden;
