@@ -1,0 +1,240 @@
+//! `deform bench`: the layers of known networks on this adapter, each result checked against the reference.
+
+pub(crate) mod layers;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use deform::ops::deform_conv2d::Geometry;
+use deform::{DeformConv2d, Gpu, Options, Roofline};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+
+use self::layers::{LAYERS, Layer};
+use crate::accuracy::{self, Comparison};
+use crate::case;
+use crate::timing::Timing;
+use crate::{AlgorithmName, info};
+
+/// How many output elements of a layer are compared with the reference; all of them would take it minutes.
+const SAMPLES: usize = 64;
+
+const TABLE: &str = "\
+GFLOP/s counts a multiply-add as two operations and no work for sampling. \"of FLOP\" and \"of copy\" are fractions of \
+what two small kernels reach on the same adapter just before: one of multiply-adds alone, one that copies; the bytes \
+of a layer are input, offset, mask, weight, bias and output once each. The error is the largest of 64 output elements \
+against the CPU reference; \"of bound\" is how much of its bound the worst uses up, the bound being \
+4 * 2^-24 * sqrt(n) * sum|terms| for a sum of n terms. Compare times only within one run: machines differ, \
+and so does one machine from hour to hour.";
+
+/// Measure the layers of known networks on the adapter, checking every result.
+///
+/// A call is warmed up once, then timed from the operands on the device to the finished output. A layer that fails is
+/// reported in its row and the others still run.
+#[derive(Args)]
+#[command(after_help = TABLE)]
+pub(crate) struct Bench {
+    /// A layer to measure; may be given several times [default: all]
+    #[arg(long = "layer", value_name = "NAME", value_parser = layer_names())]
+    layers: Vec<String>,
+    /// How many timed calls a layer
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Make no further call of a layer once this much time has passed; one call is always made
+    #[arg(long, value_name = "S", default_value = "60")]
+    max_seconds: f64,
+    /// The algorithm to measure
+    #[arg(long, value_enum, default_value_t)]
+    algorithm: AlgorithmName,
+    /// Write the numbers to this file as well, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn layer_names() -> clap::builder::PossibleValuesParser {
+    LAYERS.iter().map(|layer| layer.name).into()
+}
+
+/// What one layer's calls took and how right they were.
+struct Measured {
+    timing: Timing,
+    flops_per_second: f64,
+    bytes_per_second: f64,
+    comparison: Comparison,
+}
+
+impl Bench {
+    pub(crate) fn run(&self) -> Result<()> {
+        let gpu = Gpu::new()?;
+        let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+        println!("adapter  {}", info::describe(gpu.info()));
+        println!("command  deform {arguments}");
+        let roofline = Roofline::measure(&gpu).context("cannot measure the adapter's own rates")?;
+        println!(
+            "rates    {:.1} GFLOP/s in multiply-adds, {:.2} GB/s in copies",
+            roofline.multiply_add_flops / 1e9,
+            roofline.copy_bytes_per_second / 1e9
+        );
+
+        let layers: Vec<&Layer> = LAYERS
+            .iter()
+            .filter(|layer| self.layers.is_empty() || self.layers.iter().any(|n| n == layer.name))
+            .collect();
+        // Drawn on stderr, and only where that is a terminal.
+        let bar = ProgressBar::new(layers.len() as u64)
+            .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")?);
+        let op = DeformConv2d::new(&gpu);
+        let mut rows = Vec::new();
+        for layer in layers {
+            bar.set_message(layer.name);
+            bar.tick();
+            rows.push((layer, self.measure(&gpu, &op, layer)));
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+
+        println!("\n{}", table(&rows, &roofline));
+        for (layer, result) in &rows {
+            if let Err(error) = result {
+                println!("{} failed: {error:#}", layer.name);
+            }
+        }
+        if let Some(path) = &self.json {
+            let document = json!({
+                "adapter": gpu.info().name,
+                "driver": format!("{} {}", gpu.info().driver, gpu.info().driver_info).trim(),
+                "command": format!("deform {arguments}"),
+                "multiply_add_flops": roofline.multiply_add_flops,
+                "copy_bytes_per_second": roofline.copy_bytes_per_second,
+                "layers": rows.iter().map(|(layer, result)| json_row(layer, result)).collect::<Vec<_>>(),
+            });
+            std::fs::write(path, format!("{document:#}\n"))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        verdict(&rows)
+    }
+
+    fn measure(&self, gpu: &Gpu, op: &DeformConv2d, layer: &Layer) -> Result<Measured> {
+        let operands = layer.operands();
+        let options = Options { algorithm: self.algorithm.into(), ..layer.options() };
+        let geometry = Geometry::new(&operands.map(|operand| operand.shape.as_slice()), &options)?;
+        let inputs = case::upload(gpu, &operands)?;
+        let inputs = inputs.map(|tensor| tensor);
+        let (timing, output) =
+            Timing::measure(gpu, self.runs as usize, self.max_seconds, || op.forward(&inputs, options))?;
+
+        let output = output.download::<f32>()?;
+        let values = operands.map(|operand| operand.values.as_slice());
+        let optional = |values: Option<&[f32]>| values.map_or(0, <[f32]>::len);
+        let elements = values.input.len()
+            + values.offset.len()
+            + values.weight.len()
+            + optional(values.mask)
+            + optional(values.bias)
+            + output.len();
+        let seconds = timing.median() / 1e3;
+        // The first and the last element, where tiles begin and end, and others anywhere.
+        let mut rng = StdRng::seed_from_u64(0x5a);
+        let samples = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
+        Ok(Measured {
+            flops_per_second: layer.flops() / seconds,
+            bytes_per_second: (4 * elements) as f64 / seconds,
+            comparison: accuracy::compare_samples(&geometry, &values, &output, samples),
+            timing,
+        })
+    }
+}
+
+type Row<'a> = (&'a Layer, Result<Measured>);
+
+fn table(rows: &[Row<'_>], roofline: &Roofline) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN);
+    table.set_header(["layer", "median ms (min–max)", "GFLOP/s", "of FLOP", "of copy", "max error", "of bound"]);
+    for (layer, result) in rows {
+        match result {
+            Ok(measured) => table.add_row([
+                layer.name.to_owned(),
+                format!("{:.2} ({:.2}–{:.2})", measured.timing.median(), measured.timing.min(), measured.timing.max()),
+                format!("{:.1}", measured.flops_per_second / 1e9),
+                percent(measured.flops_per_second / roofline.multiply_add_flops),
+                percent(measured.bytes_per_second / roofline.copy_bytes_per_second),
+                format!("{:.1e}", measured.comparison.max_abs_error),
+                match measured.comparison.worst_ratio {
+                    ratio if ratio <= 1.0 => format!("{ratio:.3}"),
+                    ratio => format!("{ratio:.1e} WRONG"),
+                },
+            ]),
+            Err(_) => table.add_row([layer.name, "failed"]),
+        };
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn percent(fraction: f64) -> String {
+    format!("{:.1} %", 100.0 * fraction)
+}
+
+fn json_row(layer: &Layer, result: &Result<Measured>) -> Value {
+    match result {
+        Ok(measured) => json!({
+            "layer": layer.name,
+            "median_ms": measured.timing.median(),
+            "min_ms": measured.timing.min(),
+            "max_ms": measured.timing.max(),
+            "runs": measured.timing.runs(),
+            "flops_per_second": measured.flops_per_second,
+            "bytes_per_second": measured.bytes_per_second,
+            "max_abs_error": measured.comparison.max_abs_error,
+            "error_of_bound": measured.comparison.worst_ratio,
+        }),
+        Err(error) => json!({ "layer": layer.name, "error": format!("{error:#}") }),
+    }
+}
+
+/// A wrong number is worse than none, so it decides the exit code when both occur.
+fn verdict(rows: &[Row<'_>]) -> Result<()> {
+    for (layer, result) in rows {
+        if let Ok(measured) = result {
+            measured.comparison.check(&format!("the reference in layer {}", layer.name))?;
+        }
+    }
+    let failed: Vec<_> = rows.iter().filter(|(_, result)| result.is_err()).map(|(layer, _)| layer.name).collect();
+    if !failed.is_empty() {
+        bail!("{} of {} layers failed: {}", failed.len(), rows.len(), failed.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::{Comparison, LAYERS, Measured, Result, Timing, verdict};
+    use crate::accuracy::Mismatch;
+
+    fn measured(got: f64) -> Result<Measured> {
+        let mut comparison = Comparison::default();
+        comparison.add(0, got, 1.0, 1e-6);
+        Ok(Measured { timing: Timing::default(), flops_per_second: 1.0, bytes_per_second: 1.0, comparison })
+    }
+
+    #[test]
+    fn a_wrong_result_outweighs_a_failed_layer() {
+        let [first, second] = [&LAYERS[0], &LAYERS[1]];
+        assert!(verdict(&[(first, measured(1.0))]).is_ok());
+
+        let failed = verdict(&[(first, Err(anyhow!("no memory"))), (second, measured(1.0))]).expect_err("one failed");
+        assert!(failed.to_string().contains(first.name) && !failed.is::<Mismatch>(), "{failed}");
+
+        let wrong = verdict(&[(first, Err(anyhow!("no memory"))), (second, measured(1.1))]).expect_err("one is wrong");
+        assert!(wrong.to_string().contains(second.name) && wrong.is::<Mismatch>(), "{wrong}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Fields of offsets: for every output pixel, where each tap of the kernel goes.
+
+use image::{GrayImage, ImageBuffer, Luma, RgbImage};
+use imageproc::filter::gaussian_blur_f32;
+use imageproc::gradients::{horizontal_sobel, vertical_sobel};
+
+use crate::case::Operand;
+
+/// A place in the photograph, [y, x] in pixels, or a distance.
+pub(crate) type Place = [f32; 2];
+
+/// The offsets that take every tap to the place a field gives it. A field is asked for an output pixel and a tap of its
+/// kernel, counted from the middle one; places outside the photograph are moved to its border, because the operator
+/// would read zeros there.
+pub(crate) fn offsets(photo: &RgbImage, kernel: usize, field: impl Fn(Place, Place) -> Place) -> Operand {
+    let (height, width) = (photo.height() as usize, photo.width() as usize);
+    let mut values = Vec::with_capacity(2 * kernel * kernel * height * width);
+    for tap in 0..kernel * kernel {
+        let tap = [tap / kernel, tap % kernel].map(|tap| tap as f32 - (kernel / 2) as f32);
+        for axis in 0..2 {
+            let last = [height, width][axis] as f32 - 1.0;
+            for pixel in 0..height * width {
+                let pixel = [pixel / width, pixel % width].map(|place| place as f32);
+                let regular = pixel[axis] + tap[axis];
+                values.push(field(pixel, tap)[axis].clamp(0.0, last) - regular);
+            }
+        }
+    }
+    Operand { shape: vec![1, 2 * kernel * kernel, height, width], values }
+}
+
+/// The eye that looks at us, the point in focus.
+const EYE: Place = [115.0, 171.0];
+
+/// Turns the photograph round a point, the less the further away, up to a radius beyond which nothing moves.
+pub(crate) fn swirl([y, x]: Place) -> Place {
+    const MIDDLE: Place = [150.0, 232.0];
+    const RADIUS: f32 = 145.0;
+    const TURN: f32 = 2.4;
+    let (dy, dx) = (y - MIDDLE[0], x - MIDDLE[1]);
+    let nearness = (1.0 - dy.hypot(dx) / RADIUS).max(0.0);
+    let (sin, cos) = (TURN * nearness * nearness).sin_cos();
+    [MIDDLE[0] + cos * dy - sin * dx, MIDDLE[1] + sin * dy + cos * dx]
+}
+
+/// Spreads the taps the more the further the pixel is from the eye; in focus all of them read the pixel itself.
+pub(crate) fn focus(pixel: Place, tap: Place, strength: f32) -> Place {
+    const SHARP: f32 = 50.0;
+    let distance = (pixel[0] - EYE[0]).hypot(pixel[1] - EYE[1]);
+    let spread = strength * ((distance - SHARP) / 150.0).clamp(0.0, 1.0);
+    [pixel[0] + spread * tap[0], pixel[1] + spread * tap[1]]
+}
+
+/// At every pixel, the direction along which the photograph changes least: along a hair, along an edge.
+pub(crate) struct Grain {
+    width: usize,
+    directions: Vec<Place>,
+}
+
+impl Grain {
+    /// From the gradients around each pixel (the structure tensor).
+    pub(crate) fn of(photo: &RgbImage) -> Self {
+        let grey: GrayImage = image::imageops::grayscale(photo);
+        let (along_x, along_y) = (horizontal_sobel(&grey), vertical_sobel(&grey));
+        let blurred = |product: &dyn Fn(f32, f32) -> f32| {
+            let products = ImageBuffer::from_fn(grey.width(), grey.height(), |x, y| {
+                Luma([product(f32::from(along_x.get_pixel(x, y).0[0]), f32::from(along_y.get_pixel(x, y).0[0]))])
+            });
+            gaussian_blur_f32(&products, 2.5).into_raw()
+        };
+        let (xx, xy, yy) = (blurred(&|x, _| x * x), blurred(&|x, y| x * y), blurred(&|_, y| y * y));
+        let directions = (xx.iter().zip(&xy).zip(&yy)).map(|((xx, xy), yy)| {
+            // The tensor's main axis is where the grey changes most; the grain is across it.
+            let steepest = 0.5 * (2.0 * xy).atan2(xx - yy);
+            [steepest.cos(), -steepest.sin()]
+        });
+        Self { width: grey.width() as usize, directions: directions.collect() }
+    }
+
+    /// Turns the kernel into the grain and stretches it: three taps follow one another along the grain, and the three
+    /// such rows lie close together. Rows or columns, whichever turns the kernel less.
+    pub(crate) fn follow(&self, pixel: Place, tap: Place) -> Place {
+        const ALONG: f32 = 3.0;
+        const ACROSS: f32 = 0.6;
+        // y is never negative here.
+        let [y, x] = self.directions[pixel[0] as usize * self.width + pixel[1] as usize];
+        let [down, right] = if x.abs() > y {
+            let (y, x) = (y * x.signum(), x.abs());
+            [ACROSS * tap[0] * x + ALONG * tap[1] * y, ALONG * tap[1] * x - ACROSS * tap[0] * y]
+        } else {
+            [ALONG * tap[0] * y - ACROSS * tap[1] * x, ALONG * tap[0] * x + ACROSS * tap[1] * y]
+        };
+        [pixel[0] + down, pixel[1] + right]
+    }
+}

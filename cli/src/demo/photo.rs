@@ -1,0 +1,66 @@
+//! The photograph, as an image and as the operator's operands.
+
+use anyhow::{Context, Result};
+use deform::ops::deform_conv2d::reference::Reference;
+use deform::{DeformConv2d, Gpu, Inputs, Options};
+use image::{ImageFormat, RgbImage};
+
+use crate::accuracy::Bounds;
+use crate::case::{self, Case, Operand};
+
+/// Chelsea the cat, by Stefan van der Walt, CC0: see the licences beside the file.
+const PHOTO: &[u8] = include_bytes!("../../assets/chelsea.jpg");
+
+/// Reads the photograph.
+pub(crate) fn load() -> Result<RgbImage> {
+    Ok(image::load_from_memory_with_format(PHOTO, ImageFormat::Jpeg).context("cannot decode the photograph")?.to_rgb8())
+}
+
+/// An image as an input of one image and three channels, values in 0…1.
+pub(crate) fn planes(image: &RgbImage) -> Operand {
+    let channel = |channel: usize| image.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0);
+    Operand {
+        shape: vec![1, 3, image.height() as usize, image.width() as usize],
+        values: (0..3).flat_map(channel).collect(),
+    }
+}
+
+/// The image that three channels of values in 0…1 make.
+fn image(planes: &[f32], width: u32, height: u32) -> RgbImage {
+    let pixels = (width * height) as usize;
+    RgbImage::from_fn(width, height, |x, y| {
+        let pixel = (y * width + x) as usize;
+        image::Rgb([0, 1, 2].map(|channel| (255.0 * planes[channel * pixels + pixel]).round().clamp(0.0, 255.0) as u8))
+    })
+}
+
+/// Runs the photograph through a square kernel that is the same for each of the three colours, once for each field of
+/// offsets, the output of one call being the input of the next. The first call is checked against the reference.
+pub(crate) fn filter(
+    gpu: &Gpu,
+    op: &DeformConv2d,
+    photo: &RgbImage,
+    kernel: &[f32],
+    offsets: Vec<Operand>,
+) -> Result<RgbImage> {
+    let size = kernel.len().isqrt();
+    // Depth-wise: three groups, so that no colour reads another.
+    let weight = Operand { shape: vec![3, 1, size, size], values: kernel.repeat(3) };
+    let options = Options { padding: [size / 2; 2], ..Options::default() };
+    let mut checked = false;
+    let mut values = Vec::new();
+    let mut input = planes(photo);
+    for offset in offsets {
+        let operands = Inputs { input, offset, weight: weight.clone(), mask: None, bias: None };
+        let case = Case { name: "photograph".to_owned(), operands, options, answer: None };
+        let inputs = case::upload(gpu, &case.operands)?;
+        values = op.forward(&inputs.map(|tensor| tensor), options)?.download()?;
+        if !checked {
+            let want = Reference::new(&case.geometry()?, case.values()).forward();
+            Bounds::new(&case)?.compare(&values, &want).check("the CPU reference's")?;
+            checked = true;
+        }
+        input = Operand { shape: case.operands.input.shape, values: values.clone() };
+    }
+    Ok(image(&values, photo.width(), photo.height()))
+}

@@ -1,0 +1,312 @@
+//! The tool as a user meets it: what it prints, what it writes, and its exit codes.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+/// Runs the tool and checks its exit code.
+fn deform(arguments: &[&str], exit_code: i32) -> Outcome {
+    let output = Command::new(env!("CARGO_BIN_EXE_deform")).args(arguments).output().expect("the tool starts");
+    let outcome = Outcome::from(output);
+    assert_eq!(outcome.code, Some(exit_code), "deform {arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
+    outcome
+}
+
+struct Outcome {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("stdout is text"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is text"),
+        }
+    }
+}
+
+impl Outcome {
+    /// Asserts that stderr says each of these.
+    fn says(&self, words: &[&str]) {
+        for word in words {
+            assert!(self.stderr.contains(word), "expected {word:?} in:\n{}", self.stderr);
+        }
+    }
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/deform_conv2d").join(name).with_extension("safetensors")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the path is text")
+}
+
+/// A folder of one test's own.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+type Tensors = HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
+/// Writes a copy of the golden case v2 with its tensors or metadata changed.
+fn changed(folder: &tempfile::TempDir, change: impl FnOnce(&mut Tensors, &mut HashMap<String, String>)) -> PathBuf {
+    let bytes = std::fs::read(golden("v2")).expect("the golden case is there");
+    let file = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
+    let (_, header) = SafeTensors::read_metadata(&bytes).expect("it has a header");
+    let mut metadata = header.metadata().clone().expect("it has metadata");
+    let mut tensors: Tensors = file
+        .iter()
+        .map(|(name, view)| (name.to_owned(), (view.dtype(), view.shape().to_vec(), view.data().to_vec())))
+        .collect();
+    change(&mut tensors, &mut metadata);
+    let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+        (name, TensorView::new(*dtype, shape.clone(), data).expect("the data fits the shape"))
+    });
+    let path = folder.path().join("changed.safetensors");
+    let bytes = safetensors::serialize(views, Some(metadata)).expect("it can be stored");
+    std::fs::write(&path, bytes).expect("it can be written");
+    path
+}
+
+fn run(case: &Path, exit_code: i32) -> Outcome {
+    deform(&["run", "deform_conv2d", text(case)], exit_code)
+}
+
+#[test]
+fn help_documents_the_exit_codes() {
+    let help = deform(&["--help"], 0).stdout;
+    for words in ["Exit codes", "no GPU adapter", "does not match"] {
+        assert!(help.contains(words), "expected {words:?} in:\n{help}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    deform(&["run", "no_such_operator", "case.safetensors"], 2).says(&["deform_conv2d"]);
+    deform(&["time", "deform_conv2d", "--runs", "0", "case.safetensors"], 2);
+    deform(&["bench", "--layer", "no_such_layer"], 2).says(&["resnet_c3"]);
+}
+
+#[test]
+fn info_names_the_adapter_in_use() {
+    let info = deform(&["info"], 0).stdout;
+    for words in ["deform uses", "one storage binding", "workgroup memory", "f16", "subgroups", "timestamp"] {
+        assert!(info.contains(words), "expected {words:?} in:\n{info}");
+    }
+}
+
+#[test]
+fn no_adapter_is_exit_code_3() {
+    let output = Command::new(env!("CARGO_BIN_EXE_deform"))
+        .args(["run", "deform_conv2d", text(&golden("v2"))])
+        // A backend without a driver, which the tool does not compile in.
+        .env("WGPU_BACKEND", "noop")
+        .output()
+        .expect("the tool starts");
+    let outcome = Outcome::from(output);
+    assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
+    outcome.says(&["adapter"]);
+}
+
+#[test]
+fn run_agrees_with_the_golden_cases() {
+    for case in ["v1", "v2", "v1_no_bias", "k3x2", "g2_og3", "depthwise", "stride2", "real_offset", "edges", "flow"] {
+        let outcome = run(&golden(case), 0);
+        assert!(outcome.stdout.contains("max abs error"), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn run_writes_the_output() {
+    let folder = folder();
+    let out = folder.path().join("out.safetensors");
+    let arguments =
+        ["run", "deform_conv2d", text(&golden("v2")), "--out", text(&out), "--algorithm", "columns"].map(str::to_owned);
+    deform(&arguments.each_ref().map(String::as_str), 0);
+    let bytes = std::fs::read(&out).expect("the output was written");
+    let file = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
+    let output = file.tensor("output").expect("it holds the output");
+    assert_eq!((output.dtype(), output.shape()), (Dtype::F32, [1, 4, 7, 6].as_slice()));
+
+    let golden = std::fs::read(golden("v2")).expect("the golden case is there");
+    let golden = SafeTensors::deserialize(&golden).expect("it is a safetensors file");
+    let want = golden.tensor("output").expect("it holds the answer");
+    let got = output.data().as_chunks().0.iter().map(|&value| f64::from(f32::from_le_bytes(value)));
+    let want = want.data().as_chunks().0.iter().map(|&value| f64::from_le_bytes(value));
+    assert!(got.zip(want).all(|(got, want)| (got - want).abs() < 1e-5));
+}
+
+#[test]
+fn run_without_an_answer_says_so() {
+    let folder = folder();
+    let case = changed(&folder, |tensors, _| {
+        tensors.remove("output");
+    });
+    let outcome = run(&case, 0);
+    assert!(outcome.stdout.contains("no answer"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    run(Path::new("no/such/case.safetensors"), 1).says(&["no/such/case.safetensors"]);
+}
+
+#[test]
+fn a_file_that_is_no_case_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("text.safetensors");
+    std::fs::write(&path, "not a safetensors file").expect("it can be written");
+    run(&path, 1).says(&["text.safetensors", "not a safetensors file"]);
+
+    let case = changed(&folder, |tensors, _| {
+        tensors.remove("weight");
+    });
+    run(&case, 1).says(&["operand weight is missing"]);
+}
+
+#[test]
+fn a_wrong_dtype_names_operand_got_and_expected() {
+    let folder = folder();
+    let case = changed(&folder, |tensors, _| {
+        let (dtype, _, data) = tensors.get_mut("offset").expect("the case has offsets");
+        *dtype = Dtype::F64;
+        *data = data.repeat(2);
+    });
+    run(&case, 1).says(&["offset", "F64", "F32"]);
+}
+
+#[test]
+fn metadata_must_agree_with_the_shapes() {
+    let folder = folder();
+    let case = changed(&folder, |_, metadata| {
+        metadata.insert("offset_groups".to_owned(), "2".to_owned());
+    });
+    run(&case, 1).says(&["offset_groups", "\"2\"", "offset_groups 1"]);
+    let case = changed(&folder, |_, metadata| {
+        metadata.insert("stride".to_owned(), "one".to_owned());
+    });
+    run(&case, 1).says(&["stride", "one", "h,w"]);
+    let case = changed(&folder, |_, metadata| {
+        metadata.insert("stride".to_owned(), "0,1".to_owned());
+    });
+    run(&case, 1).says(&["stride"]);
+}
+
+#[test]
+fn one_wrong_element_is_exit_code_4() {
+    let folder = folder();
+    for wrong in [0.01, f64::NAN] {
+        let case = changed(&folder, |tensors, _| {
+            let (_, _, data) = tensors.get_mut("output").expect("the case has an answer");
+            let element = f64::from_le_bytes(data[800..808].try_into().expect("eight bytes"));
+            data[800..808].copy_from_slice(&(element + wrong).to_le_bytes());
+        });
+        run(&case, 4).says(&["does not match", "element 100"]);
+        deform(&["time", "deform_conv2d", "--mode", "fwd", text(&case), "--runs", "1"], 4);
+    }
+}
+
+#[test]
+fn an_answer_of_another_shape_is_exit_code_4() {
+    let folder = folder();
+    let case = changed(&folder, |tensors, _| {
+        tensors.get_mut("output").expect("the case has an answer").1 = vec![1, 4, 6, 7];
+    });
+    run(&case, 4).says(&["[1, 4, 7, 6]", "[1, 4, 6, 7]"]);
+}
+
+#[test]
+fn the_answer_in_higher_precision_is_preferred() {
+    let folder = folder();
+    let case = changed(&folder, |tensors, _| {
+        let (dtype, shape, data) = tensors["output"].clone();
+        tensors.insert("exact.output".to_owned(), (dtype, shape, data.clone()));
+        // What a peer computed may be anything.
+        tensors.get_mut("output").expect("the case has an answer").2 = vec![0; data.len()];
+    });
+    assert!(run(&case, 0).stdout.contains("exact.output"));
+}
+
+#[test]
+fn a_workspace_too_small_says_how_much_is_needed() {
+    deform(&["run", "deform_conv2d", text(&golden("v2")), "--workspace", "16"], 1).says(&["workspace", "16"]);
+}
+
+#[test]
+fn time_prints_one_line_of_json() {
+    let folder = folder();
+    let without_answer = changed(&folder, |tensors, _| {
+        tensors.remove("output");
+    });
+    for (case, name, has_answer) in [(golden("v2"), "v2", true), (without_answer, "changed", false)] {
+        let arguments = ["time", "deform_conv2d", "--mode", "fwd", text(&case), "--runs", "3"];
+        let stdout = deform(&arguments, 0).stdout;
+        assert_eq!(stdout.lines().count(), 1, "{stdout}");
+        let line: serde_json::Value = serde_json::from_str(&stdout).expect("the line is JSON");
+        assert_eq!(line["peer"], "project");
+        assert_eq!(line["case"], name);
+        assert_eq!(line["mode"], "fwd");
+        assert_eq!(line["runs"], 3);
+        assert!(line["device"].is_string());
+        for time in ["median_ms", "min_ms", "max_ms"] {
+            assert!(line[time].as_f64().is_some_and(|time| time > 0.0), "{line}");
+        }
+        assert_eq!(line["max_abs_err_vs_torchvision"].is_f64(), has_answer, "{line}");
+    }
+}
+
+#[test]
+fn time_makes_one_call_however_little_time_it_has() {
+    let case = golden("v2");
+    let arguments = ["time", "deform_conv2d", "--mode", "fwd", text(&case), "--max-seconds", "0"];
+    let line: serde_json::Value = serde_json::from_str(&deform(&arguments, 0).stdout).expect("the line is JSON");
+    assert_eq!(line["runs"], 1);
+}
+
+#[test]
+fn bench_measures_a_layer_and_writes_json() {
+    let folder = folder();
+    let path = folder.path().join("bench.json");
+    let arguments = ["bench", "--layer", "cyclefc", "--runs", "1", "--json", text(&path)];
+    let stdout = deform(&arguments, 0).stdout;
+    for words in ["adapter", "driver", "command  deform bench", "cyclefc", "GFLOP/s"] {
+        assert!(stdout.contains(words), "expected {words:?} in:\n{stdout}");
+    }
+    let document = std::fs::read_to_string(&path).expect("the file was written");
+    let document: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
+    assert_eq!(document["layers"][0]["layer"], "cyclefc");
+    assert!(document["layers"][0]["error_of_bound"].as_f64().is_some_and(|ratio| ratio <= 1.0));
+}
+
+#[test]
+fn shaders_are_written_one_file_a_kernel() {
+    let folder = folder();
+    let out = folder.path().join("wgsl");
+    let stdout = deform(&["shaders", "--out", text(&out)], 0).stdout;
+    assert!(stdout.lines().count() > 1, "{stdout}");
+    for path in stdout.lines() {
+        assert!(path.ends_with(".wgsl"), "{path}");
+        assert!(std::fs::read_to_string(path).expect("the file was written").contains("@compute"), "{path}");
+    }
+}
+
+#[test]
+fn demo_tells_its_story_and_draws_its_pictures() {
+    let folder = folder();
+    let stdout = deform(&["demo", "--out", text(folder.path())], 0).stdout;
+    for words in ["[  0  0  1 ]", "In pictures", "The CPU reference"] {
+        assert!(stdout.contains(words), "expected {words:?} in:\n{stdout}");
+    }
+    for name in ["1_bend.png", "2_focus.png", "3_brush.png", "4_taps.png"] {
+        assert!(stdout.contains(name), "expected {name} in:\n{stdout}");
+        let picture = std::fs::read(folder.path().join(name)).expect("the picture was written");
+        assert!(picture.starts_with(b"\x89PNG"), "{name}");
+    }
+}
