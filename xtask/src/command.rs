@@ -1,0 +1,61 @@
+//! Running other programs.
+
+use std::ffi::OsStr;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The cargo that started this program, so that a task stays on one toolchain.
+pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args);
+    command
+}
+
+/// Announces the next step.
+pub(crate) fn heading(step: &str) {
+    println!("\n== {step} ==");
+}
+
+/// Prints the command, runs it with this terminal as its own, and fails unless it succeeds.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    println!("$ {}", shown(command));
+    let status = command.status().with_context(|| format!("could not start `{}`", shown(command)))?;
+    ensure!(status.success(), "`{}` failed: {status}", shown(command));
+    Ok(())
+}
+
+/// Runs the command unseen; true if it could start and succeeded.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// The command as one would type it: the program without its folder, then its arguments.
+pub(crate) fn shown(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    let program = program.file_stem().unwrap_or(command.get_program());
+    std::iter::once(program).chain(command.get_args()).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_without_its_folder() {
+        let mut command = Command::new("/somewhere/bin/cargo");
+        command.args(["test", "--workspace"]);
+        assert_eq!(shown(&command), "cargo test --workspace");
+    }
+
+    #[test]
+    fn a_failing_command_is_an_error_that_names_it() {
+        let error = run(&mut cargo(["no-such-subcommand"])).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|text| text.contains("cargo no-such-subcommand")));
+    }
+
+    #[test]
+    fn a_program_that_does_not_exist_does_not_succeed() {
+        assert!(!succeeds(&mut Command::new("a-program-that-does-not-exist")));
+    }
+}
