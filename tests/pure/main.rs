@@ -1,4 +1,5 @@
-//! Everything that needs no adapter.
+//! Everything that needs no adapter: geometry, plans, the reference, the shaders' texts, the structure of the crate.
+
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
@@ -7,3 +8,11 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod arrows;
+mod catalogue;
+mod comparator;
+mod geometry;
+mod plans;
+mod reference;
+mod shaders;

@@ -44,6 +44,24 @@ pub const PLAIN: Sizes = Sizes {
     reach: 3.0,
 };
 
+impl Sizes {
+    /// The operands' shapes.
+    pub fn shapes(&self, options: &Options) -> Inputs<Vec<usize>> {
+        let out = |axis: usize| {
+            let extent = options.dilation[axis] * (self.kernel[axis] - 1) + 1;
+            (self.input[axis] + 2 * options.padding[axis] - extent) / options.stride[axis] + 1
+        };
+        let taps = self.offset_groups * self.kernel[0] * self.kernel[1];
+        Inputs {
+            input: vec![self.batch, self.in_channels, self.input[0], self.input[1]],
+            offset: vec![self.batch, 2 * taps, out(0), out(1)],
+            weight: vec![self.out_channels, self.in_channels / self.groups, self.kernel[0], self.kernel[1]],
+            mask: self.mask.then(|| vec![self.batch, taps, out(0), out(1)]),
+            bias: self.bias.then(|| vec![self.out_channels]),
+        }
+    }
+}
+
 /// Same padding for a 3×3 kernel.
 pub fn padded() -> Options {
     Options { padding: [1, 1], ..Options::default() }
@@ -53,18 +71,7 @@ impl Case {
     /// Input, weight and bias in −1…1, mask in −0.5…1.5, offsets in ±reach; the same for the same sizes.
     pub fn new(name: &str, sizes: Sizes, options: Options) -> Self {
         let s = sizes;
-        let out = |axis: usize| {
-            let extent = options.dilation[axis] * (s.kernel[axis] - 1) + 1;
-            (s.input[axis] + 2 * options.padding[axis] - extent) / options.stride[axis] + 1
-        };
-        let (out_height, out_width, taps) = (out(0), out(1), s.kernel[0] * s.kernel[1]);
-        let shapes = Inputs {
-            input: vec![s.batch, s.in_channels, s.input[0], s.input[1]],
-            offset: vec![s.batch, 2 * s.offset_groups * taps, out_height, out_width],
-            weight: vec![s.out_channels, s.in_channels / s.groups, s.kernel[0], s.kernel[1]],
-            mask: s.mask.then(|| vec![s.batch, s.offset_groups * taps, out_height, out_width]),
-            bias: s.bias.then(|| vec![s.out_channels]),
-        };
+        let shapes = s.shapes(&options);
         let mut rng = StdRng::seed_from_u64(0xDEF0);
         let mut random = |shape: &Vec<usize>, low: f32, high: f32| -> Vec<f32> {
             (0..shape.iter().product::<usize>()).map(|_| rng.random_range(low..high)).collect()

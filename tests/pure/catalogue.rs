@@ -1,0 +1,143 @@
+//! The catalogue's facts, each proved equal to the WGSL by parsing it.
+
+use deform::kernel::{Access, KERNELS, Kernel};
+use deform::plan::MAX_LOOP_STEPS;
+use naga::{AddressSpace, Literal, Module, Scalar, Statement, StorageAccess, TypeInner};
+
+fn parse(kernel: &Kernel) -> Module {
+    naga::front::wgsl::parse_str(&kernel.source()).unwrap_or_else(|error| panic!("{}: {error}", kernel.name))
+}
+
+#[test]
+fn every_shader_file_belongs_to_a_kernel() {
+    let mut files = crate::arrows::files("shaders", "wgsl");
+    files.retain(|(path, _)| !path.starts_with("shaders/shared"));
+    assert_eq!(files.len(), KERNELS.len());
+    for (path, text) in files {
+        let name = path.trim_start_matches("shaders/").trim_end_matches(".wgsl");
+        let kernel = KERNELS.iter().find(|kernel| kernel.name == name).unwrap_or_else(|| panic!("{path}"));
+        assert!(kernel.sources.contains(&text.as_str()), "{path} is not what {name} is made of");
+    }
+}
+
+#[test]
+fn workgroup_sizes() {
+    for kernel in KERNELS {
+        let module = parse(kernel);
+        let [entry] = &module.entry_points[..] else { panic!("{}: one entry point", kernel.name) };
+        assert_eq!(
+            (entry.name.as_str(), entry.workgroup_size),
+            ("main", [kernel.workgroup_size, 1, 1]),
+            "{}",
+            kernel.name
+        );
+    }
+}
+
+#[test]
+fn bindings() {
+    for kernel in KERNELS {
+        let module = parse(kernel);
+        let mut found: Vec<_> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, variable)| {
+                let binding = variable.binding.as_ref()?;
+                assert_eq!(binding.group, 0);
+                Some((binding.binding, variable.name.clone().unwrap(), variable.space))
+            })
+            .collect();
+        found.sort_by_key(|(binding, ..)| *binding);
+        let params = (0, "params".to_owned(), AddressSpace::Uniform);
+        let storage = kernel.bindings.iter().zip(1u32..).map(|(binding, number)| {
+            let access = match binding.access {
+                Access::Read => StorageAccess::LOAD,
+                Access::ReadWrite => StorageAccess::LOAD | StorageAccess::STORE,
+            };
+            (number, binding.name.to_owned(), AddressSpace::Storage { access })
+        });
+        let expected: Vec<_> = std::iter::once(params).chain(storage).collect();
+        assert_eq!(found, expected, "{}", kernel.name);
+    }
+}
+
+#[test]
+fn params_are_the_same_words_in_the_same_order() {
+    for kernel in KERNELS {
+        let module = parse(kernel);
+        let (_, params) = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("params")).unwrap();
+        let TypeInner::Struct { members, .. } = &module.types[params.ty].inner else { panic!("{}", kernel.name) };
+        let names: Vec<_> = members.iter().map(|member| member.name.as_deref().unwrap()).collect();
+        assert_eq!(names, kernel.params, "{}", kernel.name);
+        for (n, member) in members.iter().enumerate() {
+            assert_eq!(member.offset as usize, 4 * n, "{} {:?}", kernel.name, member.name);
+            assert_eq!(
+                module.types[member.ty].inner,
+                TypeInner::Scalar(Scalar::U32),
+                "{} {:?}",
+                kernel.name,
+                member.name
+            );
+        }
+    }
+}
+
+#[test]
+fn constants() {
+    for kernel in KERNELS {
+        let module = parse(kernel);
+        for &(name, value) in kernel.constants {
+            let (_, constant) = module
+                .constants
+                .iter()
+                .find(|(_, constant)| constant.name.as_deref() == Some(name))
+                .unwrap_or_else(|| panic!("{} has no constant {name}", kernel.name));
+            let init = &module.global_expressions[constant.init];
+            assert!(
+                matches!(init, naga::Expression::Literal(Literal::U32(found)) if *found == value),
+                "{} {name}: {init:?}, the catalogue has {value}",
+                kernel.name
+            );
+        }
+    }
+}
+
+/// The loops of a block, as a tree: each loop holds the loops inside it.
+#[derive(Debug, PartialEq)]
+struct Loop(Vec<Loop>);
+
+fn loops(block: &naga::Block) -> Vec<Loop> {
+    block
+        .iter()
+        .flat_map(|statement| match statement {
+            Statement::Loop { body, continuing, .. } => {
+                vec![Loop(loops(body).into_iter().chain(loops(continuing)).collect())]
+            }
+            Statement::Block(block) => loops(block),
+            Statement::If { accept, reject, .. } => loops(accept).into_iter().chain(loops(reject)).collect(),
+            Statement::Switch { cases, .. } => cases.iter().flat_map(|case| loops(&case.body)).collect(),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+fn loops_of(name: &str) -> Vec<Loop> {
+    let kernel = KERNELS.iter().find(|kernel| kernel.name == name).unwrap();
+    let module = parse(kernel);
+    let functions = module.functions.iter().map(|(_, function)| function);
+    let entries = module.entry_points.iter().map(|entry| &entry.function);
+    functions.chain(entries).flat_map(|function| loops(&function.body)).collect()
+}
+
+#[test]
+fn loops_are_those_that_the_plan_counts() {
+    // matmul_loop_steps counts one loop over tiles with two loops in it, one of loads and one of column rows.
+    assert_eq!(loops_of("deform_conv2d/matmul"), [Loop(vec![Loop(vec![]), Loop(vec![])])]);
+    // One loop over at most CHANNELS_PER_INVOCATION channels, one over trips that Roofline bounds, and none.
+    assert_eq!(loops_of("deform_conv2d/im2col"), [Loop(vec![])]);
+    assert_eq!(loops_of("roofline/multiply_add"), [Loop(vec![])]);
+    assert_eq!(loops_of("roofline/copy"), []);
+    let per_tile = 1 + (16 + 1) + (16 + 1);
+    assert_eq!(deform::kernel::deform_conv2d::matmul_loop_steps(160), 10 * per_tile + 1);
+    assert!(MAX_LOOP_STEPS < 65_535);
+}

@@ -1,0 +1,123 @@
+//! Plans, without a device: limits kept, every output covered, and what the plan prints.
+
+use deform::ops::deform_conv2d::{Geometry, plan};
+use deform::plan::{DeviceLimits, Plan, WORKSPACE};
+use deform::{Error, Options};
+
+use crate::support::case::{Case, PLAIN, Sizes, padded};
+
+fn plan_of(sizes: Sizes, options: Options, limits: &DeviceLimits) -> Result<Plan, Error> {
+    let shapes = sizes.shapes(&options);
+    plan(&Geometry::new(&shapes.map(Vec::as_slice), &options)?, &options, limits)
+}
+
+/// A field of a step's uniform, by name.
+fn param(step: &deform::plan::Step, name: &str) -> u64 {
+    u64::from(step.params[step.kernel.params.iter().position(|param| *param == name).unwrap()])
+}
+
+/// BiRefNet's and EDVR's largest layers, and one with a wide channel count.
+fn layers() -> [(Sizes, Options); 3] {
+    let birefnet = Sizes { in_channels: 64, out_channels: 256, input: [256, 256], kernel: [7, 7], ..PLAIN };
+    let edvr = Sizes { in_channels: 128, out_channels: 128, input: [180, 320], offset_groups: 8, ..PLAIN };
+    let resnext = Sizes { in_channels: 1024, out_channels: 1024, input: [50, 84], groups: 32, ..PLAIN };
+    [(birefnet, Options { padding: [3, 3], ..Options::default() }), (edvr, padded()), (resnext, padded())]
+}
+
+#[test]
+fn windows_and_workspace_keep_their_limits() {
+    for (sizes, options) in layers() {
+        for (workspace_limit, max_binding_bytes) in [(64 << 20, 128 << 20), (1 << 20, 128 << 20), (64 << 20, 2 << 20)] {
+            let limits = DeviceLimits { max_binding_bytes, ..DeviceLimits::default() };
+            let plan = plan_of(sizes, Options { workspace_limit, ..options }, &limits).unwrap();
+            assert!(plan.workspace_bytes <= workspace_limit.min(max_binding_bytes));
+            for step in &plan.steps {
+                assert!(step.workgroups.iter().all(|&count| (1..=65_535).contains(&count)), "{step}");
+                for window in &step.windows {
+                    assert!(window.bytes <= max_binding_bytes && window.start % 256 == 0, "{step}");
+                    if window.operand == WORKSPACE {
+                        assert!(window.start + window.bytes <= plan.workspace_bytes, "{step}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_product_is_done_once() {
+    for (sizes, options) in layers() {
+        for workspace_limit in [64 << 20, 1 << 20, 100_000] {
+            let limits = DeviceLimits { max_binding_bytes: 16 << 20, ..DeviceLimits::default() };
+            let plan = plan_of(sizes, Options { workspace_limit, ..options }, &limits).unwrap();
+            let matmuls = plan.steps.iter().filter(|step| step.kernel.name == "deform_conv2d/matmul");
+            let products: u64 = matmuls
+                .map(|step| {
+                    let groups = param(step, "tiles") / param(step, "row_tiles") / param(step, "column_tiles");
+                    groups * param(step, "rows") * param(step, "columns_width") * param(step, "depth")
+                })
+                .sum();
+            let pixels = sizes.input[0] * sizes.input[1];
+            let depth = sizes.in_channels / sizes.groups * sizes.kernel[0] * sizes.kernel[1];
+            assert_eq!(products, (sizes.batch * pixels * sizes.out_channels * depth) as u64);
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_cut_into_chunks_of_whole_images() {
+    let sizes = Sizes { batch: 5, ..PLAIN };
+    let columns_of_an_image = 4 * 9 * 42 * 4;
+    let options = Options { workspace_limit: 3 * columns_of_an_image, ..padded() };
+    let plan = plan_of(sizes, options, &DeviceLimits::default()).unwrap();
+    let widths: Vec<_> = plan.steps.iter().map(|step| param(step, "columns_width")).collect();
+    assert_eq!(widths, [3 * 42, 3 * 42, 2 * 42, 2 * 42]);
+    assert_eq!(plan.workspace_bytes, 3 * columns_of_an_image);
+}
+
+#[test]
+fn a_long_sum_is_cut_below_mesas_trap() {
+    let sizes = Sizes { in_channels: 120_000, input: [1, 1], ..PLAIN };
+    let plan = plan_of(sizes, padded(), &DeviceLimits::default()).unwrap();
+    let depths: Vec<_> = plan.steps.iter().skip(1).map(|step| param(step, "depth")).collect();
+    assert_eq!(depths.iter().sum::<u64>(), 1_080_000);
+    for depth in depths {
+        assert!(deform::kernel::deform_conv2d::matmul_loop_steps(depth as u32) <= deform::plan::MAX_LOOP_STEPS);
+    }
+    let accumulate: Vec<_> = plan.steps.iter().skip(1).map(|step| param(step, "accumulate")).collect();
+    assert!(accumulate[0] == 0 && accumulate[1..].iter().all(|&value| value == 1), "{accumulate:?}");
+}
+
+#[test]
+fn an_empty_batch_is_an_empty_plan() {
+    let plan = plan_of(Sizes { batch: 0, ..PLAIN }, padded(), &DeviceLimits::default()).unwrap();
+    assert_eq!(plan, Plan { steps: vec![], workspace_bytes: 0 });
+}
+
+#[test]
+fn what_no_plan_can_do_is_an_error() {
+    let tiny = Options { workspace_limit: 9 * 42 * 4 - 1, ..padded() };
+    let error = plan_of(PLAIN, tiny, &DeviceLimits::default()).unwrap_err();
+    assert!(matches!(error, Error::WorkspaceTooSmall { needed: 1512, .. }), "{error}");
+
+    let wide = Sizes { input: [6000, 6000], in_channels: 1, out_channels: 1, kernel: [1, 1], ..PLAIN };
+    let error = plan_of(wide, Options::default(), &DeviceLimits::default()).unwrap_err();
+    assert!(matches!(error, Error::BindingTooLarge { limit: 134_217_728, .. }), "{error}");
+
+    let large = Sizes { input: [2048, 2048], in_channels: 64, ..PLAIN };
+    let error =
+        plan_of(large, Options { workspace_limit: 9 * 64 * 4, ..padded() }, &DeviceLimits::default()).unwrap_err();
+    assert!(matches!(error, Error::TooManySteps { .. }), "{error}");
+}
+
+#[test]
+fn a_plan_prints_itself() {
+    let case = Case::new("plain", PLAIN, padded());
+    let plan = plan(&case.geometry(), &case.options, &DeviceLimits::default()).unwrap();
+    let expected = "\
+2 steps, workspace 6048 bytes
+  deform_conv2d/im2col 9×1×1 input=input[0..672] offset=offset[0..3024] mask=mask[0..1512] columns=workspace[0..6048]
+  deform_conv2d/matmul 1×1×1 weight=weight[0..576] columns=workspace[0..6048] bias=bias[0..16] output=output[0..672]
+";
+    assert_eq!(plan.to_string(), expected);
+}

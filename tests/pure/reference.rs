@@ -1,0 +1,145 @@
+//! The reference against torchvision's stored answers, and its gradients against finite differences.
+
+use deform::Inputs;
+use deform::ops::deform_conv2d::reference::Reference;
+
+use crate::support::case::{Case, PLAIN, Sizes, padded};
+use crate::support::golden;
+
+/// Both sides are f64 sums of the same products in another order: far below this, and a wrong term is far above it.
+const TOLERANCE: f64 = 1e-11;
+
+fn assert_close(what: &str, got: &[f64], want: &[f64]) {
+    assert_eq!(got.len(), want.len(), "{what}: elements");
+    let scale = want.iter().fold(1.0, |scale, value| f64::max(scale, value.abs()));
+    for (n, (got, want)) in got.iter().zip(want).enumerate() {
+        let error = (got - want).abs();
+        assert!(error <= TOLERANCE * scale, "{what}[{n}] is {got}, expected {want}");
+    }
+}
+
+#[test]
+fn meets_every_stored_case_in_values_and_gradients() {
+    for golden in golden::all() {
+        let case = &golden.case;
+        let geometry = case.geometry();
+        assert_eq!([geometry.groups, geometry.offset_groups], golden.groups, "{}", case.name);
+        let reference = Reference::new(&geometry, case.slices()).with_exact_positions();
+        assert_close(&case.name, &reference.forward(), &golden.answers["output"]);
+
+        let gradients = reference.backward(&golden.grad_output);
+        let mut checked = 1;
+        let operands = [
+            ("grad_input", Some(gradients.input)),
+            ("grad_offset", Some(gradients.offset)),
+            ("grad_weight", Some(gradients.weight)),
+            ("grad_mask", gradients.mask),
+            ("grad_bias", gradients.bias),
+        ];
+        for (name, gradient) in operands.into_iter().filter_map(|(name, gradient)| Some((name, gradient?))) {
+            assert_close(&format!("{} {name}", case.name), &gradient, &golden.answers[name]);
+            checked += 1;
+        }
+        assert_eq!(checked, golden.answers.len(), "{}: every answer was checked", case.name);
+    }
+}
+
+#[test]
+fn meets_the_numbers_printed_in_the_field() {
+    // ONNX's own node tests of DeformConv, and mmcv's.
+    let ones = vec![1.0; 4];
+    let image: Vec<f32> = (0..9u8).map(f32::from).collect();
+    let onnx = |padding: usize, mask: bool, bias: bool| {
+        let sizes = Sizes { in_channels: 1, out_channels: 1, input: [3, 3], kernel: [2, 2], mask, bias, ..PLAIN };
+        let options = deform::Options { padding: [padding, padding], ..Default::default() };
+        let mut case = Case::new("onnx", sizes, options).with_offsets(|_, _| 0.0);
+        case.operands.input.clone_from(&image);
+        case.operands.weight.clone_from(&ones);
+        case.operands.offset[0] = 0.5;
+        let [_, _, height, width] = case.geometry().output_shape();
+        case.operands.offset[5 * height * width + if padding == 1 { width + 2 } else { 1 }] = -0.1;
+        case
+    };
+    let output = |case: &Case| Reference::new(&case.geometry(), case.slices()).forward();
+    let expect = |case: &Case, want: &[f64]| {
+        let got = output(case);
+        assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6), "{got:?}, expected {want:?}");
+        assert_eq!(got.len(), want.len());
+    };
+    let padded = [0., 1., 3., 2., 3., 8., 11.9, 7., 9., 20., 24., 13., 6., 13., 15., 8.];
+    expect(&onnx(1, false, false), &padded);
+    expect(&onnx(0, false, false), &[9.5, 11.9, 20.0, 24.0]);
+    let mut masked = onnx(0, true, true);
+    masked.operands.mask = Some((0..16).map(|n| if n == 2 * 4 + 3 { 0.2 } else { 1.0 }).collect());
+    masked.operands.bias = Some(vec![1.0]);
+    expect(&masked, &[10.5, 12.9, 21.0, 19.4]);
+
+    let mut mmcv = Case::new(
+        "mmcv",
+        Sizes { in_channels: 1, out_channels: 1, input: [3, 3], kernel: [2, 2], bias: false, ..PLAIN },
+        crate::support::case::padded(),
+    )
+    .with_offsets(|_, _| 0.0);
+    mmcv.operands.input = [1.0, 2.0, 3.0].repeat(3);
+    mmcv.operands.weight.clone_from(&ones);
+    mmcv.operands.mask = Some(vec![0.5; 4 * 16]);
+    expect(&mmcv, &[0.5, 1.5, 2.5, 1.5, 1., 3., 5., 3., 1., 3., 5., 3., 0.5, 1.5, 2.5, 1.5]);
+}
+
+/// The loss ⟨grad_output, output⟩.
+fn loss(case: &Case, grad_output: &[f32]) -> f64 {
+    let output = Reference::new(&case.geometry(), case.slices()).forward();
+    output.iter().zip(grad_output).map(|(value, grad)| value * f64::from(*grad)).sum()
+}
+
+#[test]
+fn gradients_meet_finite_differences() {
+    // Offsets at odd 64ths, so that a step of 1/128 leaves no cell: the loss is linear in each single value within its cell, and
+    // a central difference of steps exact in f32 has no error but f64's.
+    let sizes =
+        Sizes { batch: 2, in_channels: 4, out_channels: 6, input: [5, 4], groups: 2, offset_groups: 2, ..PLAIN };
+    let mut case =
+        Case::new("differences", sizes, padded()).with_offsets(|_, value| (value * 32.0).round() / 32.0 + 1.0 / 64.0);
+    let round = |values: &mut Vec<f32>| values.iter_mut().for_each(|value| *value = (*value * 64.0).round() / 64.0);
+    round(&mut case.operands.input);
+    round(&mut case.operands.weight);
+    case.operands.mask.as_mut().map(round).unwrap();
+    case.operands.bias.as_mut().map(round).unwrap();
+    let outputs = case.geometry().output_shape().iter().product();
+    let grad_output: Vec<f32> = (0..outputs).map(|n: usize| (n * 37 % 64) as f32 / 32.0 - 1.0).collect();
+    let gradients = Reference::new(&case.geometry(), case.slices()).backward(&grad_output);
+
+    type Operand = fn(&mut Inputs<Vec<f32>>) -> &mut Vec<f32>;
+    let operands: [(&str, Operand, &[f64]); 5] = [
+        ("input", |inputs| &mut inputs.input, &gradients.input),
+        ("offset", |inputs| &mut inputs.offset, &gradients.offset),
+        ("weight", |inputs| &mut inputs.weight, &gradients.weight),
+        ("mask", |inputs| inputs.mask.as_mut().unwrap(), gradients.mask.as_ref().unwrap()),
+        ("bias", |inputs| inputs.bias.as_mut().unwrap(), gradients.bias.as_ref().unwrap()),
+    ];
+    const STEP: f32 = 1.0 / 128.0;
+    for (name, operand, gradient) in operands {
+        let count = operand(&mut case.operands).len();
+        assert_eq!(count, gradient.len());
+        for n in (0..count).step_by(1 + count / 40) {
+            let moved = |by: f32| {
+                let mut moved = case.clone();
+                operand(&mut moved.operands)[n] += by;
+                loss(&moved, &grad_output)
+            };
+            let difference = (moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP);
+            assert!((difference - gradient[n]).abs() < 1e-9, "{name}[{n}]: {difference}, gradient {}", gradient[n]);
+        }
+    }
+}
+
+#[test]
+fn offsets_that_are_no_numbers_give_finite_gradients() {
+    let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, f32::MAX, 0.25];
+    let case = Case::new("not finite", PLAIN, padded()).with_offsets(|n, _| special[n % special.len()]);
+    let geometry = case.geometry();
+    let reference = Reference::new(&geometry, case.slices());
+    let gradients = reference.backward(&vec![1.0; geometry.output_shape().iter().product()]);
+    let all = [gradients.input, gradients.offset, gradients.weight, gradients.mask.unwrap(), gradients.bias.unwrap()];
+    assert!(all.concat().iter().chain(&reference.forward()).all(|value| value.is_finite()));
+}

@@ -1,0 +1,52 @@
+//! Every shader, as the drivers of each platform get it.
+
+use deform::kernel::KERNELS;
+use naga::back::{hlsl, msl, spv, wgsl};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+
+fn each(translate: impl Fn(&str, &naga::Module, &ModuleInfo)) {
+    for kernel in KERNELS {
+        let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
+        // No capability beyond WebGPU's core.
+        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.name));
+        translate(kernel.name, &module, &info);
+    }
+}
+
+#[test]
+fn to_spirv() {
+    each(|name, module, info| {
+        let words = spv::write_vec(module, info, &spv::Options::default(), None).unwrap();
+        assert_eq!(words[0], 0x0723_0203, "{name}: SPIR-V's magic number");
+    });
+}
+
+#[test]
+fn to_msl() {
+    each(|name, module, info| {
+        let (text, _) =
+            msl::write_string(module, info, &msl::Options::default(), &msl::PipelineOptions::default()).unwrap();
+        assert!(text.contains("kernel void"), "{name}");
+    });
+}
+
+#[test]
+fn to_hlsl() {
+    each(|name, module, info| {
+        let mut text = String::new();
+        let options = hlsl::Options::default();
+        let pipeline = hlsl::PipelineOptions::default();
+        hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None).unwrap();
+        assert!(text.contains("numthreads"), "{name}");
+    });
+}
+
+#[test]
+fn to_wgsl_and_back() {
+    each(|name, module, info| {
+        let text = wgsl::write_string(module, info, wgsl::WriterFlags::empty()).unwrap();
+        naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    });
+}
