@@ -162,7 +162,7 @@ pub enum Error {
         /// The element type the operand has.
         got: Dtype,
     },
-    /// An operand lives on another device than the operator.
+    /// An operand lives on another device than the operator, or on another [`Gpu`](crate::Gpu) handle that is no clone of its.
     #[error("{operand} lives on another device than the operator")]
     OtherDevice {
         /// The operand's name.

@@ -104,15 +104,17 @@ fn info_names_the_adapter_in_use() {
 
 #[test]
 fn no_adapter_is_exit_code_3() {
-    let output = Command::new(env!("CARGO_BIN_EXE_deform"))
-        .args(["run", "deform_conv2d", text(&golden("v2"))])
-        // A backend without a driver, which the tool does not compile in.
-        .env("WGPU_BACKEND", "noop")
-        .output()
-        .expect("the tool starts");
-    let outcome = Outcome::from(output);
-    assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
-    outcome.says(&["adapter"]);
+    // A backend that the tool does not compile in, and a name that no adapter has.
+    for (variable, value) in [("WGPU_BACKEND", "noop"), ("WGPU_ADAPTER_NAME", "no such adapter")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_deform"))
+            .args(["run", "deform_conv2d", text(&golden("v2"))])
+            .env(variable, value)
+            .output()
+            .expect("the tool starts");
+        let outcome = Outcome::from(output);
+        assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
+        outcome.says(&["adapter"]);
+    }
 }
 
 #[test]

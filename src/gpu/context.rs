@@ -80,7 +80,8 @@ impl Gpu {
 
     /// Takes the caller's device. No handler is installed on it, and nothing is submitted but by the verbs that say so.
     ///
-    /// Every limit from WebGPU's defaults upwards will do; larger buffers and bindings are used where the device grants them.
+    /// Every limit from WebGPU's defaults upwards will do; larger buffers and bindings are used where the device grants them. Call it
+    /// once for a device and clone the handle: operators take only tensors of their own handle's clones.
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let granted = device.limits();
@@ -167,9 +168,10 @@ impl Gpu {
 }
 
 impl PartialEq for Gpu {
-    /// Whether both are handles of the same device.
+    /// Whether one is a clone of the other. wgpu's own comparison of devices is no help: it counts devices within an instance, and
+    /// takes the first ones of two instances for the same.
     fn eq(&self, other: &Self) -> bool {
-        self.shared.device == other.shared.device
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 

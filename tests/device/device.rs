@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use deform::{DeformConv2d, Dtype, Gpu, Inputs, Tensor};
+use deform::{DeformConv2d, Gpu, Inputs, Tensor, wgpu};
 
 use crate::support::case::Case;
 use crate::support::compare::compare;
@@ -30,8 +30,23 @@ pub fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("stderr");
 }
 
+/// A second device, a caller's own, with exactly WebGPU's default limits and no feature.
+pub fn default_limits_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let adapter = pollster::block_on(instance.request_adapter(&Default::default())).expect("an adapter");
+        let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).expect("a device");
+        Gpu::from_wgpu(device, queue)
+    })
+}
+
 pub fn upload(case: &Case) -> Inputs<Tensor> {
-    let tensor = |shape: &[usize], values: &[f32]| Tensor::upload(gpu(), shape, values).expect("upload");
+    upload_to(gpu(), case)
+}
+
+pub fn upload_to(gpu: &Gpu, case: &Case) -> Inputs<Tensor> {
+    let tensor = |shape: &[usize], values: &[f32]| Tensor::upload(gpu, shape, values).expect("upload");
     let optional = |shape: Option<&[usize]>, values: Option<&[f32]>| shape.zip(values).map(|(s, v)| tensor(s, v));
     let (shapes, values) = (case.shape_slices(), case.slices());
     Inputs {
@@ -45,21 +60,28 @@ pub fn upload(case: &Case) -> Inputs<Tensor> {
 
 /// A tensor full of NaN, so that whatever is left unwritten, or read before it is written, shows.
 pub fn poison(shape: &[usize]) -> Tensor {
-    Tensor::upload(gpu(), shape, &vec![f32::NAN; shape.iter().product()]).expect("upload")
+    poison_on(gpu(), shape)
+}
+
+fn poison_on(gpu: &Gpu, shape: &[usize]) -> Tensor {
+    Tensor::upload(gpu, shape, &vec![f32::NAN; shape.iter().product()]).expect("upload")
 }
 
 /// Runs the case through `record_forward`, output and workspace poisoned.
 pub fn run(case: &Case) -> Vec<f32> {
-    let inputs = upload(case);
-    let plan = operator().prepare(&case.shape_slices(), case.options).expect("a plan");
-    let output = poison(&case.geometry().output_shape());
-    let workspace = poison(&[(plan.workspace_bytes / 4) as usize]);
-    let mut encoder = gpu().device().create_command_encoder(&Default::default());
-    operator()
+    run_on(gpu(), operator(), case)
+}
+
+pub fn run_on(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> Vec<f32> {
+    let inputs = upload_to(gpu, case);
+    let plan = operator.prepare(&case.shape_slices(), case.options).expect("a plan");
+    let output = poison_on(gpu, &case.geometry().output_shape());
+    let workspace = poison_on(gpu, &[(plan.workspace_bytes / 4) as usize]);
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    operator
         .record_forward(&mut encoder, &inputs.map(|tensor| tensor), &output, &workspace, case.options)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    gpu().queue().submit([encoder.finish()]);
-    assert_eq!(output.dtype(), Dtype::F32);
+    gpu.queue().submit([encoder.finish()]);
     output.download().expect("download")
 }
 

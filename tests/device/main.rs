@@ -10,5 +10,8 @@
 mod support;
 
 mod device;
+mod errors;
 mod forward;
 mod golden;
+mod identities;
+mod verbs;

@@ -1,0 +1,173 @@
+//! The verbs: what each promises about memory, submission and threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use deform::{DeformConv2d, Dtype, Gpu, Inputs, Tensor, wgpu};
+
+use crate::device::{check, default_limits_gpu, gpu, operator, poison, run, run_on, upload, upload_to};
+use crate::support::case::{Case, PLAIN, Sizes, padded};
+
+#[test]
+fn forward_gives_what_record_forward_gives() {
+    let case = Case::new("forward", PLAIN, padded());
+    let output = operator().forward(&upload(&case).map(|tensor| tensor), case.options).unwrap();
+    assert_eq!(output.shape(), case.geometry().output_shape());
+    assert_eq!(output.download::<f32>().unwrap(), run(&case));
+}
+
+#[test]
+fn two_recordings_in_one_submission_do_not_disturb_each_other() {
+    let first = Case::new("first", PLAIN, padded());
+    let second = Case::new("second", Sizes { in_channels: 8, groups: 2, input: [9, 5], ..PLAIN }, padded());
+    let mut third = first.clone();
+    third.operands.input.reverse();
+    let cases = [first, second, third];
+    let plan = |case: &Case| operator().prepare(&case.shape_slices(), case.options).unwrap();
+    let needed = cases.iter().map(|case| plan(case).workspace_bytes).max().unwrap();
+    let workspace = poison(&[(needed / 4) as usize]);
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let outputs = cases.each_ref().map(|case| {
+        let output = poison(&case.geometry().output_shape());
+        let inputs = upload(case);
+        let inputs = inputs.map(|tensor| tensor);
+        operator().record_forward(&mut encoder, &inputs, &output, &workspace, case.options).unwrap();
+        output
+    });
+    gpu().queue().submit([encoder.finish()]);
+    for (case, output) in cases.iter().zip(outputs) {
+        assert_eq!(output.download::<f32>().unwrap(), run(case), "{}", case.name);
+    }
+}
+
+#[test]
+fn threads_share_one_operator() {
+    let cases = [
+        Case::new("a", Sizes { in_channels: 32, input: [40, 30], ..PLAIN }, padded()),
+        Case::new("b", Sizes { batch: 3, input: [30, 20], ..PLAIN }, padded()),
+    ];
+    let expected = cases.each_ref().map(run);
+    let operator = DeformConv2d::new(gpu());
+    std::thread::scope(|scope| {
+        for (case, expected) in cases.iter().zip(&expected) {
+            let operator = operator.clone();
+            scope.spawn(move || {
+                for _ in 0..8 {
+                    let inputs = upload(case);
+                    let output = operator.forward(&inputs.map(|tensor| tensor), case.options).unwrap();
+                    assert_eq!(&output.download::<f32>().unwrap(), expected);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn handles_are_send_and_sync() {
+    fn check<T: Send + Sync + Clone + 'static>() {}
+    check::<Gpu>();
+    check::<Tensor>();
+    check::<DeformConv2d>();
+}
+
+#[test]
+fn download_async_needs_no_executor_and_can_be_dropped() {
+    let values: Vec<f32> = (0..1000u16).map(f32::from).collect();
+    let tensor = Tensor::upload(gpu(), [10, 100], &values).unwrap();
+    drop(tensor.download_async::<f32>());
+    let mut started = Box::pin(tensor.download_async::<f32>());
+    let polled = started.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    drop((polled, started));
+    assert_eq!(pollster::block_on(tensor.download_async::<f32>()).unwrap(), values);
+}
+
+#[test]
+fn tensors_hold_f32_and_f16_of_any_number() {
+    for count in [0, 1, 2, 3, 5] {
+        let halves: Vec<_> = (0..count).map(|n| half::f16::from_f32(n as f32 + 0.5)).collect();
+        let tensor = Tensor::upload(gpu(), [count], &halves).unwrap();
+        assert_eq!((tensor.dtype(), tensor.bytes()), (Dtype::F16, 2 * count as u64));
+        assert_eq!(tensor.download::<half::f16>().unwrap(), halves);
+    }
+    assert_eq!(Tensor::new(gpu(), [2, 3], Dtype::F32).unwrap().download::<f32>().unwrap(), [0.0; 6]);
+}
+
+#[test]
+fn an_empty_batch_gives_an_empty_output() {
+    let case = Case::new("empty", Sizes { batch: 0, ..PLAIN }, padded());
+    assert!(run(&case).is_empty());
+    let output = operator().forward(&upload(&case).map(|tensor| tensor), case.options).unwrap();
+    assert_eq!(output.shape(), [0, 4, 7, 6]);
+}
+
+#[test]
+fn operands_may_lie_anywhere_in_one_buffer_of_the_callers() {
+    let case = Case::new("one buffer", PLAIN, padded());
+    let device = gpu().device();
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 16_384, usage, mapped_at_creation: false };
+    let buffer = device.create_buffer(&descriptor);
+    let mut offset = 256;
+    let mut place = |shape: &[usize], values: &[f32]| {
+        gpu().queue().write_buffer(&buffer, offset, bytemuck::cast_slice(values));
+        let tensor = Tensor::from_buffer(gpu(), buffer.clone(), offset, shape, Dtype::F32).unwrap();
+        offset = (offset + tensor.bytes()).next_multiple_of(256) + 256;
+        tensor
+    };
+    let (shapes, values) = (case.shape_slices(), case.slices());
+    let inputs = Inputs {
+        input: place(shapes.input, values.input),
+        offset: place(shapes.offset, values.offset),
+        weight: place(shapes.weight, values.weight),
+        mask: shapes.mask.zip(values.mask).map(|(shape, values)| place(shape, values)),
+        bias: shapes.bias.zip(values.bias).map(|(shape, values)| place(shape, values)),
+    };
+    let output = operator().forward(&inputs.map(|tensor| tensor), case.options).unwrap();
+    assert_eq!(output.download::<f32>().unwrap(), run(&case));
+}
+
+#[test]
+fn a_callers_device_with_default_limits_and_no_feature_will_do() {
+    let gpu = default_limits_gpu();
+    assert_eq!(gpu.device().limits(), wgpu::Limits::default());
+    let errors = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&errors);
+    gpu.device().on_uncaptured_error(Arc::new(move |_| {
+        seen.fetch_add(1, Ordering::Relaxed);
+    }));
+    let case =
+        Case::new("default limits", Sizes { in_channels: 70, out_channels: 70, input: [20, 20], ..PLAIN }, padded());
+    assert_eq!(run_on(gpu, &DeformConv2d::new(gpu), &case), run(&case));
+    // An error reaches the caller as a value, and not the device's handler.
+    assert!(Tensor::new(gpu, [1 << 40], Dtype::F32).is_err());
+    assert_eq!(errors.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn recording_a_prepared_shape_allocates_no_memory() {
+    // A device of its own: other tests allocate on the shared one meanwhile.
+    let gpu = Gpu::new().unwrap();
+    let operator = DeformConv2d::new(&gpu);
+    let case = Case::new("prepared", PLAIN, padded());
+    let plan = operator.prepare(&case.shape_slices(), case.options).unwrap();
+    let inputs = upload_to(&gpu, &case);
+    let output = Tensor::new(&gpu, case.geometry().output_shape(), Dtype::F32).unwrap();
+    let workspace = Tensor::new(&gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32).unwrap();
+    gpu.queue().submit([]);
+    gpu.wait().unwrap();
+    let allocated = || gpu.device().generate_allocator_report().expect("a backend that reports").total_allocated_bytes;
+    let before = allocated();
+    assert!(before > 0);
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    for _ in 0..10 {
+        operator.record_forward(&mut encoder, &inputs.map(|tensor| tensor), &output, &workspace, case.options).unwrap();
+    }
+    assert_eq!(allocated(), before);
+    gpu.queue().submit([encoder.finish()]);
+    assert_eq!(output.download::<f32>().unwrap(), run(&case));
+}
+
+#[test]
+fn a_long_batch_meets_the_reference() {
+    check(&Case::new("batch of 33", Sizes { batch: 33, input: [5, 4], ..PLAIN }, padded()));
+}
