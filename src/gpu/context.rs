@@ -142,11 +142,7 @@ impl Gpu {
 
     pub(super) fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let poll = wgpu::PollType::Wait { submission_index, timeout: Some(self.wait_timeout) };
-        match self.device().poll(poll) {
-            Ok(_) => Ok(()),
-            Err(wgpu::PollError::Timeout) => Err(Error::Timeout { seconds: self.wait_timeout.as_secs() }),
-            Err(error) => Err(Error::Device { message: error.to_string() }),
-        }
+        self.device().poll(poll).map(|_| ()).map_err(|error| wait_error(error, self.wait_timeout))
     }
 
     pub(super) fn pipelines(&self) -> &Pipelines {
@@ -175,10 +171,30 @@ impl PartialEq for Gpu {
     }
 }
 
+fn wait_error(error: wgpu::PollError, timeout: Duration) -> Error {
+    match error {
+        wgpu::PollError::Timeout => Error::Timeout { seconds: timeout.as_secs() },
+        other => Error::Device { message: other.to_string() },
+    }
+}
+
 fn backends() -> wgpu::Backends {
     wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all())
 }
 
 fn instance() -> wgpu::Instance {
     wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Here and not on a device, where whether a wait is too short is a race.
+    #[test]
+    fn a_wait_that_runs_out_is_a_timeout_and_nothing_else_is() {
+        let timeout = Duration::from_millis(2_500);
+        assert_eq!(wait_error(wgpu::PollError::Timeout, timeout), Error::Timeout { seconds: 2 });
+        assert!(matches!(wait_error(wgpu::PollError::WrongSubmissionIndex(2, 1), timeout), Error::Device { .. }));
+    }
 }
