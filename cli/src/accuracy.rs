@@ -124,7 +124,7 @@ impl Bounds {
             mask: mask.as_deref(),
             bias: bias.as_deref(),
         };
-        let sums = Reference::new(&Geometry::new(&shapes, &case.options)?, inputs).forward();
+        let sums = Reference::new(&Geometry::new(&shapes, &case.options)?, inputs)?.forward();
         let position = if positions_are_exact(&operands.offset.values) {
             0.0
         } else {
@@ -185,11 +185,11 @@ pub(crate) fn compare_samples(
     inputs: &Inputs<&[f32]>,
     got: &[f32],
     samples: impl IntoIterator<Item = usize>,
-) -> Comparison {
+) -> deform::Result<Comparison> {
     let absolute = inputs.map(|values| values.iter().map(|value| value.abs()).collect::<Vec<f32>>());
     let mut absolute = absolute.map(|values| values.as_slice());
     absolute.offset = inputs.offset;
-    let (reference, absolute) = (Reference::new(geometry, *inputs), Reference::new(geometry, absolute));
+    let (reference, absolute) = (Reference::new(geometry, *inputs)?, Reference::new(geometry, absolute)?);
     let terms = geometry.channels_per_group() * geometry.taps() + usize::from(geometry.has_bias);
     let mut comparison = Comparison::default();
     for index in samples {
@@ -201,7 +201,7 @@ pub(crate) fn compare_samples(
         let bound = 4.0 * UNIT * (terms as f64).sqrt() * absolute.output_at(place);
         comparison.add(index, f64::from(got[index]), want, bound);
     }
-    comparison
+    Ok(comparison)
 }
 
 #[cfg(test)]
@@ -241,7 +241,7 @@ mod tests {
         let absolute = case.operands.map(|operand| operand.values.iter().map(|v| v.abs()).collect::<Vec<_>>());
         let mut absolute = absolute.map(|values| values.as_slice());
         absolute.offset = &case.operands.offset.values;
-        let sums = Reference::new(&geometry, absolute).forward();
+        let sums = Reference::new(&geometry, absolute).expect("operands of the case").forward();
         for (index, sum) in sums.into_iter().enumerate() {
             let ratio = bounds.of(index) / (4.0 * UNIT * 19f64.sqrt() * sum);
             assert!((1.0..40.0).contains(&ratio), "element {index}: {ratio}");
@@ -253,12 +253,15 @@ mod tests {
         let case = case();
         let geometry = case.geometry().expect("the operands fit together");
         let bounds = Bounds::new(&case).expect("the operands fit together");
-        let want = Reference::new(&geometry, case.values()).forward();
+        let want = Reference::new(&geometry, case.values()).expect("operands of the case").forward();
         let got: Vec<f32> = want.iter().map(|&value| value as f32).collect();
         let all = 0..got.len();
         let accepted = |got: &[f32]| {
             let every = bounds.compare(got, &want).check("the answer").is_ok();
-            let sampled = compare_samples(&geometry, &case.values(), got, all.clone()).check("the answer").is_ok();
+            let sampled = compare_samples(&geometry, &case.values(), got, all.clone())
+                .expect("operands of the case")
+                .check("the answer")
+                .is_ok();
             assert_eq!(every, sampled);
             every
         };

@@ -33,12 +33,16 @@ pub fn say(line: &str) {
 /// A second device, a caller's own, with exactly WebGPU's default limits and no feature.
 pub fn default_limits_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-        let adapter = pollster::block_on(instance.request_adapter(&Default::default())).expect("an adapter");
-        let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).expect("a device");
-        Gpu::from_wgpu(device, queue)
-    })
+    GPU.get_or_init(|| callers_gpu(wgpu::Limits::default()))
+}
+
+/// A device made as a caller would make it, with these limits.
+pub fn callers_gpu(required_limits: wgpu::Limits) -> Gpu {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).expect("an adapter");
+    let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device");
+    Gpu::from_wgpu(device, queue)
 }
 
 pub fn upload(case: &Case) -> Inputs<Tensor> {

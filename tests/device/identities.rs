@@ -120,7 +120,7 @@ fn the_output_and_the_gradients_are_adjoint() {
     let geometry = case.geometry();
     let output = run(&case);
     let grad_output: Vec<f32> = (0..output.len()).map(|n| (n * 5 % 7) as f32 - 3.0).collect();
-    let gradients = Reference::new(&geometry, case.slices()).backward(&grad_output);
+    let gradients = Reference::new(&geometry, case.slices()).unwrap().backward(&grad_output).unwrap();
     let dot = |a: &[f64], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
     let output: Vec<_> = output.iter().map(|&value| f64::from(value)).collect();
     let product = dot(&output, &grad_output);

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deform::{DeformConv2d, Dtype, Gpu, Inputs, Tensor, wgpu};
 
-use crate::device::{check, default_limits_gpu, gpu, operator, poison, run, run_on, upload, upload_to};
+use crate::device::{callers_gpu, check, default_limits_gpu, gpu, operator, poison, run, run_on, upload, upload_to};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
+use crate::support::compare::compare;
 
 #[test]
 fn forward_gives_what_record_forward_gives() {
@@ -141,6 +142,24 @@ fn a_callers_device_with_default_limits_and_no_feature_will_do() {
     // An error reaches the caller as a value, and not the device's handler.
     assert!(Tensor::new(gpu, [1 << 40], Dtype::F32).is_err());
     assert_eq!(errors.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_device_that_binds_little_and_dispatches_less_will_do() {
+    // Windows of 64 KiB cut channels, taps and output rows; 20 workgroups an axis fold every grid.
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: 64 << 10,
+        max_compute_workgroups_per_dimension: 20,
+        ..wgpu::Limits::default()
+    };
+    let gpu = callers_gpu(limits);
+    let operator = DeformConv2d::new(&gpu);
+    let sizes = Sizes { in_channels: 24, out_channels: 20, input: [33, 41], groups: 2, offset_groups: 3, ..PLAIN };
+    for (batch, groups, kernel) in [(2, 2, [3, 3]), (1, 1, [5, 2]), (1, 4, [1, 1])] {
+        let case = Case::new("little", Sizes { batch, groups, kernel, ..sizes }, padded());
+        let (want, magnitude) = case.expected();
+        compare(&run_on(&gpu, &operator, &case), &want, &magnitude, case.terms()).unwrap();
+    }
 }
 
 #[test]

@@ -92,6 +92,8 @@ fn a_long_sum_is_cut_below_mesas_trap() {
 fn an_empty_batch_is_an_empty_plan() {
     let plan = plan_of(Sizes { batch: 0, ..PLAIN }, padded(), &DeviceLimits::default()).unwrap();
     assert_eq!(plan, Plan { steps: vec![], workspace_bytes: 0 });
+    let no_workspace = Options { workspace_limit: 0, ..padded() };
+    assert_eq!(plan_of(Sizes { batch: 0, ..PLAIN }, no_workspace, &DeviceLimits::default()).unwrap(), plan);
 }
 
 #[test]
@@ -103,6 +105,10 @@ fn what_no_plan_can_do_is_an_error() {
     let wide = Sizes { input: [6000, 6000], in_channels: 1, out_channels: 1, kernel: [1, 1], ..PLAIN };
     let error = plan_of(wide, Options::default(), &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::BindingTooLarge { limit: 134_217_728, .. }), "{error}");
+
+    let few = DeviceLimits { max_workgroups_per_axis: 2, ..DeviceLimits::default() };
+    let error = plan_of(PLAIN, padded(), &few).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { got: 5, limit: 2, .. }), "{error}");
 
     let large = Sizes { input: [2048, 2048], in_channels: 64, ..PLAIN };
     let error =

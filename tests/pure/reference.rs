@@ -1,7 +1,7 @@
 //! The reference against torchvision's stored answers, and its gradients against finite differences.
 
-use deform::Inputs;
 use deform::ops::deform_conv2d::reference::Reference;
+use deform::{Error, Inputs};
 
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::golden;
@@ -24,10 +24,10 @@ fn meets_every_stored_case_in_values_and_gradients() {
         let case = &golden.case;
         let geometry = case.geometry();
         assert_eq!([geometry.groups, geometry.offset_groups], golden.groups, "{}", case.name);
-        let reference = Reference::new(&geometry, case.slices()).with_exact_positions();
+        let reference = Reference::new(&geometry, case.slices()).unwrap().with_exact_positions();
         assert_close(&case.name, &reference.forward(), &golden.answers["output"]);
 
-        let gradients = reference.backward(&golden.grad_output);
+        let gradients = reference.backward(&golden.grad_output).unwrap();
         let mut checked = 1;
         let operands = [
             ("grad_input", Some(gradients.input)),
@@ -60,7 +60,7 @@ fn meets_the_numbers_printed_in_the_field() {
         case.operands.offset[5 * height * width + if padding == 1 { width + 2 } else { 1 }] = -0.1;
         case
     };
-    let output = |case: &Case| Reference::new(&case.geometry(), case.slices()).forward();
+    let output = |case: &Case| Reference::new(&case.geometry(), case.slices()).unwrap().forward();
     let expect = |case: &Case, want: &[f64]| {
         let got = output(case);
         assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6), "{got:?}, expected {want:?}");
@@ -88,7 +88,7 @@ fn meets_the_numbers_printed_in_the_field() {
 
 /// The loss ⟨grad_output, output⟩.
 fn loss(case: &Case, grad_output: &[f32]) -> f64 {
-    let output = Reference::new(&case.geometry(), case.slices()).forward();
+    let output = Reference::new(&case.geometry(), case.slices()).unwrap().forward();
     output.iter().zip(grad_output).map(|(value, grad)| value * f64::from(*grad)).sum()
 }
 
@@ -107,7 +107,7 @@ fn gradients_meet_finite_differences() {
     case.operands.bias.as_mut().map(round).unwrap();
     let outputs = case.geometry().output_shape().iter().product();
     let grad_output: Vec<f32> = (0..outputs).map(|n: usize| (n * 37 % 64) as f32 / 32.0 - 1.0).collect();
-    let gradients = Reference::new(&case.geometry(), case.slices()).backward(&grad_output);
+    let gradients = Reference::new(&case.geometry(), case.slices()).unwrap().backward(&grad_output).unwrap();
 
     type Operand = fn(&mut Inputs<Vec<f32>>) -> &mut Vec<f32>;
     let operands: [(&str, Operand, &[f64]); 5] = [
@@ -138,8 +138,28 @@ fn offsets_that_are_no_numbers_give_finite_gradients() {
     let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, f32::MAX, 0.25];
     let case = Case::new("not finite", PLAIN, padded()).with_offsets(|n, _| special[n % special.len()]);
     let geometry = case.geometry();
-    let reference = Reference::new(&geometry, case.slices());
-    let gradients = reference.backward(&vec![1.0; geometry.output_shape().iter().product()]);
+    let reference = Reference::new(&geometry, case.slices()).unwrap();
+    let gradients = reference.backward(&vec![1.0; geometry.output_shape().iter().product()]).unwrap();
     let all = [gradients.input, gradients.offset, gradients.weight, gradients.mask.unwrap(), gradients.bias.unwrap()];
     assert!(all.concat().iter().chain(&reference.forward()).all(|value| value.is_finite()));
+}
+
+#[test]
+fn slices_of_other_lengths_are_an_error() {
+    let case = Case::new("plain", PLAIN, padded());
+    let geometry = case.geometry();
+    let error = |change: fn(&mut Inputs<Vec<f32>>)| {
+        let mut operands = case.operands.clone();
+        change(&mut operands);
+        Reference::new(&geometry, operands.map(Vec::as_slice)).unwrap_err()
+    };
+    let count =
+        |shape: &[usize], got| Error::ElementCount { shape: shape.to_vec(), expected: shape.iter().product(), got };
+    assert_eq!(error(|operands| operands.input.push(0.0)), count(&[1, 4, 7, 6], 169));
+    assert_eq!(error(|operands| operands.offset.clear()), count(&[1, 18, 7, 6], 0));
+    assert_eq!(error(|operands| operands.weight.truncate(9)), count(&[4, 4, 3, 3], 9));
+    assert_eq!(error(|operands| operands.mask = None), count(&[1, 9, 7, 6], 0));
+    assert_eq!(error(|operands| operands.bias = None), count(&[4], 0));
+    let short = Reference::new(&geometry, case.slices()).unwrap().backward(&[1.0]).unwrap_err();
+    assert_eq!(short, count(&[1, 4, 7, 6], 1));
 }

@@ -108,16 +108,16 @@ impl Case {
     pub fn expected(&self) -> (Vec<f64>, Vec<f64>) {
         let geometry = self.geometry();
         let magnitudes = self.absolute();
-        let magnitude = Reference::new(&geometry, magnitudes.map(Vec::as_slice)).forward();
-        (Reference::new(&geometry, self.slices()).forward(), magnitude)
+        let magnitude = Reference::new(&geometry, magnitudes.map(Vec::as_slice)).unwrap().forward();
+        (Reference::new(&geometry, self.slices()).unwrap().forward(), magnitude)
     }
 
     /// As [`Case::expected`], at the output elements `at` alone.
     pub fn expected_at(&self, at: &[[usize; 4]]) -> (Vec<f64>, Vec<f64>) {
         let geometry = self.geometry();
         let magnitudes = self.absolute();
-        let value = Reference::new(&geometry, self.slices());
-        let magnitude = Reference::new(&geometry, magnitudes.map(Vec::as_slice));
+        let value = Reference::new(&geometry, self.slices()).unwrap();
+        let magnitude = Reference::new(&geometry, magnitudes.map(Vec::as_slice)).unwrap();
         at.iter().map(|&at| (value.output_at(at), magnitude.output_at(at))).unzip()
     }
 

@@ -143,7 +143,7 @@ impl Bench {
         Ok(Measured {
             flops_per_second: layer.flops() / seconds,
             bytes_per_second: (4 * elements) as f64 / seconds,
-            comparison: accuracy::compare_samples(&geometry, &values, &output, samples),
+            comparison: accuracy::compare_samples(&geometry, &values, &output, samples)?,
             timing,
         })
     }

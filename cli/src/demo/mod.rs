@@ -113,7 +113,7 @@ fn race(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
     let inputs = inputs.map(|tensor| tensor);
     let (timing, output) = Timing::measure(gpu, 5, 10.0, || op.forward(&inputs, case.options))?;
     let start = Instant::now();
-    let want = Reference::new(&case.geometry()?, case.values()).forward();
+    let want = Reference::new(&case.geometry()?, case.values())?.forward();
     let reference_ms = milliseconds(start.elapsed());
     let comparison = Bounds::new(&case)?.compare(&output.download()?, &want);
     comparison.check("the CPU reference's")?;

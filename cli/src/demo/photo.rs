@@ -56,7 +56,7 @@ pub(crate) fn filter(
         let inputs = case::upload(gpu, &case.operands)?;
         values = op.forward(&inputs.map(|tensor| tensor), options)?.download()?;
         if !checked {
-            let want = Reference::new(&case.geometry()?, case.values()).forward();
+            let want = Reference::new(&case.geometry()?, case.values())?.forward();
             Bounds::new(&case)?.compare(&values, &want).check("the CPU reference's")?;
             checked = true;
         }

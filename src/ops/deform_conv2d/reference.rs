@@ -3,6 +3,7 @@
 //! Its own truth is torchvision's: the stored cases under `tests/golden` prove the values and all five gradients.
 
 use super::{Geometry, Inputs};
+use crate::{Error, Result};
 
 /// The operator on host slices, all of the lengths that the geometry says.
 #[derive(Debug, Clone, Copy)]
@@ -40,18 +41,19 @@ struct Position {
 impl<'a> Reference<'a> {
     /// Positions are rounded to f32 once, as the kernels round them; everything else is f64.
     ///
-    /// # Panics
-    /// Where a slice's length is not what the geometry says.
-    #[must_use]
-    pub fn new(geometry: &'a Geometry, inputs: Inputs<&'a [f32]>) -> Self {
+    /// # Errors
+    /// [`Error::ElementCount`] where a slice is not as long as the geometry says; one that should not be there counts as too long.
+    pub fn new(geometry: &'a Geometry, inputs: Inputs<&'a [f32]>) -> Result<Self> {
         let g = geometry;
-        let mask = g.batch * g.offset_groups * g.taps() * g.out_pixels();
-        assert_eq!(inputs.input.len(), g.batch * g.in_channels * g.in_pixels(), "elements of input");
-        assert_eq!(inputs.offset.len(), 2 * mask, "elements of offset");
-        assert_eq!(inputs.weight.len(), g.out_channels * g.channels_per_group() * g.taps(), "elements of weight");
-        assert_eq!(inputs.mask.map(<[f32]>::len), g.has_mask.then_some(mask), "elements of mask");
-        assert_eq!(inputs.bias.map(<[f32]>::len), g.has_bias.then_some(g.out_channels), "elements of bias");
-        Self { geometry, inputs, exact_positions: false }
+        let mask_shape = [g.batch, g.offset_groups * g.taps(), g.out_height, g.out_width];
+        let offset_shape = [g.batch, 2 * g.offset_groups * g.taps(), g.out_height, g.out_width];
+        let weight_shape = [g.out_channels, g.channels_per_group(), g.kernel_height, g.kernel_width];
+        check_elements(&[g.batch, g.in_channels, g.in_height, g.in_width], inputs.input)?;
+        check_elements(&offset_shape, inputs.offset)?;
+        check_elements(&weight_shape, inputs.weight)?;
+        check_elements(if g.has_mask { &mask_shape } else { &[0] }, inputs.mask.unwrap_or_default())?;
+        check_elements(&[if g.has_bias { g.out_channels } else { 0 }], inputs.bias.unwrap_or_default())?;
+        Ok(Self { geometry, inputs, exact_positions: false })
     }
 
     /// Without the rounding of positions: what a computation in f64 throughout gives, such as the stored cases.
@@ -79,6 +81,9 @@ impl<'a> Reference<'a> {
     }
 
     /// One element of the output, at `[b, o, oy, ox]`.
+    ///
+    /// # Panics
+    /// Where there is no such element, as indexing does.
     #[must_use]
     pub fn output_at(&self, [b, o, oy, ox]: [usize; 4]) -> f64 {
         let g = self.geometry;
@@ -104,12 +109,11 @@ impl<'a> Reference<'a> {
     /// Where the position is a whole number the derivative by it is the right-hand one. At exactly −1 it is torchvision's: not 0,
     /// although the sample is.
     ///
-    /// # Panics
-    /// Where `grad_output` has not as many elements as the output.
-    #[must_use]
-    pub fn backward(&self, grad_output: &[f32]) -> Gradients {
+    /// # Errors
+    /// [`Error::ElementCount`] where `grad_output` has not as many elements as the output.
+    pub fn backward(&self, grad_output: &[f32]) -> Result<Gradients> {
         let g = self.geometry;
-        assert_eq!(grad_output.len(), g.output_shape().iter().product::<usize>(), "elements of grad_output");
+        check_elements(&g.output_shape(), grad_output)?;
         let mut gradients = Gradients {
             input: vec![0.0; self.inputs.input.len()],
             offset: vec![0.0; self.inputs.offset.len()],
@@ -134,7 +138,7 @@ impl<'a> Reference<'a> {
                 }
             }
         }
-        gradients
+        Ok(gradients)
     }
 
     #[allow(clippy::too_many_arguments, reason = "the loop indices of one term")]
@@ -262,4 +266,9 @@ impl Position {
         let (dy, dx) = (self.dy, self.dx);
         [(1.0 - dy) * (1.0 - dx), (1.0 - dy) * dx, dy * (1.0 - dx), dy * dx]
     }
+}
+
+fn check_elements(shape: &[usize], elements: &[f32]) -> Result<()> {
+    let (expected, got) = (shape.iter().product(), elements.len());
+    if got == expected { Ok(()) } else { Err(Error::ElementCount { shape: shape.to_vec(), expected, got }) }
 }

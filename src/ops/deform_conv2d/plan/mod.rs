@@ -23,8 +23,12 @@ const GOOD_CHUNK_PIXELS: u64 = 1024;
 ///
 /// # Errors
 /// [`Error::WorkspaceTooSmall`] where `options.workspace_limit` cannot hold the columns of one channel and one tile of pixels;
-/// [`Error::BindingTooLarge`] where a single plane of an operand passes the device's limit; [`Error::TooManySteps`].
+/// [`Error::BindingTooLarge`] where a single plane of an operand passes the device's limit; [`Error::TooManySteps`];
+/// [`Error::TooLarge`] for a grid that a device with less than WebGPU's limits cannot dispatch.
 pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
+    if geometry.batch == 0 {
+        return Ok(Plan { steps: Vec::new(), workspace_bytes: 0 });
+    }
     match options.algorithm {
         Algorithm::Auto | Algorithm::Columns => Columns::new(geometry, options, limits)?.plan(),
     }
@@ -63,7 +67,7 @@ impl<'a> Columns<'a> {
 
         let capacity = (options.workspace_limit / F32_BYTES).min(window);
         let smallest = taps * pixels.min(tile);
-        if capacity < smallest && batch > 0 {
+        if capacity < smallest {
             return Err(Error::WorkspaceTooSmall { needed: smallest * F32_BYTES, got: capacity * F32_BYTES });
         }
 
@@ -87,12 +91,12 @@ impl<'a> Columns<'a> {
         ];
         let largest = image_elements.into_iter().max().unwrap_or(1) as u64;
         let whole = channels_per_chunk == channels && pixels_per_chunk == pixels;
-        let images_per_chunk = if whole { (room / pixels).min(window / largest).clamp(1, batch.max(1)) } else { 1 };
+        let images_per_chunk = if whole { (room / pixels).min(window / largest).clamp(1, batch) } else { 1 };
 
         let columns = Self { geometry, limits, window, images_per_chunk, pixels_per_chunk, channels_per_chunk };
         // Every chunk has at least two steps.
-        let channel_chunks = channels.div_ceil(channels_per_chunk);
-        let steps = 2 * batch.div_ceil(images_per_chunk) * pixels.div_ceil(pixels_per_chunk) * channel_chunks;
+        let chunks = [(batch, images_per_chunk), (pixels, pixels_per_chunk), (channels, channels_per_chunk)];
+        let steps = chunks.iter().fold(2, |steps: u64, &(all, each)| steps.saturating_mul(all.div_ceil(each)));
         if steps > MAX_STEPS {
             return Err(Error::TooManySteps { steps, limit: MAX_STEPS });
         }
@@ -109,6 +113,12 @@ impl<'a> Columns<'a> {
             if steps.len() as u64 > MAX_STEPS {
                 return Err(Error::TooManySteps { steps: steps.len() as u64, limit: MAX_STEPS });
             }
+        }
+        // Out of reach of any device with WebGPU's limits: two folded axes hold 65,535² workgroups.
+        let limit = self.limits.max_workgroups_per_axis;
+        if let Some(step) = steps.iter().find(|step| step.workgroups[1] > limit) {
+            let what = format!("the folded grid of {}", step.kernel.name);
+            return Err(Error::TooLarge { what, got: u64::from(step.workgroups[1]), limit: u64::from(limit) });
         }
         Ok(Plan { steps, workspace_bytes: columns_elements * F32_BYTES })
     }

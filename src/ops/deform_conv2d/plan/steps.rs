@@ -120,9 +120,10 @@ impl Columns<'_> {
         } else {
             1 + (self.window - chunk.pixels.len()) / out_pixels
         };
+        // One row always fits: where a whole row of the weight does not, the sum over it is cut below.
         let rows_per_step = out_rows.min(self.window / (group_channels * taps)).max(1);
         let groups_per_step = (rows_per_step / group_rows).max(1);
-        for k in split(depth.clone(), max_matmul_depth()) {
+        for k in split(depth.clone(), max_matmul_depth().min(self.window)) {
             for groups_of_step in split(groups.clone(), groups_per_step) {
                 for rows in split(0..group_rows, rows_per_step) {
                     let columns_group = groups_of_step.start - groups.start;
