@@ -1,5 +1,7 @@
 //! Every way a call can fail, one variant a cause.
 
+use std::time::Duration;
+
 use crate::Dtype;
 
 /// The result of every fallible call of this crate.
@@ -109,13 +111,13 @@ pub enum Error {
         limit: u64,
     },
     /// A single slice of an operand, which no plan can split further, passes the device's binding limit.
-    #[error("{what} takes {bytes} bytes, over the device's max_storage_buffer_binding_size of {limit}")]
+    #[error("{what} takes {bytes} bytes, over the {limit} that one of the device's bindings is sure to hold")]
     BindingTooLarge {
         /// The slice, for example `"one input channel"`.
         what: &'static str,
         /// Its size.
         bytes: u64,
-        /// The device's limit.
+        /// The device's `max_storage_buffer_binding_size`, less what aligning the start may cost.
         limit: u64,
     },
     /// A buffer would pass the device's `max_buffer_size`.
@@ -134,8 +136,10 @@ pub enum Error {
         /// The bytes there are.
         got: u64,
     },
-    /// The workspace limit would cut the work into an unreasonable number of dispatches.
-    #[error("the plan would have {steps} steps, over the limit of {limit}: raise workspace_limit")]
+    /// The workspace limit, or the device's bindings, would cut the work into an unreasonable number of dispatches.
+    #[error(
+        "the plan would have {steps} steps, over the limit of {limit}: a larger workspace_limit, or larger bindings, need fewer"
+    )]
     TooManySteps {
         /// The number of dispatches.
         steps: u64,
@@ -183,10 +187,10 @@ pub enum Error {
         reason: String,
     },
     /// The device did not finish within the wait timeout.
-    #[error("the device did not finish within {seconds} s")]
+    #[error("the device did not finish within {timeout:?}")]
     Timeout {
-        /// The timeout that ran out, in whole seconds.
-        seconds: u64,
+        /// The timeout that ran out.
+        timeout: Duration,
     },
     /// wgpu reported an error: out of memory, device lost, or a limit of a device that is not this crate's own.
     #[error("wgpu: {message}")]

@@ -83,7 +83,7 @@ impl DeviceLimits {
     #[must_use]
     pub fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u32) {
         let first_byte = first * F32_BYTES;
-        let start = first_byte - first_byte % self.binding_alignment;
+        let start = first_byte - first_byte % self.binding_alignment.max(1);
         let bytes = first_byte + count * F32_BYTES - start;
         debug_assert!(bytes <= self.max_binding_bytes, "{operand}: window of {bytes} bytes");
         (Window { operand, start, bytes }, ((first_byte - start) / F32_BYTES) as u32)
@@ -93,7 +93,7 @@ impl DeviceLimits {
     /// `shaders/shared/grid.wgsl` unfolds it; a kernel ignores the spare workgroups.
     #[must_use]
     pub fn fold(&self, total: u64) -> [u32; 3] {
-        let rows = total.div_ceil(u64::from(self.max_workgroups_per_axis)).max(1);
+        let rows = total.div_ceil(u64::from(self.max_workgroups_per_axis).max(1)).max(1);
         [total.div_ceil(rows) as u32, rows as u32, 1]
     }
 }

@@ -76,14 +76,12 @@ fn main(
 
     let group = pair / params.taps;
     let tap = pair % params.taps;
+    // The channels of this group that the step holds, and this block's part of them. A spare workgroup of the folded grid, or of
+    // a group of which the step holds fewer channels, has a block past the last, and nothing to do.
     let group_start = group * params.channels_per_offset_group;
-    let block_start = group_start + block * CHANNELS_PER_INVOCATION;
-    // A spare workgroup of the folded grid has a block past its group's last channel, and nothing to do.
-    let first = max(block_start, params.channel_start);
-    let end = min(
-        min(block_start + CHANNELS_PER_INVOCATION, group_start + params.channels_per_offset_group),
-        params.channel_end,
-    );
+    let group_end = min(group_start + params.channels_per_offset_group, params.channel_end);
+    let first = max(group_start, params.channel_start) + block * CHANNELS_PER_INVOCATION;
+    let end = min(first + CHANNELS_PER_INVOCATION, group_end);
     if column >= params.columns_width || first >= end {
         return;
     }
@@ -112,10 +110,8 @@ fn main(
         var value = 0.0;
         if corners.inside {
             let plane = params.input_base + image * params.input_image_stride + (c - params.channel_start) * plane_size;
-            value = corners.weight.x * input[plane + corners.index.x]
-                + corners.weight.y * input[plane + corners.index.y]
-                + corners.weight.z * input[plane + corners.index.z]
-                + corners.weight.w * input[plane + corners.index.w];
+            let at = plane + corners.index;
+            value = interpolate(corners, vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]));
         }
         let row = (c - params.columns_channel_start) * params.taps + tap;
         columns[row * params.columns_width + column] = scale * value;

@@ -10,10 +10,18 @@
 struct Corners {
     /// False where the sample is 0 whatever the image holds.
     inside: bool,
-    /// Indices into one image plane, (y0,x0) (y0,x1) (y1,x0) (y1,x1); always within the plane.
+    /// Which corners, (y0,x0) (y0,x1) (y1,x0) (y1,x1), lie in the image; the others count 0.
+    present: vec4<bool>,
+    /// Their indices into one image plane; those that are not present borrow a neighbour's, so all are within the plane.
     index: vec4<u32>,
-    /// Bilinear weights in the same order, 0 for corners outside the image.
+    /// Their bilinear weights.
     weight: vec4<f32>,
+}
+
+// Absent pixels are replaced, not multiplied by 0: the borrowed neighbour may be infinite, and 0·∞ is NaN.
+fn interpolate(corners: Corners, pixels: vec4<f32>) -> f32 {
+    let terms = corners.weight * select(vec4<f32>(), pixels, corners.present);
+    return terms.x + terms.y + terms.z + terms.w;
 }
 
 // WGSL lets an implementation assume that NaN and infinity never occur, so comparisons cannot be relied on to sort them out.
@@ -36,13 +44,13 @@ fn corners_at(y: f32, x: f32, height: u32, width: u32) -> Corners {
         let x0 = i32(x_floor);
         let last_y = i32(height) - 1;
         let last_x = i32(width) - 1;
-        // A corner outside the image weighs 0 and borrows the index of its neighbour inside, a pixel that is read anyway:
-        // it cannot bring in a NaN that the sample would not have had.
-        let top = select(0.0, 1.0 - dy, y0 >= 0);
-        let bottom = select(0.0, dy, y0 < last_y);
-        let left = select(0.0, 1.0 - dx, x0 >= 0);
-        let right = select(0.0, dx, x0 < last_x);
-        corners.weight = vec4<f32>(top * left, top * right, bottom * left, bottom * right);
+        corners.present = vec4<bool>(
+            y0 >= 0 && x0 >= 0,
+            y0 >= 0 && x0 < last_x,
+            y0 < last_y && x0 >= 0,
+            y0 < last_y && x0 < last_x,
+        );
+        corners.weight = vec4<f32>((1.0 - dy) * (1.0 - dx), (1.0 - dy) * dx, dy * (1.0 - dx), dy * dx);
         let row0 = u32(max(y0, 0)) * width;
         let row1 = u32(min(y0 + 1, last_y)) * width;
         let column0 = u32(max(x0, 0));

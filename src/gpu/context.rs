@@ -82,6 +82,9 @@ impl Gpu {
     ///
     /// Every limit from WebGPU's defaults upwards will do; larger buffers and bindings are used where the device grants them. Call it
     /// once for a device and clone the handle: operators take only tensors of their own handle's clones.
+    ///
+    /// `queue` must be `device`'s own, as any buffer or encoder handed over later must be of `device`: wgpu has no way to ask, and
+    /// mixing them panics inside wgpu, or writes elsewhere.
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let granted = device.limits();
@@ -135,7 +138,7 @@ impl Gpu {
     /// Blocks until everything submitted so far is done.
     ///
     /// # Errors
-    /// [`Error::Timeout`]; [`Error::Device`] where the device is lost.
+    /// [`Error::Timeout`]. A lost device counts as done, as it does for wgpu; the next download says so.
     pub fn wait(&self) -> Result<()> {
         self.wait_for(None)
     }
@@ -173,7 +176,7 @@ impl PartialEq for Gpu {
 
 fn wait_error(error: wgpu::PollError, timeout: Duration) -> Error {
     match error {
-        wgpu::PollError::Timeout => Error::Timeout { seconds: timeout.as_secs() },
+        wgpu::PollError::Timeout => Error::Timeout { timeout },
         other => Error::Device { message: other.to_string() },
     }
 }
@@ -194,7 +197,7 @@ mod tests {
     #[test]
     fn a_wait_that_runs_out_is_a_timeout_and_nothing_else_is() {
         let timeout = Duration::from_millis(2_500);
-        assert_eq!(wait_error(wgpu::PollError::Timeout, timeout), Error::Timeout { seconds: 2 });
+        assert_eq!(wait_error(wgpu::PollError::Timeout, timeout), Error::Timeout { timeout });
         assert!(matches!(wait_error(wgpu::PollError::WrongSubmissionIndex(2, 1), timeout), Error::Device { .. }));
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Engine<K> {
     workspace: Mutex<Option<Tensor>>,
 }
 
-/// How many prepared plans an operator keeps; the one unused for longest goes first.
+/// How many prepared plans an operator keeps; the one unused for longest goes first. `DeformConv2d::prepare` tells the number.
 const PREPARED_PLANS_KEPT: usize = 64;
 
 impl<K: PartialEq + Clone> Engine<K> {
@@ -116,8 +116,9 @@ impl Prepared {
             return Err(Error::OtherDevice { operand });
         }
         self.check_aliases(&bound)?;
+        // Before anything is recorded: a bind group that fails leaves the caller's encoder as it was.
+        let groups: Vec<_> = gpu.checked(|| (0..self.plan.steps.len()).map(|n| self.bind(gpu, n, &bound)).collect())?;
         gpu.checked(|| {
-            let groups: Vec<_> = self.plan.steps.iter().enumerate().map(|(n, _)| self.bind(gpu, n, &bound)).collect();
             let descriptor = wgpu::ComputePassDescriptor { label: Some("deform"), timestamp_writes: None };
             let mut pass = encoder.begin_compute_pass(&descriptor);
             for ((step, pipeline), group) in self.plan.steps.iter().zip(&self.pipelines).zip(&groups) {

@@ -110,7 +110,8 @@ impl Tensor {
         Ok(Self { gpu: gpu.clone(), buffer, offset: 0, shape: shape.to_vec(), dtype })
     }
 
-    /// A part of the caller's own buffer, from byte `offset`, as a tensor. The buffer must be of `gpu`'s device.
+    /// A part of the caller's own buffer, from byte `offset`, as a tensor. The buffer must be of `gpu`'s device, which
+    /// wgpu has no way to ask: another's would be taken for a different buffer of this one.
     ///
     /// # Errors
     /// [`Error::UnsuitableBuffer`] where the buffer lacks `STORAGE` usage, is too short, or `offset` is not a multiple of the
@@ -163,7 +164,9 @@ impl Tensor {
         let gpu = self.gpu.clone();
         let (sender, waited) = oneshot_channel();
         // The receiver is gone where the future was dropped; then nobody wants the answer.
-        std::thread::spawn(move || drop(sender.send(gpu.wait_for(Some(submission)))));
+        let wait = move || drop(sender.send(gpu.wait_for(Some(submission))));
+        let spawned = std::thread::Builder::new().name("deform download".into()).spawn(wait);
+        spawned.map_err(|error| Error::Device { message: format!("no thread to wait on: {error}") })?;
         waited.receive().await.unwrap_or_else(|| Err(lost_callback()))?;
         readback.finish(self)
     }

@@ -95,6 +95,28 @@ fn a_pixel_that_is_no_number_reaches_only_the_taps_that_read_it() {
 }
 
 #[test]
+fn an_infinite_pixel_at_the_border_stays_what_it_is() {
+    // What lies outside is 0 and not a border pixel times 0, which would be NaN here.
+    let sizes =
+        Sizes { in_channels: 1, out_channels: 1, input: [2, 2], kernel: [1, 1], bias: false, mask: false, ..PLAIN };
+    let infinity = f32::INFINITY;
+    let case = |down: f32| {
+        let mut case = Case::new("infinite pixel", sizes, Options::default())
+            .with_offsets(move |n, _| if n < 4 { down } else { 0.0 });
+        case.operands.input = vec![1.0, 2.0, infinity, 3.0];
+        case.operands.weight = vec![1.0];
+        run(&case)
+    };
+    // Pixel (0, 0) has the infinite one as its corner with weight 0, and 0·∞ is NaN in torchvision too.
+    let still = case(0.0);
+    assert!(still[0].is_nan());
+    assert_eq!(still[1..], [2.0, infinity, 3.0]);
+    assert_eq!(case(0.5), [infinity, 2.5, infinity, 1.5]);
+    let up = case(-0.5);
+    assert_eq!(up, [0.5, 1.0, infinity, 2.5]);
+}
+
+#[test]
 fn doubling_any_factor_doubles_the_output() {
     let case = Case::new("linear", Sizes { bias: false, ..PLAIN }, padded());
     let doubled: Vec<_> = run(&case).iter().map(|value| 2.0 * value).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deform::{DeformConv2d, Dtype, Gpu, Inputs, Tensor, wgpu};
+use deform::{DeformConv2d, Dtype, Gpu, Inputs, Roofline, Tensor, wgpu};
 
 use crate::device::{callers_gpu, check, default_limits_gpu, gpu, operator, poison, run, run_on, upload, upload_to};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
@@ -160,6 +160,10 @@ fn a_device_that_binds_little_and_dispatches_less_will_do() {
         let (want, magnitude) = case.expected();
         compare(&run_on(&gpu, &operator, &case), &want, &magnitude, case.terms()).unwrap();
     }
+    // The micro-kernels shrink to what such a device binds.
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 64 << 10, ..wgpu::Limits::default() };
+    let roofline = Roofline::measure(&callers_gpu(limits)).unwrap();
+    assert!(roofline.multiply_add_flops > 0.0 && roofline.copy_bytes_per_second > 0.0, "{roofline:?}");
 }
 
 #[test]

@@ -102,9 +102,13 @@ fn what_no_plan_can_do_is_an_error() {
     let error = plan_of(PLAIN, tiny, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::WorkspaceTooSmall { needed: 1512, .. }), "{error}");
 
+    let small = DeviceLimits { max_binding_bytes: 1024, ..DeviceLimits::default() };
+    let error = plan_of(PLAIN, padded(), &small).unwrap_err();
+    assert!(matches!(error, Error::BindingTooLarge { bytes: 1512, limit: 768, .. }), "{error}");
+
     let wide = Sizes { input: [6000, 6000], in_channels: 1, out_channels: 1, kernel: [1, 1], ..PLAIN };
     let error = plan_of(wide, Options::default(), &DeviceLimits::default()).unwrap_err();
-    assert!(matches!(error, Error::BindingTooLarge { limit: 134_217_728, .. }), "{error}");
+    assert!(matches!(error, Error::BindingTooLarge { bytes: 144_000_000, limit: 134_217_472, .. }), "{error}");
 
     let few = DeviceLimits { max_workgroups_per_axis: 2, ..DeviceLimits::default() };
     let error = plan_of(PLAIN, padded(), &few).unwrap_err();
@@ -114,6 +118,34 @@ fn what_no_plan_can_do_is_an_error() {
     let error =
         plan_of(large, Options { workspace_limit: 9 * 64 * 4, ..padded() }, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::TooManySteps { .. }), "{error}");
+    // Two chunks whose sum alone would take millions of steps: refused while they are counted, not after they are made.
+    let shapes = deform::Inputs {
+        input: &[1, 1 << 25, 1, 1][..],
+        offset: &[1, 2, 1, 1],
+        weight: &[1 << 23, 1 << 25, 1, 1],
+        mask: None,
+        bias: None,
+    };
+    let geometry = Geometry::new(&shapes, &Options::default()).unwrap();
+    let error = plan(&geometry, &Options::default(), &DeviceLimits::default()).unwrap_err();
+    assert!(matches!(error, Error::TooManySteps { steps: 65_537, .. }), "{error}");
+}
+
+#[test]
+fn an_image_of_4096_by_4096_fits_the_smallest_devices() {
+    let sizes = Sizes { in_channels: 3, input: [4096, 4096], ..PLAIN };
+    let limits = DeviceLimits::default();
+    let plan = plan_of(sizes, padded(), &limits).unwrap();
+    assert!(plan.steps.iter().flat_map(|step| &step.windows).all(|window| window.bytes <= limits.max_binding_bytes));
+}
+
+#[test]
+fn im2col_has_no_more_workgroups_than_its_channels_need() {
+    // One channel of 4,096 at a time: one block for each tap and block of pixels.
+    let sizes = Sizes { in_channels: 4096, input: [8, 8], ..PLAIN };
+    let plan = plan_of(sizes, Options { workspace_limit: 9 * 64 * 4, ..padded() }, &DeviceLimits::default()).unwrap();
+    let mut im2col = plan.steps.iter().filter(|step| step.kernel.name == "deform_conv2d/im2col");
+    assert!(im2col.all(|step| step.workgroups == [9, 1, 1]));
 }
 
 #[test]

@@ -70,8 +70,10 @@ pub struct Geometry {
     pub has_bias: bool,
 }
 
-/// Positions are i32 before the offset is added, and the kernels' sizes are u32.
+/// The kernels' sizes are u32, with room to add two.
 const MAX_AXIS: u64 = i32::MAX as u64;
+/// Up to here every whole number is an f32, so that positions before the offset, and the image's size, are exact.
+const MAX_POSITION: u64 = 1 << 24;
 /// No device holds more; products of a few sizes stay inside 64 bits.
 const MAX_ELEMENTS: u64 = 1 << 48;
 const AXIS_NAMES: [&str; 2] = ["height", "width"];
@@ -239,9 +241,9 @@ fn out_size(axis: usize, input: usize, kernel: usize, stride: usize, padding: us
     let extent = (dilation as u64).saturating_mul(kernel as u64 - 1).saturating_add(1);
     let padded = (padding as u64).saturating_mul(2).saturating_add(input as u64);
     // The last tap's position stays below the padded size once the extent fits into it.
-    if padded > MAX_AXIS {
+    if padded > MAX_POSITION {
         let what = format!("the padded input {}", AXIS_NAMES[axis]);
-        return Err(Error::TooLarge { what, got: padded, limit: MAX_AXIS });
+        return Err(Error::TooLarge { what, got: padded, limit: MAX_POSITION });
     }
     if extent > padded {
         // torchvision's formula, rounding down below zero as well.

@@ -94,7 +94,7 @@ impl DeformConv2d {
     ///
     /// `output` is written, `workspace` is scratch of at least [`DeformConv2d::prepare`]'s `workspace_bytes`; neither may share a
     /// buffer with any other operand. Several recordings in one submission may share a workspace. A geometry that was never
-    /// prepared is prepared first, which allocates its uniforms and may compile.
+    /// prepared is prepared first, which allocates its uniforms and may compile. The encoder must be of the operator's device.
     ///
     /// # Errors
     /// As [`DeformConv2d::forward`]; [`Error::Axis`] for an output of another shape; [`Error::WorkspaceTooSmall`];
@@ -113,7 +113,7 @@ impl DeformConv2d {
     }
 
     /// Plans a call of these shapes, compiles what it needs and uploads its uniforms, so that recording it does none of that.
-    /// The plan tells the workspace it needs.
+    /// The plan tells the workspace it needs. An operator keeps the 64 plans used last.
     ///
     /// # Errors
     /// As [`Geometry::new`] and [`plan`]; [`Error::Device`] where a kernel does not compile.

@@ -19,8 +19,8 @@ pub struct Roofline {
     pub copy_bytes_per_second: f64,
 }
 
-/// Enough to occupy a large GPU; a CPU works through them in turn.
-const INVOCATIONS: u64 = 1 << 18;
+/// Enough to occupy a large GPU, a CPU works through them in turn; fewer where a binding holds fewer.
+const MAX_INVOCATIONS: u64 = 1 << 18;
 /// Loop trips of the first attempt, doubled or more until a run is long enough to time.
 const FIRST_TRIPS: u32 = 16;
 /// At [`crate::plan::MAX_LOOP_STEPS`] a driver may end the loop early.
@@ -29,8 +29,8 @@ const MAX_TRIPS: u32 = 32_768;
 const LONG_ENOUGH_SECONDS: f64 = 0.05;
 /// The fastest of so many runs counts: the ceiling is what undisturbed runs reach.
 const RUNS: usize = 5;
-/// Larger than any cache that would flatter the memory.
-const COPY_BYTES: u64 = 64 << 20;
+/// Larger than any cache that would flatter the memory; less where a binding holds less.
+const MAX_COPY_BYTES: u64 = 64 << 20;
 
 impl Roofline {
     /// Measures both rates; blocks for about a second.
@@ -44,42 +44,45 @@ impl Roofline {
 
 fn multiply_add(gpu: &Gpu) -> Result<f64> {
     let engine = Engine::new(gpu);
-    let sink = Tensor::new(gpu, [INVOCATIONS as usize], Dtype::F32)?;
+    let invocations = MAX_INVOCATIONS.min(gpu.limits().max_window_elements());
+    let sink = Tensor::new(gpu, [invocations as usize], Dtype::F32)?;
     let mut trips = FIRST_TRIPS;
     loop {
-        let prepared = engine.prepare(&trips, || Ok(multiply_add_plan(gpu.limits(), trips)))?;
+        let prepared = engine.prepare(&trips, || Ok(multiply_add_plan(gpu.limits(), invocations, trips)))?;
         let seconds = fastest(&engine, &prepared, &[("sink", &sink)])?;
         if seconds >= LONG_ENOUGH_SECONDS || trips >= MAX_TRIPS {
             let vec4_lanes = 4.0;
             let per_trip = 2.0 * vec4_lanes * f64::from(CHAINS * UNROLL);
-            return Ok(per_trip * f64::from(trips) * INVOCATIONS as f64 / seconds);
+            return Ok(per_trip * f64::from(trips) * invocations as f64 / seconds);
         }
         trips *= 2;
     }
 }
 
-fn multiply_add_plan(limits: &DeviceLimits, trips: u32) -> Plan {
-    let params = MultiplyAddParams { trips, invocations: INVOCATIONS as u32 };
-    let (sink, _) = limits.window("sink", 0, INVOCATIONS);
-    let workgroups = limits.fold(INVOCATIONS / u64::from(MULTIPLY_ADD.workgroup_size));
+fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u32) -> Plan {
+    let params = MultiplyAddParams { trips, invocations: invocations as u32 };
+    let (sink, _) = limits.window("sink", 0, invocations);
+    let workgroups = limits.fold(invocations.div_ceil(u64::from(MULTIPLY_ADD.workgroup_size)));
     let step = Step { kernel: &MULTIPLY_ADD, params: params.words(), windows: vec![sink], workgroups };
     Plan { steps: vec![step], workspace_bytes: 0 }
 }
 
 fn copy(gpu: &Gpu) -> Result<f64> {
     let engine = Engine::new(gpu);
+    // Whole vec4.
+    let bytes = MAX_COPY_BYTES.min(gpu.limits().max_binding_bytes / 16 * 16);
     let [source, destination] = {
-        let make = || Tensor::new(gpu, [(COPY_BYTES / 4) as usize], Dtype::F32);
+        let make = || Tensor::new(gpu, [(bytes / 4) as usize], Dtype::F32);
         [make()?, make()?]
     };
-    let prepared = engine.prepare(&(), || Ok(copy_plan(gpu.limits())))?;
+    let prepared = engine.prepare(&(), || Ok(copy_plan(gpu.limits(), bytes)))?;
     let seconds = fastest(&engine, &prepared, &[("source", &source), ("destination", &destination)])?;
-    Ok(2.0 * COPY_BYTES as f64 / seconds)
+    Ok(2.0 * bytes as f64 / seconds)
 }
 
-fn copy_plan(limits: &DeviceLimits) -> Plan {
-    let count = COPY_BYTES / 16;
-    let whole = |operand| Window { operand, start: 0, bytes: COPY_BYTES };
+fn copy_plan(limits: &DeviceLimits, bytes: u64) -> Plan {
+    let count = bytes / 16;
+    let whole = |operand| Window { operand, start: 0, bytes };
     let step = Step {
         kernel: &COPY,
         params: CopyParams { count: count as u32 }.words(),

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::{Algorithm, Geometry, Options};
 use crate::kernel::deform_conv2d::TILE_N;
-use crate::plan::{DeviceLimits, F32_BYTES, MAX_STEPS, Plan};
+use crate::plan::{DeviceLimits, F32_BYTES, MAX_STEPS, Plan, Step};
 use crate::{Error, Result};
 
 /// Fewer pixels than this in a chunk leave a GPU idle: then groups and channels are cut before pixels are cut further.
@@ -65,12 +65,18 @@ impl<'a> Columns<'a> {
         let group_channels = geometry.channels_per_group() as u64;
         let tile = u64::from(TILE_N);
 
-        let capacity = (options.workspace_limit / F32_BYTES).min(window);
+        // The least that a chunk can be: the columns of one channel and one tile of pixels, `taps` rows.
         let smallest = taps * pixels.min(tile);
-        if capacity < smallest {
-            return Err(Error::WorkspaceTooSmall { needed: smallest * F32_BYTES, got: capacity * F32_BYTES });
+        if smallest > window {
+            return Err(binding_too_large("the columns of one channel and one tile", smallest, window));
         }
+        if options.workspace_limit / F32_BYTES < smallest {
+            return Err(Error::WorkspaceTooSmall { needed: smallest * F32_BYTES, got: options.workspace_limit });
+        }
+        let capacity = (options.workspace_limit / F32_BYTES).min(window);
 
+        // Channels first, as many as leave room for a good number of pixels; then pixels, as many as there is room for, which is
+        // one tile at least, since `capacity ≥ smallest`.
         let good_pixels = pixels.min(GOOD_CHUNK_PIXELS);
         let channels_at_good_pixels = capacity / (taps * good_pixels);
         let channels_per_chunk = if channels_at_good_pixels >= channels {
@@ -81,6 +87,8 @@ impl<'a> Columns<'a> {
             channels_at_good_pixels.max(1)
         };
         let room = capacity / (channels_per_chunk * taps);
+        // A window over a tap's offset spans the plane of y and the chunk's pixels of x.
+        let room = room.min(window - pixels);
         let pixels_per_chunk = if room >= pixels { pixels } else { room / tile * tile };
 
         // Several images share a chunk only where nothing of them has to be cut.
@@ -94,7 +102,7 @@ impl<'a> Columns<'a> {
         let images_per_chunk = if whole { (room / pixels).min(window / largest).clamp(1, batch) } else { 1 };
 
         let columns = Self { geometry, limits, window, images_per_chunk, pixels_per_chunk, channels_per_chunk };
-        // Every chunk has at least two steps.
+        // Every chunk has at least two steps: too many chunks are refused before any is made.
         let chunks = [(batch, images_per_chunk), (pixels, pixels_per_chunk), (channels, channels_per_chunk)];
         let steps = chunks.iter().fold(2, |steps: u64, &(all, each)| steps.saturating_mul(all.div_ceil(each)));
         if steps > MAX_STEPS {
@@ -108,11 +116,8 @@ impl<'a> Columns<'a> {
         let mut columns_elements = 0;
         for chunk in self.chunks() {
             columns_elements = columns_elements.max(self.rows(&chunk) * chunk.width());
-            self.im2col_steps(&chunk, &mut steps);
-            self.matmul_steps(&chunk, &mut steps);
-            if steps.len() as u64 > MAX_STEPS {
-                return Err(Error::TooManySteps { steps: steps.len() as u64, limit: MAX_STEPS });
-            }
+            self.im2col_steps(&chunk, &mut steps)?;
+            self.matmul_steps(&chunk, &mut steps)?;
         }
         // Out of reach of any device with WebGPU's limits: two folded axes hold 65,535² workgroups.
         let limit = self.limits.max_workgroups_per_axis;
@@ -157,17 +162,28 @@ impl Chunk {
     }
 }
 
-/// What no chunk can cut: one input plane, two offset planes (y and x of a tap), one output plane.
+/// What no chunk can cut: one input plane; of one tap's offset the plane of y and a tile's pixels of x.
 fn check_planes(geometry: &Geometry, limits: &DeviceLimits) -> Result<()> {
     let window = limits.max_window_elements();
-    let planes =
-        [("one input channel", geometry.in_pixels()), ("one tap's offset, y and x,", 2 * geometry.out_pixels())];
-    match planes.into_iter().find(|&(_, elements)| elements as u64 > window) {
+    let out_pixels = geometry.out_pixels() as u64;
+    let planes = [
+        ("one input channel", geometry.in_pixels() as u64),
+        ("the y and x offset of one tap", out_pixels + out_pixels.min(u64::from(TILE_N))),
+    ];
+    match planes.into_iter().find(|&(_, elements)| elements > window) {
         None => Ok(()),
-        Some((what, elements)) => {
-            Err(Error::BindingTooLarge { what, bytes: elements as u64 * F32_BYTES, limit: limits.max_binding_bytes })
-        }
+        Some((what, elements)) => Err(binding_too_large(what, elements, window)),
     }
+}
+
+fn binding_too_large(what: &'static str, elements: u64, window: u64) -> Error {
+    Error::BindingTooLarge { what, bytes: elements * F32_BYTES, limit: window * F32_BYTES }
+}
+
+fn push(steps: &mut Vec<Step>, step: Step) -> Result<()> {
+    steps.push(step);
+    let count = steps.len() as u64;
+    if count > MAX_STEPS { Err(Error::TooManySteps { steps: count, limit: MAX_STEPS }) } else { Ok(()) }
 }
 
 /// `range` in consecutive parts of `size`, the last one shorter where it must be.

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Chunk, Columns, Len, split};
+use super::{Chunk, Columns, Len, push, split};
+use crate::Result;
 use crate::kernel::deform_conv2d::{
     CHANNELS_PER_INVOCATION, IM2COL, Im2colParams, MATMUL, MatmulParams, TILE_K, TILE_M, TILE_N, matmul_loop_steps,
 };
@@ -10,7 +11,7 @@ use crate::plan::{MAX_LOOP_STEPS, Step, WORKSPACE};
 
 impl Columns<'_> {
     /// Samples the chunk's channels; several steps where the input, offset or mask of all of them would pass a window.
-    pub(super) fn im2col_steps(&self, chunk: &Chunk, steps: &mut Vec<Step>) {
+    pub(super) fn im2col_steps(&self, chunk: &Chunk, steps: &mut Vec<Step>) -> Result<()> {
         let g = self.geometry;
         let taps = g.taps() as u64;
         let group = g.channels_per_offset_group() as u64;
@@ -23,9 +24,10 @@ impl Columns<'_> {
         for channels in split(chunk.channels.clone(), channels_per_step) {
             let pairs = channels.start / group * taps..((channels.end - 1) / group + 1) * taps;
             for pairs in split(pairs, pairs_per_step) {
-                steps.push(self.im2col(chunk, channels.clone(), pairs));
+                push(steps, self.im2col(chunk, channels.clone(), pairs))?;
             }
         }
+        Ok(())
     }
 
     fn im2col(&self, chunk: &Chunk, channels: Range<u64>, pairs: Range<u64>) -> Step {
@@ -63,7 +65,8 @@ impl Columns<'_> {
         let (columns, _) = self.limits.window(WORKSPACE, 0, self.rows(chunk) * chunk.width());
 
         let pixel_blocks = chunk.width().div_ceil(u64::from(IM2COL.workgroup_size));
-        let channel_blocks = (g.channels_per_offset_group() as u64).div_ceil(u64::from(CHANNELS_PER_INVOCATION));
+        let group_channels = (g.channels_per_offset_group() as u64).min(channels.len());
+        let channel_blocks = group_channels.div_ceil(u64::from(CHANNELS_PER_INVOCATION));
         let params = Im2colParams {
             in_height: g.in_height as u32,
             in_width: g.in_width as u32,
@@ -104,7 +107,7 @@ impl Columns<'_> {
     }
 
     /// Multiplies the chunk's columns; several steps where weight or output would pass a window, or the sum a loop's bound.
-    pub(super) fn matmul_steps(&self, chunk: &Chunk, steps: &mut Vec<Step>) {
+    pub(super) fn matmul_steps(&self, chunk: &Chunk, steps: &mut Vec<Step>) -> Result<()> {
         let g = self.geometry;
         let taps = g.taps() as u64;
         let group_channels = g.channels_per_group() as u64;
@@ -122,18 +125,23 @@ impl Columns<'_> {
         };
         // One row always fits: where a whole row of the weight does not, the sum over it is cut below.
         let rows_per_step = out_rows.min(self.window / (group_channels * taps)).max(1);
+        // Several groups share a step only where each is there with all its rows.
         let groups_per_step = (rows_per_step / group_rows).max(1);
-        for k in split(depth.clone(), max_matmul_depth().min(self.window)) {
-            for groups_of_step in split(groups.clone(), groups_per_step) {
+        for step_depth in split(depth.clone(), max_matmul_depth().min(self.window)) {
+            for step_groups in split(groups.clone(), groups_per_step) {
                 for rows in split(0..group_rows, rows_per_step) {
-                    let columns_group = groups_of_step.start - groups.start;
-                    let columns_row = columns_group * depth.len() + k.start - depth.start;
-                    steps.push(self.matmul(chunk, groups_of_step.clone(), rows, k.clone(), columns_row, depth.len()));
+                    let groups_before = step_groups.start - groups.start;
+                    let columns_row = groups_before * depth.len() + step_depth.start - depth.start;
+                    let (groups, depth_in_chunk) = (step_groups.clone(), depth.len());
+                    push(steps, self.matmul(chunk, groups, rows, step_depth.clone(), columns_row, depth_in_chunk))?;
                 }
             }
         }
+        Ok(())
     }
 
+    /// Rows `rows` of each of `groups`, summed over `depth` (rows of the group's weight, counted from its first). In the column
+    /// buffer these start at row `columns_row`, and a group's begin `columns_rows_per_group` after the one before.
     fn matmul(
         &self,
         chunk: &Chunk,
@@ -199,6 +207,7 @@ impl Columns<'_> {
             bias_base,
             bias_group_stride: group_rows as u32,
             has_bias: u32::from(g.has_bias),
+            // `depth` counts from the group's first row, so whatever does not start there comes after the step that does.
             accumulate: u32::from(depth.start > 0),
         };
         Step {
