@@ -39,7 +39,7 @@ pub(crate) fn device_tests() -> Result<()> {
     heading("device tests under the Khronos validation layer");
     ensure!(cfg!(target_os = "linux"), "--validate works on Linux only");
     ensure_layer()?;
-    let log = log_of(cargo(["test", "-p", "deform", "--test", "device"]))?;
+    let log = log_of(cargo(["test", "--workspace", "--test", "device"]))?;
     let verdict = Verdict::of(&log);
     verdict.judge()?;
     println!("{LAYER} was active in {} instance(s) and reported no error and no warning.", verdict.instances);
