@@ -86,12 +86,15 @@ fn a_pixel_that_is_no_number_reaches_only_the_taps_that_read_it() {
         case.operands.input[pixel] = f32::NAN;
         assert!(run(&case).iter().all(|&value| value == 0.0), "offset {offset}");
     }
-    let mut case = Case::new("NaN pixel", sizes, Options::default()).with_offsets(|_, _| 0.0);
-    case.operands.input[20] = f32::NAN;
-    let touched: Vec<_> = run(&case).iter().map(|value| value.is_nan()).collect();
     // Pixel (3, 2), and the pixels above and to the left, whose fourth corners it is with weight 0: 0·NaN is NaN in torchvision too.
-    let expected: Vec<_> = (0..42).map(|at| [13, 14, 19, 20].contains(&at)).collect();
-    assert_eq!(touched, expected);
+    // Pixel (0, 0) by way of offsets of −1: output (1, 1) alone, since those above and to the left sample at exactly −1, outside.
+    for (pixel, offset, touched) in [(20, 0.0, &[13, 14, 19, 20][..]), (0, -1.0, &[7])] {
+        let mut case = Case::new("NaN pixel", sizes, Options::default()).with_offsets(|_, _| offset);
+        case.operands.input[pixel] = f32::NAN;
+        let output = run(&case);
+        let found: Vec<_> = (0..output.len()).filter(|&at| output[at].is_nan()).collect();
+        assert_eq!(found, touched, "pixel {pixel}, offset {offset}");
+    }
 }
 
 #[test]

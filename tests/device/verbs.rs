@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deform::{DeformConv2d, Dtype, Gpu, Inputs, Roofline, Tensor, wgpu};
+use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Roofline, Tensor, wgpu};
 
 use crate::device::{callers_gpu, check, default_limits_gpu, gpu, operator, poison, run, run_on, upload, upload_to};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
@@ -155,8 +155,11 @@ fn a_device_that_binds_little_and_dispatches_less_will_do() {
     let gpu = callers_gpu(limits);
     let operator = DeformConv2d::new(&gpu);
     let sizes = Sizes { in_channels: 24, out_channels: 20, input: [33, 41], groups: 2, offset_groups: 3, ..PLAIN };
-    for (batch, groups, kernel) in [(2, 2, [3, 3]), (1, 1, [5, 2]), (1, 4, [1, 1])] {
-        let case = Case::new("little", Sizes { batch, groups, kernel, ..sizes }, padded());
+    let cut = |batch, groups, kernel| Case::new("cut", Sizes { batch, groups, kernel, ..sizes }, padded());
+    // 1,323 columns are 21 tiles, 2 rows of 11 workgroups: the spare one must not write into the next image.
+    let spare = Sizes { batch: 3, input: [21, 21], kernel: [1, 1], ..PLAIN };
+    let spare = Case::new("a spare workgroup", spare, Options::default());
+    for case in [cut(2, 2, [3, 3]), cut(1, 1, [5, 2]), cut(1, 4, [1, 1]), spare] {
         let (want, magnitude) = case.expected();
         compare(&run_on(&gpu, &operator, &case), &want, &magnitude, case.terms()).unwrap();
     }

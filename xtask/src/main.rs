@@ -8,6 +8,7 @@ mod check;
 mod command;
 mod install;
 mod msrv;
+mod mutate;
 mod shaders;
 mod validate;
 
@@ -51,6 +52,11 @@ enum Task {
     Check,
     /// Check that nothing needs a newer Rust than the workspace's `rust-version`
     Msrv,
+    /// Change one operator of the shaders at a time and expect a test to fail (minutes; takes what is committed)
+    Mutate {
+        /// Only these shaders, as paths from the checkout's root
+        files: Vec<PathBuf>,
+    },
     /// `check`, then `test` (on Linux with `--validate`)
     Ci,
 }
@@ -75,6 +81,10 @@ fn perform() -> Result<()> {
         Task::Test { validate, extra } => test(validate, &extra),
         Task::Check => check::check(),
         Task::Msrv => msrv::msrv(),
+        Task::Mutate { files } => {
+            adapter::ensure()?;
+            mutate::mutate(&files)
+        }
         Task::Ci => {
             check::check()?;
             test(cfg!(target_os = "linux"), &[])

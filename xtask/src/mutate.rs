@@ -1,0 +1,167 @@
+//! Mutation testing of the operators' shaders: change one operator of one line, and some device test must fail.
+//!
+//! A test suite can be green because the shaders are right or because it looks at nothing; this tells the two apart. It takes
+//! minutes, so it is no part of `ci`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command::{cargo, heading, run};
+
+/// Operators, surrounded by spaces as everywhere in the shaders, and what each is changed into.
+const CHANGES: [(&str, &str); 14] = [
+    ("+", "-"),
+    ("-", "+"),
+    ("*", "+"),
+    ("/", "*"),
+    ("%", "/"),
+    ("<", "<="),
+    ("<=", "<"),
+    (">", ">="),
+    (">=", ">"),
+    ("==", "!="),
+    ("!=", "=="),
+    ("&&", "||"),
+    ("||", "&&"),
+    ("+=", "-="),
+];
+
+/// Changes that change nothing, with the reason.
+const EQUIVALENT: [(&str, &str); 1] = [
+    // A loop from first to end that are equal does nothing either.
+    ("shaders/deform_conv2d/im2col.wgsl", "|| first > end {"),
+];
+
+/// The quick tests first: most changes fall to them.
+const FILTERS: [&[&str]; 2] = [&["golden", "identities"], &["table", "little", "more_workgroups", "mesas", "random"]];
+
+/// A changed shader that loops for ever or too long counts as noticed.
+const TIME_LIMIT_SECONDS: &str = "300";
+
+/// A shader with one operator changed.
+struct Mutant {
+    /// Counted from 1.
+    line: usize,
+    /// The line as changed.
+    changed: String,
+    /// The whole file as changed.
+    text: String,
+}
+
+/// Changes every operator of every shader of the operators in turn, in a clone of the last commit under `target/`.
+pub(crate) fn mutate(files: &[PathBuf]) -> Result<()> {
+    heading("mutation of the shaders");
+    let tree = Path::new("target/mutants");
+    if tree.exists() {
+        std::fs::remove_dir_all(tree)?;
+    }
+    run(Command::new("git").args(["clone", "--quiet", "."]).arg(tree))?;
+    ensure!(tests_pass(tree)?, "the tests fail without any change");
+
+    let (mut total, mut survivors) = (0, Vec::new());
+    for file in shaders(tree, files)? {
+        let original = std::fs::read_to_string(tree.join(&file))?;
+        for mutant in mutants(&original) {
+            std::fs::write(tree.join(&file), &mutant.text)?;
+            let noticed = !tests_pass(tree)?;
+            let equivalent = EQUIVALENT.iter().any(|(f, end)| file == Path::new(f) && mutant.changed.ends_with(end));
+            let verdict = match (noticed, equivalent) {
+                (true, _) => "noticed",
+                (false, true) => "equivalent",
+                (false, false) => "SURVIVED",
+            };
+            let line = format!("{verdict} {}:{} {}", file.display(), mutant.line, mutant.changed.trim());
+            println!("{line}");
+            total += 1;
+            survivors.extend((verdict == "SURVIVED").then_some(line));
+        }
+        std::fs::write(tree.join(&file), original)?;
+    }
+    ensure!(total > 0, "no shader of that name");
+    ensure!(survivors.is_empty(), "no test noticed {} of {total} changes:\n{}", survivors.len(), survivors.join("\n"));
+    println!("{total} changes, and a test noticed each that changes anything.");
+    Ok(())
+}
+
+/// The given files, or all: those of the operators and what they share. The roofline's micro-kernels compute nothing to be right.
+fn shaders(tree: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in std::fs::read_dir(tree.join("shaders"))? {
+        let folder = folder?.path();
+        if folder.ends_with("roofline") {
+            continue;
+        }
+        for file in std::fs::read_dir(&folder)? {
+            found.push(file?.path().strip_prefix(tree)?.to_path_buf());
+        }
+    }
+    found.sort();
+    found.retain(|file| files.is_empty() || files.contains(file));
+    Ok(found)
+}
+
+fn mutants(text: &str) -> Vec<Mutant> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut mutants = Vec::new();
+    for (n, line) in lines.iter().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        for (operator, other) in CHANGES {
+            let operator = format!(" {operator} ");
+            // A line may begin with its operator: the space before it is then the indentation's last.
+            for (at, _) in code.match_indices(&operator) {
+                let changed = format!("{} {other} {}", &line[..at], &line[at + operator.len()..]);
+                let mut copy = lines.clone();
+                copy[n] = &changed;
+                let text = copy.join("\n") + "\n";
+                mutants.push(Mutant { line: n + 1, changed, text });
+            }
+        }
+    }
+    mutants
+}
+
+fn tests_pass(tree: &Path) -> Result<bool> {
+    for filters in FILTERS {
+        let cargo = cargo(["test", "--quiet", "-p", "deform", "--test", "device", "--"]);
+        let status = Command::new("timeout")
+            .arg(TIME_LIMIT_SECONDS)
+            .arg(cargo.get_program())
+            .args(cargo.get_args())
+            .args(filters)
+            .current_dir(tree)
+            // The same target folder: only the crate itself is built again.
+            .env("CARGO_TARGET_DIR", std::path::absolute("target")?)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .context("could not start `timeout`")?;
+        if !status.success() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_of_a_line_is_changed_once() {
+        let changed: Vec<_> =
+            mutants("let a = b * c + d; // x - y\n  && e < f\n").into_iter().map(|m| m.changed).collect();
+        assert_eq!(
+            changed,
+            ["let a = b * c - d; // x - y", "let a = b + c + d; // x - y", "  && e <= f", "  || e < f"]
+        );
+    }
+
+    #[test]
+    fn the_rest_of_the_file_stays() {
+        let all = mutants("a\nb == c\nd\n");
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].line, all[0].text.as_str()), (2, "a\nb != c\nd\n"));
+    }
+}
