@@ -98,6 +98,21 @@ fn a_pixel_that_is_no_number_reaches_only_the_taps_that_read_it() {
 }
 
 #[test]
+fn a_weight_that_is_no_number_reaches_only_its_output_channel() {
+    let case = Case::new("NaN weight", Sizes { groups: 2, ..PLAIN }, padded());
+    let clean = run(&case);
+    let row = 2 * 9;
+    for channel in 0..4 {
+        let mut case = case.clone();
+        case.operands.weight[channel * row..(channel + 1) * row].fill(f32::NAN);
+        for (at, (value, clean)) in run(&case).iter().zip(&clean).enumerate() {
+            assert_eq!(value.is_nan(), at / 42 == channel, "element {at}");
+            assert!(value.is_nan() || value == clean, "element {at}");
+        }
+    }
+}
+
+#[test]
 fn an_infinite_pixel_at_the_border_stays_what_it_is() {
     // What lies outside is 0 and not a border pixel times 0, which would be NaN here.
     let sizes =
