@@ -113,6 +113,17 @@ fn a_weight_that_is_no_number_reaches_only_its_output_channel() {
 }
 
 #[test]
+fn an_image_that_is_no_number_reaches_only_its_weight_group() {
+    // The second group's columns lie right behind the first one's.
+    let mut case = Case::new("NaN channels", Sizes { groups: 2, ..PLAIN }, padded()).with_offsets(|_, _| 0.0);
+    let clean = run(&case);
+    case.operands.input[2 * 42..].fill(f32::NAN);
+    let output = run(&case);
+    assert_eq!(output[..2 * 42], clean[..2 * 42]);
+    assert!(output[2 * 42..].iter().all(|value| value.is_nan()));
+}
+
+#[test]
 fn an_infinite_pixel_at_the_border_stays_what_it_is() {
     // What lies outside is 0 and not a border pixel times 0, which would be NaN here.
     let sizes =
