@@ -58,10 +58,17 @@ struct Mutant {
     text: String,
 }
 
-/// Changes every operator of every shader of the operators in turn, in a clone of the last commit under `target/`.
+/// Where the changed crate lives.
+const TREE: &str = "target/mutants/tree";
+
+/// Its target folder. Not the checkout's own: cargo tells two copies of a workspace apart by nothing but their files' times, and
+/// could take a changed crate's tests for the checkout's.
+const TARGET: &str = "target/mutants/target";
+
+/// Changes every operator of every shader of the operators in turn, in a clone of the last commit.
 pub(crate) fn mutate(files: &[PathBuf]) -> Result<()> {
     heading("mutation of the shaders");
-    let tree = Path::new("target/mutants");
+    let tree = Path::new(TREE);
     if tree.exists() {
         std::fs::remove_dir_all(tree)?;
     }
@@ -139,8 +146,7 @@ fn tests_pass(tree: &Path) -> Result<bool> {
             .args(cargo.get_args())
             .args(filters)
             .current_dir(tree)
-            // The same target folder: only the crate itself is built again.
-            .env("CARGO_TARGET_DIR", std::path::absolute("target")?)
+            .env("CARGO_TARGET_DIR", std::path::absolute(TARGET)?)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
