@@ -117,3 +117,9 @@ fn unsuitable_buffers() {
         assert!(matches!(error, Error::UnsuitableBuffer { .. }), "{error}");
     }
 }
+
+#[test]
+fn a_destroyed_buffer_leaves_the_encoder_good() {
+    let error = record(|call| call.inputs.weight.buffer().destroy());
+    assert!(matches!(error, Error::Device { .. }), "{error}");
+}
