@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::kernel::Kernel;
+use crate::{Error, Result};
 
 /// The facts of a device that a plan may depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,10 +92,16 @@ impl DeviceLimits {
 
     /// `total` workgroups as a grid: one axis where they fit, else folded into two with as few spare ones as can be.
     /// `shaders/shared/grid.wgsl` unfolds it; a kernel ignores the spare workgroups.
-    #[must_use]
-    pub fn fold(&self, total: u64) -> [u32; 3] {
-        let rows = total.div_ceil(u64::from(self.max_workgroups_per_axis).max(1)).max(1);
-        [total.div_ceil(rows) as u32, rows as u32, 1]
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where two axes do not hold them: out of reach with WebGPU's limits, whose axes hold 65,535² workgroups.
+    pub fn fold(&self, kernel: &Kernel, total: u64) -> Result<[u32; 3]> {
+        let limit = u64::from(self.max_workgroups_per_axis);
+        let rows = total.div_ceil(limit.max(1)).max(1);
+        if rows > limit {
+            return Err(Error::TooLarge { what: format!("the folded grid of {}", kernel.name), got: rows, limit });
+        }
+        Ok([total.div_ceil(rows) as u32, rows as u32, 1])
     }
 }
 

@@ -8,8 +8,8 @@ use deform::ops::deform_conv2d::Geometry;
 use deform::{Gpu, Inputs, Options, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
-#[derive(Clone)]
 /// One tensor on the host: its shape and its values in row-major order.
+#[derive(Clone)]
 pub(crate) struct Operand {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Vec<f32>,

@@ -133,8 +133,8 @@ impl Prepared {
     fn check_aliases(&self, bound: &[(&'static str, &Tensor)]) -> Result<()> {
         let written = |name: &str| self.plan.steps.iter().any(|step| writes(step, name));
         for (at, &(operand, tensor)) in bound.iter().enumerate().filter(|(_, (name, _))| written(name)) {
-            let others = bound.iter().enumerate().filter(|&(other, _)| other != at);
-            if let Some((_, &(other, _))) = others.into_iter().find(|(_, (_, t))| t.buffer() == tensor.buffer()) {
+            let mut others = bound.iter().enumerate().filter(|&(other, _)| other != at);
+            if let Some((_, &(other, _))) = others.find(|(_, (_, t))| t.buffer() == tensor.buffer()) {
                 return Err(Error::Aliased { operand, other });
             }
         }

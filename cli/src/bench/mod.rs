@@ -106,7 +106,7 @@ impl Bench {
         if let Some(path) = &self.json {
             let document = json!({
                 "adapter": gpu.info().name,
-                "driver": format!("{} {}", gpu.info().driver, gpu.info().driver_info).trim(),
+                "driver": info::driver(gpu.info()),
                 "command": format!("deform {arguments}"),
                 "multiply_add_flops": roofline.multiply_add_flops,
                 "copy_bytes_per_second": roofline.copy_bytes_per_second,

@@ -48,7 +48,7 @@ fn multiply_add(gpu: &Gpu) -> Result<f64> {
     let sink = Tensor::new(gpu, [invocations as usize], Dtype::F32)?;
     let mut trips = FIRST_TRIPS;
     loop {
-        let prepared = engine.prepare(&trips, || Ok(multiply_add_plan(gpu.limits(), invocations, trips)))?;
+        let prepared = engine.prepare(&trips, || multiply_add_plan(gpu.limits(), invocations, trips))?;
         let seconds = fastest(&engine, &prepared, &[("sink", &sink)])?;
         if seconds >= LONG_ENOUGH_SECONDS || trips >= MAX_TRIPS {
             let vec4_lanes = 4.0;
@@ -59,12 +59,12 @@ fn multiply_add(gpu: &Gpu) -> Result<f64> {
     }
 }
 
-fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u32) -> Plan {
+fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u32) -> Result<Plan> {
     let params = MultiplyAddParams { trips, invocations: invocations as u32 };
     let (sink, _) = limits.window("sink", 0, invocations);
-    let workgroups = limits.fold(invocations.div_ceil(u64::from(MULTIPLY_ADD.workgroup_size)));
+    let workgroups = limits.fold(&MULTIPLY_ADD, invocations.div_ceil(u64::from(MULTIPLY_ADD.workgroup_size)))?;
     let step = Step { kernel: &MULTIPLY_ADD, params: params.words(), windows: vec![sink], workgroups };
-    Plan { steps: vec![step], workspace_bytes: 0 }
+    Ok(Plan { steps: vec![step], workspace_bytes: 0 })
 }
 
 fn copy(gpu: &Gpu) -> Result<f64> {
@@ -75,21 +75,21 @@ fn copy(gpu: &Gpu) -> Result<f64> {
         let make = || Tensor::new(gpu, [(bytes / 4) as usize], Dtype::F32);
         [make()?, make()?]
     };
-    let prepared = engine.prepare(&(), || Ok(copy_plan(gpu.limits(), bytes)))?;
+    let prepared = engine.prepare(&(), || copy_plan(gpu.limits(), bytes))?;
     let seconds = fastest(&engine, &prepared, &[("source", &source), ("destination", &destination)])?;
     Ok(2.0 * bytes as f64 / seconds)
 }
 
-fn copy_plan(limits: &DeviceLimits, bytes: u64) -> Plan {
+fn copy_plan(limits: &DeviceLimits, bytes: u64) -> Result<Plan> {
     let count = bytes / 16;
     let whole = |operand| Window { operand, start: 0, bytes };
     let step = Step {
         kernel: &COPY,
         params: CopyParams { count: count as u32 }.words(),
         windows: vec![whole("source"), whole("destination")],
-        workgroups: limits.fold(count.div_ceil(u64::from(COPY.workgroup_size))),
+        workgroups: limits.fold(&COPY, count.div_ceil(u64::from(COPY.workgroup_size)))?,
     };
-    Plan { steps: vec![step], workspace_bytes: 0 }
+    Ok(Plan { steps: vec![step], workspace_bytes: 0 })
 }
 
 fn fastest<K: PartialEq + Clone>(

@@ -24,13 +24,13 @@ impl Columns<'_> {
         for channels in split(chunk.channels.clone(), channels_per_step) {
             let pairs = channels.start / group * taps..((channels.end - 1) / group + 1) * taps;
             for pairs in split(pairs, pairs_per_step) {
-                push(steps, self.im2col(chunk, channels.clone(), pairs))?;
+                push(steps, self.im2col(chunk, channels.clone(), pairs)?)?;
             }
         }
         Ok(())
     }
 
-    fn im2col(&self, chunk: &Chunk, channels: Range<u64>, pairs: Range<u64>) -> Step {
+    fn im2col(&self, chunk: &Chunk, channels: Range<u64>, pairs: Range<u64>) -> Result<Step> {
         let g = self.geometry;
         let in_pixels = g.in_pixels() as u64;
         let out_pixels = g.out_pixels() as u64;
@@ -98,12 +98,12 @@ impl Columns<'_> {
             mask_base,
             has_mask: u32::from(g.has_mask),
         };
-        Step {
+        Ok(Step {
             kernel: &IM2COL,
             params: params.words(),
             windows: vec![input, offset, mask, columns],
-            workgroups: self.limits.fold(pixel_blocks * pairs.len() * channel_blocks),
-        }
+            workgroups: self.limits.fold(&IM2COL, pixel_blocks * pairs.len() * channel_blocks)?,
+        })
     }
 
     /// Multiplies the chunk's columns; several steps where weight or output would pass a window, or the sum a loop's bound.
@@ -133,7 +133,7 @@ impl Columns<'_> {
                     let groups_before = step_groups.start - groups.start;
                     let columns_row = groups_before * depth.len() + step_depth.start - depth.start;
                     let (groups, depth_in_chunk) = (step_groups.clone(), depth.len());
-                    push(steps, self.matmul(chunk, groups, rows, step_depth.clone(), columns_row, depth_in_chunk))?;
+                    push(steps, self.matmul(chunk, groups, rows, step_depth.clone(), columns_row, depth_in_chunk)?)?;
                 }
             }
         }
@@ -150,7 +150,7 @@ impl Columns<'_> {
         depth: Range<u64>,
         columns_row: u64,
         columns_rows_per_group: u64,
-    ) -> Step {
+    ) -> Result<Step> {
         let g = self.geometry;
         let out_pixels = g.out_pixels() as u64;
         let width = chunk.width();
@@ -210,12 +210,12 @@ impl Columns<'_> {
             // `depth` counts from the group's first row, so whatever does not start there comes after the step that does.
             accumulate: u32::from(depth.start > 0),
         };
-        Step {
+        Ok(Step {
             kernel: &MATMUL,
             params: params.words(),
             windows: vec![weight, columns, bias, output],
-            workgroups: self.limits.fold(tiles),
-        }
+            workgroups: self.limits.fold(&MATMUL, tiles)?,
+        })
     }
 }
 
