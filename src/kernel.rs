@@ -273,9 +273,9 @@ pub mod roofline {
     };
 
     /// Independent vec4 chains of one invocation of multiply_add.
-    pub const CHAINS: u32 = 8;
+    pub const CHAINS: u32 = 3;
     /// Multiply-adds of one chain per trip of the loop.
-    pub const UNROLL: u32 = 4;
+    pub const UNROLL: u32 = 16;
 
     params! {
         /// The uniform of multiply_add.

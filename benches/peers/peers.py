@@ -1,0 +1,339 @@
+"""Times deform_conv2d's forward pass: deform beside torchvision, onnxruntime and burn, in turns on one machine.
+
+See README.md for what is compared and how.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import torchvision
+
+HERE = Path(__file__).resolve().parent
+SEED = 0xDEF0
+KERNEL = 3
+TAPS = KERNEL * KERNEL
+PADDING = 1
+# What a peer's turn should take: long against the clock, short against the machine's moods.
+TURN_SECONDS = 0.3
+# What every peer's untimed calls take before the first round, at the least: the peers on the CPU take several to settle.
+WARM_UP_SECONDS = 2
+# Between turns: the thread pools of torch and onnxruntime spin for a while after their work.
+PAUSE_SECONDS = 0.1
+# The largest error allowed, relative to the largest output.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Layer:
+    in_channels: int
+    out_channels: int
+    height: int
+    width: int
+    offset_groups: int = 1
+
+    def __str__(self):
+        groups = f", {self.offset_groups} offset groups" if self.offset_groups > 1 else ""
+        return f"{self.in_channels}→{self.out_channels} @ {self.height}×{self.width}{groups}"
+
+    def operands(self):
+        """The float32 operands: the same in every run."""
+        rng = np.random.default_rng(SEED)
+        size = (self.height, self.width)
+        row = self.in_channels * TAPS
+
+        def normal(*shape):
+            return rng.standard_normal(shape, dtype=np.float32)
+
+        return {
+            "input": normal(1, self.in_channels, *size),
+            "offset": 2 * normal(1, 2 * self.offset_groups * TAPS, *size),
+            # Keeps the output's variance near the input's, as in a trained network.
+            "weight": normal(self.out_channels, self.in_channels, KERNEL, KERNEL) / np.float32(math.sqrt(row)),
+            "mask": rng.random((1, self.offset_groups * TAPS, *size), dtype=np.float32),
+            "bias": normal(self.out_channels),
+        }
+
+
+LAYERS = {
+    "64@128": Layer(64, 64, 128, 128),
+    "128@64": Layer(128, 128, 64, 64),
+    "256@64": Layer(256, 256, 64, 64),
+    "512@32": Layer(512, 512, 32, 32),
+    "64@128/8": Layer(64, 64, 128, 128, offset_groups=8),
+}
+
+
+def timed(run, iterations):
+    """The milliseconds of each of so many calls."""
+    times = []
+    for _ in range(iterations):
+        start = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def torchvision_forward(operands, dtype=torch.float32):
+    """A function that computes the output with torchvision on the CPU."""
+    tensors = {name: torch.from_numpy(values).to(dtype) for name, values in operands.items()}
+
+    @torch.inference_mode()
+    def run():
+        return torchvision.ops.deform_conv2d(**tensors, padding=PADDING).numpy()
+
+    return run
+
+
+class Torchvision:
+    """torchvision on the CPU."""
+
+    def __init__(self, _args):
+        self.about = {"version": f"{torchvision.__version__}, torch {torch.__version__}"}
+
+    def load(self, _layer, operands, _folder):
+        self.output = torchvision_forward(operands)
+
+    def time(self, iterations):
+        return timed(self.output, iterations)
+
+
+class Onnxruntime:
+    """onnxruntime's DeformConv on the CPU, weight and bias as initializers."""
+
+    def __init__(self, args):
+        self.about = {"version": onnxruntime.__version__}
+        self.options = onnxruntime.SessionOptions()
+        self.options.intra_op_num_threads = args.threads
+
+    def load(self, layer, operands, _folder):
+        session = onnxruntime.InferenceSession(
+            self.model(layer, operands), self.options, providers=["CPUExecutionProvider"]
+        )
+        feed = {name: operands[name] for name in ("input", "offset", "mask")}
+        self.output = lambda: session.run(None, feed)[0]
+
+    def time(self, iterations):
+        return timed(self.output, iterations)
+
+    @staticmethod
+    def model(layer, operands):
+        def value(name, shape):
+            return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+
+        node = onnx.helper.make_node(
+            "DeformConv",
+            ["input", "weight", "offset", "bias", "mask"],
+            ["output"],
+            kernel_shape=[KERNEL] * 2,
+            pads=[PADDING] * 4,
+            offset_group=layer.offset_groups,
+        )
+        graph = onnx.helper.make_graph(
+            [node],
+            "deform_conv2d",
+            [value(name, operands[name].shape) for name in ("input", "offset", "mask")],
+            [value("output", (1, layer.out_channels, layer.height, layer.width))],
+            [onnx.numpy_helper.from_array(operands[name], name) for name in ("weight", "bias")],
+        )
+        # The oldest versions that will do: onnx may be ahead of onnxruntime.
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 19)], ir_version=9)
+        onnx.checker.check_model(model)
+        return model.SerializeToString()
+
+
+class Runner:
+    """A peer in a process of the runner, asked line by line; its main.rs lists the requests."""
+
+    def __init__(self, name, args):
+        self.name = name
+        # As many threads for Mesa's software driver as for torchvision and onnxruntime.
+        environment = {"LP_NUM_THREADS": str(args.threads), **os.environ}
+        try:
+            self.process = subprocess.Popen(
+                [args.runner.absolute(), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            )
+        except OSError as error:
+            sys.exit(f"cannot start the runner: {error}; README.md says how to build it")
+        self.about = self.ask("info")
+
+    def ask(self, request):
+        try:
+            self.process.stdin.write(f"{request}\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            sys.exit(f"the runner of {self.name} ended with status {self.process.wait()} at: {request}")
+        return json.loads(answer)
+
+    def load(self, layer, _operands, folder):
+        self.shape = (1, layer.out_channels, layer.height, layer.width)
+        self.output_file = folder / f"{self.name}.f32"
+        self.ask(f"layer {' '.join(str(size) for size in asdict(layer).values())} {folder}")
+
+    def output(self):
+        self.ask(f"output {self.output_file}")
+        return np.fromfile(self.output_file, dtype=np.float32).reshape(self.shape)
+
+    def time(self, iterations):
+        return self.ask(f"time {iterations}")
+
+
+# In the order of the turns and the columns.
+PEERS = {
+    "deform": lambda args: Runner("deform", args),
+    "torchvision": Torchvision,
+    "onnxruntime": Onnxruntime,
+    "burn": lambda args: Runner("burn", args),
+}
+
+
+def warm_up(peer):
+    """Runs the peer untimed until it has settled; the milliseconds of its fastest call."""
+    times = peer.time(2)
+    while sum(times) < WARM_UP_SECONDS * 1e3:
+        times += peer.time(1)
+    return min(times)
+
+
+def measure(layer, peers, rounds):
+    """Checks every peer's output, then times the peers in turns: {peer: {"ms": [...], "error": ...}}."""
+    operands = layer.operands()
+    results, iterations = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        for name, values in operands.items():
+            values.tofile(folder / f"{name}.f32")
+        expected = torchvision_forward(operands, torch.float64)()
+        for name, peer in peers.items():
+            peer.load(layer, operands, folder)
+            # The first call compiles, and burn's tries out kernels.
+            error = float(np.max(np.abs(peer.output() - expected)) / np.max(np.abs(expected)))
+            if not error <= TOLERANCE:
+                sys.exit(f"{layer}: {name}'s output is wrong: error {error:.1e} of the largest output")
+            results[name] = {"ms": [], "error": error}
+            iterations[name] = max(1, round(TURN_SECONDS * 1e3 / warm_up(peer)))
+        for _ in range(rounds):
+            for name, peer in peers.items():
+                time.sleep(PAUSE_SECONDS)
+                results[name]["ms"] += peer.time(iterations[name])
+    return results
+
+
+def medians(results):
+    return {name: statistics.median(result["ms"]) for name, result in results.items()}
+
+
+def ratios(results):
+    """How much longer than deform each other peer takes, by the medians."""
+    times = medians(results)
+    ours = times.pop("deform", None)
+    return {name: theirs / ours for name, theirs in times.items()} if ours else {}
+
+
+def table(measured, names):
+    """The measured layers as a Markdown table."""
+    others = [name for name in names if name != "deform"] if "deform" in names else []
+    header = ["layer", *(f"{name} ms" for name in names), *(f"{name} ÷ deform" for name in others)]
+    rows = [header, ["---", *["---:"] * (len(header) - 1)]]
+    for layer, results in measured:
+        times = [f"{median:.2f} ({min(results[name]['ms']):.2f})" for name, median in medians(results).items()]
+        rows.append([str(layer), *times, *(f"{ratio:.2f}" for ratio in ratios(results).values())])
+    if others:
+        columns = zip(*(ratios(results).values() for _, results in measured))
+        means = [f"{statistics.geometric_mean(column):.2f}" for column in columns]
+        rows.append(["geometric mean", *[""] * len(names), *means])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows
+    )
+
+
+def cpu_model():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def checkout():
+    """The commit that is checked out, if git knows."""
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def adapter(peers):
+    """The adapter that the peers on the GPU share."""
+    adapters = {name: peer.about["adapter"] for name, peer in peers.items() if "adapter" in peer.about}
+    if len(set(adapters.values())) > 1:
+        sys.exit(f"the adapters differ: {adapters}; README.md says how to choose them")
+    return next(iter(adapters.values()), None)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=10, help="turns of every peer on every layer (default: 10)")
+    parser.add_argument("--layers", nargs="+", choices=LAYERS, default=list(LAYERS), help="only these layers")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="only these peers")
+    parser.add_argument("--threads", type=int, default=2, help="threads of every peer on the CPU (default: 2)")
+    parser.add_argument(
+        "--runner", type=Path, default=HERE / "runner/target/release/deform-peers", help="where the runner was built"
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="also write every time to this file")
+    args = parser.parse_args()
+    if args.rounds < 1 or args.threads < 1:
+        parser.error("--rounds and --threads are at least 1")
+    return args
+
+
+def main():
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    peers = {name: start(args) for name, start in PEERS.items() if name in args.peers}
+    about = {
+        "cpu": f"{cpu_model()}, {os.cpu_count()} cores, {args.threads} threads used",
+        "adapter": adapter(peers) or "none used",
+        "checkout": checkout(),
+        **{name: peer.about["version"] for name, peer in peers.items()},
+        "command": shlex.join(["peers.py", *sys.argv[1:]]),
+    }
+    for name, text in about.items():
+        print(f"- {name}: {text}")
+    print(f"\nMedian (smallest) of the calls in {args.rounds} rounds, turns of about {TURN_SECONDS} s.\n", flush=True)
+
+    measured = []
+    for name in args.layers:
+        print(f"measuring {name}", file=sys.stderr)
+        measured.append((LAYERS[name], measure(LAYERS[name], peers, args.rounds)))
+    print(table(measured, list(peers)))
+    errors = [(result["error"], name) for _, results in measured for name, result in results.items()]
+    error, name = max(errors)
+    print(f"\nLargest error, of the largest output in float64: {error:.1e} ({name}).")
+    if args.json:
+        layers = [{"layer": asdict(layer), "peers": results} for layer, results in measured]
+        args.json.write_text(json.dumps({**about, "layers": layers}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+//! deform itself.
+
+use anyhow::{Context, Result};
+use deform::{DeformConv2d, Gpu, Inputs, Options, Tensor};
+
+use crate::Peer;
+use crate::layer::{Layer, Operand, PADDING};
+
+pub(crate) struct DeformPeer {
+    gpu: Gpu,
+    op: DeformConv2d,
+    operands: Option<Inputs<Tensor>>,
+}
+
+impl DeformPeer {
+    pub(crate) fn new() -> Result<Self> {
+        let gpu = Gpu::new()?;
+        Ok(Self { op: DeformConv2d::new(&gpu), gpu, operands: None })
+    }
+
+    /// Submits the forward pass; does not wait.
+    fn forward(&self) -> Result<Tensor> {
+        let operands = self.operands.as_ref().context("no layer is loaded")?;
+        let inputs = Inputs {
+            input: &operands.input,
+            offset: &operands.offset,
+            weight: &operands.weight,
+            mask: operands.mask.as_ref(),
+            bias: operands.bias.as_ref(),
+        };
+        Ok(self.op.forward(&inputs, Options { padding: [PADDING; 2], ..Options::default() })?)
+    }
+
+    fn upload<const RANK: usize>(&self, operand: &Operand<RANK>) -> Result<Tensor> {
+        Ok(Tensor::upload(&self.gpu, operand.shape, &operand.values)?)
+    }
+}
+
+impl Peer for DeformPeer {
+    fn adapter(&self) -> String {
+        let info = self.gpu.info();
+        format!("{}, {:?}, driver {} {}", info.name, info.backend, info.driver, info.driver_info)
+    }
+
+    fn load(&mut self, layer: &Layer) -> Result<()> {
+        self.operands = Some(Inputs {
+            input: self.upload(&layer.input)?,
+            offset: self.upload(&layer.offset)?,
+            weight: self.upload(&layer.weight)?,
+            mask: Some(self.upload(&layer.mask)?),
+            bias: Some(self.upload(&layer.bias)?),
+        });
+        Ok(self.gpu.wait()?)
+    }
+
+    fn run(&self) -> Result<()> {
+        let _output = self.forward()?;
+        Ok(self.gpu.wait()?)
+    }
+
+    fn output(&self) -> Result<Vec<f32>> {
+        Ok(self.forward()?.download()?)
+    }
+}

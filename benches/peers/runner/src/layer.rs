@@ -1,0 +1,56 @@
+//! One layer with its operands: batch 1, a 3×3 kernel, padding 1, mask and bias.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// The kernel's height and width.
+pub(crate) const KERNEL: usize = 3;
+/// "Same" padding, on all sides.
+pub(crate) const PADDING: usize = 1;
+
+/// The values of one operand, with its shape.
+pub(crate) struct Operand<const RANK: usize> {
+    pub(crate) shape: [usize; RANK],
+    pub(crate) values: Vec<f32>,
+}
+
+pub(crate) struct Layer {
+    pub(crate) offset_groups: usize,
+    pub(crate) input: Operand<4>,
+    pub(crate) offset: Operand<4>,
+    pub(crate) weight: Operand<4>,
+    pub(crate) mask: Operand<4>,
+    pub(crate) bias: Operand<1>,
+}
+
+impl Layer {
+    /// Reads the operands of `IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH GROUPS FOLDER`.
+    pub(crate) fn read(arguments: &str) -> Result<Self> {
+        let fields: Vec<&str> = arguments.splitn(6, ' ').collect();
+        let [in_channels, out_channels, height, width, offset_groups, folder] = fields[..] else {
+            bail!("six arguments expected");
+        };
+        let [in_channels, out_channels] = [in_channels.parse()?, out_channels.parse()?];
+        let [height, width, offset_groups]: [usize; 3] = [height.parse()?, width.parse()?, offset_groups.parse()?];
+        let folder = Path::new(folder);
+        let taps = KERNEL * KERNEL;
+        Ok(Self {
+            offset_groups,
+            input: read(folder, "input", [1, in_channels, height, width])?,
+            offset: read(folder, "offset", [1, 2 * offset_groups * taps, height, width])?,
+            weight: read(folder, "weight", [out_channels, in_channels, KERNEL, KERNEL])?,
+            mask: read(folder, "mask", [1, offset_groups * taps, height, width])?,
+            bias: read(folder, "bias", [out_channels])?,
+        })
+    }
+}
+
+/// Reads FOLDER/NAME.f32: the elements one after another, in this machine's byte order.
+fn read<const RANK: usize>(folder: &Path, name: &str, shape: [usize; RANK]) -> Result<Operand<RANK>> {
+    let path = folder.join(name).with_extension("f32");
+    let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+    let expected = size_of::<f32>() * shape.iter().product::<usize>();
+    ensure!(bytes.len() == expected, "{} has {} bytes, not {expected}", path.display(), bytes.len());
+    Ok(Operand { shape, values: bytemuck::pod_collect_to_vec(&bytes) })
+}

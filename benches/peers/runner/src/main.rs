@@ -1,0 +1,94 @@
+//! Runs one peer, deform or burn, on the layers that peers.py sends: `deform-peers deform` or `deform-peers burn`.
+//!
+//! One request a line on stdin, one line of JSON for each on stdout:
+//!
+//! ```text
+//! info                                                         the adapter and the peer's version
+//! layer IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH GROUPS FOLDER    uploads the operands in FOLDER; GROUPS are the offset groups
+//! time ITERATIONS                                              computes so often: the milliseconds of each
+//! output FILE                                                  computes once and writes the output
+//! ```
+//!
+//! The first request that cannot be answered ends the process, with its reason on stderr.
+
+mod burn_peer;
+mod deform_peer;
+mod layer;
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::burn_peer::BurnPeer;
+use crate::deform_peer::DeformPeer;
+use crate::layer::Layer;
+
+/// An implementation on its own device.
+trait Peer {
+    /// The adapter's name, backend and driver.
+    fn adapter(&self) -> String;
+
+    /// Uploads the layer's operands and waits for them.
+    fn load(&mut self, layer: &Layer) -> Result<()>;
+
+    /// Computes the loaded layer's output and waits for it, without reading it back.
+    fn run(&self) -> Result<()>;
+
+    /// Computes the loaded layer's output and reads it back.
+    fn output(&self) -> Result<Vec<f32>>;
+}
+
+fn main() -> Result<()> {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let mut peer: Box<dyn Peer> = match name.as_str() {
+        "deform" => Box::new(DeformPeer::new()?),
+        "burn" => Box::new(BurnPeer::new()?),
+        _ => bail!("usage: deform-peers deform|burn"),
+    };
+    for line in std::io::stdin().lines() {
+        let line = line?;
+        let answer = match line.as_str() {
+            "info" => json!({ "adapter": peer.adapter(), "version": version(&name) }),
+            _ => answer(peer.as_mut(), &line).with_context(|| line.clone())?,
+        };
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{answer}")?;
+        stdout.flush()?;
+    }
+    Ok(())
+}
+
+fn answer(peer: &mut dyn Peer, line: &str) -> Result<Value> {
+    let (request, arguments) = line.split_once(' ').unwrap_or((line, ""));
+    match request {
+        "layer" => {
+            peer.load(&Layer::read(arguments)?)?;
+            Ok(Value::Null)
+        }
+        "time" => {
+            let iterations: u32 = arguments.parse()?;
+            let times: Result<Vec<f64>> = (0..iterations).map(|_| time(peer)).collect();
+            Ok(times?.into())
+        }
+        "output" => {
+            std::fs::write(arguments, bytemuck::cast_slice(&peer.output()?))?;
+            Ok(Value::Null)
+        }
+        _ => bail!("no such request"),
+    }
+}
+
+fn time(peer: &dyn Peer) -> Result<f64> {
+    let start = Instant::now();
+    peer.run()?;
+    Ok(start.elapsed().as_secs_f64() * 1e3)
+}
+
+/// The version of a package that this program was built with.
+fn version(package: &str) -> Option<&'static str> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = include_str!("../Cargo.lock").lines().skip_while(|line| *line != name).skip(1);
+    lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
+}
