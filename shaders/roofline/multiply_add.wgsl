@@ -10,7 +10,7 @@
 // Why this shape. A multiply-add takes several cycles to finish, and a unit can start one or two a cycle: it needs independent
 // chains to stay busy, twelve of them on a CPU whose two units take six cycles. Three vec4 chains are twelve scalars, which with
 // both factors still fit the sixteen registers of a CPU's vector unit; with eight they are kept in memory, and the rate read was
-// 120 where 190 GFLOP/s are there. The factor 0.5 keeps the values bounded, and both factors come from the parameters, so that
+// 120 GFLOP/s where three read 186. The factor 0.5 keeps the values bounded, and both factors come from the parameters, so that
 // no compiler can work the loop out beforehand.
 
 struct MultiplyAddParams {

@@ -6,8 +6,8 @@ use burn::tensor::ops::DeformConvOptions;
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::Peer;
 use crate::layer::{Layer, Operand, PADDING};
+use crate::{Peer, describe};
 
 pub(crate) struct BurnPeer {
     device: Device,
@@ -56,7 +56,7 @@ impl BurnPeer {
 impl Peer for BurnPeer {
     fn adapter(&self) -> String {
         let info = self.setup.adapter.get_info();
-        format!("{}, {:?}, driver {} {}", info.name, info.backend, info.driver, info.driver_info)
+        describe(&info.name, info.backend, &info.driver, &info.driver_info)
     }
 
     fn load(&mut self, layer: &Layer) -> Result<()> {

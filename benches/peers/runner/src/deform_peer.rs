@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use deform::{DeformConv2d, Gpu, Inputs, Options, Tensor};
 
-use crate::Peer;
 use crate::layer::{Layer, Operand, PADDING};
+use crate::{Peer, describe};
 
 pub(crate) struct DeformPeer {
     gpu: Gpu,
@@ -39,7 +39,7 @@ impl DeformPeer {
 impl Peer for DeformPeer {
     fn adapter(&self) -> String {
         let info = self.gpu.info();
-        format!("{}, {:?}, driver {} {}", info.name, info.backend, info.driver, info.driver_info)
+        describe(&info.name, info.backend, &info.driver, &info.driver_info)
     }
 
     fn load(&mut self, layer: &Layer) -> Result<()> {

@@ -15,6 +15,7 @@ mod burn_peer;
 mod deform_peer;
 mod layer;
 
+use std::fmt::Debug;
 use std::io::Write;
 use std::time::Instant;
 
@@ -38,6 +39,11 @@ trait Peer {
 
     /// Computes the loaded layer's output and reads it back.
     fn output(&self) -> Result<Vec<f32>>;
+}
+
+/// An adapter in one line. peers.py compares the peers' lines; fields and no `AdapterInfo`, since burn may be on another wgpu.
+fn describe(name: &str, backend: impl Debug, driver: &str, driver_info: &str) -> String {
+    format!("{name}, {backend:?}, driver {driver} {driver_info}")
 }
 
 fn main() -> Result<()> {
