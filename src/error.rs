@@ -136,6 +136,14 @@ pub enum Error {
         /// The bytes there are.
         got: u64,
     },
+    /// The algorithm asked for cannot compute this geometry on this device.
+    #[error("{algorithm} cannot be used here: {reason}")]
+    Unsuitable {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// Why not.
+        reason: String,
+    },
     /// The workspace limit, or the device's bindings, would cut the work into an unreasonable number of dispatches.
     #[error(
         "the plan would have {steps} steps, over the limit of {limit}: a larger workspace_limit, or larger bindings, need fewer"

@@ -3,6 +3,10 @@
 //! This is the only place where the host knows a shader by name. Every fact here is proved equal to the WGSL by a test that
 //! parses the source, so neither side can drift.
 
+pub mod deform_conv2d;
+pub mod roofline;
+mod unroll;
+
 /// One compute kernel: a WGSL file with one entry point, `main`.
 #[derive(Debug)]
 pub struct Kernel {
@@ -10,7 +14,11 @@ pub struct Kernel {
     pub name: &'static str,
     /// The WGSL files the module consists of, in order; module scope is order-independent, so concatenation is enough.
     pub sources: &'static [&'static str],
-    /// The storage buffers, `@binding(1)` onwards; `@binding(0)` is the uniform `params`.
+    /// The part of the module that is written by a function, because it is one short pattern unrolled hundreds of times.
+    pub unrolled: Option<fn() -> String>,
+    /// Whether it uses subgroup operations (`SUBGROUP`).
+    pub subgroups: bool,
+    /// The storage buffers and textures, `@binding(1)` onwards; `@binding(0)` is the uniform `params`.
     pub bindings: &'static [Binding],
     /// Invocations in a workgroup; every kernel is one-dimensional.
     pub workgroup_size: u32,
@@ -20,7 +28,7 @@ pub struct Kernel {
     pub constants: &'static [(&'static str, u32)],
 }
 
-/// One storage buffer of a kernel.
+/// One storage buffer or texture of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binding {
     /// The variable's name in the WGSL.
@@ -29,20 +37,32 @@ pub struct Binding {
     pub access: Access,
 }
 
-/// How a kernel uses a storage buffer.
+/// What a binding is, and how a kernel uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// `var<storage, read>`
     Read,
     /// `var<storage, read_write>`
     ReadWrite,
+    /// `texture_storage_2d<rgba32float, read>`
+    TextureRead,
+    /// `texture_storage_2d<rgba32float, write>`
+    TextureWrite,
+}
+
+impl Access {
+    /// Whether the kernel writes the binding.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::ReadWrite | Self::TextureWrite)
+    }
 }
 
 impl Kernel {
     /// The whole WGSL module.
     #[must_use]
     pub fn source(&self) -> String {
-        self.sources.concat()
+        self.sources.concat() + &self.unrolled.map(|write| write()).unwrap_or_default()
     }
 }
 
@@ -75,6 +95,8 @@ macro_rules! params {
     };
 }
 
+use params;
+
 const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read }
 }
@@ -83,215 +105,25 @@ const fn read_write(name: &'static str) -> Binding {
     Binding { name, access: Access::ReadWrite }
 }
 
+const fn texture_read(name: &'static str) -> Binding {
+    Binding { name, access: Access::TextureRead }
+}
+
+const fn texture_write(name: &'static str) -> Binding {
+    Binding { name, access: Access::TextureWrite }
+}
+
 const GRID: &str = include_str!("../shaders/shared/grid.wgsl");
 const BILINEAR: &str = include_str!("../shaders/shared/bilinear.wgsl");
 
 /// Every kernel of the crate.
-pub const KERNELS: &[&Kernel] =
-    &[&deform_conv2d::IM2COL, &deform_conv2d::MATMUL, &roofline::MULTIPLY_ADD, &roofline::COPY];
-
-/// The kernels of [`ops::deform_conv2d`](crate::ops::deform_conv2d).
-pub mod deform_conv2d {
-    use super::{BILINEAR, GRID, Kernel, read, read_write};
-
-    /// Samples the input at the deformed positions into the column buffer.
-    pub const IM2COL: Kernel = Kernel {
-        name: "deform_conv2d/im2col",
-        sources: &[include_str!("../shaders/deform_conv2d/im2col.wgsl"), BILINEAR, GRID],
-        bindings: &[read("input"), read("offset"), read("mask"), read_write("columns")],
-        workgroup_size: 64,
-        params: Im2colParams::FIELDS,
-        constants: &[("CHANNELS_PER_INVOCATION", CHANNELS_PER_INVOCATION)],
-    };
-
-    /// Multiplies the weight by the column buffer, bias in the epilogue.
-    pub const MATMUL: Kernel = Kernel {
-        name: "deform_conv2d/matmul",
-        sources: &[include_str!("../shaders/deform_conv2d/matmul.wgsl"), GRID],
-        bindings: &[read("weight"), read("columns"), read("bias"), read_write("output")],
-        workgroup_size: 64,
-        params: MatmulParams::FIELDS,
-        constants: &[
-            ("TILE_M", TILE_M),
-            ("TILE_N", TILE_N),
-            ("TILE_K", TILE_K),
-            ("LOADS_PER_INVOCATION", LOADS_PER_INVOCATION),
-        ],
-    };
-
-    /// Input channels that one invocation of im2col samples with one set of corner weights.
-    pub const CHANNELS_PER_INVOCATION: u32 = 16;
-    /// Output channels of one matmul tile.
-    pub const TILE_M: u32 = 64;
-    /// Output pixels of one matmul tile.
-    pub const TILE_N: u32 = 64;
-    /// Column rows that one matmul tile takes in at a time.
-    pub const TILE_K: u32 = 16;
-    /// Elements of each operand's tile that one matmul invocation loads.
-    pub const LOADS_PER_INVOCATION: u32 = 16;
-
-    /// Loop steps that one invocation of matmul spends on `depth` column rows: each entry into a loop costs its trips plus one.
-    #[must_use]
-    pub const fn matmul_loop_steps(depth: u32) -> u32 {
-        let steps_per_tile = 1 + (LOADS_PER_INVOCATION + 1) + (TILE_K + 1);
-        depth.div_ceil(TILE_K) * steps_per_tile + 1
-    }
-
-    params! {
-        /// The uniform of im2col. Strides and bases count elements; a base is where the bound window's first wanted element lies.
-        Im2colParams {
-            /// Rows of the input.
-            in_height,
-            /// Columns of the input.
-            in_width,
-            /// Columns of the output.
-            out_width,
-            /// Taps along x.
-            kernel_width,
-            /// Taps in all, `kernel_height · kernel_width`.
-            taps,
-            /// Stride along y.
-            stride_h,
-            /// Stride along x.
-            stride_w,
-            /// Padding along y.
-            pad_h,
-            /// Padding along x.
-            pad_w,
-            /// Dilation along y.
-            dil_h,
-            /// Dilation along x.
-            dil_w,
-            /// Output pixels of one image, `out_height · out_width`: the size of one offset or mask plane.
-            out_pixels,
-            /// First output pixel of this chunk in each image.
-            pixel_start,
-            /// Output pixels of this chunk in each image.
-            pixels,
-            /// Columns of the column buffer: images of this chunk times `pixels`.
-            columns_width,
-            /// Workgroups along the columns.
-            pixel_blocks,
-            /// First (offset group, tap) pair of this step.
-            pair_start,
-            /// (offset group, tap) pairs of this step.
-            pairs,
-            /// Input channels that share an offset group.
-            channels_per_offset_group,
-            /// First input channel of this step.
-            channel_start,
-            /// One past the last input channel of this step.
-            channel_end,
-            /// First input channel that the column buffer holds.
-            columns_channel_start,
-            /// Elements between images of the input.
-            input_image_stride,
-            /// Elements between images of the offset.
-            offset_image_stride,
-            /// Elements between images of the mask.
-            mask_image_stride,
-            /// Where channel `channel_start` lies in the bound input.
-            input_base,
-            /// Where channel `2·pair_start`, pixel `pixel_start` lies in the bound offset.
-            offset_base,
-            /// Where channel `pair_start`, pixel `pixel_start` lies in the bound mask.
-            mask_base,
-            /// 1 where there is a mask (v2), 0 where there is none (v1).
-            has_mask,
-        }
-    }
-
-    params! {
-        /// The uniform of matmul. Strides and bases count elements; a base is where the bound window's first wanted element lies.
-        MatmulParams {
-            /// Output channels of each weight group in this step.
-            rows,
-            /// Columns of the column buffer.
-            columns_width,
-            /// Column rows of each weight group in this step.
-            depth,
-            /// Tiles along the rows.
-            row_tiles,
-            /// Tiles along the columns.
-            column_tiles,
-            /// Tiles of all weight groups of this step.
-            tiles,
-            /// Output pixels of this chunk in each image.
-            pixels,
-            /// Elements between rows of the weight.
-            weight_row_stride,
-            /// Elements between weight groups in the weight.
-            weight_group_stride,
-            /// Elements between weight groups in the column buffer.
-            columns_group_stride,
-            /// Elements between rows of the output, one plane.
-            output_row_stride,
-            /// Elements between weight groups in the output.
-            output_group_stride,
-            /// Elements between images of the output.
-            output_image_stride,
-            /// Where this step's weights start in the bound weight.
-            weight_base,
-            /// Where this step's rows start in the bound column buffer.
-            columns_base,
-            /// Where this step's outputs start in the bound output.
-            output_base,
-            /// Where this step's bias starts in the bound bias.
-            bias_base,
-            /// Elements between weight groups in the bias.
-            bias_group_stride,
-            /// 1 where there is a bias.
-            has_bias,
-            /// 1 where this step adds to what earlier steps left in the output, 0 where it starts from the bias.
-            accumulate,
-        }
-    }
-}
-
-/// The micro-kernels of [`Roofline`](crate::Roofline).
-pub mod roofline {
-    use super::{GRID, Kernel, read, read_write};
-
-    /// Independent chains of multiply-adds in registers: the adapter's f32 multiply-add rate.
-    pub const MULTIPLY_ADD: Kernel = Kernel {
-        name: "roofline/multiply_add",
-        sources: &[include_str!("../shaders/roofline/multiply_add.wgsl"), GRID],
-        bindings: &[read_write("sink")],
-        workgroup_size: 64,
-        params: MultiplyAddParams::FIELDS,
-        constants: &[("CHAINS", CHAINS), ("UNROLL", UNROLL)],
-    };
-
-    /// One element read, one written: the adapter's copy rate.
-    pub const COPY: Kernel = Kernel {
-        name: "roofline/copy",
-        sources: &[include_str!("../shaders/roofline/copy.wgsl"), GRID],
-        bindings: &[read("source"), read_write("destination")],
-        workgroup_size: 64,
-        params: CopyParams::FIELDS,
-        constants: &[],
-    };
-
-    /// Independent vec4 chains of one invocation of multiply_add.
-    pub const CHAINS: u32 = 3;
-    /// Multiply-adds of one chain per trip of the loop.
-    pub const UNROLL: u32 = 16;
-
-    params! {
-        /// The uniform of multiply_add.
-        MultiplyAddParams {
-            /// Trips of the loop.
-            trips,
-            /// Invocations that write.
-            invocations,
-        }
-    }
-
-    params! {
-        /// The uniform of copy.
-        CopyParams {
-            /// vec4 elements to copy.
-            count,
-        }
-    }
-}
+pub const KERNELS: &[&Kernel] = &[
+    &deform_conv2d::IM2COL,
+    &deform_conv2d::MATMUL,
+    &deform_conv2d::PACK_INPUT,
+    &deform_conv2d::PACK_WEIGHT,
+    &deform_conv2d::FUSED_SUBGROUP_64,
+    &deform_conv2d::FUSED_SUBGROUP_32,
+    &roofline::MULTIPLY_ADD,
+    &roofline::COPY,
+];

@@ -15,12 +15,22 @@ pub struct DeviceLimits {
     pub binding_alignment: u64,
     /// The most workgroups along one axis of a dispatch (`max_compute_workgroups_per_dimension`).
     pub max_workgroups_per_axis: u32,
+    /// The most texels along one axis of a 2-D texture (`max_texture_dimension_2d`).
+    pub max_texture_axis: u32,
+    /// Lanes of every subgroup, where the device has subgroups of one size only and its `SUBGROUP` feature is on; else 0.
+    pub subgroup_size: u32,
 }
 
 impl Default for DeviceLimits {
     /// WebGPU's defaults: what every device has.
     fn default() -> Self {
-        Self { max_binding_bytes: 128 << 20, binding_alignment: 256, max_workgroups_per_axis: 65_535 }
+        Self {
+            max_binding_bytes: 128 << 20,
+            binding_alignment: 256,
+            max_workgroups_per_axis: 65_535,
+            max_texture_axis: 8192,
+            subgroup_size: 0,
+        }
     }
 }
 
@@ -34,12 +44,27 @@ pub const MAX_LOOP_STEPS: u32 = 60_000;
 pub const MAX_STEPS: u64 = 65_536;
 
 /// What the device is to do: dispatches in order, each seeing the writes of those before it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// The dispatches.
     pub steps: Vec<Step>,
+    /// How many of the first steps read nothing but the weight: what they write may be kept while the weight stays as it is.
+    pub weight_steps: usize,
     /// The bytes of workspace they share.
     pub workspace_bytes: u64,
+    /// The textures that some steps write and later ones read. The operator provides them.
+    pub textures: Vec<Texture>,
+}
+
+/// A texture of `rgba32float` texels, by which name windows mean it. A larger one serves as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Texture {
+    /// Its name.
+    pub name: &'static str,
+    /// Texels of a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
 }
 
 /// One dispatch.
@@ -55,10 +80,10 @@ pub struct Step {
     pub workgroups: [u32; 3],
 }
 
-/// The part of an operand that one binding covers, in bytes from the operand's start.
+/// The part of an operand that one binding covers, in bytes from the operand's start; a texture is bound whole, whatever it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// The operand's name, or [`WORKSPACE`].
+    /// The operand's name, a texture's, or [`WORKSPACE`].
     pub operand: &'static str,
     /// The first byte; a multiple of the device's binding alignment.
     pub start: u64,
@@ -105,9 +130,38 @@ impl DeviceLimits {
     }
 }
 
+impl Plan {
+    /// The device memory that the call needs beside its operands: workspace and textures.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.workspace_bytes + self.textures.iter().map(Texture::bytes).sum::<u64>()
+    }
+}
+
+/// Bytes of an `rgba32float` texel.
+const TEXEL_BYTES: u64 = 16;
+
+impl Texture {
+    /// The bytes of its texels.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height) * TEXEL_BYTES
+    }
+
+    /// It, bound.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        Window { operand: self.name, start: 0, bytes: self.bytes() }
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} steps, workspace {} bytes", self.steps.len(), self.workspace_bytes)?;
+        write!(f, "{} steps, workspace {} bytes", self.steps.len(), self.workspace_bytes)?;
+        for Texture { name, width, height } in &self.textures {
+            write!(f, ", texture {name} {width}×{height}")?;
+        }
+        writeln!(f)?;
         self.steps.iter().try_for_each(|step| writeln!(f, "  {step}"))
     }
 }

@@ -120,7 +120,7 @@ impl Bounds {
         let inputs = Inputs {
             input: input.as_slice(),
             offset: &operands.offset.values,
-            weight: &weight,
+            weight: weight.as_slice(),
             mask: mask.as_deref(),
             bias: bias.as_deref(),
         };

@@ -64,6 +64,8 @@ enum AlgorithmName {
     Auto,
     /// Sample into a column buffer, then multiply
     Columns,
+    /// Sample straight into the product, for CPU drivers with subgroups of 8
+    FusedSubgroup,
 }
 
 impl From<AlgorithmName> for Algorithm {
@@ -71,6 +73,7 @@ impl From<AlgorithmName> for Algorithm {
         match name {
             AlgorithmName::Auto => Algorithm::Auto,
             AlgorithmName::Columns => Algorithm::Columns,
+            AlgorithmName::FusedSubgroup => Algorithm::FusedSubgroup,
         }
     }
 }

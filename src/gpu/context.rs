@@ -38,8 +38,8 @@ impl Gpu {
     /// Finds an adapter and opens a device on it.
     ///
     /// wgpu's environment variables are respected: `WGPU_BACKEND`, `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF` and the rest; without
-    /// them the most powerful adapter is taken. The device has no feature and WebGPU's default limits, except that buffers and
-    /// bindings may be as large as the adapter allows.
+    /// them the most powerful adapter is taken. The device has subgroups where the adapter has them and no other feature, and
+    /// WebGPU's default limits, except that buffers, bindings and textures may be as large as the adapter allows.
     ///
     /// # Errors
     /// [`Error::NoAdapter`] with what every backend said; [`Error::NoDevice`].
@@ -49,9 +49,12 @@ impl Gpu {
         let required_limits = wgpu::Limits {
             max_buffer_size: able.max_buffer_size,
             max_storage_buffer_binding_size: able.max_storage_buffer_binding_size,
+            max_texture_dimension_2d: able.max_texture_dimension_2d,
             ..wgpu::Limits::default()
         };
-        let descriptor = wgpu::DeviceDescriptor { label: Some("deform"), required_limits, ..Default::default() };
+        let required_features = adapter.features() & wgpu::Features::SUBGROUP;
+        let label = Some("deform");
+        let descriptor = wgpu::DeviceDescriptor { label, required_features, required_limits, ..Default::default() };
         let (device, queue) = adapter
             .request_device(&descriptor)
             .await
@@ -80,7 +83,8 @@ impl Gpu {
 
     /// Takes the caller's device. No handler is installed on it, and nothing is submitted but by the verbs that say so.
     ///
-    /// Every limit from WebGPU's defaults upwards will do; larger buffers and bindings are used where the device grants them. Call it
+    /// Every limit from WebGPU's defaults upwards will do; larger buffers, bindings and textures, and the feature `SUBGROUP`, are
+    /// used where the device grants them. Call it
     /// once for a device and clone the handle: operators take only tensors of their own handle's clones.
     ///
     /// `queue` must be `device`'s own, as any buffer or encoder handed over later must be of `device`: wgpu has no way to ask, and
@@ -88,12 +92,16 @@ impl Gpu {
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let granted = device.limits();
+        let info = device.adapter_info();
+        let one_size = info.subgroup_min_size == info.subgroup_max_size;
+        let subgroups = device.features().contains(wgpu::Features::SUBGROUP) && one_size;
         let limits = DeviceLimits {
             max_binding_bytes: granted.max_storage_buffer_binding_size,
             binding_alignment: u64::from(granted.min_storage_buffer_offset_alignment),
             max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension,
+            max_texture_axis: granted.max_texture_dimension_2d,
+            subgroup_size: if subgroups { info.subgroup_min_size } else { 0 },
         };
-        let info = device.adapter_info();
         let shared = Shared { device, queue, info, limits, pipelines: Pipelines::default() };
         Self { shared: Arc::new(shared), wait_timeout: DEFAULT_WAIT_TIMEOUT }
     }

@@ -1,15 +1,17 @@
 //! Executes plans: knows no operator, decides nothing.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pipeline::Pipeline;
+use super::texture::{Texture, Textures};
 use super::{Dtype, Gpu, Tensor};
-use crate::kernel::Access;
 use crate::plan::{F32_BYTES, Plan, Step, WORKSPACE};
 use crate::{Error, Result};
 
-/// A plan made ready on a device: its pipelines compiled, its uniforms uploaded for good. Recording it allocates no memory.
+/// A plan made ready on a device: its pipelines compiled, its uniforms uploaded for good, and the engine holding textures for it.
+/// Recording it allocates no memory.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     plan: Plan,
@@ -20,12 +22,37 @@ pub(crate) struct Prepared {
     uniform_stride: u64,
 }
 
-/// The prepared plans of one operator, by key, and one workspace for the calls that bring none.
+/// The operands of one call, by the names that the plan's windows use.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    pub(crate) operands: Vec<(&'static str, &'a Tensor)>,
+    /// What an earlier call of the plan's weight steps left, if it was kept.
+    pub(crate) packed: Option<&'a Packed>,
+}
+
+/// What a recording binds.
+struct Bound<'a> {
+    operands: &'a [(&'static str, &'a Tensor)],
+    textures: Vec<(&'static str, &'a Texture)>,
+    workspace: &'a Tensor,
+}
+
+/// What a plan's weight steps wrote, kept by the caller.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    steps: Vec<Step>,
+    textures: Textures,
+}
+
+/// The prepared plans of one operator, by key; one workspace for the calls that bring none; the textures of all plans.
+///
+/// Work on one queue runs in order, and every recording writes the scratch it reads: so all calls can share it.
 #[derive(Debug)]
 pub(crate) struct Engine<K> {
     gpu: Gpu,
     prepared: Mutex<VecDeque<(K, Arc<Prepared>)>>,
     workspace: Mutex<Option<Tensor>>,
+    textures: Mutex<Textures>,
 }
 
 /// How many prepared plans an operator keeps; the one unused for longest goes first. `DeformConv2d::prepare` tells the number.
@@ -33,7 +60,7 @@ const PREPARED_PLANS_KEPT: usize = 64;
 
 impl<K: PartialEq + Clone> Engine<K> {
     pub(crate) fn new(gpu: &Gpu) -> Self {
-        Self { gpu: gpu.clone(), prepared: Mutex::default(), workspace: Mutex::default() }
+        Self { gpu: gpu.clone(), prepared: Mutex::default(), workspace: Mutex::default(), textures: Mutex::default() }
     }
 
     pub(crate) fn gpu(&self) -> &Gpu {
@@ -45,27 +72,74 @@ impl<K: PartialEq + Clone> Engine<K> {
         let mut kept = lock(&self.prepared);
         let prepared = match kept.iter().position(|(k, _)| k == key).and_then(|at| kept.remove(at)) {
             Some((_, prepared)) => prepared,
-            None => Arc::new(Prepared::new(&self.gpu, plan()?)?),
+            None => {
+                let prepared = Prepared::new(&self.gpu, plan()?)?;
+                lock(&self.textures).provide(&self.gpu, &prepared.plan.textures)?;
+                Arc::new(prepared)
+            }
         };
         kept.push_front((key.clone(), Arc::clone(&prepared)));
         kept.truncate(PREPARED_PLANS_KEPT);
         Ok(prepared)
     }
 
-    /// Records and submits with a workspace of the engine's own, kept for the next call: work on one queue runs in order, so a
-    /// workspace may be handed on as soon as its commands are submitted.
-    pub(crate) fn submit(&self, prepared: &Prepared, operands: &[(&'static str, &Tensor)]) -> Result<()> {
+    /// Records and submits with a workspace of the engine's own, kept for the next call.
+    pub(crate) fn submit(&self, prepared: &Prepared, call: &Call<'_>) -> Result<()> {
         let needed = prepared.plan.workspace_bytes;
         let kept = lock(&self.workspace).take().filter(|workspace| workspace.bytes() >= needed);
         let workspace = match kept {
             Some(workspace) => workspace,
             None => Tensor::new(&self.gpu, [(needed / F32_BYTES) as usize], Dtype::F32)?,
         };
+        self.submit_recorded(|encoder| self.record(prepared, encoder, call, &workspace))?;
+        *lock(&self.workspace) = Some(workspace);
+        Ok(())
+    }
+
+    /// Records into the caller's encoder.
+    pub(crate) fn record(
+        &self,
+        prepared: &Prepared,
+        encoder: &mut wgpu::CommandEncoder,
+        call: &Call<'_>,
+        workspace: &Tensor,
+    ) -> Result<()> {
+        let plan = &prepared.plan;
+        let weight_steps = &plan.steps[..plan.weight_steps];
+        let packed = call.packed.filter(|packed| packed.steps == weight_steps);
+        let steps = if packed.is_some() { plan.weight_steps..plan.steps.len() } else { 0..plan.steps.len() };
+        let needed = plan.workspace_bytes;
+        if workspace.bytes() < needed {
+            return Err(Error::WorkspaceTooSmall { needed, got: workspace.bytes() });
+        }
+        let textures = lock(&self.textures);
+        let kept = plan.textures.iter().filter_map(|texture| {
+            let packed = packed.and_then(|packed| packed.textures.get(texture));
+            Some((texture.name, packed.or_else(|| textures.get(texture))?))
+        });
+        let bound = Bound { operands: &call.operands, textures: kept.collect(), workspace };
+        prepared.record(&self.gpu, encoder, steps, &bound)
+    }
+
+    /// Runs the plan's weight steps into textures of their own.
+    pub(crate) fn pack(&self, prepared: &Prepared, weight: (&'static str, &Tensor)) -> Result<Packed> {
+        let steps = &prepared.plan.steps[..prepared.plan.weight_steps];
+        let written =
+            prepared.plan.textures.iter().filter(|texture| steps.iter().any(|step| writes(step, texture.name)));
+        let written: Vec<_> = written.copied().collect();
+        let mut textures = Textures::default();
+        textures.provide(&self.gpu, &written)?;
+        let kept = written.iter().filter_map(|texture| Some((texture.name, textures.get(texture)?)));
+        let bound = Bound { operands: &[weight], textures: kept.collect(), workspace: weight.1 };
+        self.submit_recorded(|encoder| prepared.record(&self.gpu, encoder, 0..steps.len(), &bound))?;
+        Ok(Packed { steps: steps.to_vec(), textures })
+    }
+
+    fn submit_recorded(&self, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>) -> Result<()> {
         let label = Some("deform");
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
-        prepared.record(&self.gpu, &mut encoder, operands, &workspace)?;
+        record(&mut encoder)?;
         self.gpu.checked(|| self.gpu.queue().submit([encoder.finish()]))?;
-        *lock(&self.workspace) = Some(workspace);
         Ok(())
     }
 }
@@ -99,56 +173,53 @@ impl Prepared {
         &self.plan
     }
 
-    /// Records every step into one compute pass. Checks what WebGPU would trip over: foreign devices, a short workspace, and
+    /// Records these steps into one compute pass. Checks what WebGPU would trip over: foreign devices, a short workspace, and
     /// buffers that are read and written at once.
-    pub(crate) fn record(
+    fn record(
         &self,
         gpu: &Gpu,
         encoder: &mut wgpu::CommandEncoder,
-        operands: &[(&'static str, &Tensor)],
-        workspace: &Tensor,
+        steps: Range<usize>,
+        bound: &Bound<'_>,
     ) -> Result<()> {
-        if workspace.bytes() < self.plan.workspace_bytes {
-            return Err(Error::WorkspaceTooSmall { needed: self.plan.workspace_bytes, got: workspace.bytes() });
-        }
-        let bound: Vec<_> = operands.iter().copied().chain([(WORKSPACE, workspace)]).collect();
-        if let Some(&(operand, _)) = bound.iter().find(|(_, tensor)| tensor.gpu() != gpu) {
+        let workspace = bound.workspace;
+        let operands: Vec<_> = bound.operands.iter().copied().chain([(WORKSPACE, workspace)]).collect();
+        if let Some(&(operand, _)) = operands.iter().find(|(_, tensor)| tensor.gpu() != gpu) {
             return Err(Error::OtherDevice { operand });
         }
-        self.check_aliases(&bound)?;
+        check_aliases(&self.plan.steps[steps.clone()], &operands)?;
         // Before anything is recorded: a bind group that fails leaves the caller's encoder as it was.
-        let groups: Vec<_> = gpu.checked(|| (0..self.plan.steps.len()).map(|n| self.bind(gpu, n, &bound)).collect())?;
+        let groups: Vec<_> =
+            gpu.checked(|| steps.clone().map(|n| self.bind(gpu, n, &operands, &bound.textures)).collect())?;
         gpu.checked(|| {
             let descriptor = wgpu::ComputePassDescriptor { label: Some("deform"), timestamp_writes: None };
             let mut pass = encoder.begin_compute_pass(&descriptor);
-            for ((step, pipeline), group) in self.plan.steps.iter().zip(&self.pipelines).zip(&groups) {
-                let [x, y, z] = step.workgroups;
-                pass.set_pipeline(&pipeline.pipeline);
+            for (n, group) in steps.zip(&groups) {
+                let [x, y, z] = self.plan.steps[n].workgroups;
+                pass.set_pipeline(&self.pipelines[n].pipeline);
                 pass.set_bind_group(0, group, &[]);
                 pass.dispatch_workgroups(x, y, z);
             }
         })
     }
 
-    fn check_aliases(&self, bound: &[(&'static str, &Tensor)]) -> Result<()> {
-        let written = |name: &str| self.plan.steps.iter().any(|step| writes(step, name));
-        for (at, &(operand, tensor)) in bound.iter().enumerate().filter(|(_, (name, _))| written(name)) {
-            let mut others = bound.iter().enumerate().filter(|&(other, _)| other != at);
-            if let Some((_, &(other, _))) = others.find(|(_, (_, t))| t.buffer() == tensor.buffer()) {
-                return Err(Error::Aliased { operand, other });
-            }
-        }
-        Ok(())
-    }
-
-    fn bind(&self, gpu: &Gpu, n: usize, bound: &[(&'static str, &Tensor)]) -> wgpu::BindGroup {
+    fn bind(
+        &self,
+        gpu: &Gpu,
+        n: usize,
+        operands: &[(&'static str, &Tensor)],
+        textures: &[(&'static str, &Texture)],
+    ) -> wgpu::BindGroup {
         let step = &self.plan.steps[n];
         let range = |buffer, offset, bytes| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(bytes) })
         };
         let uniform = range(&self.uniforms, n as u64 * self.uniform_stride, uniform_bytes(step));
         let windows = step.windows.iter().filter_map(|window| {
-            let (_, tensor) = bound.iter().find(|(name, _)| *name == window.operand)?;
+            if let Some((_, texture)) = textures.iter().find(|(name, _)| *name == window.operand) {
+                return Some(wgpu::BindingResource::TextureView(&texture.view));
+            }
+            let (_, tensor) = operands.iter().find(|(name, _)| *name == window.operand)?;
             Some(range(tensor.buffer(), tensor.offset() + window.start, window.bytes))
         });
         let entries: Vec<_> = std::iter::once(uniform)
@@ -162,9 +233,20 @@ impl Prepared {
     }
 }
 
+fn check_aliases(steps: &[Step], operands: &[(&'static str, &Tensor)]) -> Result<()> {
+    let written = |name: &str| steps.iter().any(|step| writes(step, name));
+    for (at, &(operand, tensor)) in operands.iter().enumerate().filter(|(_, (name, _))| written(name)) {
+        let mut others = operands.iter().enumerate().filter(|&(other, _)| other != at);
+        if let Some((_, &(other, _))) = others.find(|(_, (_, t))| t.buffer() == tensor.buffer()) {
+            return Err(Error::Aliased { operand, other });
+        }
+    }
+    Ok(())
+}
+
 fn writes(step: &Step, operand: &str) -> bool {
     let windows = step.kernel.bindings.iter().zip(&step.windows);
-    windows.into_iter().any(|(binding, window)| binding.access == Access::ReadWrite && window.operand == operand)
+    windows.into_iter().any(|(binding, window)| binding.access.writes() && window.operand == operand)
 }
 
 fn uniform_bytes(step: &Step) -> u64 {

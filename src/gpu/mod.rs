@@ -4,8 +4,9 @@ mod context;
 mod engine;
 mod pipeline;
 mod tensor;
+mod texture;
 
 pub use context::Gpu;
-pub(crate) use engine::{Engine, Prepared};
+pub(crate) use engine::{Call, Engine, Packed, Prepared};
 pub use tensor::{Dtype, Element, Tensor};
 pub use wgpu::{self, CommandEncoder};

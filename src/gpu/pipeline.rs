@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Gpu;
+use super::texture::TEXTURE_FORMAT;
 use crate::kernel::{Access, Kernel};
 use crate::{Error, Result};
 
@@ -34,18 +35,13 @@ impl Pipelines {
 fn compile(gpu: &Gpu, kernel: &Kernel) -> Result<Pipeline> {
     let device = gpu.device();
     let label = Some(kernel.name);
-    let uniform = wgpu::BufferBindingType::Uniform;
-    let storage = kernel.bindings.iter().map(|binding| {
-        let read_only = binding.access == Access::Read;
-        wgpu::BufferBindingType::Storage { read_only }
-    });
-    let entries: Vec<_> = std::iter::once(uniform)
-        .chain(storage)
+    let entries: Vec<_> = std::iter::once(buffer(wgpu::BufferBindingType::Uniform))
+        .chain(kernel.bindings.iter().map(|binding| binding_type(binding.access)))
         .enumerate()
         .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
             binding: binding as u32,
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            ty,
             count: None,
         })
         .collect();
@@ -76,6 +72,24 @@ fn compile(gpu: &Gpu, kernel: &Kernel) -> Result<Pipeline> {
         Error::Device { message } => Error::Device { message: format!("compiling {}: {message}", kernel.name) },
         other => other,
     })
+}
+
+fn binding_type(access: Access) -> wgpu::BindingType {
+    let texture = |access| wgpu::BindingType::StorageTexture {
+        access,
+        format: TEXTURE_FORMAT,
+        view_dimension: wgpu::TextureViewDimension::D2,
+    };
+    match access {
+        Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
+        Access::ReadWrite => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
+        Access::TextureRead => texture(wgpu::StorageTextureAccess::ReadOnly),
+        Access::TextureWrite => texture(wgpu::StorageTextureAccess::WriteOnly),
+    }
+}
+
+fn buffer(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
+    wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
 }
 
 /// The crate's only unsafe code: two of the run-time checks that wgpu adds to a shader are left out. Bounds checks stay.

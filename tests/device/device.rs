@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use deform::{DeformConv2d, Gpu, Inputs, Tensor, wgpu};
+use deform::kernel::deform_conv2d::SUBGROUP_SIZE;
+use deform::{Algorithm, DeformConv2d, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
 use crate::support::case::Case;
 use crate::support::compare::compare;
@@ -23,6 +24,21 @@ pub fn gpu() -> &'static Gpu {
 pub fn operator() -> &'static DeformConv2d {
     static OPERATOR: OnceLock<DeformConv2d> = OnceLock::new();
     OPERATOR.get_or_init(|| DeformConv2d::new(gpu()))
+}
+
+/// The algorithms that this device can run. That any other is refused is a test of its own.
+pub fn algorithms() -> Vec<Algorithm> {
+    let fused_subgroup = (gpu().limits().subgroup_size == SUBGROUP_SIZE).then_some(Algorithm::FusedSubgroup);
+    [Algorithm::Columns].into_iter().chain(fused_subgroup).collect()
+}
+
+/// The least workspace limit that a case needs, from the error of having none.
+pub fn least_workspace(case: &Case) -> u64 {
+    let options = Options { workspace_limit: 0, ..case.options };
+    match operator().prepare(&case.shape_slices(), options) {
+        Err(Error::WorkspaceTooSmall { needed, .. }) => needed,
+        other => panic!("{}: {other:?}", case.name),
+    }
 }
 
 /// Prints past the test harness's capture.

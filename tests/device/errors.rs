@@ -1,12 +1,13 @@
 //! Bad input on the device: a typed error each, and the same objects work afterwards.
 
-use deform::{Dtype, Error, Inputs, Options, Tensor};
+use deform::{Algorithm, DeformConv2d, Dtype, Error, Inputs, Options, Tensor};
 
 use crate::device::{check, default_limits_gpu, gpu, operator, poison, upload, upload_to};
 use crate::support::case::{Case, PLAIN, padded};
 
 fn case() -> Case {
-    Case::new("plain", PLAIN, padded())
+    // The columns, since that algorithm has a workspace on every device.
+    Case::new("plain", PLAIN, Options { algorithm: Algorithm::Columns, ..padded() })
 }
 
 /// What `record_forward` is given.
@@ -122,4 +123,14 @@ fn unsuitable_buffers() {
 fn a_destroyed_buffer_leaves_the_encoder_good() {
     let error = record(|call| call.inputs.weight.buffer().destroy());
     assert!(matches!(error, Error::Device { .. }), "{error}");
+}
+
+#[test]
+fn an_algorithm_that_the_device_cannot_run() {
+    // A device without the subgroup feature.
+    let case = Case::new("plain", PLAIN, Options { algorithm: Algorithm::FusedSubgroup, ..padded() });
+    let operator = DeformConv2d::new(default_limits_gpu());
+    let error = operator.prepare(&case.shape_slices(), case.options).unwrap_err();
+    assert!(matches!(error, Error::Unsuitable { algorithm: "fused_subgroup", .. }), "{error}");
+    operator.prepare(&case.shape_slices(), padded()).unwrap();
 }

@@ -4,7 +4,7 @@ use deform::{Algorithm, Options};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::device::{check, gpu, operator, run, say};
+use crate::device::{algorithms, check, gpu, least_workspace, operator, run, say};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::compare;
 
@@ -64,28 +64,52 @@ fn offsets() -> Vec<Case> {
     ]
 }
 
-/// Workspaces so small that pixels, then groups, then channels, then images are cut.
-fn chunks() -> Vec<Case> {
-    let sizes =
-        Sizes { batch: 3, in_channels: 24, out_channels: 20, input: [20, 19], groups: 2, offset_groups: 3, ..PLAIN };
-    let limited = |name, bytes| Case::new(name, sizes, Options { workspace_limit: bytes, ..padded() });
+/// Many images, and few pixels in each.
+fn batches() -> Vec<Case> {
     vec![
-        limited("two images and one", 2 * 24 * 9 * 380 * 4),
-        limited("an image at a time", 24 * 9 * 380 * 4),
-        limited("a group at a time", 12 * 9 * 380 * 4),
-        limited("five channels at a time", 5 * 9 * 380 * 4),
-        limited("one channel at a time", 9 * 380 * 4),
-        limited("one channel of 64 pixels", 9 * 64 * 4),
         Case::new("images of one pixel", Sizes { batch: 130, input: [1, 1], ..PLAIN }, padded()),
         Case::new("images of three pixels", Sizes { batch: 43, input: [1, 3], ..PLAIN }, padded()),
+        Case::new("a batch of 33", Sizes { batch: 33, input: [5, 4], ..PLAIN }, padded()),
     ]
 }
 
 #[test]
 fn the_table_meets_the_reference() {
-    let table = [tile_boundaries(), groupings(), layouts(), offsets(), chunks()].concat();
-    let worst = table.iter().map(check).fold(0.0, f64::max);
-    say(&format!("case table: {} cases, worst error {worst:.3} of its bound", table.len()));
+    let table = [tile_boundaries(), groupings(), layouts(), offsets(), batches()].concat();
+    for algorithm in algorithms() {
+        let by = |case: &Case| Case { options: Options { algorithm, ..case.options }, ..case.clone() };
+        let worst = table.iter().map(|case| check(&by(case))).fold(0.0, f64::max);
+        say(&format!("case table by {algorithm:?}: {} cases, worst error {worst:.3} of its bound", table.len()));
+    }
+}
+
+/// Workspaces so small that pixels, then groups, then channels, then images are cut.
+#[test]
+fn the_least_workspace_and_all_above_meet_the_reference() {
+    let sizes =
+        Sizes { batch: 3, in_channels: 24, out_channels: 20, input: [20, 19], groups: 2, offset_groups: 3, ..PLAIN };
+    // Segments of four channels, of eight, and of twelve that are no whole quads.
+    let cases = [(2, 3), (1, 3), (2, 1), (8, 1)].map(|(groups, offset_groups)| Sizes {
+        groups,
+        offset_groups,
+        out_channels: 24,
+        ..sizes
+    });
+    for (sizes, algorithm) in cases.into_iter().flat_map(|sizes| algorithms().into_iter().map(move |a| (sizes, a))) {
+        let mut case = Case::new("least workspace", sizes, Options { algorithm, ..padded() });
+        let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
+        let least = least_workspace(&case);
+        assert!(least < whole / 2, "nothing is cut");
+        let mut plans = Vec::new();
+        for limit in (0..).map(|n| least + n * whole / 9).take_while(|&limit| limit <= whole) {
+            case.options.workspace_limit = limit;
+            let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+            assert!(plan.memory_bytes() <= limit, "{} bytes in {limit}", plan.memory_bytes());
+            plans.push(plan.steps.len());
+            check(&case);
+        }
+        assert!(plans.is_sorted_by(|less, more| less >= more) && plans.first() > plans.last(), "{plans:?}");
+    }
 }
 
 #[test]
@@ -108,13 +132,14 @@ fn random_geometries_meet_the_reference() {
         let out_channels = groups * per_group;
         let reach = f32::max(reach, 1e-3);
         let s = Sizes { batch, in_channels, input, out_channels, kernel, groups, offset_groups, mask, bias, reach };
-        let options = Options { stride, padding, dilation, algorithm: Algorithm::Columns, ..Options::default() };
-        let mut case = Case::new("random", s, options);
-        // The whole, half of it, and so on down to what is still enough.
-        let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().workspace_bytes;
-        let least = (kernel_height * kernel_width * case.geometry().out_pixels().min(64) * 4) as u64;
-        case.options.workspace_limit = (whole >> shrink).max(least);
-        worst.set(f64::max(worst.get(), check(&case)));
+        for algorithm in algorithms() {
+            let options = Options { stride, padding, dilation, algorithm, ..Options::default() };
+            let mut case = Case::new("random", s, options);
+            // The whole, half of it, and so on down to what is still enough.
+            let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
+            case.options.workspace_limit = (whole >> shrink).max(least_workspace(&case));
+            worst.set(f64::max(worst.get(), check(&case)));
+        }
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
@@ -125,7 +150,8 @@ fn random_geometries_meet_the_reference() {
 fn more_workgroups_than_one_axis_holds() {
     // 1×1 kernel, one channel: 2,049 × 2,049 pixels in workgroups of 64 are 65,600 for im2col and for matmul.
     let sizes = Sizes { in_channels: 1, out_channels: 1, input: [2049, 2049], kernel: [1, 1], ..PLAIN };
-    let case = Case::new("65,600 workgroups", sizes, Options::default());
+    let options = Options { algorithm: Algorithm::Columns, ..Options::default() };
+    let case = Case::new("65,600 workgroups", sizes, options);
     let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
     assert!(plan.steps.iter().all(|step| step.workgroups[1] == 2), "{plan}");
     check(&case);
@@ -136,6 +162,11 @@ fn a_sum_longer_than_mesas_loops() {
     // 120,000 channels of 3×3: 1,080,000 column rows, 67,500 tiles of matmul's outer loop alone.
     let sizes = Sizes { in_channels: 120_000, out_channels: 2, input: [1, 1], ..PLAIN };
     check(&Case::new("1,080,000 terms", sizes, padded()));
+    // 13,000 segments of one channel, five steps each.
+    let sizes = Sizes { in_channels: 13_000, offset_groups: 13_000, kernel: [1, 1], input: [1, 1], ..PLAIN };
+    for algorithm in algorithms() {
+        check(&Case::new("13,000 segments", sizes, Options { algorithm, ..Options::default() }));
+    }
 }
 
 /// Output elements spread over all images, channels and pixels.
@@ -165,17 +196,22 @@ fn check_spread(case: &Case) {
 fn columns_of_784_mib_in_64() {
     // birefnet_k7 with fewer output channels, which do not change the column buffer.
     let sizes = Sizes { in_channels: 64, out_channels: 4, input: [256, 256], kernel: [7, 7], reach: 6.0, ..PLAIN };
-    let case = Case::new("birefnet_k7", sizes, Options { padding: [3, 3], ..Options::default() });
-    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
-    assert!(plan.workspace_bytes <= 64 << 20, "{} bytes", plan.workspace_bytes);
-    check_spread(&case);
+    for algorithm in algorithms() {
+        let options = Options { padding: [3, 3], algorithm, ..Options::default() };
+        let case = Case::new("birefnet_k7", sizes, options);
+        let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+        assert!(plan.memory_bytes() <= 64 << 20, "{} bytes", plan.memory_bytes());
+        check_spread(&case);
+    }
 }
 
 #[test]
 fn eight_offset_groups_of_edvr() {
     // edvr_l1 with fewer output channels: 253 MiB of columns.
     let sizes = Sizes { in_channels: 128, out_channels: 4, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
-    check_spread(&Case::new("edvr_l1", sizes, padded()));
+    for algorithm in algorithms() {
+        check_spread(&Case::new("edvr_l1", sizes, Options { algorithm, ..padded() }));
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The device against torchvision's stored answers.
 
-use crate::device::{check, run};
+use crate::device::{algorithms, check, run};
 use crate::support::compare::compare;
 use crate::support::golden;
 
 #[test]
 fn forward_meets_every_stored_case() {
-    for golden in golden::all() {
+    let all = |algorithm| golden::all().into_iter().map(move |golden| (golden, algorithm));
+    for (mut golden, algorithm) in algorithms().into_iter().flat_map(all) {
+        golden.case.options.algorithm = algorithm;
         let case = &golden.case;
         // Held against torchvision's own numbers; where positions are not exact in f32, against the reference, which rounds
         // them as the kernels do and is proved against the same numbers without that rounding.
@@ -16,6 +18,6 @@ fn forward_meets_every_stored_case() {
         }
         let (_, magnitude) = case.expected();
         compare(&run(case), &golden.answers["output"], &magnitude, case.terms())
-            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            .unwrap_or_else(|error| panic!("{} by {algorithm:?}: {error}", case.name));
     }
 }

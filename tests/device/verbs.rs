@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Roofline, Tensor, wgpu};
+use deform::{Algorithm, DeformConv2d, Dtype, Gpu, Inputs, Options, Roofline, Tensor, wgpu};
 
-use crate::device::{callers_gpu, check, default_limits_gpu, gpu, operator, poison, run, run_on, upload, upload_to};
+use crate::device::{
+    algorithms, callers_gpu, default_limits_gpu, gpu, operator, poison, run, run_on, upload, upload_to,
+};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::compare;
 
@@ -136,8 +138,9 @@ fn a_callers_device_with_default_limits_and_no_feature_will_do() {
     gpu.device().on_uncaptured_error(Arc::new(move |_| {
         seen.fetch_add(1, Ordering::Relaxed);
     }));
-    let case =
-        Case::new("default limits", Sizes { in_channels: 70, out_channels: 70, input: [20, 20], ..PLAIN }, padded());
+    let options = Options { algorithm: Algorithm::Columns, ..padded() };
+    let sizes = Sizes { in_channels: 70, out_channels: 70, input: [20, 20], ..PLAIN };
+    let case = Case::new("default limits", sizes, options);
     assert_eq!(run_on(gpu, &DeformConv2d::new(gpu), &case), run(&case));
     // An error reaches the caller as a value, and not the device's handler.
     assert!(Tensor::new(gpu, [1 << 40], Dtype::F32).is_err());
@@ -194,6 +197,39 @@ fn recording_a_prepared_shape_allocates_no_memory() {
 }
 
 #[test]
-fn a_long_batch_meets_the_reference() {
-    check(&Case::new("batch of 33", Sizes { batch: 33, input: [5, 4], ..PLAIN }, padded()));
+fn a_prepared_weight_gives_the_same_bits() {
+    for algorithm in algorithms() {
+        let sizes = Sizes { in_channels: 12, out_channels: 70, input: [20, 20], offset_groups: 2, ..PLAIN };
+        let case = Case::new("prepared weight", sizes, Options { algorithm, ..padded() });
+        let inputs = upload(&case);
+        let inputs = inputs.map(|tensor| tensor);
+        let shapes = case.shape_slices().with_weight(inputs.weight);
+        let weight = operator().prepare_weight(&shapes, case.options).unwrap();
+        let output = operator().forward(&inputs.with_weight(&weight), case.options).unwrap();
+        assert!(output.download::<f32>().unwrap() == run(&case), "{algorithm:?}");
+
+        // Other offset groups need another packing: the tensor is there for that.
+        let sizes = Sizes { offset_groups: 4, ..sizes };
+        let other = Case::new("other packing", sizes, Options { algorithm, ..padded() });
+        let inputs = Inputs { weight: inputs.weight.clone(), ..upload(&other) };
+        let inputs = inputs.map(|tensor| tensor);
+        let plain = operator().forward(&inputs, other.options).unwrap().download::<f32>().unwrap();
+        let prepared = operator().forward(&inputs.with_weight(&weight), other.options).unwrap();
+        assert!(prepared.download::<f32>().unwrap() == plain, "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_prepared_weight_is_not_packed_again() {
+    // The tensor is overwritten after it was packed; what was packed stays. Subgroups or not, the fused algorithms pack.
+    for algorithm in algorithms().into_iter().filter(|&algorithm| algorithm != Algorithm::Columns) {
+        let case = Case::new("prepared weight", PLAIN, Options { algorithm, ..padded() });
+        let inputs = upload(&case);
+        let inputs = inputs.map(|tensor| tensor);
+        let shapes = case.shape_slices().with_weight(inputs.weight);
+        let weight = operator().prepare_weight(&shapes, case.options).unwrap();
+        gpu().queue().write_buffer(inputs.weight.buffer(), 0, &vec![0; 4 * 4 * 9 * 4]);
+        let output = operator().forward(&inputs.with_weight(&weight), case.options).unwrap();
+        assert!(output.download::<f32>().unwrap() == run(&case), "{algorithm:?}");
+    }
 }

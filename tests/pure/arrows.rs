@@ -29,7 +29,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 
 /// The floor of a module of the crate, counted from below; a module may name those below its own.
 fn floor(path: &str) -> usize {
-    let floors = ["src/error.rs", "src/kernel.rs", "src/plan.rs", "src/gpu/", "src/ops/", "src/lib.rs"];
+    let floors = ["src/error.rs", "src/kernel", "src/plan.rs", "src/gpu/", "src/ops/", "src/lib.rs"];
     floors.iter().position(|floor| path.starts_with(floor)).unwrap_or_else(|| panic!("{path} is on no floor"))
 }
 
@@ -37,7 +37,7 @@ fn floor(path: &str) -> usize {
 /// variants reports, the one exception.
 const NAMES: [(&str, &[&str]); 5] = [
     ("src/error.rs", &["Error", "Result", "error"]),
-    ("src/kernel.rs", &["kernel"]),
+    ("src/kernel", &["kernel"]),
     ("src/plan.rs", &["plan"]),
     ("src/gpu/", &["gpu", "Gpu", "Tensor", "Dtype", "Element", "wgpu", "CommandEncoder"]),
     ("src/ops/", &["ops", "DeformConv2d", "Inputs", "Options", "Algorithm", "Roofline"]),

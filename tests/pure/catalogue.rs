@@ -2,7 +2,10 @@
 
 use deform::kernel::{Access, KERNELS, Kernel};
 use deform::plan::MAX_LOOP_STEPS;
-use naga::{AddressSpace, Literal, Module, Scalar, Statement, StorageAccess, TypeInner};
+use naga::{
+    AddressSpace, ImageClass, ImageDimension, Literal, Module, Scalar, Statement, StorageAccess, StorageFormat,
+    TypeInner,
+};
 
 fn parse(kernel: &Kernel) -> Module {
     naga::front::wgsl::parse_str(&kernel.source()).unwrap_or_else(|error| panic!("{}: {error}", kernel.name))
@@ -12,12 +15,25 @@ fn parse(kernel: &Kernel) -> Module {
 fn every_shader_file_belongs_to_a_kernel() {
     let mut files = crate::arrows::files("shaders", "wgsl");
     files.retain(|(path, _)| !path.starts_with("shaders/shared"));
-    assert_eq!(files.len(), KERNELS.len());
-    for (path, text) in files {
+    let made_of = |text: &str| KERNELS.iter().filter(move |kernel| kernel.sources[0] == text).collect::<Vec<_>>();
+    for (path, text) in &files {
         let name = path.trim_start_matches("shaders/").trim_end_matches(".wgsl");
-        let kernel = KERNELS.iter().find(|kernel| kernel.name == name).unwrap_or_else(|| panic!("{path}"));
-        assert!(kernel.sources.contains(&text.as_str()), "{path} is not what {name} is made of");
+        let kernels = made_of(text);
+        assert!(!kernels.is_empty(), "no kernel is made of {path}");
+        for kernel in kernels {
+            // Variants of one file add what they differ in.
+            assert!(kernel.name.starts_with(name), "{} is made of {path}", kernel.name);
+        }
     }
+    assert_eq!(files.iter().map(|(_, text)| made_of(text).len()).sum::<usize>(), KERNELS.len());
+}
+
+#[test]
+fn names_are_unique() {
+    let mut names: Vec<_> = KERNELS.iter().map(|kernel| kernel.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), KERNELS.len());
 }
 
 #[test]
@@ -44,17 +60,29 @@ fn bindings() {
             .filter_map(|(_, variable)| {
                 let binding = variable.binding.as_ref()?;
                 assert_eq!(binding.group, 0);
-                Some((binding.binding, variable.name.clone().unwrap(), variable.space))
+                let access = match (&module.types[variable.ty].inner, variable.space) {
+                    (_, AddressSpace::Uniform) => "uniform".to_owned(),
+                    (_, AddressSpace::Storage { access }) => format!("buffer {access:?}"),
+                    (TypeInner::Image { dim: ImageDimension::D2, arrayed: false, class }, AddressSpace::Handle) => {
+                        format!("{class:?}")
+                    }
+                    other => panic!("{}: {other:?}", kernel.name),
+                };
+                Some((binding.binding, variable.name.clone().unwrap(), access))
             })
             .collect();
         found.sort_by_key(|(binding, ..)| *binding);
-        let params = (0, "params".to_owned(), AddressSpace::Uniform);
+        let params = (0, "params".to_owned(), "uniform".to_owned());
+        let texture = |access| format!("{:?}", ImageClass::Storage { format: StorageFormat::Rgba32Float, access });
+        let buffer = |access: StorageAccess| format!("buffer {access:?}");
         let storage = kernel.bindings.iter().zip(1u32..).map(|(binding, number)| {
             let access = match binding.access {
-                Access::Read => StorageAccess::LOAD,
-                Access::ReadWrite => StorageAccess::LOAD | StorageAccess::STORE,
+                Access::Read => buffer(StorageAccess::LOAD),
+                Access::ReadWrite => buffer(StorageAccess::LOAD | StorageAccess::STORE),
+                Access::TextureRead => texture(StorageAccess::LOAD),
+                Access::TextureWrite => texture(StorageAccess::STORE),
             };
-            (number, binding.name.to_owned(), AddressSpace::Storage { access })
+            (number, binding.name.to_owned(), access)
         });
         let expected: Vec<_> = std::iter::once(params).chain(storage).collect();
         assert_eq!(found, expected, "{}", kernel.name);
@@ -137,6 +165,14 @@ fn loops_are_those_that_the_plan_counts() {
     assert_eq!(loops_of("deform_conv2d/im2col"), [Loop(vec![])]);
     assert_eq!(loops_of("roofline/multiply_add"), [Loop(vec![])]);
     assert_eq!(loops_of("roofline/copy"), []);
+    assert_eq!(loops_of("deform_conv2d/pack_input"), []);
+    assert_eq!(loops_of("deform_conv2d/pack_weight"), []);
+    // fused_subgroup_loop_steps counts quads in taps in segments.
+    for variant in ["deform_conv2d/fused_subgroup_64", "deform_conv2d/fused_subgroup_32"] {
+        assert_eq!(loops_of(variant), [Loop(vec![Loop(vec![Loop(vec![])])])]);
+    }
+    let per_tap = 1 + (5 + 1);
+    assert_eq!(deform::kernel::deform_conv2d::fused_subgroup_loop_steps(3, 9, 5), 3 * (1 + 9 * per_tap + 1) + 1);
     let per_tile = 1 + (16 + 1) + (16 + 1);
     assert_eq!(deform::kernel::deform_conv2d::matmul_loop_steps(160), 10 * per_tile + 1);
     const { assert!(MAX_LOOP_STEPS < 65_535) };

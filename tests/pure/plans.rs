@@ -2,7 +2,7 @@
 
 use deform::ops::deform_conv2d::{Geometry, plan};
 use deform::plan::{DeviceLimits, Plan, WORKSPACE};
-use deform::{Error, Options};
+use deform::{Algorithm, Error, Options};
 
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
@@ -42,6 +42,45 @@ fn windows_and_workspace_keep_their_limits() {
             }
         }
     }
+}
+
+/// What lavapipe says, with textures as large as a device's may be.
+fn subgroups_of_8() -> DeviceLimits {
+    DeviceLimits { subgroup_size: 8, max_texture_axis: 1 << 15, ..DeviceLimits::default() }
+}
+
+#[test]
+fn fused_plans_keep_their_limits_and_do_every_product_once() {
+    let many_segments = Sizes { in_channels: 24_000, offset_groups: 24_000, kernel: [1, 1], input: [1, 1], ..PLAIN };
+    let many_taps = Sizes { in_channels: 8, kernel: [1, 9_999], input: [1, 1], ..PLAIN };
+    let wide = Options { padding: [0, 4_999], ..Options::default() };
+    let all = layers().into_iter().chain([(many_segments, Options::default()), (many_taps, wide)]);
+    let mut cut = 0;
+    for ((sizes, options), divisor) in all.flat_map(|layer| [(layer, 1), (layer, 2), (layer, 5)]) {
+        let options = Options { algorithm: Algorithm::FusedSubgroup, workspace_limit: (80 << 20) / divisor, ..options };
+        let plan = plan_of(sizes, options, &subgroups_of_8()).unwrap();
+        assert!(plan.memory_bytes() <= options.workspace_limit, "{plan}");
+        assert!(plan.textures.iter().all(|texture| texture.width.max(texture.height) <= 1 << 15), "{plan}");
+        assert_eq!((plan.weight_steps, plan.workspace_bytes), (1, 0));
+        let segments = sizes.groups.max(sizes.offset_groups) as u64;
+        let quads = (sizes.in_channels as u64 / segments).div_ceil(4);
+        // The sizes above nest: one grouping divides the other.
+        let mut done = vec![0; (segments * quads) as usize];
+        for step in plan.steps.iter().filter(|step| step.kernel.name.starts_with("deform_conv2d/fused")) {
+            let range = |start, end| param(step, start)..param(step, end);
+            for segment in range("segment_start", "segment_end") {
+                range("quad_start", "quad_end").for_each(|quad| done[(segment * quads + quad) as usize] += 1);
+            }
+            let per_group = param(step, "segments_per_group");
+            let first = param(step, "segment_start") / per_group;
+            let groups = (param(step, "segment_end") - 1) / per_group - first + 1;
+            assert_eq!(param(step, "group_start"), first);
+            assert_eq!(param(step, "blocks"), groups * param(step, "row_blocks") * param(step, "pixel_blocks"));
+            cut += usize::from(done.contains(&0));
+        }
+        assert!(done.iter().all(|&times| times == 1), "{plan}");
+    }
+    assert!(cut > 5, "only {cut} steps were cut");
 }
 
 #[test]
@@ -91,7 +130,7 @@ fn a_long_sum_is_cut_below_mesas_trap() {
 #[test]
 fn an_empty_batch_is_an_empty_plan() {
     let plan = plan_of(Sizes { batch: 0, ..PLAIN }, padded(), &DeviceLimits::default()).unwrap();
-    assert_eq!(plan, Plan { steps: vec![], workspace_bytes: 0 });
+    assert_eq!(plan, Plan::default());
     let no_workspace = Options { workspace_limit: 0, ..padded() };
     assert_eq!(plan_of(Sizes { batch: 0, ..PLAIN }, no_workspace, &DeviceLimits::default()).unwrap(), plan);
 }
@@ -122,7 +161,7 @@ fn what_no_plan_can_do_is_an_error() {
     let shapes = deform::Inputs {
         input: &[1, 1 << 25, 1, 1][..],
         offset: &[1, 2, 1, 1],
-        weight: &[1 << 23, 1 << 25, 1, 1],
+        weight: &[1 << 23, 1 << 25, 1, 1][..],
         mask: None,
         bias: None,
     };

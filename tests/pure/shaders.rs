@@ -7,8 +7,9 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 fn each(translate: impl Fn(&str, &naga::Module, &ModuleInfo)) {
     for kernel in KERNELS {
         let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
-        // No capability beyond WebGPU's core.
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        // No capability beyond WebGPU's core, and the one that the catalogue names.
+        let capabilities = if kernel.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+        let info = Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.name));
         translate(kernel.name, &module, &info);
@@ -17,8 +18,10 @@ fn each(translate: impl Fn(&str, &naga::Module, &ModuleInfo)) {
 
 #[test]
 fn to_spirv() {
+    // Subgroup operations came with SPIR-V 1.3, which Vulkan 1.1 takes.
+    let options = spv::Options { lang_version: (1, 3), ..Default::default() };
     each(|name, module, info| {
-        let words = spv::write_vec(module, info, &spv::Options::default(), None).unwrap();
+        let words = spv::write_vec(module, info, &options, None).unwrap();
         assert_eq!(words[0], 0x0723_0203, "{name}: SPIR-V's magic number");
     });
 }

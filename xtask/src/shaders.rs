@@ -43,6 +43,11 @@ fn assembled() -> Result<Vec<PathBuf>> {
 }
 
 fn compile(kernel: &Path) -> Result<()> {
+    // tint wants the extension named that naga 30 does not know by name.
+    let text = std::fs::read_to_string(kernel)?;
+    if text.contains("subgroup_invocation_id") {
+        std::fs::write(kernel, format!("enable subgroups;\n{text}"))?;
+    }
     // WGSL to WGSL: any build of tint can write it, and the checks come before the writing.
     let output = Command::new("tint").arg("--format=wgsl").arg(kernel).output()?;
     let remarks = String::from_utf8_lossy(&output.stderr);

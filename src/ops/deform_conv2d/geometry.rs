@@ -3,7 +3,8 @@
 use super::Options;
 use crate::{Error, Result};
 
-/// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`.
+/// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`. The weight may come in
+/// another form than the rest, `W`: see [`PreparedWeight`](super::PreparedWeight).
 ///
 /// | operand | shape |
 /// |---|---|
@@ -13,17 +14,24 @@ use crate::{Error, Result};
 /// | `mask` | `[batch, offset_groups·kernel_height·kernel_width, out_height, out_width]`; `None` is deformable convolution v1 |
 /// | `bias` | `[out_channels]` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Inputs<T> {
+pub struct Inputs<T, W = T> {
     /// The images.
     pub input: T,
     /// How far each tap of each output pixel is moved, in pixels.
     pub offset: T,
     /// The kernel's weights.
-    pub weight: T,
+    pub weight: W,
     /// What each sampled value is multiplied by (v2); any real number.
     pub mask: Option<T>,
     /// What is added to each output channel.
     pub bias: Option<T>,
+}
+
+impl<T: Copy, W> Inputs<T, W> {
+    /// The same operands, but for the weight.
+    pub fn with_weight<V>(&self, weight: V) -> Inputs<T, V> {
+        Inputs { input: self.input, offset: self.offset, weight, mask: self.mask, bias: self.bias }
+    }
 }
 
 impl<T> Inputs<T> {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use geometry::{Geometry, Inputs};
 pub use plan::plan;
 
-use crate::gpu::{CommandEncoder, Engine, Prepared};
+use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
 use crate::plan::Plan;
 use crate::{Dtype, Error, Gpu, Result, Tensor};
 
@@ -60,6 +60,9 @@ pub enum Algorithm {
     Auto,
     /// Sample into a column buffer, then multiply: im2col and matmul, in chunks that fit the workspace.
     Columns,
+    /// Sample straight into the product, both operands packed into textures, weights passed round a subgroup of 8 lanes: for CPU
+    /// drivers (lavapipe, where the machine's vectors hold 8 lanes).
+    FusedSubgroup,
 }
 
 /// The operator on one device. A cheap handle, `Send` and `Sync`: clones and threads share its plans.
@@ -83,10 +86,14 @@ impl DeformConv2d {
     /// # Errors
     /// As [`Geometry::new`] and [`plan`]; [`Error::Dtype`] for operands that are not f32; [`Error::OtherDevice`];
     /// [`Error::BufferTooLarge`] for the output; [`Error::Device`].
-    pub fn forward(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<Tensor> {
-        let (geometry, prepared) = self.prepared(inputs, options)?;
+    pub fn forward<'a, W>(&self, inputs: &Inputs<&'a Tensor, W>, options: Options) -> Result<Tensor>
+    where
+        W: Copy + Into<Weight<'a>>,
+    {
+        let (inputs, packed) = resolve(inputs);
+        let (geometry, prepared) = self.prepared(&inputs, options)?;
         let output = Tensor::new(self.engine.gpu(), geometry.output_shape(), Dtype::F32)?;
-        self.engine.submit(&prepared, &operands(inputs, &output))?;
+        self.engine.submit(&prepared, &Call { operands: operands(&inputs, &output), packed })?;
         Ok(output)
     }
 
@@ -99,17 +106,35 @@ impl DeformConv2d {
     /// # Errors
     /// As [`DeformConv2d::forward`]; [`Error::Axis`] for an output of another shape; [`Error::WorkspaceTooSmall`];
     /// [`Error::Aliased`].
-    pub fn record_forward(
+    pub fn record_forward<'a, W>(
         &self,
         encoder: &mut CommandEncoder,
-        inputs: &Inputs<&Tensor>,
-        output: &Tensor,
+        inputs: &Inputs<&'a Tensor, W>,
+        output: &'a Tensor,
         workspace: &Tensor,
         options: Options,
-    ) -> Result<()> {
-        let (geometry, prepared) = self.prepared(inputs, options)?;
+    ) -> Result<()>
+    where
+        W: Copy + Into<Weight<'a>>,
+    {
+        let (inputs, packed) = resolve(inputs);
+        let (geometry, prepared) = self.prepared(&inputs, options)?;
         check_output(output, &geometry)?;
-        prepared.record(self.engine.gpu(), encoder, &operands(inputs, output), workspace)
+        self.engine.record(&prepared, encoder, &Call { operands: operands(&inputs, output), packed }, workspace)
+    }
+
+    /// Packs the weight for calls of these shapes and options, and submits that: such calls then pack it no more.
+    ///
+    /// The result holds the weight as it is now. Where the tensor is written later, prepare it again.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::forward`].
+    pub fn prepare_weight(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<PreparedWeight> {
+        let weight = shapes.weight;
+        check_dtype("weight", weight)?;
+        let geometry = Geometry::new(&shapes.with_weight(weight.shape()), &options)?;
+        let packed = self.engine.pack(&*self.prepared_for(geometry, options)?, ("weight", weight))?;
+        Ok(PreparedWeight { weight: weight.clone(), packed: Arc::new(packed) })
     }
 
     /// Plans a call of these shapes, compiles what it needs and uploads its uniforms, so that recording it does none of that.
@@ -132,6 +157,47 @@ impl DeformConv2d {
     fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
         let limits = self.engine.gpu().limits();
         self.engine.prepare(&(geometry, options), || plan(&geometry, &options, limits))
+    }
+}
+
+/// A weight packed once, for calls that do not change it: inference. From [`DeformConv2d::prepare_weight`]; a cheap handle.
+///
+/// It serves any call. One that needs another packing, since its groups, offset groups or algorithm differ, packs the tensor that
+/// this was made from, as a call without it would.
+#[derive(Debug, Clone)]
+pub struct PreparedWeight {
+    weight: Tensor,
+    packed: Arc<Packed>,
+}
+
+/// The weight of a call: a tensor, packed by the call where its algorithm needs that, or one packed before.
+#[derive(Debug, Clone, Copy)]
+pub enum Weight<'a> {
+    /// As it is.
+    Tensor(&'a Tensor),
+    /// Packed.
+    Prepared(&'a PreparedWeight),
+}
+
+impl<'a> From<&'a Tensor> for Weight<'a> {
+    fn from(weight: &'a Tensor) -> Self {
+        Self::Tensor(weight)
+    }
+}
+
+impl<'a> From<&'a PreparedWeight> for Weight<'a> {
+    fn from(weight: &'a PreparedWeight) -> Self {
+        Self::Prepared(weight)
+    }
+}
+
+fn resolve<'a, W>(inputs: &Inputs<&'a Tensor, W>) -> (Inputs<&'a Tensor>, Option<&'a Packed>)
+where
+    W: Copy + Into<Weight<'a>>,
+{
+    match inputs.weight.into() {
+        Weight::Tensor(weight) => (inputs.with_weight(weight), None),
+        Weight::Prepared(prepared) => (inputs.with_weight(&prepared.weight), Some(&prepared.packed)),
     }
 }
 

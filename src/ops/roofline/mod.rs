@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::gpu::{Engine, Prepared};
+use crate::gpu::{Call, Engine, Prepared};
 use crate::kernel::roofline::{CHAINS, COPY, CopyParams, MULTIPLY_ADD, MultiplyAddParams, UNROLL};
 use crate::plan::{DeviceLimits, Plan, Step, Window};
 use crate::{Dtype, Gpu, Result, Tensor};
@@ -64,7 +64,7 @@ fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u32) -> Res
     let (sink, _) = limits.window("sink", 0, invocations);
     let workgroups = limits.fold(&MULTIPLY_ADD, invocations.div_ceil(u64::from(MULTIPLY_ADD.workgroup_size)))?;
     let step = Step { kernel: &MULTIPLY_ADD, params: params.words(), windows: vec![sink], workgroups };
-    Ok(Plan { steps: vec![step], workspace_bytes: 0 })
+    Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 
 fn copy(gpu: &Gpu) -> Result<f64> {
@@ -89,7 +89,7 @@ fn copy_plan(limits: &DeviceLimits, bytes: u64) -> Result<Plan> {
         windows: vec![whole("source"), whole("destination")],
         workgroups: limits.fold(&COPY, count.div_ceil(u64::from(COPY.workgroup_size)))?,
     };
-    Ok(Plan { steps: vec![step], workspace_bytes: 0 })
+    Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 
 fn fastest<K: PartialEq + Clone>(
@@ -97,11 +97,12 @@ fn fastest<K: PartialEq + Clone>(
     prepared: &Prepared,
     operands: &[(&'static str, &Tensor)],
 ) -> Result<f64> {
+    let call = Call { operands: operands.to_vec(), packed: None };
     let mut fastest = f64::INFINITY;
     // The first run is not counted: it compiles, and finds the memory cold.
     for run in 0..=RUNS {
         let start = Instant::now();
-        engine.submit(prepared, operands)?;
+        engine.submit(prepared, &call)?;
         engine.gpu().wait()?;
         if run > 0 {
             fastest = fastest.min(start.elapsed().as_secs_f64());

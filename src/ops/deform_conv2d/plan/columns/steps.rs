@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Chunk, Columns, Len, push, split};
+use super::super::{Len, push, split};
+use super::{Chunk, Columns};
 use crate::Result;
 use crate::kernel::deform_conv2d::{
     CHANNELS_PER_INVOCATION, IM2COL, Im2colParams, MATMUL, MatmulParams, TILE_K, TILE_M, TILE_N, matmul_loop_steps,

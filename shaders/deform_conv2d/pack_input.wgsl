@@ -1,0 +1,64 @@
+// Packs one image into a texture that the fused kernels sample: four channels a texel, every plane surrounded by zeros.
+//
+//     packed_input[x + 1, n·(in_height + 1) + y + 1][l] = input[c, y, x]        n = s·quads + q,  c = s·segment_channels + 4·q + l
+//
+// A segment s is a run of input channels that share their weight group and their offset group; a quad q is four channels of it,
+// the last one filled up with zeros. Both count from the first in the
+// texture, channels from the first of these.
+//
+// Reads   input: the image.
+// Writes  packed_input: every texel of the planes and of the zeros around them, so that nothing old is left.
+// Runs    One invocation owns one texel; a workgroup is 64 neighbours of a row. Grid: texels / 64, folded.
+// Order   No barrier, no atomic.
+//
+// Why this shape. Sampling reads four corners of many channels; a texel brings four channels at once. A zero column on the left,
+// two on the right and a zero row between planes give every corner outside the image a texel of its own that holds 0, so the
+// sampling kernel needs no test for each corner, and a sample that counts 0 has four zeros to point at.
+
+struct PackInputParams {
+    in_height: u32,
+    in_width: u32,
+    segment_channels: u32,
+    quads: u32,
+    quad_start: u32,
+    texture_width: u32,
+    texels: u32,
+    input_base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: PackInputParams;
+/// [channel, in_height, in_width]
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+@group(0) @binding(2) var packed_input: texture_storage_2d<rgba32float, write>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let texel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if texel >= params.texels {
+        return;
+    }
+    let column = texel % params.texture_width;
+    let row = texel / params.texture_width;
+    let y = row % (params.in_height + 1u);
+    let plane = row / (params.in_height + 1u);
+    var value = vec4<f32>();
+    if y > 0u && column > 0u && column <= params.in_width {
+        let quad = plane % params.quads;
+        let first = (params.quad_start + quad) * 4u;
+        let channel = plane / params.quads * params.segment_channels + quad * 4u;
+        let plane_size = params.in_height * params.in_width;
+        let at = params.input_base + channel * plane_size + (y - 1u) * params.in_width + column - 1u;
+        value.x = input[at];
+        if first + 1u < params.segment_channels { value.y = input[at + plane_size]; }
+        if first + 2u < params.segment_channels { value.z = input[at + 2u * plane_size]; }
+        if first + 3u < params.segment_channels { value.w = input[at + 3u * plane_size]; }
+    }
+    textureStore(packed_input, vec2<u32>(column, row), value);
+}

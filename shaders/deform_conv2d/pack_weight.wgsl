@@ -1,0 +1,50 @@
+// Packs the weight into a texture that the fused kernels read: four input channels a texel.
+//
+//     packed_weight[o, (s·taps + t)·quads + q][l] = weight[o, c, t]        c = s·segment_channels + 4·q + l
+//
+// o is an output channel, s a segment of its weight group, t a tap, q a quad: see pack_input.wgsl.
+//
+// Reads   weight, whole.
+// Writes  packed_weight: every texel; 0 where a segment has no such input channel.
+// Runs    One invocation owns one texel; a workgroup is 64 neighbours of a row. Grid: texels / 64, folded.
+// Order   No barrier, no atomic.
+
+struct PackWeightParams {
+    segment_channels: u32,
+    quads: u32,
+    taps: u32,
+    row_stride: u32,
+    texture_width: u32,
+    texels: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: PackWeightParams;
+/// [out channel, (segment, channel of the segment), tap]
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+/// [(group, out channel of the group), (segment, tap, quad)], four channels of the quad
+@group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, write>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let texel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if texel >= params.texels {
+        return;
+    }
+    let column = texel % params.texture_width;
+    let row = texel / params.texture_width;
+    let first = (row % params.quads) * 4u;
+    let tap = row / params.quads % params.taps;
+    let channel = row / params.quads / params.taps * params.segment_channels + first;
+    let at = column * params.row_stride + channel * params.taps + tap;
+    var value = vec4<f32>(weight[at], 0.0, 0.0, 0.0);
+    if first + 1u < params.segment_channels { value.y = weight[at + params.taps]; }
+    if first + 2u < params.segment_channels { value.z = weight[at + 2u * params.taps]; }
+    if first + 3u < params.segment_channels { value.w = weight[at + 3u * params.taps]; }
+    textureStore(packed_weight, vec2<u32>(column, row), value);
+}
