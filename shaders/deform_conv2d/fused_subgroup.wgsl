@@ -75,26 +75,25 @@ struct Tap {
     weight: vec4<f32>,
 }
 
-fn tap_at(pair: u32, pixel: u32) -> Tap {
-    let tap = pair % params.taps;
-    let oy = pixel / params.out_width;
-    let ox = pixel % params.out_width;
-    let i = tap / params.kernel_width;
-    let j = tap % params.kernel_width;
-    let at = params.offset_base + 2u * pair * params.out_pixels + pixel;
-    let y = f32(i32(oy * params.stride_h + i * params.dil_h) - i32(params.pad_h)) + offset[at];
-    let x = f32(i32(ox * params.stride_w + j * params.dil_w) - i32(params.pad_w)) + offset[at + params.out_pixels];
+/// Where the first tap of an output pixel would sample without an offset, (x, y). Once a pixel: a division is dear.
+fn first_tap(pixel: u32) -> vec2<i32> {
+    let at = vec2<u32>(pixel % params.out_width * params.stride_w, pixel / params.out_width * params.stride_h);
+    return vec2<i32>(at) - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h));
+}
+
+/// `plane` is where the (offset group, tap)'s plane of the mask starts, `whole` the whole-number part of the position (x, y).
+fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
+    let at = params.offset_base + 2u * plane + pixel;
+    let y = f32(whole.y) + offset[at];
+    let x = f32(whole.x) + offset[at + params.out_pixels];
     var scale = 1.0;
     if params.has_mask != 0u {
-        scale = mask[params.mask_base + pair * params.out_pixels + pixel];
+        scale = mask[params.mask_base + plane + pixel];
     }
-    let corners = corners_at(y, x, params.in_height, params.in_width);
+    let position = position_at(y, x, params.in_height, params.in_width);
     // A sample that counts 0 is one of the two zero columns on the right: its mask still counts, and may be NaN.
-    var corner = vec2<u32>(params.in_width + 1u, 0u);
-    if corners.inside {
-        corner = vec2<u32>(vec2<i32>(i32(floor(x)) + 1, i32(floor(y)) + 1));
-    }
-    return Tap(corner, scale * corners.weight);
+    let nowhere = vec2<u32>(params.in_width + 1u, 0u);
+    return Tap(select(nowhere, vec2<u32>(position.corner + 1), position.inside), scale * position.weight);
 }
 
 /// Four channels of the input, sampled: `row` is the first row of the quad's plane.

@@ -7,6 +7,16 @@
 //
 // The corners depend on the position alone, so one set serves every channel that is sampled there.
 
+/// Where a sample lies between its corners.
+struct Position {
+    /// False where the sample is 0 whatever the image holds; then the rest is 0 as well.
+    inside: bool,
+    /// (x0, y0), in −1 … size − 1.
+    corner: vec2<i32>,
+    /// The weights of the corners (y0,x0) (y0,x1) (y1,x0) (y1,x1).
+    weight: vec4<f32>,
+}
+
 struct Corners {
     /// False where the sample is 0 whatever the image holds.
     inside: bool,
@@ -30,32 +40,37 @@ fn is_finite(value: f32) -> bool {
     return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
 }
 
-fn corners_at(y: f32, x: f32, height: u32, width: u32) -> Corners {
-    var corners: Corners;
-    corners.inside = is_finite(y) && is_finite(x)
+fn position_at(y: f32, x: f32, height: u32, width: u32) -> Position {
+    let inside = is_finite(y) && is_finite(x)
         && y > -1.0 && y < f32(height) && x > -1.0 && x < f32(width);
-    if corners.inside {
-        // In [−1, size − 1], so the conversions below are exact.
-        let y_floor = floor(y);
-        let x_floor = floor(x);
-        let dy = y - y_floor;
-        let dx = x - x_floor;
-        let y0 = i32(y_floor);
-        let x0 = i32(x_floor);
-        let last_y = i32(height) - 1;
-        let last_x = i32(width) - 1;
-        corners.present = vec4<bool>(
-            y0 >= 0 && x0 >= 0,
-            y0 >= 0 && x0 < last_x,
-            y0 < last_y && x0 >= 0,
-            y0 < last_y && x0 < last_x,
-        );
-        corners.weight = vec4<f32>((1.0 - dy) * (1.0 - dx), (1.0 - dy) * dx, dy * (1.0 - dx), dy * dx);
-        let row0 = u32(max(y0, 0)) * width;
-        let row1 = u32(min(y0 + 1, last_y)) * width;
-        let column0 = u32(max(x0, 0));
-        let column1 = u32(min(x0 + 1, last_x));
-        corners.index = vec4<u32>(row0 + column0, row0 + column1, row1 + column0, row1 + column1);
-    }
+    // Inside these are in [−1, size − 1], so the conversion is exact.
+    let y0 = select(0.0, floor(y), inside);
+    let x0 = select(0.0, floor(x), inside);
+    let dy = y - y0;
+    let dx = x - x0;
+    let weight = vec4<f32>((1.0 - dy) * (1.0 - dx), (1.0 - dy) * dx, dy * (1.0 - dx), dy * dx);
+    return Position(inside, vec2<i32>(i32(x0), i32(y0)), select(vec4<f32>(), weight, inside));
+}
+
+fn corners_at(y: f32, x: f32, height: u32, width: u32) -> Corners {
+    let position = position_at(y, x, height, width);
+    let x0 = position.corner.x;
+    let y0 = position.corner.y;
+    let last_y = i32(height) - 1;
+    let last_x = i32(width) - 1;
+    var corners: Corners;
+    corners.inside = position.inside;
+    corners.weight = position.weight;
+    corners.present = vec4<bool>(
+        y0 >= 0 && x0 >= 0,
+        y0 >= 0 && x0 < last_x,
+        y0 < last_y && x0 >= 0,
+        y0 < last_y && x0 < last_x,
+    );
+    let row0 = u32(max(y0, 0)) * width;
+    let row1 = u32(min(y0 + 1, last_y)) * width;
+    let column0 = u32(max(x0, 0));
+    let column1 = u32(min(x0 + 1, last_x));
+    corners.index = vec4<u32>(row0 + column0, row0 + column1, row1 + column0, row1 + column1);
     return corners;
 }

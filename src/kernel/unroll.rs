@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::deform_conv2d::{PIXELS_PER_INVOCATION, SUBGROUP_SIZE};
 
-/// `main` for `OUT_CHANNELS` output channels. In the text `p` numbers an invocation's pixels, `b` blocks of 8 output channels, `r`
+/// `main` for `OUT_CHANNELS` output channels: a loop over the taps of all segments, and over the quads of each. In the text `p` numbers an invocation's pixels, `b` blocks of 8 output channels, `r`
 /// rotations of the 8 weights; `a_p_b_r` is the accumulator of pixel p and output channel 8·b + (lane + r) mod 8.
 pub(super) fn fused_subgroup<const OUT_CHANNELS: u32>() -> String {
     let mut text = String::new();
@@ -47,6 +47,7 @@ fn main(
     for p in 0..pixels {
         // Lanes past the last pixel repeat it, and store nothing.
         writeln!(text, "    let pixel_{p} = min(pixel + {}u, params.out_pixels - 1u);", p * lanes)?;
+        writeln!(text, "    let start_{p} = first_tap(pixel_{p});")?;
     }
     for r in 1..lanes {
         writeln!(text, "    let from_{r} = (lane + {r}u) % SUBGROUP_SIZE;")?;
@@ -54,41 +55,59 @@ fn main(
     for ((p, b), r) in accumulators().flat_map(|pb| (0..lanes).map(move |r| (pb, r))) {
         writeln!(text, "    var a_{p}_{b}_{r} = 0.0;")?;
     }
+    // Not a loop for segments and one for taps: at every entry and exit of a loop the accumulators are moved.
     text.push_str(
-        "    for (var segment = segment_start; segment < segment_end; segment++) {
-        for (var tap = 0u; tap < params.taps; tap++) {
-            let pair = segment / params.segments_per_offset_group * params.taps + tap;
+        "    var segment = segment_start;
+    var tap = 0u;
+    var i = 0u;
+    var j = 0u;
+    let quads = params.quad_end - params.quad_start;
+    let taps = (segment_end - segment_start) * params.taps;
+    for (var n = 0u; n < taps; n++) {
+        let plane = (segment / params.segments_per_offset_group * params.taps + tap) * params.out_pixels;
+        let step = vec2<i32>(vec2<u32>(j * params.dil_w, i * params.dil_h));
 ",
     );
     for p in 0..pixels {
-        writeln!(text, "            let tap_{p} = tap_at(pair, pixel_{p});")?;
+        writeln!(text, "        let tap_{p} = tap_at(plane, pixel_{p}, start_{p} + step);")?;
     }
     text.push_str(
-        "            let weight_row = ((segment - group_segment) * params.taps + tap) * params.quads;
-            let plane = (segment - params.segment_start) * (params.quad_end - params.quad_start);
-            for (var quad = params.quad_start; quad < params.quad_end; quad++) {
-                let plane_row = (plane + quad - params.quad_start) * plane_height;
+        "        var plane_row = (segment - params.segment_start) * quads * plane_height;
+        let first_row = ((segment - group_segment) * params.taps + tap) * params.quads + params.quad_start;
+        let end_row = first_row + quads;
+        tap++;
+        j++;
+        if j == params.kernel_width {
+            j = 0u;
+            i++;
+        }
+        if tap == params.taps {
+            tap = 0u;
+            i = 0u;
+            segment++;
+        }
+        for (var weight_row = first_row; weight_row < end_row; weight_row++) {
 ",
     );
     for p in 0..pixels {
-        writeln!(text, "                let s_{p} = sample(tap_{p}, plane_row);")?;
+        writeln!(text, "            let s_{p} = sample(tap_{p}, plane_row);")?;
     }
     for b in 0..blocks {
         let (to, load) = (b * lanes, "textureLoad(packed_weight, vec2<u32>(column");
-        writeln!(text, "                let w_{b}_0 = {load} + {to}u, weight_row + quad));")?;
+        writeln!(text, "            let w_{b}_0 = {load} + {to}u, weight_row));")?;
         for r in 0..lanes {
             if r > 0 {
-                writeln!(text, "                let w_{b}_{r} = subgroupShuffle(w_{b}_0, from_{r});")?;
+                writeln!(text, "            let w_{b}_{r} = subgroupShuffle(w_{b}_0, from_{r});")?;
             }
             for p in 0..pixels {
                 let (a, s, w) = (format!("a_{p}_{b}_{r}"), format!("s_{p}"), format!("w_{b}_{r}"));
                 let sum = format!("((({a} + {s}.x * {w}.x) + {s}.y * {w}.y) + {s}.z * {w}.z) + {s}.w * {w}.w");
-                writeln!(text, "                {a} = {sum};")?;
+                writeln!(text, "            {a} = {sum};")?;
             }
         }
     }
     text.push_str(
-        "            }
+        "            plane_row += plane_height;
         }
     }
     let first = segment_start == group_segment && params.quad_start == 0u;

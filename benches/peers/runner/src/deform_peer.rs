@@ -1,7 +1,7 @@
 //! deform itself.
 
 use anyhow::{Context, Result};
-use deform::{DeformConv2d, Gpu, Inputs, Options, Tensor};
+use deform::{DeformConv2d, Gpu, Inputs, Options, PreparedWeight, Tensor};
 
 use crate::layer::{Layer, Operand, PADDING};
 use crate::{Peer, describe};
@@ -9,7 +9,8 @@ use crate::{Peer, describe};
 pub(crate) struct DeformPeer {
     gpu: Gpu,
     op: DeformConv2d,
-    operands: Option<Inputs<Tensor>>,
+    /// The weight is packed once, as a model's would be.
+    operands: Option<Inputs<Tensor, PreparedWeight>>,
 }
 
 impl DeformPeer {
@@ -28,7 +29,7 @@ impl DeformPeer {
             mask: operands.mask.as_ref(),
             bias: operands.bias.as_ref(),
         };
-        Ok(self.op.forward(&inputs, Options { padding: [PADDING; 2], ..Options::default() })?)
+        Ok(self.op.forward(&inputs, options())?)
     }
 
     fn upload<const RANK: usize>(&self, operand: &Operand<RANK>) -> Result<Tensor> {
@@ -43,10 +44,18 @@ impl Peer for DeformPeer {
     }
 
     fn load(&mut self, layer: &Layer) -> Result<()> {
+        let tensor = self.upload(&layer.weight)?;
+        let shapes = Inputs {
+            input: &layer.input.shape[..],
+            offset: &layer.offset.shape[..],
+            weight: &tensor,
+            mask: Some(&layer.mask.shape[..]),
+            bias: Some(&layer.bias.shape[..]),
+        };
         self.operands = Some(Inputs {
             input: self.upload(&layer.input)?,
             offset: self.upload(&layer.offset)?,
-            weight: self.upload(&layer.weight)?,
+            weight: self.op.prepare_weight(&shapes, options())?,
             mask: Some(self.upload(&layer.mask)?),
             bias: Some(self.upload(&layer.bias)?),
         });
@@ -61,4 +70,8 @@ impl Peer for DeformPeer {
     fn output(&self) -> Result<Vec<f32>> {
         Ok(self.forward()?.download()?)
     }
+}
+
+fn options() -> Options {
+    Options { padding: [PADDING; 2], ..Options::default() }
 }

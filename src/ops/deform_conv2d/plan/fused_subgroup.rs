@@ -99,9 +99,9 @@ impl<'a> FusedSubgroup<'a> {
         let planes = planes.into_iter().min().unwrap_or(1);
         let loop_steps = u64::from(MAX_LOOP_STEPS);
         // The quads of one segment, and the segments of one group, that the loops of one invocation may walk.
-        let walkable_quads = ((loop_steps - 3) / taps).saturating_sub(2);
+        let walkable_quads = ((loop_steps - 1) / taps).saturating_sub(2);
         if walkable_quads == 0 {
-            return Err(unsuitable(format!("{taps} taps, over the {} that one loop may count", (loop_steps - 3) / 3)));
+            return Err(unsuitable(format!("{taps} taps, over the {} that one loop may count", (loop_steps - 1) / 3)));
         }
         let quads_per_chunk = quads.min(planes).min(walkable_quads);
         let segments_per_chunk = if quads_per_chunk < quads {
