@@ -140,7 +140,7 @@ pub enum Error {
     #[error("{algorithm} cannot be used here: {reason}")]
     Unsuitable {
         /// The algorithm.
-        algorithm: &'static str,
+        algorithm: String,
         /// Why not.
         reason: String,
     },

@@ -19,6 +19,22 @@ pub struct DeviceLimits {
     pub max_texture_axis: u32,
     /// Lanes of every subgroup, where the device has subgroups of one size only and its `SUBGROUP` feature is on; else 0.
     pub subgroup_size: u32,
+    /// What kind of device it is: plans are chosen by it.
+    pub kind: DeviceKind,
+}
+
+/// A kind of device, as far as the choice of an algorithm goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DeviceKind {
+    /// A driver that computes on the CPU.
+    Cpu,
+    /// A GPU that shares the CPU's memory.
+    IntegratedGpu,
+    /// A GPU with memory of its own.
+    DiscreteGpu,
+    /// A virtual GPU, or one that does not say.
+    #[default]
+    Other,
 }
 
 impl Default for DeviceLimits {
@@ -30,6 +46,7 @@ impl Default for DeviceLimits {
             max_workgroups_per_axis: 65_535,
             max_texture_axis: 8192,
             subgroup_size: 0,
+            kind: DeviceKind::Other,
         }
     }
 }
@@ -46,25 +63,34 @@ pub const MAX_STEPS: u64 = 65_536;
 /// What the device is to do: dispatches in order, each seeing the writes of those before it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
+    /// What the operator calls this way of computing it; empty where it knows only one.
+    pub algorithm: String,
     /// The dispatches.
     pub steps: Vec<Step>,
     /// How many of the first steps read nothing but the weight: what they write may be kept while the weight stays as it is.
     pub weight_steps: usize,
     /// The bytes of workspace they share.
     pub workspace_bytes: u64,
-    /// The textures that some steps write and later ones read. The operator provides them.
-    pub textures: Vec<Texture>,
+    /// What some steps write and later ones read beside the workspace. The operator provides it.
+    pub scratch: Vec<Scratch>,
 }
 
-/// A texture of `rgba32float` texels, by which name windows mean it. A larger one serves as well.
+/// A texture or buffer of the operator's, by which name windows mean it. A larger one serves as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Texture {
+pub struct Scratch {
     /// Its name.
     pub name: &'static str,
-    /// Texels of a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
+    /// How much it holds.
+    pub size: Size,
+}
+
+/// What a [`Scratch`] is, and how much it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// A texture of `rgba32float` texels, width by height.
+    Texels([u32; 2]),
+    /// A buffer.
+    Bytes(u64),
 }
 
 /// One dispatch.
@@ -83,7 +109,7 @@ pub struct Step {
 /// The part of an operand that one binding covers, in bytes from the operand's start; a texture is bound whole, whatever it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// The operand's name, a texture's, or [`WORKSPACE`].
+    /// The operand's name, a scratch's, or [`WORKSPACE`].
     pub operand: &'static str,
     /// The first byte; a multiple of the device's binding alignment.
     pub start: u64,
@@ -131,36 +157,49 @@ impl DeviceLimits {
 }
 
 impl Plan {
-    /// The device memory that the call needs beside its operands: workspace and textures.
+    /// The device memory that the call needs beside its operands: workspace and scratch.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        self.workspace_bytes + self.textures.iter().map(Texture::bytes).sum::<u64>()
+        self.workspace_bytes + self.scratch.iter().map(Scratch::bytes).sum::<u64>()
     }
 }
 
 /// Bytes of an `rgba32float` texel.
 const TEXEL_BYTES: u64 = 16;
 
-impl Texture {
-    /// The bytes of its texels.
+impl Scratch {
+    /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        u64::from(self.width) * u64::from(self.height) * TEXEL_BYTES
+        match self.size {
+            Size::Texels([width, height]) => u64::from(width) * u64::from(height) * TEXEL_BYTES,
+            Size::Bytes(bytes) => bytes,
+        }
     }
 
-    /// It, bound.
+    /// It, bound whole.
     #[must_use]
     pub fn window(&self) -> Window {
         Window { operand: self.name, start: 0, bytes: self.bytes() }
     }
 }
 
+impl fmt::Display for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.size {
+            Size::Texels([width, height]) => write!(f, "texture {} {width}×{height}", self.name),
+            Size::Bytes(bytes) => write!(f, "buffer {} {bytes} bytes", self.name),
+        }
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps, workspace {} bytes", self.steps.len(), self.workspace_bytes)?;
-        for Texture { name, width, height } in &self.textures {
-            write!(f, ", texture {name} {width}×{height}")?;
+        if !self.algorithm.is_empty() {
+            write!(f, "{}: ", self.algorithm)?;
         }
+        write!(f, "{} steps, workspace {} bytes", self.steps.len(), self.workspace_bytes)?;
+        self.scratch.iter().try_for_each(|scratch| write!(f, ", {scratch}"))?;
         writeln!(f)?;
         self.steps.iter().try_for_each(|step| writeln!(f, "  {step}"))
     }

@@ -14,7 +14,6 @@ mod timing;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use deform::Algorithm;
 
 /// What the exit code says; the numbers are part of the tool's interface.
 const EXIT_CODES: &str = "\
@@ -54,28 +53,6 @@ enum Command {
 enum Operator {
     /// torchvision's deform_conv2d, version 1 (no mask) or 2 (with a mask)
     DeformConv2d,
-}
-
-/// The algorithm as the command line spells it.
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum AlgorithmName {
-    /// The library's choice for the adapter and the shape
-    #[default]
-    Auto,
-    /// Sample into a column buffer, then multiply
-    Columns,
-    /// Sample straight into the product, for CPU drivers with subgroups of 8
-    FusedSubgroup,
-}
-
-impl From<AlgorithmName> for Algorithm {
-    fn from(name: AlgorithmName) -> Self {
-        match name {
-            AlgorithmName::Auto => Algorithm::Auto,
-            AlgorithmName::Columns => Algorithm::Columns,
-            AlgorithmName::FusedSubgroup => Algorithm::FusedSubgroup,
-        }
-    }
 }
 
 fn main() -> ExitCode {

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use deform::{DeformConv2d, Gpu, Options, Tensor};
+use deform::{Algorithm, DeformConv2d, Gpu, Options, Tensor};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use crate::Operator;
 use crate::accuracy::{self, Bounds, Comparison, Mismatch};
 use crate::case::{self, Answer, Case};
-use crate::{AlgorithmName, Operator};
 
 /// Compute an operator's output for the operands in a file, and compare it with the file's answer.
 ///
@@ -30,9 +30,9 @@ pub(crate) struct Run {
     /// Write the result to this safetensors file, as an f32 tensor named output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The algorithm to compute it with
-    #[arg(long, value_enum, default_value_t)]
-    algorithm: AlgorithmName,
+    /// The algorithm: auto, columns, direct, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
+    #[arg(long, default_value_t, value_name = "NAME")]
+    algorithm: Algorithm,
     /// The most bytes of device memory to use for intermediate results [default: the library's, 64 MiB]
     #[arg(long, value_name = "BYTES")]
     workspace: Option<u64>,
@@ -45,7 +45,7 @@ impl Run {
         let gpu = Gpu::new()?;
         let inputs = case::upload(&gpu, &case.operands)?;
         let options = Options {
-            algorithm: self.algorithm.into(),
+            algorithm: self.algorithm,
             workspace_limit: self.workspace.unwrap_or(case.options.workspace_limit),
             ..case.options
         };

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use deform::{DeformConv2d, Gpu, Options};
+use deform::{Algorithm, DeformConv2d, Gpu, Options};
 use serde_json::json;
 
 use crate::case::{self, Case};
 use crate::timing::Timing;
-use crate::{AlgorithmName, Operator, run};
+use crate::{Operator, run};
 
 /// Time single calls of an operator on the operands in a file; prints one line of JSON.
 ///
@@ -32,9 +32,9 @@ pub(crate) struct Time {
     /// Make no further call once this much time has passed; one call is always made
     #[arg(long, value_name = "S", default_value = "60")]
     max_seconds: f64,
-    /// The algorithm to compute it with
-    #[arg(long, value_enum, default_value_t)]
-    algorithm: AlgorithmName,
+    /// The algorithm: auto, columns, direct, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
+    #[arg(long, default_value_t, value_name = "NAME")]
+    algorithm: Algorithm,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -52,7 +52,7 @@ impl Time {
         let op = DeformConv2d::new(&gpu);
         let inputs = case::upload(&gpu, &case.operands)?;
         let inputs = inputs.map(|tensor| tensor);
-        let options = Options { algorithm: self.algorithm.into(), ..case.options };
+        let options = Options { algorithm: self.algorithm, ..case.options };
         let (timing, output) =
             Timing::measure(&gpu, self.runs as usize, self.max_seconds, || op.forward(&inputs, options))?;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pipeline::Pipelines;
-use crate::plan::DeviceLimits;
+use crate::plan::{DeviceKind, DeviceLimits};
 use crate::{Error, Result};
 
 /// A GPU device and its queue. A cheap handle, `Send` and `Sync`; clones share the device and the pipelines compiled on it.
@@ -101,6 +101,12 @@ impl Gpu {
             max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension,
             max_texture_axis: granted.max_texture_dimension_2d,
             subgroup_size: if subgroups { info.subgroup_min_size } else { 0 },
+            kind: match info.device_type {
+                wgpu::DeviceType::Cpu => DeviceKind::Cpu,
+                wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,
+                wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu,
+                wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => DeviceKind::Other,
+            },
         };
         let shared = Shared { device, queue, info, limits, pipelines: Pipelines::default() };
         Self { shared: Arc::new(shared), wait_timeout: DEFAULT_WAIT_TIMEOUT }

@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pipeline::Pipeline;
-use super::texture::{Texture, Textures};
+use super::scratch::{Pool, Resource};
 use super::{Dtype, Gpu, Tensor};
 use crate::plan::{F32_BYTES, Plan, Step, WORKSPACE};
 use crate::{Error, Result};
 
-/// A plan made ready on a device: its pipelines compiled, its uniforms uploaded for good, and the engine holding textures for it.
+/// A plan made ready on a device: its pipelines compiled, its uniforms uploaded for good, and the engine holding scratch for it.
 /// Recording it allocates no memory.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -33,7 +33,7 @@ pub(crate) struct Call<'a> {
 /// What a recording binds.
 struct Bound<'a> {
     operands: &'a [(&'static str, &'a Tensor)],
-    textures: Vec<(&'static str, &'a Texture)>,
+    scratch: Vec<(&'static str, &'a Resource)>,
     workspace: &'a Tensor,
 }
 
@@ -41,10 +41,10 @@ struct Bound<'a> {
 #[derive(Debug)]
 pub(crate) struct Packed {
     steps: Vec<Step>,
-    textures: Textures,
+    scratch: Pool,
 }
 
-/// The prepared plans of one operator, by key; one workspace for the calls that bring none; the textures of all plans.
+/// The prepared plans of one operator, by key; one workspace for the calls that bring none; the scratch of all plans.
 ///
 /// Work on one queue runs in order, and every recording writes the scratch it reads: so all calls can share it.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(crate) struct Engine<K> {
     gpu: Gpu,
     prepared: Mutex<VecDeque<(K, Arc<Prepared>)>>,
     workspace: Mutex<Option<Tensor>>,
-    textures: Mutex<Textures>,
+    scratch: Mutex<Pool>,
 }
 
 /// How many prepared plans an operator keeps; the one unused for longest goes first. `DeformConv2d::prepare` tells the number.
@@ -60,7 +60,7 @@ const PREPARED_PLANS_KEPT: usize = 64;
 
 impl<K: PartialEq + Clone> Engine<K> {
     pub(crate) fn new(gpu: &Gpu) -> Self {
-        Self { gpu: gpu.clone(), prepared: Mutex::default(), workspace: Mutex::default(), textures: Mutex::default() }
+        Self { gpu: gpu.clone(), prepared: Mutex::default(), workspace: Mutex::default(), scratch: Mutex::default() }
     }
 
     pub(crate) fn gpu(&self) -> &Gpu {
@@ -74,7 +74,7 @@ impl<K: PartialEq + Clone> Engine<K> {
             Some((_, prepared)) => prepared,
             None => {
                 let prepared = Prepared::new(&self.gpu, plan()?)?;
-                lock(&self.textures).provide(&self.gpu, &prepared.plan.textures)?;
+                lock(&self.scratch).provide(&self.gpu, &prepared.plan.scratch)?;
                 Arc::new(prepared)
             }
         };
@@ -112,27 +112,31 @@ impl<K: PartialEq + Clone> Engine<K> {
         if workspace.bytes() < needed {
             return Err(Error::WorkspaceTooSmall { needed, got: workspace.bytes() });
         }
-        let textures = lock(&self.textures);
-        let kept = plan.textures.iter().filter_map(|texture| {
-            let packed = packed.and_then(|packed| packed.textures.get(texture));
-            Some((texture.name, packed.or_else(|| textures.get(texture))?))
+        let pool = lock(&self.scratch);
+        let scratch = plan.scratch.iter().filter_map(|scratch| {
+            let packed = packed.and_then(|packed| packed.scratch.get(scratch));
+            Some((scratch.name, packed.or_else(|| pool.get(scratch))?))
         });
-        let bound = Bound { operands: &call.operands, textures: kept.collect(), workspace };
+        let bound = Bound { operands: &call.operands, scratch: scratch.collect(), workspace };
         prepared.record(&self.gpu, encoder, steps, &bound)
     }
 
-    /// Runs the plan's weight steps into textures of their own.
+    /// Runs the plan's weight steps into scratch of their own.
     pub(crate) fn pack(&self, prepared: &Prepared, weight: (&'static str, &Tensor)) -> Result<Packed> {
-        let steps = &prepared.plan.steps[..prepared.plan.weight_steps];
-        let written =
-            prepared.plan.textures.iter().filter(|texture| steps.iter().any(|step| writes(step, texture.name)));
-        let written: Vec<_> = written.copied().collect();
-        let mut textures = Textures::default();
-        textures.provide(&self.gpu, &written)?;
-        let kept = written.iter().filter_map(|texture| Some((texture.name, textures.get(texture)?)));
-        let bound = Bound { operands: &[weight], textures: kept.collect(), workspace: weight.1 };
+        let plan = &prepared.plan;
+        let steps = &plan.steps[..plan.weight_steps];
+        let written: Vec<_> = plan
+            .scratch
+            .iter()
+            .copied()
+            .filter(|scratch| steps.iter().any(|step| writes(step, scratch.name)))
+            .collect();
+        let mut pool = Pool::default();
+        pool.provide(&self.gpu, &written)?;
+        let scratch = written.iter().filter_map(|scratch| Some((scratch.name, pool.get(scratch)?))).collect();
+        let bound = Bound { operands: &[weight], scratch, workspace: weight.1 };
         self.submit_recorded(|encoder| prepared.record(&self.gpu, encoder, 0..steps.len(), &bound))?;
-        Ok(Packed { steps: steps.to_vec(), textures })
+        Ok(Packed { steps: steps.to_vec(), scratch: pool })
     }
 
     fn submit_recorded(&self, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>) -> Result<()> {
@@ -190,7 +194,7 @@ impl Prepared {
         check_aliases(&self.plan.steps[steps.clone()], &operands)?;
         // Before anything is recorded: a bind group that fails leaves the caller's encoder as it was.
         let groups: Vec<_> =
-            gpu.checked(|| steps.clone().map(|n| self.bind(gpu, n, &operands, &bound.textures)).collect())?;
+            gpu.checked(|| steps.clone().map(|n| self.bind(gpu, n, &operands, &bound.scratch)).collect())?;
         gpu.checked(|| {
             let descriptor = wgpu::ComputePassDescriptor { label: Some("deform"), timestamp_writes: None };
             let mut pass = encoder.begin_compute_pass(&descriptor);
@@ -208,7 +212,7 @@ impl Prepared {
         gpu: &Gpu,
         n: usize,
         operands: &[(&'static str, &Tensor)],
-        textures: &[(&'static str, &Texture)],
+        scratch: &[(&'static str, &Resource)],
     ) -> wgpu::BindGroup {
         let step = &self.plan.steps[n];
         let range = |buffer, offset, bytes| {
@@ -216,11 +220,15 @@ impl Prepared {
         };
         let uniform = range(&self.uniforms, n as u64 * self.uniform_stride, uniform_bytes(step));
         let windows = step.windows.iter().filter_map(|window| {
-            if let Some((_, texture)) = textures.iter().find(|(name, _)| *name == window.operand) {
-                return Some(wgpu::BindingResource::TextureView(&texture.view));
-            }
-            let (_, tensor) = operands.iter().find(|(name, _)| *name == window.operand)?;
-            Some(range(tensor.buffer(), tensor.offset() + window.start, window.bytes))
+            let scratch = scratch.iter().find(|(name, _)| *name == window.operand);
+            Some(match scratch {
+                Some((_, Resource::Texture(view))) => wgpu::BindingResource::TextureView(view),
+                Some((_, Resource::Buffer(buffer))) => range(buffer, window.start, window.bytes),
+                None => {
+                    let (_, tensor) = operands.iter().find(|(name, _)| *name == window.operand)?;
+                    range(tensor.buffer(), tensor.offset() + window.start, window.bytes)
+                }
+            })
         });
         let entries: Vec<_> = std::iter::once(uniform)
             .chain(windows)

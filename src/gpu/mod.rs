@@ -3,8 +3,8 @@
 mod context;
 mod engine;
 mod pipeline;
+mod scratch;
 mod tensor;
-mod texture;
 
 pub use context::Gpu;
 pub(crate) use engine::{Call, Engine, Packed, Prepared};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Gpu;
-use super::texture::TEXTURE_FORMAT;
+use super::scratch::TEXTURE_FORMAT;
 use crate::kernel::{Access, Kernel};
 use crate::{Error, Result};
 

@@ -1,4 +1,4 @@
-//! The one generator of shader text: `main` of the fused kernels, whose accumulators must be scalars with names.
+//! The one generator of shader text: `main` of the fused kernels, whose accumulators must have names.
 
 use std::fmt::Write as _;
 
@@ -122,6 +122,95 @@ fn main(
             writeln!(text, "        if {row} < params.rows {{ store({channel}, pixel_{p}, first, a_{p}_{b}_{r}); }}")?;
         }
         text.push_str("    }\n");
+    }
+    text.push_str("}\n");
+    Ok(())
+}
+
+/// `main` of a tiled kernel, whose invocations own `VECTORS_M` vec4s of output channels by `VECTORS_N` of columns. In the text `m`
+/// numbers the former's components and `v` the latter: `s_m_v` are the sums of one output channel and four columns.
+pub(super) fn fused_tiled<const VECTORS_M: u32, const VECTORS_N: u32>() -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = write_fused_tiled(&mut text, VECTORS_M, VECTORS_N);
+    text
+}
+
+fn write_fused_tiled(text: &mut String, vectors_m: u32, vectors_n: u32) -> std::fmt::Result {
+    let sums = || (0..4 * vectors_m).flat_map(move |m| (0..vectors_n).map(move |v| (m, v)));
+    text.push_str(
+        "
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tile = workgroup_number(workgroup, grid);
+    let split = tile / params.column_tiles / params.row_tiles / params.groups;
+    // The same for the whole workgroup, as every bound of a loop with a barrier is.
+    if split >= params.splits {
+        return;
+    }
+    let group = tile / params.column_tiles / params.row_tiles % params.groups;
+    let tile_row = tile / params.column_tiles % params.row_tiles * TILE_M;
+    let tile_column = tile % params.column_tiles * TILE_N;
+    let lane_row = lane / COLUMN_LANES;
+    let lane_column = lane % COLUMN_LANES;
+    let blocks_per_tap = params.padded_channels / TILE_K;
+    let blocks = params.segments_per_group * params.taps * blocks_per_tap;
+    var block = split * params.blocks_per_split;
+    let block_end = min(block + params.blocks_per_split, blocks);
+",
+    );
+    for (m, v) in sums() {
+        writeln!(text, "    var s_{m}_{v} = vec4<f32>();")?;
+    }
+    text.push_str(
+        "    while block < block_end {
+        // A tap of a segment: so many weight rows lie before it, and so many blocks of this split follow.
+        let tap = block / blocks_per_tap;
+        let segment = group * params.segments_per_group + tap / params.taps;
+        let tap_end = min((tap + 1u) * blocks_per_tap, block_end);
+        if lane < TILE_N {
+            taps[lane] = tap_at(tile_column + lane, segment / params.segments_per_offset_group, tap % params.taps);
+        }
+        workgroupBarrier();
+        for (; block < tap_end; block++) {
+            let first = block % blocks_per_tap * TILE_K;
+            load_samples(lane, first, segment * params.segment_channels);
+            load_weight(lane, group * blocks * TILE_K + tap * params.padded_channels + first, tile_row);
+            workgroupBarrier();
+            for (var k = 0u; k < TILE_K; k++) {
+",
+    );
+    for m in 0..vectors_m {
+        writeln!(text, "                let w_{m} = weight_tile[k * (TILE_M / 4u) + lane_row + {m}u * ROW_LANES];")?;
+    }
+    for v in 0..vectors_n {
+        writeln!(
+            text,
+            "                let v_{v} = sample_tile[k * (TILE_N / 4u) + lane_column + {v}u * COLUMN_LANES];"
+        )?;
+    }
+    for (m, v) in sums() {
+        let component = ["x", "y", "z", "w"][m as usize % 4];
+        writeln!(text, "                s_{m}_{v} += w_{}.{component} * v_{v};", m / 4)?;
+    }
+    text.push_str(
+        "            }
+            workgroupBarrier();
+        }
+    }
+",
+    );
+    for (m, v) in sums() {
+        writeln!(
+            text,
+            "    store_quad(split, group, tile_row + 4u * (lane_row + {}u * ROW_LANES) + {}u, tile_column + 4u * (lane_column + {v}u * COLUMN_LANES), s_{m}_{v});",
+            m / 4,
+            m % 4
+        )?;
     }
     text.push_str("}\n");
     Ok(())

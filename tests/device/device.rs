@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use deform::kernel::deform_conv2d::SUBGROUP_SIZE;
-use deform::{Algorithm, DeformConv2d, Error, Gpu, Inputs, Options, Tensor, wgpu};
+use deform::{Algorithm, DeformConv2d, Error, Gpu, Inputs, Options, Tensor, Tile, wgpu};
 
 use crate::support::case::Case;
 use crate::support::compare::compare;
@@ -26,16 +26,24 @@ pub fn operator() -> &'static DeformConv2d {
     OPERATOR.get_or_init(|| DeformConv2d::new(gpu()))
 }
 
-/// The algorithms that this device can run. That any other is refused is a test of its own.
+/// The algorithms that this device can run, every kernel among them. That any other is refused is a test of its own.
 pub fn algorithms() -> Vec<Algorithm> {
-    let fused_subgroup = (gpu().limits().subgroup_size == SUBGROUP_SIZE).then_some(Algorithm::FusedSubgroup);
-    [Algorithm::Columns].into_iter().chain(fused_subgroup).collect()
+    let tiled = Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits: 1 });
+    let split = [(Tile::M64N64, 3), (Tile::M32N32, 2)].map(|(tile, splits)| Algorithm::FusedTiled { tile, splits });
+    distinct_algorithms().into_iter().chain(tiled).chain(split).collect()
 }
 
-/// The least workspace limit that a case needs, from the error of having none.
+/// One of each kind, where a case is large: the tiles differ in nothing that its size would bring out.
+pub fn distinct_algorithms() -> Vec<Algorithm> {
+    let fused_subgroup = (gpu().limits().subgroup_size == SUBGROUP_SIZE).then_some(Algorithm::FusedSubgroup);
+    [Algorithm::Columns, Algorithm::Direct].into_iter().chain(fused_subgroup).collect()
+}
+
+/// The least workspace limit that a case needs, from the error of having none; 0 where it needs none.
 pub fn least_workspace(case: &Case) -> u64 {
     let options = Options { workspace_limit: 0, ..case.options };
     match operator().prepare(&case.shape_slices(), options) {
+        Ok(plan) if plan.memory_bytes() == 0 => 0,
         Err(Error::WorkspaceTooSmall { needed, .. }) => needed,
         other => panic!("{}: {other:?}", case.name),
     }

@@ -131,6 +131,6 @@ fn an_algorithm_that_the_device_cannot_run() {
     let case = Case::new("plain", PLAIN, Options { algorithm: Algorithm::FusedSubgroup, ..padded() });
     let operator = DeformConv2d::new(default_limits_gpu());
     let error = operator.prepare(&case.shape_slices(), case.options).unwrap_err();
-    assert!(matches!(error, Error::Unsuitable { algorithm: "fused_subgroup", .. }), "{error}");
+    assert!(matches!(&error, Error::Unsuitable { algorithm, .. } if algorithm == "fused_subgroup"), "{error}");
     operator.prepare(&case.shape_slices(), padded()).unwrap();
 }

@@ -1,10 +1,10 @@
 //! The device against the reference, over one table of cases and over random geometries.
 
-use deform::{Algorithm, Options};
+use deform::{Algorithm, Error, Options, Tile};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::device::{algorithms, check, gpu, least_workspace, operator, run, say};
+use crate::device::{algorithms, check, distinct_algorithms, gpu, least_workspace, operator, run, say};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::compare;
 
@@ -95,7 +95,12 @@ fn the_least_workspace_and_all_above_meet_the_reference() {
         out_channels: 24,
         ..sizes
     });
-    for (sizes, algorithm) in cases.into_iter().flat_map(|sizes| algorithms().into_iter().map(move |a| (sizes, a))) {
+    let with_memory = algorithms().into_iter().filter(|algorithm| match algorithm {
+        Algorithm::Columns | Algorithm::FusedSubgroup => true,
+        Algorithm::FusedTiled { splits, .. } => *splits == 3,
+        _ => false,
+    });
+    for (algorithm, sizes) in with_memory.flat_map(|algorithm| cases.map(|sizes| (algorithm, sizes))) {
         let mut case = Case::new("least workspace", sizes, Options { algorithm, ..padded() });
         let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
         let least = least_workspace(&case);
@@ -116,14 +121,15 @@ fn the_least_workspace_and_all_above_meet_the_reference() {
 fn random_geometries_meet_the_reference() {
     let sizes = (1usize..4, 1usize..4, 1usize..5, 1usize..4, (1usize..12, 1usize..12), (1usize..5, 1usize..5));
     let layout = ([1usize..4, 1usize..4], [0usize..4, 0usize..4], [1usize..4, 1usize..4]);
-    let choices = (any::<bool>(), any::<bool>(), 0u32..4, prop_oneof![Just(0.0f32), 0.1f32..20.0]);
+    let tile = (prop::sample::select(Tile::ALL.to_vec()), 1u32..5);
+    let choices = (any::<bool>(), any::<bool>(), 0u32..4, prop_oneof![Just(0.0f32), 0.1f32..20.0], tile);
     let config = Config { cases: 400, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let worst = std::cell::Cell::new(0.0);
     let outcome = runner.run(&(sizes, layout, choices), |(sizes, (stride, padding, dilation), choices)| {
         let (batch, groups, per_group, offset_groups, (height, width), (kernel_height, kernel_width)) = sizes;
-        let (mask, bias, shrink, reach) = choices;
+        let (mask, bias, shrink, reach, (tile, splits)) = choices;
         // A multiple of both groupings, and an input that the dilated kernel fits into.
         let in_channels = groups * offset_groups * per_group;
         let least = |axis: usize, kernel: usize| (dilation[axis] * (kernel - 1) + 1).saturating_sub(2 * padding[axis]);
@@ -132,7 +138,8 @@ fn random_geometries_meet_the_reference() {
         let out_channels = groups * per_group;
         let reach = f32::max(reach, 1e-3);
         let s = Sizes { batch, in_channels, input, out_channels, kernel, groups, offset_groups, mask, bias, reach };
-        for algorithm in algorithms() {
+        let tiled = Algorithm::FusedTiled { tile, splits };
+        for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
             let options = Options { stride, padding, dilation, algorithm, ..Options::default() };
             let mut case = Case::new("random", s, options);
             // The whole, half of it, and so on down to what is still enough.
@@ -159,13 +166,23 @@ fn more_workgroups_than_one_axis_holds() {
 
 #[test]
 fn a_sum_longer_than_mesas_loops() {
-    // 120,000 channels of 3×3: 1,080,000 column rows, 67,500 tiles of matmul's outer loop alone.
+    // 120,000 channels of 3×3: 1,080,000 column rows, 67,500 tiles of matmul's outer loop alone, as many blocks of the fused one's.
     let sizes = Sizes { in_channels: 120_000, out_channels: 2, input: [1, 1], ..PLAIN };
-    check(&Case::new("1,080,000 terms", sizes, padded()));
-    // 13,000 segments of one channel, five steps each.
+    let tiled = Algorithm::FusedTiled { tile: Tile::M64N64, splits: 1 };
+    for algorithm in [Algorithm::Columns, tiled] {
+        let options = Options { algorithm, workspace_limit: 128 << 20, ..padded() };
+        check(&Case::new("1,080,000 terms", sizes, options));
+    }
+    // 13,000 segments of one channel, and as many loops; the direct algorithm, which nothing can cut, says that it cannot.
     let sizes = Sizes { in_channels: 13_000, offset_groups: 13_000, kernel: [1, 1], input: [1, 1], ..PLAIN };
-    for algorithm in algorithms() {
-        check(&Case::new("13,000 segments", sizes, Options { algorithm, ..Options::default() }));
+    for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
+        let case = Case::new("13,000 segments", sizes, Options { algorithm, ..Options::default() });
+        if algorithm == Algorithm::Direct {
+            let error = operator().prepare(&case.shape_slices(), case.options).unwrap_err();
+            assert!(matches!(error, Error::Unsuitable { .. }), "{error}");
+        } else {
+            check(&case);
+        }
     }
 }
 
@@ -196,7 +213,7 @@ fn check_spread(case: &Case) {
 fn columns_of_784_mib_in_64() {
     // birefnet_k7 with fewer output channels, which do not change the column buffer.
     let sizes = Sizes { in_channels: 64, out_channels: 4, input: [256, 256], kernel: [7, 7], reach: 6.0, ..PLAIN };
-    for algorithm in algorithms() {
+    for algorithm in distinct_algorithms() {
         let options = Options { padding: [3, 3], algorithm, ..Options::default() };
         let case = Case::new("birefnet_k7", sizes, options);
         let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
@@ -209,7 +226,7 @@ fn columns_of_784_mib_in_64() {
 fn eight_offset_groups_of_edvr() {
     // edvr_l1 with fewer output channels: 253 MiB of columns.
     let sizes = Sizes { in_channels: 128, out_channels: 4, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
-    for algorithm in algorithms() {
+    for algorithm in distinct_algorithms() {
         check_spread(&Case::new("edvr_l1", sizes, Options { algorithm, ..padded() }));
     }
 }

@@ -1,14 +1,19 @@
 //! Plans, without a device: limits kept, every output covered, and what the plan prints.
 
 use deform::ops::deform_conv2d::{Geometry, plan};
-use deform::plan::{DeviceLimits, Plan, WORKSPACE};
-use deform::{Algorithm, Error, Options};
+use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan, Size, WORKSPACE};
+use deform::{Algorithm, Error, Options, Tile};
 
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 fn plan_of(sizes: Sizes, options: Options, limits: &DeviceLimits) -> Result<Plan, Error> {
     let shapes = sizes.shapes(&options);
     plan(&Geometry::new(&shapes.map(Vec::as_slice), &options)?, &options, limits)
+}
+
+/// Same padding for a 3×3 kernel, by the algorithm that most of these tests are about.
+fn columns() -> Options {
+    Options { algorithm: Algorithm::Columns, ..padded() }
 }
 
 /// A field of a step's uniform, by name.
@@ -21,7 +26,7 @@ fn layers() -> [(Sizes, Options); 3] {
     let birefnet = Sizes { in_channels: 64, out_channels: 256, input: [256, 256], kernel: [7, 7], ..PLAIN };
     let edvr = Sizes { in_channels: 128, out_channels: 128, input: [180, 320], offset_groups: 8, ..PLAIN };
     let resnext = Sizes { in_channels: 1024, out_channels: 1024, input: [50, 84], groups: 32, ..PLAIN };
-    [(birefnet, Options { padding: [3, 3], ..Options::default() }), (edvr, padded()), (resnext, padded())]
+    [(birefnet, Options { padding: [3, 3], ..columns() }), (edvr, columns()), (resnext, columns())]
 }
 
 #[test]
@@ -53,14 +58,18 @@ fn subgroups_of_8() -> DeviceLimits {
 fn fused_plans_keep_their_limits_and_do_every_product_once() {
     let many_segments = Sizes { in_channels: 24_000, offset_groups: 24_000, kernel: [1, 1], input: [1, 1], ..PLAIN };
     let many_taps = Sizes { in_channels: 8, kernel: [1, 9_999], input: [1, 1], ..PLAIN };
-    let wide = Options { padding: [0, 4_999], ..Options::default() };
-    let all = layers().into_iter().chain([(many_segments, Options::default()), (many_taps, wide)]);
+    let wide = Options { padding: [0, 4_999], ..columns() };
+    let all =
+        layers().into_iter().chain([(many_segments, Options { padding: [0, 0], ..columns() }), (many_taps, wide)]);
     let mut cut = 0;
     for ((sizes, options), divisor) in all.flat_map(|layer| [(layer, 1), (layer, 2), (layer, 5)]) {
         let options = Options { algorithm: Algorithm::FusedSubgroup, workspace_limit: (80 << 20) / divisor, ..options };
         let plan = plan_of(sizes, options, &subgroups_of_8()).unwrap();
         assert!(plan.memory_bytes() <= options.workspace_limit, "{plan}");
-        assert!(plan.textures.iter().all(|texture| texture.width.max(texture.height) <= 1 << 15), "{plan}");
+        for scratch in &plan.scratch {
+            let Size::Texels([width, height]) = scratch.size else { panic!("{scratch}") };
+            assert!(width.max(height) <= 1 << 15, "{scratch}");
+        }
         assert_eq!((plan.weight_steps, plan.workspace_bytes), (1, 0));
         let segments = sizes.groups.max(sizes.offset_groups) as u64;
         let quads = (sizes.in_channels as u64 / segments).div_ceil(4);
@@ -107,7 +116,7 @@ fn every_product_is_done_once() {
 fn a_batch_is_cut_into_chunks_of_whole_images() {
     let sizes = Sizes { batch: 5, ..PLAIN };
     let columns_of_an_image = 4 * 9 * 42 * 4;
-    let options = Options { workspace_limit: 3 * columns_of_an_image, ..padded() };
+    let options = Options { workspace_limit: 3 * columns_of_an_image, ..columns() };
     let plan = plan_of(sizes, options, &DeviceLimits::default()).unwrap();
     let widths: Vec<_> = plan.steps.iter().map(|step| param(step, "columns_width")).collect();
     assert_eq!(widths, [3 * 42, 3 * 42, 2 * 42, 2 * 42]);
@@ -117,7 +126,7 @@ fn a_batch_is_cut_into_chunks_of_whole_images() {
 #[test]
 fn a_long_sum_is_cut_below_mesas_trap() {
     let sizes = Sizes { in_channels: 120_000, input: [1, 1], ..PLAIN };
-    let plan = plan_of(sizes, padded(), &DeviceLimits::default()).unwrap();
+    let plan = plan_of(sizes, columns(), &DeviceLimits::default()).unwrap();
     let depths: Vec<_> = plan.steps.iter().skip(1).map(|step| param(step, "depth")).collect();
     assert_eq!(depths.iter().sum::<u64>(), 1_080_000);
     for depth in depths {
@@ -129,33 +138,33 @@ fn a_long_sum_is_cut_below_mesas_trap() {
 
 #[test]
 fn an_empty_batch_is_an_empty_plan() {
-    let plan = plan_of(Sizes { batch: 0, ..PLAIN }, padded(), &DeviceLimits::default()).unwrap();
+    let plan = plan_of(Sizes { batch: 0, ..PLAIN }, columns(), &DeviceLimits::default()).unwrap();
     assert_eq!(plan, Plan::default());
-    let no_workspace = Options { workspace_limit: 0, ..padded() };
+    let no_workspace = Options { workspace_limit: 0, ..columns() };
     assert_eq!(plan_of(Sizes { batch: 0, ..PLAIN }, no_workspace, &DeviceLimits::default()).unwrap(), plan);
 }
 
 #[test]
 fn what_no_plan_can_do_is_an_error() {
-    let tiny = Options { workspace_limit: 9 * 42 * 4 - 1, ..padded() };
+    let tiny = Options { workspace_limit: 9 * 42 * 4 - 1, ..columns() };
     let error = plan_of(PLAIN, tiny, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::WorkspaceTooSmall { needed: 1512, .. }), "{error}");
 
     let small = DeviceLimits { max_binding_bytes: 1024, ..DeviceLimits::default() };
-    let error = plan_of(PLAIN, padded(), &small).unwrap_err();
+    let error = plan_of(PLAIN, columns(), &small).unwrap_err();
     assert!(matches!(error, Error::BindingTooLarge { bytes: 1512, limit: 768, .. }), "{error}");
 
     let wide = Sizes { input: [6000, 6000], in_channels: 1, out_channels: 1, kernel: [1, 1], ..PLAIN };
-    let error = plan_of(wide, Options::default(), &DeviceLimits::default()).unwrap_err();
+    let error = plan_of(wide, Options { padding: [0, 0], ..columns() }, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::BindingTooLarge { bytes: 144_000_000, limit: 134_217_472, .. }), "{error}");
 
     let few = DeviceLimits { max_workgroups_per_axis: 2, ..DeviceLimits::default() };
-    let error = plan_of(PLAIN, padded(), &few).unwrap_err();
+    let error = plan_of(PLAIN, columns(), &few).unwrap_err();
     assert!(matches!(error, Error::TooLarge { got: 5, limit: 2, .. }), "{error}");
 
     let large = Sizes { input: [2048, 2048], in_channels: 64, ..PLAIN };
     let error =
-        plan_of(large, Options { workspace_limit: 9 * 64 * 4, ..padded() }, &DeviceLimits::default()).unwrap_err();
+        plan_of(large, Options { workspace_limit: 9 * 64 * 4, ..columns() }, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::TooManySteps { .. }), "{error}");
     // Two chunks whose sum alone would take millions of steps: refused while they are counted, not after they are made.
     let shapes = deform::Inputs {
@@ -165,8 +174,8 @@ fn what_no_plan_can_do_is_an_error() {
         mask: None,
         bias: None,
     };
-    let geometry = Geometry::new(&shapes, &Options::default()).unwrap();
-    let error = plan(&geometry, &Options::default(), &DeviceLimits::default()).unwrap_err();
+    let geometry = Geometry::new(&shapes, &Options { padding: [0, 0], ..columns() }).unwrap();
+    let error = plan(&geometry, &Options { padding: [0, 0], ..columns() }, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::TooManySteps { steps: 65_537, .. }), "{error}");
 }
 
@@ -174,7 +183,7 @@ fn what_no_plan_can_do_is_an_error() {
 fn an_image_of_4096_by_4096_fits_the_smallest_devices() {
     let sizes = Sizes { in_channels: 3, input: [4096, 4096], ..PLAIN };
     let limits = DeviceLimits::default();
-    let plan = plan_of(sizes, padded(), &limits).unwrap();
+    let plan = plan_of(sizes, columns(), &limits).unwrap();
     assert!(plan.steps.iter().flat_map(|step| &step.windows).all(|window| window.bytes <= limits.max_binding_bytes));
 }
 
@@ -182,19 +191,88 @@ fn an_image_of_4096_by_4096_fits_the_smallest_devices() {
 fn im2col_has_no_more_workgroups_than_its_channels_need() {
     // One channel of 4,096 at a time: one block for each tap and block of pixels.
     let sizes = Sizes { in_channels: 4096, input: [8, 8], ..PLAIN };
-    let plan = plan_of(sizes, Options { workspace_limit: 9 * 64 * 4, ..padded() }, &DeviceLimits::default()).unwrap();
+    let plan = plan_of(sizes, Options { workspace_limit: 9 * 64 * 4, ..columns() }, &DeviceLimits::default()).unwrap();
     let mut im2col = plan.steps.iter().filter(|step| step.kernel.name == "deform_conv2d/im2col");
     assert!(im2col.all(|step| step.workgroups == [9, 1, 1]));
 }
 
 #[test]
 fn a_plan_prints_itself() {
-    let case = Case::new("plain", PLAIN, padded());
+    let case = Case::new("plain", PLAIN, columns());
     let plan = plan(&case.geometry(), &case.options, &DeviceLimits::default()).unwrap();
     let expected = "\
-2 steps, workspace 6048 bytes
+columns: 2 steps, workspace 6048 bytes
   deform_conv2d/im2col 9×1×1 input=input[0..672] offset=offset[0..3024] mask=mask[0..1512] columns=workspace[0..6048]
   deform_conv2d/matmul 1×1×1 weight=weight[0..576] columns=workspace[0..6048] bias=bias[0..16] output=output[0..672]
 ";
     assert_eq!(plan.to_string(), expected);
+}
+
+#[test]
+fn auto_takes_what_the_table_says() {
+    let auto = |sizes: Sizes, limits: &DeviceLimits| plan_of(sizes, padded(), limits).unwrap().algorithm;
+    let kind = |kind| DeviceLimits { kind, ..DeviceLimits::default() };
+    let [lavapipe, discrete, integrated] =
+        [DeviceKind::Cpu, DeviceKind::DiscreteGpu, DeviceKind::IntegratedGpu].map(kind);
+    let lavapipe = DeviceLimits { subgroup_size: 8, ..lavapipe };
+    let square = |channels, size| Sizes { in_channels: channels, out_channels: channels, input: [size; 2], ..PLAIN };
+    let depthwise = Sizes { groups: 64, ..square(64, 56) };
+    for (sizes, limits, expected) in [
+        (square(64, 128), &lavapipe, "fused_subgroup"),
+        (depthwise, &lavapipe, "fused_subgroup"),
+        (square(64, 128), &DeviceLimits { subgroup_size: 4, ..lavapipe }, "fused_tiled_64x64"),
+        (depthwise, &DeviceLimits { subgroup_size: 4, ..lavapipe }, "columns"),
+        (square(64, 128), &discrete, "fused_tiled_64x64"),
+        (square(256, 256), &discrete, "fused_tiled_128x128"),
+        (square(512, 32), &discrete, "fused_tiled_32x64"),
+        (square(512, 16), &discrete, "fused_tiled_32x64/4"),
+        (depthwise, &discrete, "direct"),
+        (square(64, 128), &integrated, "fused_tiled_32x64"),
+        (square(64, 7), &integrated, "fused_tiled_32x32/8"),
+        // One image of this input is more than a binding holds.
+        (square(64, 1024), &discrete, "columns"),
+    ] {
+        assert_eq!(auto(sizes, limits), expected, "{sizes:?} on {limits:?}");
+    }
+}
+
+#[test]
+fn algorithms_are_read_as_they_are_written() {
+    let tiled = Tile::ALL.map(|tile| [1, 7].map(|splits| Algorithm::FusedTiled { tile, splits }));
+    let others = [Algorithm::Auto, Algorithm::Columns, Algorithm::Direct, Algorithm::FusedSubgroup];
+    for algorithm in tiled.into_iter().flatten().chain(others) {
+        assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+    }
+    for text in
+        ["", "Columns", "columns/2", "fused_tiled", "fused_tiled_64x64/0", "fused_tiled_64x64/", "fused_tiled_64x65"]
+    {
+        let error = text.parse::<Algorithm>().unwrap_err();
+        assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+    }
+}
+
+#[test]
+fn tiled_plans_sum_every_block_once() {
+    let segments = |sizes: &Sizes| sizes.groups.max(sizes.offset_groups);
+    let mut split = 0;
+    let layers_and_tiles = layers().into_iter().flat_map(|layer| Tile::ALL.map(|tile| (layer, tile)));
+    for (((sizes, options), tile), splits) in layers_and_tiles.zip([1, 2, 5, 1000].into_iter().cycle()) {
+        let sizes = Sizes { input: [16, 16], ..sizes };
+        let options =
+            Options { algorithm: Algorithm::FusedTiled { tile, splits }, workspace_limit: 1 << 32, ..options };
+        let limits = DeviceLimits { max_binding_bytes: 1 << 31, ..DeviceLimits::default() };
+        let plan = plan_of(sizes, options, &limits).unwrap();
+        let step = &plan.steps[1];
+        let segments_per_group = (segments(&sizes) / sizes.groups) as u64;
+        let padded = (sizes.in_channels / segments(&sizes)).next_multiple_of(16) as u64;
+        let taps = (sizes.kernel[0] * sizes.kernel[1]) as u64;
+        let blocks = segments_per_group * taps * padded / u64::from(tile.shape().k);
+        let (parts, each) = (param(step, "splits"), param(step, "blocks_per_split"));
+        // The last part has something to do, and no part follows it.
+        assert!((parts - 1) * each < blocks && blocks <= parts * each, "{blocks} blocks in {parts} parts of {each}");
+        assert!(u64::from(tile.shape().loop_steps_per_block()) * each < u64::from(MAX_LOOP_STEPS));
+        assert_eq!(plan.steps.len(), if parts > 1 { 3 } else { 2 }, "{plan}");
+        split += usize::from(parts > 1);
+    }
+    assert!(split > 5, "only {split} were split");
 }

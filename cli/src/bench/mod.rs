@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use deform::ops::deform_conv2d::Geometry;
-use deform::{DeformConv2d, Gpu, Options, Roofline};
+use deform::{Algorithm, DeformConv2d, Gpu, Options, Roofline};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use self::layers::{LAYERS, Layer};
 use crate::accuracy::{self, Comparison};
 use crate::case;
+use crate::info;
 use crate::timing::Timing;
-use crate::{AlgorithmName, info};
 
 /// How many output elements of a layer are compared with the reference; all of them would take it minutes.
 const SAMPLES: usize = 64;
@@ -47,9 +47,9 @@ pub(crate) struct Bench {
     /// Make no further call of a layer once this much time has passed; one call is always made
     #[arg(long, value_name = "S", default_value = "60")]
     max_seconds: f64,
-    /// The algorithm to measure
-    #[arg(long, value_enum, default_value_t)]
-    algorithm: AlgorithmName,
+    /// The algorithm: auto, columns, direct, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
+    #[arg(long, default_value_t, value_name = "NAME")]
+    algorithm: Algorithm,
     /// Write the numbers to this file as well, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -120,7 +120,7 @@ impl Bench {
 
     fn measure(&self, gpu: &Gpu, op: &DeformConv2d, layer: &Layer) -> Result<Measured> {
         let operands = layer.operands();
-        let options = Options { algorithm: self.algorithm.into(), ..layer.options() };
+        let options = Options { algorithm: self.algorithm, ..layer.options() };
         let geometry = Geometry::new(&operands.map(|operand| operand.shape.as_slice()), &options)?;
         let inputs = case::upload(gpu, &operands)?;
         let inputs = inputs.map(|tensor| tensor);

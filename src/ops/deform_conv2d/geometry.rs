@@ -196,6 +196,16 @@ impl Geometry {
         self.out_channels / self.groups
     }
 
+    /// Input channels of one segment: the longest runs that share their weight group and their offset group.
+    #[must_use]
+    pub fn segment_channels(&self) -> usize {
+        let (mut a, mut b) = (self.channels_per_group(), self.channels_per_offset_group());
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    }
+
     /// Input channels that share one set of offsets.
     #[must_use]
     pub fn channels_per_offset_group(&self) -> usize {

@@ -11,14 +11,16 @@
 //! A tap whose offset is NaN or infinite contributes 0 (torchvision's CPU code crashes there). The whole-number part of a
 //! position is exact; one f32 addition adds the offset.
 
+mod algorithm;
 mod geometry;
 mod plan;
 pub mod reference;
 
 use std::sync::Arc;
 
+pub use algorithm::{Algorithm, ParseAlgorithmError, Tile};
 pub use geometry::{Geometry, Inputs};
-pub use plan::plan;
+pub use plan::{choice, plan};
 
 use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
 use crate::plan::Plan;
@@ -49,20 +51,6 @@ impl Default for Options {
             workspace_limit: 64 << 20,
         }
     }
-}
-
-/// How the output is computed. The result is the same up to f32 rounding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// The plan decides.
-    #[default]
-    Auto,
-    /// Sample into a column buffer, then multiply: im2col and matmul, in chunks that fit the workspace.
-    Columns,
-    /// Sample straight into the product, both operands packed into textures, weights passed round a subgroup of 8 lanes: for CPU
-    /// drivers (lavapipe, where the machine's vectors hold 8 lanes).
-    FusedSubgroup,
 }
 
 /// The operator on one device. A cheap handle, `Send` and `Sync`: clones and threads share its plans.

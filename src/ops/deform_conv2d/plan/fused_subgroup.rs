@@ -6,14 +6,14 @@
 
 use std::ops::Range;
 
-use super::{Len, binding_too_large, push, split};
+use super::{Len, binding_too_large, push, split, unsuitable};
 use crate::kernel::Kernel;
 use crate::kernel::deform_conv2d::{
     FUSED_SUBGROUP_32, FUSED_SUBGROUP_64, FusedSubgroupParams, PACK_INPUT, PACK_WEIGHT, PIXELS_PER_INVOCATION,
     PackInputParams, PackWeightParams, SUBGROUP_SIZE, fused_subgroup_loop_steps,
 };
-use crate::ops::deform_conv2d::{Geometry, Options};
-use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Step, Texture, Window};
+use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
+use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, Window};
 use crate::{Error, Result};
 
 /// Channels of a texel.
@@ -28,7 +28,7 @@ pub(super) struct FusedSubgroup<'a> {
     quads: u64,
     segments_per_group: u64,
     segments_per_offset_group: u64,
-    packed_weight: Texture,
+    packed_weight: Scratch,
     /// Segments and quads of each segment that a chunk holds: all quads where there are several segments.
     segments_per_chunk: u64,
     quads_per_chunk: u64,
@@ -45,11 +45,12 @@ impl<'a> FusedSubgroup<'a> {
         let g = geometry;
         if limits.subgroup_size != SUBGROUP_SIZE {
             let got = limits.subgroup_size;
-            return Err(unsuitable(format!(
-                "the device's subgroups have {got} lanes (0: unknown), not {SUBGROUP_SIZE}"
-            )));
+            return Err(unsuitable(
+                Algorithm::FusedSubgroup,
+                format!("the device's subgroups have {got} lanes (0: unknown), not {SUBGROUP_SIZE}"),
+            ));
         }
-        let segment_channels = gcd(g.channels_per_group() as u64, g.channels_per_offset_group() as u64);
+        let segment_channels = g.segment_channels() as u64;
         let quads = segment_channels.div_ceil(QUAD);
         let segments_per_group = g.channels_per_group() as u64 / segment_channels;
         let taps = g.taps() as u64;
@@ -75,17 +76,17 @@ impl<'a> FusedSubgroup<'a> {
             ("rows of the packed input", plane_rows + 1),
         ] {
             if got > axis {
-                return Err(unsuitable(format!("{got} {what}, over the {axis} of a texture's axis")));
+                return Err(unsuitable(
+                    Algorithm::FusedSubgroup,
+                    format!("{got} {what}, over the {axis} of a texture's axis"),
+                ));
             }
         }
-        let packed_weight = Texture { name: "packed_weight", width: g.out_channels as u32, height: weight_rows as u32 };
+        let packed_weight =
+            Scratch { name: "packed_weight", size: Size::Texels([g.out_channels as u32, weight_rows as u32]) };
 
         // Planes are limited by memory, by the texture's axis, by what one binding holds of the input, and by the loop.
-        let texture = |planes: u64| Texture {
-            name: "packed_input",
-            width: width as u32,
-            height: (planes * plane_rows + 1) as u32,
-        };
+        let texture = |planes: u64| input_texture(g, planes);
         let needed = packed_weight.bytes() + texture(1).bytes();
         if needed > options.workspace_limit {
             return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
@@ -101,7 +102,10 @@ impl<'a> FusedSubgroup<'a> {
         // The quads of one segment, and the segments of one group, that the loops of one invocation may walk.
         let walkable_quads = ((loop_steps - 1) / taps).saturating_sub(2);
         if walkable_quads == 0 {
-            return Err(unsuitable(format!("{taps} taps, over the {} that one loop may count", (loop_steps - 1) / 3)));
+            return Err(unsuitable(
+                Algorithm::FusedSubgroup,
+                format!("{taps} taps, over the {} that one loop may count", (loop_steps - 1) / 3),
+            ));
         }
         let quads_per_chunk = quads.min(planes).min(walkable_quads);
         let segments_per_chunk = if quads_per_chunk < quads {
@@ -125,7 +129,7 @@ impl<'a> FusedSubgroup<'a> {
     }
 
     pub(super) fn plan(&self) -> Result<Plan> {
-        let packed_input = self.packed_input(self.segments_per_chunk * self.quads_per_chunk);
+        let packed_input = input_texture(self.geometry, self.segments_per_chunk * self.quads_per_chunk);
         let mut steps = vec![self.pack_weight()?];
         for image in 0..self.geometry.batch as u64 {
             for chunk in self.chunks() {
@@ -133,7 +137,7 @@ impl<'a> FusedSubgroup<'a> {
                 push(&mut steps, self.fused(image, &chunk, &packed_input)?)?;
             }
         }
-        Ok(Plan { steps, weight_steps: 1, workspace_bytes: 0, textures: vec![self.packed_weight, packed_input] })
+        Ok(Plan { steps, weight_steps: 1, scratch: vec![self.packed_weight, packed_input], ..Plan::default() })
     }
 
     fn chunks(&self) -> impl Iterator<Item = Chunk> {
@@ -143,24 +147,17 @@ impl<'a> FusedSubgroup<'a> {
         })
     }
 
-    /// Each plane lies below a row of zeros, and one more such row ends the texture; a column of zeros begins it, two end it.
-    fn packed_input(&self, planes: u64) -> Texture {
-        let height = planes * (self.geometry.in_height as u64 + 1) + 1;
-        Texture { name: "packed_input", width: self.geometry.in_width as u32 + 3, height: height as u32 }
-    }
-
     fn pack_weight(&self) -> Result<Step> {
         let g = self.geometry;
         let row_stride = (g.channels_per_group() * g.taps()) as u64;
         let (weight, _) = self.limits.window("weight", 0, g.out_channels as u64 * row_stride);
-        let Texture { width, height, .. } = self.packed_weight;
         let params = PackWeightParams {
             segment_channels: self.segment_channels as u32,
             quads: self.quads as u32,
             taps: g.taps() as u32,
             row_stride: row_stride as u32,
-            texture_width: width,
-            texels: width * height,
+            texture_width: g.out_channels as u32,
+            texels: texels(&self.packed_weight),
         };
         self.step(
             &PACK_WEIGHT,
@@ -170,7 +167,7 @@ impl<'a> FusedSubgroup<'a> {
         )
     }
 
-    fn pack_input(&self, image: u64, chunk: &Chunk, packed_input: &Texture) -> Result<Step> {
+    fn pack_input(&self, image: u64, chunk: &Chunk, packed_input: &Scratch) -> Result<Step> {
         let g = self.geometry;
         let in_pixels = g.in_pixels() as u64;
         let first = chunk.segments.start * self.segment_channels + chunk.quads.start * QUAD;
@@ -179,21 +176,21 @@ impl<'a> FusedSubgroup<'a> {
         let image_start = image * g.in_channels as u64 * in_pixels;
         let (input, input_base) =
             self.limits.window("input", image_start + first * in_pixels, (end - first) * in_pixels);
-        let written = self.packed_input(chunk.segments.len() * chunk.quads.len());
+        let written = input_texture(self.geometry, chunk.segments.len() * chunk.quads.len());
         let params = PackInputParams {
             in_height: g.in_height as u32,
             in_width: g.in_width as u32,
             segment_channels: self.segment_channels as u32,
             quads: chunk.quads.len() as u32,
             quad_start: chunk.quads.start as u32,
-            texture_width: written.width,
-            texels: written.width * written.height,
+            texture_width: g.in_width as u32 + 3,
+            texels: texels(&written),
             input_base,
         };
         self.step(&PACK_INPUT, params.words(), vec![input, packed_input.window()], texel_blocks(&written))
     }
 
-    fn fused(&self, image: u64, chunk: &Chunk, packed_input: &Texture) -> Result<Step> {
+    fn fused(&self, image: u64, chunk: &Chunk, packed_input: &Scratch) -> Result<Step> {
         let g = self.geometry;
         let out_pixels = g.out_pixels() as u64;
         let rows = g.out_channels_per_group() as u64;
@@ -259,6 +256,12 @@ impl<'a> FusedSubgroup<'a> {
     }
 }
 
+/// Each plane lies below a row of zeros, and one more such row ends the texture; a column of zeros begins it, two end it.
+fn input_texture(geometry: &Geometry, planes: u64) -> Scratch {
+    let height = planes * (geometry.in_height as u64 + 1) + 1;
+    Scratch { name: "packed_input", size: Size::Texels([geometry.in_width as u32 + 3, height as u32]) }
+}
+
 /// The variant that does `rows` output channels of a weight group in the least time, and how many it does at once.
 fn fused_kernel(rows: u64) -> (&'static Kernel, u64) {
     // A block of 32 samples as much as one of 64 and multiplies half as much: measured, it takes 0.6 of the time.
@@ -266,14 +269,13 @@ fn fused_kernel(rows: u64) -> (&'static Kernel, u64) {
     if cost_of_32 < cost_of_64 { (&FUSED_SUBGROUP_32, 32) } else { (&FUSED_SUBGROUP_64, 64) }
 }
 
-fn texel_blocks(texture: &Texture) -> u64 {
-    (u64::from(texture.width) * u64::from(texture.height)).div_ceil(u64::from(PACK_INPUT.workgroup_size))
+fn texels(texture: &Scratch) -> u32 {
+    match texture.size {
+        Size::Texels([width, height]) => width * height,
+        Size::Bytes(_) => 0,
+    }
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
-fn unsuitable(reason: String) -> Error {
-    Error::Unsuitable { algorithm: "fused_subgroup", reason }
+fn texel_blocks(texture: &Scratch) -> u64 {
+    u64::from(texels(texture)).div_ceil(u64::from(PACK_INPUT.workgroup_size))
 }

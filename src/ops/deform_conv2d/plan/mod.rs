@@ -1,12 +1,19 @@
 //! From a geometry and a device's limits to dispatches, one file an algorithm.
 
+mod choice;
 mod columns;
+mod direct;
 mod fused_subgroup;
+mod fused_tiled;
+mod images;
 
 use std::ops::Range;
 
 use columns::Columns;
 use fused_subgroup::FusedSubgroup;
+use fused_tiled::FusedTiled;
+
+pub use choice::choice;
 
 use super::{Algorithm, Geometry, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_STEPS, Plan, Step};
@@ -23,14 +30,27 @@ pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     if geometry.batch == 0 {
         return Ok(Plan::default());
     }
-    match options.algorithm {
-        Algorithm::Auto => match FusedSubgroup::new(geometry, options, limits) {
-            Ok(fused) => fused.plan(),
-            Err(_) => Columns::new(geometry, options, limits)?.plan(),
-        },
-        Algorithm::Columns => Columns::new(geometry, options, limits)?.plan(),
-        Algorithm::FusedSubgroup => FusedSubgroup::new(geometry, options, limits)?.plan(),
+    if options.algorithm != Algorithm::Auto {
+        return plan_by(options.algorithm, geometry, options, limits);
     }
+    let candidates = choice(geometry, limits).into_iter();
+    let fitting = candidates.map(|algorithm| plan_by(algorithm, geometry, options, limits)).find(Result::is_ok);
+    // The columns need the least, so their error is the one to show.
+    fitting.unwrap_or_else(|| plan_by(Algorithm::Columns, geometry, options, limits))
+}
+
+fn plan_by(algorithm: Algorithm, geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
+    let plan = match algorithm {
+        Algorithm::Auto | Algorithm::Columns => Columns::new(geometry, options, limits)?.plan(),
+        Algorithm::Direct => direct::plan(geometry, limits),
+        Algorithm::FusedSubgroup => FusedSubgroup::new(geometry, options, limits)?.plan(),
+        Algorithm::FusedTiled { tile, splits } => FusedTiled::new(geometry, options, limits, tile, splits)?.plan(),
+    };
+    Ok(Plan { algorithm: algorithm.to_string(), ..plan? })
+}
+
+fn unsuitable(algorithm: Algorithm, reason: String) -> Error {
+    Error::Unsuitable { algorithm: algorithm.to_string(), reason }
 }
 
 fn binding_too_large(what: &'static str, elements: u64, window: u64) -> Error {

@@ -1,0 +1,145 @@
+// Computes outputs one by one, without a product: for weight groups of few channels, depth-wise ones above all.
+//
+//     output[b, o, p] = bias[o] + Σ over the group's channels n and taps t of   weight[o, n, t] · mask · sample(b, p, c(o, n), t)
+//
+// Reads   input, weight, offset, mask (1 without one), bias (0 without one): the images of this step.
+// Writes  output.
+// Runs    One invocation owns one output pixel of OUT_CHANNELS consecutive output channels; a workgroup is 64 neighbouring
+//         pixels. Grid: column blocks fastest, then blocks of output channels, folded.
+// Order   No barrier, no atomic; each sum runs in one order.
+//
+// Why this shape. A tile of a product wants many output channels that use the same sampled values; a depth-wise convolution has
+// one. What can be shared is the position: consecutive output channels mostly have one offset group, so an invocation walks
+// OUT_CHANNELS of them, and makes a position, or a sample, anew only where it is not the last one's. All lanes of a workgroup do
+// the same there, since it depends on the output channel and not on the pixel.
+
+struct DirectParams {
+    in_height: u32,
+    in_width: u32,
+    out_width: u32,
+    out_pixels: u32,
+    kernel_width: u32,
+    taps: u32,
+    stride_h: u32,
+    stride_w: u32,
+    pad_h: u32,
+    pad_w: u32,
+    dil_h: u32,
+    dil_w: u32,
+    channels_per_group: u32,
+    channels_per_offset_group: u32,
+    rows: u32,
+    out_channels: u32,
+    columns: u32,
+    column_blocks: u32,
+    input_image_stride: u32,
+    offset_image_stride: u32,
+    mask_image_stride: u32,
+    output_image_stride: u32,
+    input_base: u32,
+    offset_base: u32,
+    mask_base: u32,
+    output_base: u32,
+    has_mask: u32,
+    has_bias: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: DirectParams;
+/// [image, channel, in_height, in_width]
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+/// [out channel, channel of the group, tap]
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+/// [image, (offset group, tap, y|x), out_height, out_width]
+@group(0) @binding(3) var<storage, read> offset: array<f32>;
+/// [image, (offset group, tap), out_height, out_width]
+@group(0) @binding(4) var<storage, read> mask: array<f32>;
+/// [out channel]
+@group(0) @binding(5) var<storage, read> bias: array<f32>;
+/// [image, out channel, out_height, out_width]
+@group(0) @binding(6) var<storage, read_write> output: array<f32>;
+
+const WORKGROUP_SIZE = 64u;
+const OUT_CHANNELS = 4u;
+const NONE = 0xffffffffu;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid);
+    let column = number % params.column_blocks * WORKGROUP_SIZE + lane;
+    let first = number / params.column_blocks * OUT_CHANNELS;
+    if column >= params.columns || first >= params.out_channels {
+        return;
+    }
+    let image = column / params.out_pixels;
+    let pixel = column % params.out_pixels;
+    let start = vec2<u32>(pixel % params.out_width * params.stride_w, pixel / params.out_width * params.stride_h);
+    let input_start = params.input_base + image * params.input_image_stride;
+    let plane_size = params.in_height * params.in_width;
+    let end = min(first + OUT_CHANNELS, params.out_channels);
+
+    var sums = vec4<f32>();
+    var step = vec2<u32>();
+    for (var tap = 0u; tap < params.taps; tap++) {
+        let whole = vec2<i32>(start + step) - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h));
+        var offset_group = NONE;
+        var corners: Corners;
+        var scale = 1.0;
+        for (var n = 0u; n < params.channels_per_group; n++) {
+            var channel = NONE;
+            var value = 0.0;
+            for (var o = first; o < end; o++) {
+                let wanted = o / params.rows * params.channels_per_group + n;
+                if wanted / params.channels_per_offset_group != offset_group {
+                    offset_group = wanted / params.channels_per_offset_group;
+                    let plane = (offset_group * params.taps + tap) * params.out_pixels;
+                    let at = params.offset_base + image * params.offset_image_stride + 2u * plane + pixel;
+                    corners = corners_at(
+                        f32(whole.y) + offset[at],
+                        f32(whole.x) + offset[at + params.out_pixels],
+                        params.in_height,
+                        params.in_width,
+                    );
+                    if params.has_mask != 0u {
+                        scale = mask[params.mask_base + image * params.mask_image_stride + plane + pixel];
+                    }
+                }
+                if wanted != channel {
+                    channel = wanted;
+                    value = 0.0;
+                    if corners.inside {
+                        let at = input_start + channel * plane_size + corners.index;
+                        value = interpolate(corners, vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]));
+                    }
+                    value *= scale;
+                }
+                let w = weight[(o * params.channels_per_group + n) * params.taps + tap];
+                // A vector indexed at run time would be in memory.
+                sums += select(vec4<f32>(), vec4<f32>(w * value), vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(o - first));
+            }
+        }
+        step.x += params.dil_w;
+        if (tap + 1u) % params.kernel_width == 0u {
+            step = vec2<u32>(0u, step.y + params.dil_h);
+        }
+    }
+
+    let at = params.output_base + image * params.output_image_stride + first * params.out_pixels + pixel;
+    store(at, first, end, 0u, sums.x);
+    store(at, first, end, 1u, sums.y);
+    store(at, first, end, 2u, sums.z);
+    store(at, first, end, 3u, sums.w);
+}
+
+fn store(at: u32, first: u32, end: u32, n: u32, sum: f32) {
+    if first + n < end {
+        var start = 0.0;
+        if params.has_bias != 0u {
+            start = bias[first + n];
+        }
+        output[at + n * params.out_pixels] = start + sum;
+    }
+}

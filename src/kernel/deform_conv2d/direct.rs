@@ -1,0 +1,86 @@
+//! The direct kernel, for weight groups of few channels.
+
+use crate::kernel::{BILINEAR, GRID, Kernel, params, read, read_write};
+
+/// Computes outputs one by one, without a product.
+pub const DIRECT: Kernel = Kernel {
+    name: "deform_conv2d/direct",
+    sources: &[include_str!("../../../shaders/deform_conv2d/direct.wgsl"), BILINEAR, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[read("input"), read("weight"), read("offset"), read("mask"), read("bias"), read_write("output")],
+    workgroup_size: 64,
+    params: DirectParams::FIELDS,
+    constants: &[("OUT_CHANNELS", DIRECT_OUT_CHANNELS)],
+};
+
+/// Consecutive output channels of one invocation of direct.
+pub const DIRECT_OUT_CHANNELS: u32 = 4;
+
+/// Loop steps that one invocation of direct spends on groups of `channels` channels.
+#[must_use]
+pub const fn direct_loop_steps(taps: u64, channels: u64) -> u64 {
+    1 + taps * (2 + channels * (2 + DIRECT_OUT_CHANNELS as u64))
+}
+
+params! {
+    /// The uniform of direct. Strides and bases count elements.
+    DirectParams {
+        /// Rows of the input.
+        in_height,
+        /// Columns of the input.
+        in_width,
+        /// Columns of the output.
+        out_width,
+        /// Pixels of one output plane.
+        out_pixels,
+        /// Taps along x.
+        kernel_width,
+        /// Taps in all.
+        taps,
+        /// Stride along y.
+        stride_h,
+        /// Stride along x.
+        stride_w,
+        /// Padding along y.
+        pad_h,
+        /// Padding along x.
+        pad_w,
+        /// Dilation along y.
+        dil_h,
+        /// Dilation along x.
+        dil_w,
+        /// Input channels of a weight group.
+        channels_per_group,
+        /// Input channels that share an offset group.
+        channels_per_offset_group,
+        /// Output channels of a weight group.
+        rows,
+        /// Output channels.
+        out_channels,
+        /// Columns of this step: images times output pixels.
+        columns,
+        /// Workgroups along the columns.
+        column_blocks,
+        /// Elements between images of the input.
+        input_image_stride,
+        /// Elements between images of the offset.
+        offset_image_stride,
+        /// Elements between images of the mask.
+        mask_image_stride,
+        /// Elements between images of the output.
+        output_image_stride,
+        /// Where the first image starts in the bound input.
+        input_base,
+        /// Where it starts in the bound offset.
+        offset_base,
+        /// Where it starts in the bound mask.
+        mask_base,
+        /// Where it starts in the bound output.
+        output_base,
+        /// 1 where there is a mask (v2), 0 where there is none (v1).
+        has_mask,
+        /// 1 where there is a bias.
+        has_bias,
+    }
+}

@@ -1,0 +1,64 @@
+//! The direct algorithm: outputs one by one, without a product, without memory.
+
+use super::images::ImageStrides;
+use super::{Len, binding_too_large, push, split, unsuitable};
+use crate::Result;
+use crate::kernel::deform_conv2d::{DIRECT, DIRECT_OUT_CHANNELS, DirectParams, direct_loop_steps};
+use crate::ops::deform_conv2d::{Algorithm, Geometry};
+use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Step};
+
+pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
+    let strides = ImageStrides::new(g);
+    let images_per_step = strides.images_per_step(limits)?;
+    let weight = (g.out_channels * g.channels_per_group() * g.taps()) as u64;
+    if weight > limits.max_window_elements() {
+        return Err(binding_too_large("the weight", weight, limits.max_window_elements()));
+    }
+    let (weight, _) = limits.window("weight", 0, weight);
+    let loop_steps = direct_loop_steps(g.taps() as u64, g.channels_per_group() as u64);
+    if loop_steps > u64::from(MAX_LOOP_STEPS) {
+        let reason = format!("one output takes {loop_steps} loop steps, over the {MAX_LOOP_STEPS} that are safe");
+        return Err(unsuitable(Algorithm::Direct, reason));
+    }
+    let mut steps = Vec::new();
+    for images in split(0..g.batch as u64, images_per_step) {
+        let windows = strides.windows(g, limits, &images);
+        let columns = images.len() * g.out_pixels() as u64;
+        let column_blocks = columns.div_ceil(u64::from(DIRECT.workgroup_size));
+        let blocks = column_blocks * (g.out_channels as u64).div_ceil(u64::from(DIRECT_OUT_CHANNELS));
+        let params = DirectParams {
+            in_height: g.in_height as u32,
+            in_width: g.in_width as u32,
+            out_width: g.out_width as u32,
+            out_pixels: g.out_pixels() as u32,
+            kernel_width: g.kernel_width as u32,
+            taps: g.taps() as u32,
+            stride_h: g.stride[0] as u32,
+            stride_w: g.stride[1] as u32,
+            pad_h: g.padding[0] as u32,
+            pad_w: g.padding[1] as u32,
+            dil_h: g.dilation[0] as u32,
+            dil_w: g.dilation[1] as u32,
+            channels_per_group: g.channels_per_group() as u32,
+            channels_per_offset_group: g.channels_per_offset_group() as u32,
+            rows: g.out_channels_per_group() as u32,
+            out_channels: g.out_channels as u32,
+            columns: columns as u32,
+            column_blocks: column_blocks as u32,
+            input_image_stride: strides.input as u32,
+            offset_image_stride: strides.offset as u32,
+            mask_image_stride: strides.mask as u32,
+            output_image_stride: strides.output as u32,
+            input_base: windows.input.1,
+            offset_base: windows.offset.1,
+            mask_base: windows.mask.1,
+            output_base: windows.output.1,
+            has_mask: u32::from(g.has_mask),
+            has_bias: u32::from(g.has_bias),
+        };
+        let bound = [windows.input.0, weight, windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
+        let workgroups = limits.fold(&DIRECT, blocks)?;
+        push(&mut steps, Step { kernel: &DIRECT, params: params.words(), windows: bound.to_vec(), workgroups })?;
+    }
+    Ok(Plan { steps, ..Plan::default() })
+}

@@ -1,0 +1,215 @@
+//! The fused algorithm for GPUs: pack the weight once, then sample straight into the tiles of a product. Where there are too few
+//! tiles to fill the device, or a sum too long for one loop, the sum is split, and a last step adds the parts in order.
+
+use std::ops::Range;
+
+use super::images::ImageStrides;
+use super::{Len, binding_too_large, push, split, unsuitable};
+use crate::kernel::deform_conv2d::{
+    FusedTiledParams, PACK_WEIGHT_ROWS, PADDED_CHANNELS, PackWeightRowsParams, REDUCE, ReduceParams,
+};
+use crate::ops::deform_conv2d::{Algorithm, Geometry, Options, Tile};
+use crate::plan::{DeviceLimits, F32_BYTES, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE};
+use crate::{Error, Result};
+
+pub(super) struct FusedTiled<'a> {
+    geometry: &'a Geometry,
+    limits: &'a DeviceLimits,
+    tile: Tile,
+    strides: ImageStrides,
+    packed_weight: Scratch,
+    segments_per_group: u64,
+    padded_channels: u64,
+    padded_rows: u64,
+    /// Parts of the sum, and the (segment, tap, channel block)s of each.
+    splits: u64,
+    blocks_per_split: u64,
+    images_per_step: u64,
+}
+
+impl<'a> FusedTiled<'a> {
+    pub(super) fn new(
+        geometry: &'a Geometry,
+        options: &Options,
+        limits: &'a DeviceLimits,
+        tile: Tile,
+        splits: u32,
+    ) -> Result<Self> {
+        let g = geometry;
+        let algorithm = Algorithm::FusedTiled { tile, splits };
+        let shape = tile.shape();
+        let window = limits.max_window_elements();
+        let segment_channels = g.segment_channels() as u64;
+        let segments_per_group = g.channels_per_group() as u64 / segment_channels;
+        let padded_channels = segment_channels.next_multiple_of(u64::from(PADDED_CHANNELS));
+        let padded_rows = (g.out_channels_per_group() as u64).next_multiple_of(4);
+        let weight_rows = g.groups as u64 * segments_per_group * g.taps() as u64 * padded_channels;
+        let packed_elements = weight_rows * padded_rows;
+        let weight_elements = (g.out_channels * g.channels_per_group() * g.taps()) as u64;
+        let largest = packed_elements.max(weight_elements);
+        if largest > window {
+            return Err(binding_too_large("the packed weight", largest, window));
+        }
+        let packed_bytes = packed_elements * F32_BYTES;
+        let packed_weight = Scratch { name: "packed_weight", size: Size::Bytes(packed_bytes) };
+
+        // No loop may grow too long, and every split has something to do.
+        let blocks = weight_rows / g.groups as u64 / u64::from(shape.k);
+        let steps_per_block = u64::from(shape.loop_steps_per_block());
+        // A tap costs its turn of the outer loop and the entry into the inner one, and has one block at least.
+        let blocks_per_loop = (u64::from(MAX_LOOP_STEPS) - 1) / (steps_per_block + 2);
+        let splits = u64::from(splits.max(1)).max(blocks.div_ceil(blocks_per_loop)).min(blocks);
+        let blocks_per_split = blocks.div_ceil(splits);
+        let splits = blocks.div_ceil(blocks_per_split);
+
+        let strides = ImageStrides::new(g);
+        let mut images_per_step = strides.images_per_step(limits)?.min(g.batch as u64);
+        let partial_of_image = splits * strides.output;
+        if splits > 1 {
+            if partial_of_image > window {
+                return Err(binding_too_large("one image's partial sums", partial_of_image, window));
+            }
+            images_per_step = images_per_step.min(window / partial_of_image);
+        }
+        let partial_bytes = |images: u64| if splits > 1 { images * partial_of_image * F32_BYTES } else { 0 };
+        let needed = packed_bytes + partial_bytes(1);
+        if needed > options.workspace_limit {
+            return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
+        }
+        if splits > 1 {
+            images_per_step = images_per_step.min((options.workspace_limit - packed_bytes) / partial_bytes(1));
+        }
+        if weight_rows >= 1 << 31 {
+            return Err(unsuitable(algorithm, format!("the packed weight has {weight_rows} rows")));
+        }
+        Ok(Self {
+            geometry,
+            limits,
+            tile,
+            strides,
+            packed_weight,
+            segments_per_group,
+            padded_channels,
+            padded_rows,
+            splits,
+            blocks_per_split,
+            images_per_step,
+        })
+    }
+
+    pub(super) fn plan(&self) -> Result<Plan> {
+        let mut steps = vec![self.pack_weight()?];
+        for images in split(0..self.geometry.batch as u64, self.images_per_step) {
+            push(&mut steps, self.fused(&images)?)?;
+            if self.splits > 1 {
+                push(&mut steps, self.reduce(&images)?)?;
+            }
+        }
+        let workspace_bytes = if self.splits > 1 { self.partial_elements(self.images_per_step) * F32_BYTES } else { 0 };
+        Ok(Plan { steps, weight_steps: 1, workspace_bytes, scratch: vec![self.packed_weight], ..Plan::default() })
+    }
+
+    fn partial_elements(&self, images: u64) -> u64 {
+        self.splits * images * self.strides.output
+    }
+
+    fn pack_weight(&self) -> Result<Step> {
+        let g = self.geometry;
+        let (weight, _) = self.limits.window("weight", 0, (g.out_channels * g.channels_per_group() * g.taps()) as u64);
+        let quads = self.packed_weight.bytes() / F32_BYTES / 4;
+        let params = PackWeightRowsParams {
+            rows: g.out_channels_per_group() as u32,
+            padded_rows: self.padded_rows as u32,
+            segments_per_group: self.segments_per_group as u32,
+            segment_channels: g.segment_channels() as u32,
+            padded_channels: self.padded_channels as u32,
+            taps: g.taps() as u32,
+            quads: quads as u32,
+        };
+        Ok(Step {
+            kernel: &PACK_WEIGHT_ROWS,
+            params: params.words(),
+            windows: vec![weight, self.packed_weight.window()],
+            workgroups: self.limits.fold(&PACK_WEIGHT_ROWS, quads.div_ceil(PACK_WEIGHT_ROWS.workgroup_size.into()))?,
+        })
+    }
+
+    fn fused(&self, images: &Range<u64>) -> Result<Step> {
+        let g = self.geometry;
+        let shape = self.tile.shape();
+        let windows = self.strides.windows(g, self.limits, images);
+        let columns = images.len() * g.out_pixels() as u64;
+        let column_tiles = columns.div_ceil(shape.n.into());
+        let row_tiles = (g.out_channels_per_group() as u64).div_ceil(shape.m.into());
+        let (output, output_base) = if self.splits > 1 {
+            self.limits.window(WORKSPACE, 0, self.partial_elements(images.len()))
+        } else {
+            windows.output
+        };
+        let params = FusedTiledParams {
+            in_height: g.in_height as u32,
+            in_width: g.in_width as u32,
+            out_width: g.out_width as u32,
+            out_pixels: g.out_pixels() as u32,
+            kernel_width: g.kernel_width as u32,
+            taps: g.taps() as u32,
+            stride_h: g.stride[0] as u32,
+            stride_w: g.stride[1] as u32,
+            pad_h: g.padding[0] as u32,
+            pad_w: g.padding[1] as u32,
+            dil_h: g.dilation[0] as u32,
+            dil_w: g.dilation[1] as u32,
+            segments_per_group: self.segments_per_group as u32,
+            segments_per_offset_group: (g.channels_per_offset_group() / g.segment_channels()) as u32,
+            segment_channels: g.segment_channels() as u32,
+            padded_channels: self.padded_channels as u32,
+            rows: g.out_channels_per_group() as u32,
+            padded_rows: self.padded_rows as u32,
+            columns: columns as u32,
+            column_tiles: column_tiles as u32,
+            row_tiles: row_tiles as u32,
+            groups: g.groups as u32,
+            splits: self.splits as u32,
+            blocks_per_split: self.blocks_per_split as u32,
+            input_image_stride: self.strides.input as u32,
+            offset_image_stride: self.strides.offset as u32,
+            mask_image_stride: self.strides.mask as u32,
+            output_image_stride: self.strides.output as u32,
+            input_base: windows.input.1,
+            offset_base: windows.offset.1,
+            mask_base: windows.mask.1,
+            output_base,
+            has_mask: u32::from(g.has_mask),
+            has_bias: u32::from(g.has_bias),
+        };
+        let packed_weight = self.packed_weight.window();
+        Ok(Step {
+            kernel: shape.kernel,
+            params: params.words(),
+            windows: vec![windows.input.0, packed_weight, windows.offset.0, windows.mask.0, windows.bias, output],
+            workgroups: self.limits.fold(shape.kernel, column_tiles * row_tiles * g.groups as u64 * self.splits)?,
+        })
+    }
+
+    fn reduce(&self, images: &Range<u64>) -> Result<Step> {
+        let g = self.geometry;
+        let windows = self.strides.windows(g, self.limits, images);
+        let outputs = images.len() * self.strides.output;
+        let (partial, _) = self.limits.window(WORKSPACE, 0, self.partial_elements(images.len()));
+        let params = ReduceParams {
+            out_channels: g.out_channels as u32,
+            out_pixels: g.out_pixels() as u32,
+            columns: (images.len() * g.out_pixels() as u64) as u32,
+            outputs: outputs as u32,
+            splits: self.splits as u32,
+            output_base: windows.output.1,
+            has_bias: u32::from(g.has_bias),
+        };
+        Ok(Step {
+            kernel: &REDUCE,
+            params: params.words(),
+            windows: vec![partial, windows.bias, windows.output.0],
+            workgroups: self.limits.fold(&REDUCE, outputs.div_ceil(REDUCE.workgroup_size.into()))?,
+        })
+    }
+}

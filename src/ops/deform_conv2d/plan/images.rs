@@ -1,0 +1,60 @@
+//! What the algorithms share that bind whole images: as many to a step as the device's windows hold.
+
+use std::ops::Range;
+
+use super::{Len, binding_too_large};
+use crate::Result;
+use crate::ops::deform_conv2d::Geometry;
+use crate::plan::{DeviceLimits, Window};
+
+/// The windows over some images' operands, and where the first image starts in each.
+pub(super) struct ImageWindows {
+    pub(super) input: (Window, u32),
+    pub(super) offset: (Window, u32),
+    pub(super) mask: (Window, u32),
+    pub(super) bias: Window,
+    pub(super) output: (Window, u32),
+}
+
+/// Elements of one image of input, offset, mask and output.
+pub(super) struct ImageStrides {
+    pub(super) input: u64,
+    pub(super) offset: u64,
+    pub(super) mask: u64,
+    pub(super) output: u64,
+}
+
+impl ImageStrides {
+    pub(super) fn new(g: &Geometry) -> Self {
+        let mask = (g.offset_groups * g.taps() * g.out_pixels()) as u64;
+        let input = (g.in_channels * g.in_pixels()) as u64;
+        Self { input, offset: 2 * mask, mask, output: (g.out_channels * g.out_pixels()) as u64 }
+    }
+
+    /// How many images one step can bind.
+    pub(super) fn images_per_step(&self, limits: &DeviceLimits) -> Result<u64> {
+        let window = limits.max_window_elements();
+        let operands = [
+            ("one image's input", self.input),
+            ("one image's offset", self.offset),
+            ("one image's output", self.output),
+        ];
+        match operands.into_iter().find(|&(_, elements)| elements > window) {
+            Some((what, elements)) => Err(binding_too_large(what, elements, window)),
+            None => Ok(window / self.input.max(self.offset).max(self.output)),
+        }
+    }
+
+    pub(super) fn windows(&self, g: &Geometry, limits: &DeviceLimits, images: &Range<u64>) -> ImageWindows {
+        let of = |operand, stride| limits.window(operand, images.start * stride, images.len() * stride);
+        let offset = of("offset", self.offset);
+        ImageWindows {
+            input: of("input", self.input),
+            offset,
+            // Something must be bound where an operand is absent; the kernel does not read it.
+            mask: if g.has_mask { of("mask", self.mask) } else { (offset.0, 0) },
+            bias: if g.has_bias { limits.window("bias", 0, g.out_channels as u64).0 } else { offset.0 },
+            output: of("output", self.output),
+        }
+    }
+}
