@@ -1,74 +1,207 @@
-//! Planning without a device, and whole calls of the operator on the adapter at hand: `cargo bench`.
+//! Planning without a device, and the operator's parts on the adapter at hand: `cargo bench`.
 //!
 //! A call is timed from operands on the device to the finished output, the wait included. `deform bench` has the whole table of
 //! layers beside the adapter's own rates; this is for watching a change.
+//!
+//! - `plan`: a geometry to a plan, on the host.
+//! - `pack`: the weight alone.
+//! - `forward`: whole calls, the weight packed before or in the call.
+//! - `kernels`: every algorithm, and so every kernel, on one layer.
+//! - `offsets`: one layer, several patterns of memory access: zero, whole numbers, N(0, 2), and a smooth flow of 20 pixels.
+//! - `size`: time for one output pixel should not depend on the image: compare the throughputs.
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use deform::ops::deform_conv2d::{Geometry, plan};
 use deform::plan::DeviceLimits;
-use deform::{DeformConv2d, Gpu, Inputs, Options, Tensor};
+use deform::{Algorithm, DeformConv2d, Gpu, Inputs, Options, Tensor, Tile};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
 
-/// 3×3 layers with padding 1, mask and bias: name, channels in and out, side of the square input, offset groups.
-const LAYERS: [(&str, usize, usize, usize); 4] =
-    [("64_128", 64, 128, 1), ("256_64", 256, 64, 1), ("512_32", 512, 32, 1), ("64_128_og8", 64, 128, 8)];
+/// A 3×3 layer with padding 1, mask and bias.
+#[derive(Clone, Copy)]
+struct Layer {
+    name: &'static str,
+    channels: usize,
+    side: usize,
+    offset_groups: usize,
+    groups: usize,
+}
 
-fn shapes(channels: usize, side: usize, offset_groups: usize) -> Inputs<Vec<usize>> {
-    Inputs {
-        input: vec![1, channels, side, side],
-        offset: vec![1, 18 * offset_groups, side, side],
-        weight: vec![channels, channels, 3, 3],
-        mask: Some(vec![1, 9 * offset_groups, side, side]),
-        bias: Some(vec![channels]),
+const fn layer(name: &'static str, channels: usize, side: usize) -> Layer {
+    Layer { name, channels, side, offset_groups: 1, groups: 1 }
+}
+
+const LAYERS: [Layer; 5] = [
+    layer("64_128", 64, 128),
+    layer("128_64", 128, 64),
+    layer("256_64", 256, 64),
+    layer("512_32", 512, 32),
+    Layer { offset_groups: 8, ..layer("64_128_og8", 64, 128) },
+];
+
+/// N(0, 2) at an element.
+fn normal(rng: &mut StdRng, _at: usize) -> f32 {
+    2.0 * Distribution::<f32>::sample(&StandardNormal, rng)
+}
+
+impl Layer {
+    fn shapes(&self) -> Inputs<Vec<usize>> {
+        let (channels, side, pairs) = (self.channels, self.side, 9 * self.offset_groups);
+        Inputs {
+            input: vec![1, channels, side, side],
+            offset: vec![1, 2 * pairs, side, side],
+            weight: vec![channels, channels / self.groups, 3, 3],
+            mask: Some(vec![1, pairs, side, side]),
+            bias: Some(vec![channels]),
+        }
     }
+
+    fn geometry(&self) -> Geometry {
+        Geometry::new(&self.shapes().map(Vec::as_slice), &options()).expect("valid shapes")
+    }
+
+    fn upload(&self, gpu: &Gpu, mut offset: impl FnMut(&mut StdRng, usize) -> f32) -> Inputs<Tensor> {
+        let shapes = self.shapes();
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut upload = |shape: &[usize], value: &mut dyn FnMut(&mut StdRng, usize) -> f32| {
+            let values: Vec<f32> = (0..shape.iter().product()).map(|at| value(&mut rng, at)).collect();
+            Tensor::upload(gpu, shape, &values).expect("upload")
+        };
+        let mut uniform = |rng: &mut StdRng, _| rng.random_range(-1.0..1.0);
+        Inputs {
+            input: upload(&shapes.input, &mut uniform),
+            offset: upload(&shapes.offset, &mut offset),
+            weight: upload(&shapes.weight, &mut uniform),
+            mask: shapes.mask.map(|shape| upload(&shape, &mut uniform)),
+            bias: shapes.bias.map(|shape| upload(&shape, &mut uniform)),
+        }
+    }
+}
+
+fn options() -> Options {
+    Options { padding: [1, 1], ..Options::default() }
+}
+
+fn by(algorithm: Algorithm) -> Options {
+    Options { algorithm, ..options() }
+}
+
+/// A call, until it is done.
+fn finished<T>(gpu: &Gpu, call: impl FnOnce() -> deform::Result<T>) -> T {
+    let result = call().expect("a call");
+    gpu.wait().expect("the device finishes");
+    result
+}
+
+/// A group named after the adapter, whose rates are then its own.
+fn group<'a>(criterion: &'a mut Criterion, name: &str, gpu: &Gpu) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = criterion.benchmark_group(format!("{name}/{}", gpu.info().name));
+    group.sample_size(15);
+    group
 }
 
 fn planning(criterion: &mut Criterion) {
-    let shapes = shapes(128, 256, 8);
-    let options = Options { padding: [1, 1], ..Options::default() };
-    criterion.bench_function("plan/128_256_og8", |bencher| {
-        bencher.iter(|| {
-            let geometry = Geometry::new(black_box(&shapes.map(Vec::as_slice)), &options).expect("valid shapes");
-            plan(&geometry, &options, &DeviceLimits::default()).expect("a plan")
-        });
-    });
-}
-
-fn forward(criterion: &mut Criterion) {
-    let gpu = Gpu::new().expect("an adapter");
-    let operator = DeformConv2d::new(&gpu);
-    let options = Options { padding: [1, 1], ..Options::default() };
-    let mut group = criterion.benchmark_group(format!("forward/{}", gpu.info().name));
-    group.sample_size(15);
-    for (name, channels, side, offset_groups) in LAYERS {
-        let shapes = shapes(channels, side, offset_groups);
-        let mut rng = StdRng::seed_from_u64(1);
-        let mut random = |shape: &Vec<usize>, low: f32, high: f32| {
-            let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(low..high)).collect();
-            Tensor::upload(&gpu, shape, &values).expect("upload")
-        };
-        let input = random(&shapes.input, -1.0, 1.0);
-        let offset = random(&shapes.offset, -3.0, 3.0);
-        let weight = random(&shapes.weight, -1.0, 1.0);
-        let mask = shapes.mask.as_ref().map(|shape| random(shape, 0.0, 1.0));
-        let bias = shapes.bias.as_ref().map(|shape| random(shape, -1.0, 1.0));
-        let inputs =
-            Inputs { input: &input, offset: &offset, weight: &weight, mask: mask.as_ref(), bias: bias.as_ref() };
-        let geometry = Geometry::new(&shapes.map(Vec::as_slice), &options).expect("valid shapes");
-        group.throughput(Throughput::Elements(geometry.flops() as u64));
-        group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+    let layer = Layer { offset_groups: 8, ..layer("", 128, 256) };
+    let shapes = layer.shapes();
+    let limits = DeviceLimits { subgroup_size: 8, ..DeviceLimits::default() };
+    let tiled = Algorithm::FusedTiled { tile: Tile::M64N64, splits: 1 };
+    for algorithm in [Algorithm::Columns, Algorithm::Direct, Algorithm::FusedSubgroup, tiled] {
+        criterion.bench_function(&format!("plan/128_256_og8/{algorithm}"), |bencher| {
             bencher.iter(|| {
-                let output = operator.forward(&inputs, options).expect("forward");
-                gpu.wait().expect("the device finishes");
-                output
+                let geometry = Geometry::new(black_box(&shapes.map(Vec::as_slice)), &options()).expect("valid shapes");
+                plan(&geometry, &by(algorithm), &limits).expect("a plan")
             });
         });
     }
-    group.finish();
 }
 
-criterion_group!(benches, planning, forward);
+fn packing_and_forward(criterion: &mut Criterion) {
+    let gpu = Gpu::new().expect("an adapter");
+    let operator = DeformConv2d::new(&gpu);
+    for layer in LAYERS {
+        let inputs = layer.upload(&gpu, normal);
+        let inputs = inputs.map(|tensor| tensor);
+        let shapes = layer.shapes();
+        let shapes = shapes.map(Vec::as_slice).with_weight(inputs.weight);
+        let pack = || operator.prepare_weight(&shapes, options());
+        group(criterion, "pack", &gpu).bench_function(layer.name, |bencher| bencher.iter(|| finished(&gpu, pack)));
+        let prepared = pack().expect("a packed weight");
+        let mut group = group(criterion, "forward", &gpu);
+        group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
+        group.bench_function(BenchmarkId::new("weight packed", layer.name), |bencher| {
+            bencher.iter(|| finished(&gpu, || operator.forward(&inputs.with_weight(&prepared), options())));
+        });
+        group.bench_function(BenchmarkId::new("weight as it is", layer.name), |bencher| {
+            bencher.iter(|| finished(&gpu, || operator.forward(&inputs, options())));
+        });
+    }
+}
+
+fn kernels(criterion: &mut Criterion) {
+    let gpu = Gpu::new().expect("an adapter");
+    let operator = DeformConv2d::new(&gpu);
+    let tiled = [1, 4].map(|splits| Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits }));
+    let others = [Algorithm::Columns, Algorithm::Direct, Algorithm::FusedSubgroup];
+    let mut group = group(criterion, "kernels", &gpu);
+    for layer in [layer("64_32", 64, 32), Layer { groups: 64, ..layer("depthwise_64_32", 64, 32) }] {
+        let inputs = layer.upload(&gpu, normal);
+        let inputs = inputs.map(|tensor| tensor);
+        group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
+        for algorithm in others.into_iter().chain(tiled.into_iter().flatten()) {
+            // What this device cannot run has no time.
+            if operator.prepare(&layer.shapes().map(Vec::as_slice), by(algorithm)).is_ok() {
+                group.bench_function(BenchmarkId::new(algorithm.to_string(), layer.name), |bencher| {
+                    bencher.iter(|| finished(&gpu, || operator.forward(&inputs, by(algorithm))));
+                });
+            }
+        }
+    }
+}
+
+fn offsets(criterion: &mut Criterion) {
+    let gpu = Gpu::new().expect("an adapter");
+    let operator = DeformConv2d::new(&gpu);
+    let layer = layer("64_128", 64, 128);
+    let mut group = group(criterion, "offsets", &gpu);
+    group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
+    let flow = |_: &mut StdRng, at: usize| {
+        let (y, x) = (at / 128 % 128, at % 128);
+        20.0 * (y as f32 / 40.0).sin() * (x as f32 / 40.0).cos()
+    };
+    let zero = |_: &mut StdRng, _| 0.0;
+    let whole = |rng: &mut StdRng, at| normal(rng, at).round();
+    let patterns: [(&str, Inputs<Tensor>); 4] = [
+        ("zero", layer.upload(&gpu, zero)),
+        ("whole", layer.upload(&gpu, whole)),
+        ("normal", layer.upload(&gpu, normal)),
+        ("flow", layer.upload(&gpu, flow)),
+    ];
+    for (name, inputs) in &patterns {
+        let inputs = inputs.map(|tensor| tensor);
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| finished(&gpu, || operator.forward(&inputs, options())));
+        });
+    }
+}
+
+fn size(criterion: &mut Criterion) {
+    let gpu = Gpu::new().expect("an adapter");
+    let operator = DeformConv2d::new(&gpu);
+    let mut group = group(criterion, "size", &gpu);
+    for side in [32, 64, 128, 256, 512] {
+        let layer = layer("", 64, side);
+        let inputs = layer.upload(&gpu, normal);
+        let inputs = inputs.map(|tensor| tensor);
+        group.throughput(Throughput::Elements((side * side) as u64));
+        group.bench_function(BenchmarkId::from_parameter(side), |bencher| {
+            bencher.iter(|| finished(&gpu, || operator.forward(&inputs, options())));
+        });
+    }
+}
+
+criterion_group!(benches, planning, packing_and_forward, kernels, offsets, size);
 criterion_main!(benches);

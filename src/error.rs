@@ -200,6 +200,12 @@ pub enum Error {
         /// The timeout that ran out.
         timeout: Duration,
     },
+    /// A file of measurements cannot be read or written, or is none.
+    #[error("tuning: {reason}")]
+    Tuning {
+        /// Which file or line, and what is wrong with it.
+        reason: String,
+    },
     /// wgpu reported an error: out of memory, device lost, or a limit of a device that is not this crate's own.
     #[error("wgpu: {message}")]
     Device {

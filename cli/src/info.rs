@@ -1,9 +1,12 @@
-//! `deform info`: which adapters are here, and what they can do.
+//! `deform info`: which adapters are here, what they can do, and which algorithms they get.
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
 use deform::Gpu;
+use deform::ops::deform_conv2d::{Geometry, choice};
 use deform::wgpu::{Adapter, AdapterInfo, Features, Limits};
+
+use crate::bench::layers::LAYERS;
 
 /// Prints every adapter, its limits and features, and the one that the library picks.
 pub(crate) fn info() -> Result<()> {
@@ -36,6 +39,15 @@ pub(crate) fn info() -> Result<()> {
     }
     let gpu = gpu?;
     println!("deform uses {}", describe(gpu.info()));
+    println!("\nalgorithms it would try there, in order, for the layers of `deform bench`:");
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    for layer in LAYERS {
+        let geometry = Geometry::new(&layer.shapes().map(Vec::as_slice), &layer.options())?;
+        let names: Vec<_> = choice(&geometry, gpu.limits()).iter().map(ToString::to_string).collect();
+        table.add_row([layer.name.to_owned(), geometry.to_string(), names.join(", ")]);
+    }
+    println!("{table}");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod run;
 mod shaders;
 mod time;
 mod timing;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ enum Command {
     Run(run::Run),
     Time(time::Time),
     Bench(bench::Bench),
+    Tune(tune::Tune),
     Shaders(shaders::Shaders),
     Demo(demo::Demo),
 }
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Time(time) => time.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Tune(tune) => tune.run(),
         Command::Shaders(shaders) => shaders.run(),
         Command::Demo(demo) => demo.run(),
     };

@@ -103,6 +103,30 @@ fn info_names_the_adapter_in_use() {
 }
 
 #[test]
+fn info_says_what_each_layer_would_be_computed_by() {
+    let info = deform(&["info"], 0).stdout;
+    let line = info.lines().find(|line| line.contains("birefnet_k7 ")).expect("a line for the layer");
+    assert!(line.contains("input 1x64x256x256 weight 256x64x7x7") && line.contains("columns"), "{line}");
+}
+
+#[test]
+fn tune_remembers_and_bench_goes_by_it() {
+    let folder = folder();
+    let memory = folder.path().join("tuning");
+    deform(&["tune", "--memory", text(&memory)], 1).says(&["nothing to tune"]);
+    let case = golden("all_outside");
+    let outcome = deform(&["tune", "--memory", text(&memory), "--case", text(&case), "--seconds", "1"], 0);
+    let remembered = std::fs::read_to_string(&memory).expect("the memory is written");
+    let algorithm = remembered.trim_end().rsplit('\t').next().expect("three columns");
+    assert_eq!(remembered.lines().count(), 1);
+    assert!(outcome.stdout.contains(&format!(": {algorithm} (input ")), "{}", outcome.stdout);
+
+    let forced = remembered.replace(algorithm, "fastest");
+    std::fs::write(&memory, forced).expect("write");
+    deform(&["bench", "--layer", "cyclefc", "--tuning", text(&memory)], 1).says(&["line 1", "fastest"]);
+}
+
+#[test]
 fn no_adapter_is_exit_code_3() {
     // A backend that the tool does not compile in, and a name that no adapter has.
     for (variable, value) in [("WGPU_BACKEND", "noop"), ("WGPU_ADAPTER_NAME", "no such adapter")] {

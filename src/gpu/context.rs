@@ -119,6 +119,14 @@ impl Gpu {
         self
     }
 
+    /// This handle, whose device compiles through `cache` from now on: a `wgpu::PipelineCache` that the caller loads from and saves
+    /// to a file. The first one given counts, for every clone of the handle. The device must have made it.
+    #[must_use]
+    pub fn with_pipeline_cache(self, cache: wgpu::PipelineCache) -> Self {
+        self.shared.pipelines.set_cache(cache);
+        self
+    }
+
     /// The adapters that wgpu sees on this machine; blocks.
     #[must_use]
     pub fn adapters() -> Vec<wgpu::Adapter> {
@@ -141,6 +149,13 @@ impl Gpu {
     #[must_use]
     pub fn info(&self) -> &wgpu::AdapterInfo {
         &self.shared.info
+    }
+
+    /// Adapter, backend, driver and its version: what measurements on this device are remembered by.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let info = self.info();
+        format!("{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info)
     }
 
     /// What plans for this device go by.

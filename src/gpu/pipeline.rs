@@ -1,7 +1,7 @@
 //! Pipelines: compiled once per device, and only those that some plan has asked for.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Gpu;
 use super::scratch::TEXTURE_FORMAT;
@@ -15,24 +15,31 @@ pub(super) struct Pipeline {
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
-/// The kernels compiled so far.
+/// The kernels compiled so far, and the caller's cache, if there is one.
 #[derive(Debug, Default)]
-pub(super) struct Pipelines(Mutex<HashMap<&'static str, Arc<Pipeline>>>);
+pub(super) struct Pipelines {
+    compiled: Mutex<HashMap<&'static str, Arc<Pipeline>>>,
+    cache: OnceLock<wgpu::PipelineCache>,
+}
 
 impl Pipelines {
+    pub(super) fn set_cache(&self, cache: wgpu::PipelineCache) {
+        self.cache.get_or_init(|| cache);
+    }
+
     /// The kernel's pipeline, compiled at the first call. A second thread that asks meanwhile waits, so nothing compiles twice.
     pub(super) fn get(&self, gpu: &Gpu, kernel: &Kernel) -> Result<Arc<Pipeline>> {
-        let mut compiled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = compiled.get(kernel.name) {
             return Ok(Arc::clone(pipeline));
         }
-        let pipeline = Arc::new(compile(gpu, kernel)?);
+        let pipeline = Arc::new(compile(gpu, kernel, self.cache.get())?);
         compiled.insert(kernel.name, Arc::clone(&pipeline));
         Ok(pipeline)
     }
 }
 
-fn compile(gpu: &Gpu, kernel: &Kernel) -> Result<Pipeline> {
+fn compile(gpu: &Gpu, kernel: &Kernel, cache: Option<&wgpu::PipelineCache>) -> Result<Pipeline> {
     let device = gpu.device();
     let label = Some(kernel.name);
     let entries: Vec<_> = std::iter::once(buffer(wgpu::BufferBindingType::Uniform))
@@ -64,7 +71,7 @@ fn compile(gpu: &Gpu, kernel: &Kernel) -> Result<Pipeline> {
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
-            cache: None,
+            cache,
         });
         Pipeline { pipeline, layout }
     });

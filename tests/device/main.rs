@@ -14,4 +14,5 @@ mod errors;
 mod forward;
 mod golden;
 mod identities;
+mod tuning;
 mod verbs;

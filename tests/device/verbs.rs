@@ -234,3 +234,21 @@ fn a_prepared_weight_is_not_packed_again() {
         assert!(output.download::<f32>().unwrap() == run(&case), "{algorithm:?}");
     }
 }
+
+#[test]
+#[allow(unsafe_code, reason = "wgpu cannot check that a cache's contents come from itself; here there are none")]
+fn a_callers_pipeline_cache_is_accepted() {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).expect("an adapter");
+    let required_features = adapter.features() & wgpu::Features::PIPELINE_CACHE;
+    let descriptor = wgpu::DeviceDescriptor { required_features, ..Default::default() };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device");
+    let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
+    // An adapter without the feature has no cache to give.
+    let cache = (!required_features.is_empty()).then(|| unsafe { device.create_pipeline_cache(&descriptor) });
+    let gpu = Gpu::from_wgpu(device, queue);
+    let gpu = cache.map_or(gpu.clone(), |cache| gpu.with_pipeline_cache(cache));
+    // lavapipe takes a cache and leaves it empty, so what can be seen is that pipelines compile through it.
+    let case = Case::new("cached", PLAIN, Options { algorithm: Algorithm::Columns, ..padded() });
+    assert!(run_on(&gpu, &DeformConv2d::new(&gpu), &case) == run(&case));
+}

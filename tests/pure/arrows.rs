@@ -40,7 +40,7 @@ const NAMES: [(&str, &[&str]); 5] = [
     ("src/kernel", &["kernel"]),
     ("src/plan.rs", &["plan"]),
     ("src/gpu/", &["gpu", "Gpu", "Tensor", "Dtype", "Element", "wgpu", "CommandEncoder"]),
-    ("src/ops/", &["ops", "DeformConv2d", "Inputs", "Options", "Algorithm", "Roofline"]),
+    ("src/ops/", &["ops", "DeformConv2d", "Inputs", "Options", "Algorithm", "Tile", "Tuning", "Roofline"]),
 ];
 
 /// Every name that follows `crate::` in the code: `crate::a`, and each in `crate::{a, b::c}`.

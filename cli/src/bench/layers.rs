@@ -79,6 +79,11 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { kernel: 1, offset_groups: 64, mask: false, offsets: Offsets::Cycle, ..square("cyclefc", 64, [56, 56]) },
 ];
 
+/// The layers' names, as arguments.
+pub(crate) fn layer_names() -> clap::builder::PossibleValuesParser {
+    LAYERS.iter().map(|layer| layer.name).into()
+}
+
 /// The period of CycleFC's shifts in CycleMLP: its kernel is (1, 3).
 const CYCLE: usize = 3;
 
@@ -92,48 +97,49 @@ impl Layer {
         self.size.map(|size| (size + 2 * (self.kernel / 2) - self.kernel) / self.stride + 1)
     }
 
-    /// One multiply-add is two operations. Sampling is not counted: it is overhead by this measure.
-    pub(crate) fn flops(&self) -> f64 {
-        let [height, width] = self.out_size();
-        let terms = self.in_channels / self.groups * self.kernel * self.kernel;
-        2.0 * (self.batch * self.out_channels * height * width * terms) as f64
+    /// The operands' shapes.
+    pub(crate) fn shapes(&self) -> Inputs<Vec<usize>> {
+        let [height, width] = self.size;
+        let [out_height, out_width] = self.out_size();
+        let taps = self.kernel * self.kernel;
+        let pairs = self.offset_groups * taps;
+        Inputs {
+            input: vec![self.batch, self.in_channels, height, width],
+            offset: vec![self.batch, 2 * pairs, out_height, out_width],
+            weight: vec![self.out_channels, self.in_channels / self.groups, self.kernel, self.kernel],
+            mask: self.mask.then(|| vec![self.batch, pairs, out_height, out_width]),
+            bias: self.bias.then(|| vec![self.out_channels]),
+        }
     }
 
     /// Operands that are the same in every run and on every machine.
     pub(crate) fn operands(&self) -> Inputs<Operand> {
         let mut rng = StdRng::seed_from_u64(0xdef0);
-        let [height, width] = self.size;
-        let [out_height, out_width] = self.out_size();
-        let taps = self.kernel * self.kernel;
-        let row = self.in_channels / self.groups * taps;
+        let shapes = self.shapes();
         // Weights that keep the output's variance near the input's, as in a trained network.
+        let row: usize = shapes.weight[1..].iter().product();
         let weight_scale = 1.0 / (row as f32).sqrt();
         let normal = |rng: &mut StdRng, shape: &[usize], scale: f32| Operand {
             shape: shape.to_vec(),
             values: random(rng, shape, |rng| scale * Distribution::<f32>::sample(&StandardNormal, rng)),
         };
-        let weight_shape = [self.out_channels, self.in_channels / self.groups, self.kernel, self.kernel];
-        let mask_shape = [self.batch, self.offset_groups * taps, out_height, out_width];
         Inputs {
-            input: normal(&mut rng, &[self.batch, self.in_channels, height, width], 1.0),
-            offset: self.offset(&mut rng, [self.batch, 2 * self.offset_groups * taps, out_height, out_width]),
-            weight: normal(&mut rng, &weight_shape, weight_scale),
-            mask: self.mask.then(|| Operand {
-                shape: mask_shape.to_vec(),
-                values: random(&mut rng, &mask_shape, |rng| rng.random()),
-            }),
-            bias: self.bias.then(|| normal(&mut rng, &[self.out_channels], 1.0)),
+            input: normal(&mut rng, &shapes.input, 1.0),
+            offset: self.offset(&mut rng, &shapes.offset),
+            weight: normal(&mut rng, &shapes.weight, weight_scale),
+            mask: shapes.mask.map(|shape| Operand { values: random(&mut rng, &shape, |rng| rng.random()), shape }),
+            bias: shapes.bias.map(|shape| normal(&mut rng, &shape, 1.0)),
         }
     }
 
-    fn offset(&self, rng: &mut StdRng, shape: [usize; 4]) -> Operand {
-        let [_, channels, height, width] = shape;
+    fn offset(&self, rng: &mut StdRng, shape: &[usize]) -> Operand {
+        let (channels, height, width) = (shape[1], shape[2], shape[3]);
         let residual = match self.offsets {
             Offsets::Normal => 2.0,
             Offsets::Flow => 1.0,
             Offsets::Cycle => 0.0,
         };
-        let mut values = random(rng, &shape, |rng| residual * Distribution::<f32>::sample(&StandardNormal, rng));
+        let mut values = random(rng, shape, |rng| residual * Distribution::<f32>::sample(&StandardNormal, rng));
         for (index, value) in values.iter_mut().enumerate() {
             let (channel, y, x) = (index / (width * height) % channels, index / width % height, index % width);
             *value += match self.offsets {
@@ -165,7 +171,7 @@ fn random(rng: &mut StdRng, shape: &[usize], mut value: impl FnMut(&mut StdRng) 
 mod tests {
     use deform::ops::deform_conv2d::Geometry;
 
-    use super::{LAYERS, Offsets};
+    use super::{LAYERS, Layer, Offsets};
 
     /// The sizes of the networks' papers and code, as (name, column buffer in MiB, GFLOP), counted apart from this table.
     const PUBLISHED: [(&str, f64, f64); 17] = [
@@ -188,6 +194,11 @@ mod tests {
         ("cyclefc", 0.8, 0.03),
     ];
 
+    fn flops(layer: &Layer) -> f64 {
+        let shapes = layer.shapes();
+        Geometry::new(&shapes.map(Vec::as_slice), &layer.options()).expect("the shapes fit together").flops()
+    }
+
     #[test]
     fn every_layer_has_its_published_size() {
         for (layer, (name, mebibytes, gflop)) in LAYERS.iter().zip(PUBLISHED) {
@@ -196,7 +207,7 @@ mod tests {
             let taps = layer.kernel * layer.kernel;
             let columns = (4 * layer.batch * layer.in_channels * taps * height * width) as f64 / f64::from(1 << 20);
             assert!((columns / mebibytes - 1.0).abs() < 0.06, "{name}: {columns} MiB");
-            let computed = layer.flops() / 1e9;
+            let computed = flops(layer) / 1e9;
             assert!((computed / gflop - 1.0).abs() < 0.15, "{name}: {computed} GFLOP");
         }
         assert_eq!(LAYERS.len(), PUBLISHED.len());
@@ -204,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_operands_fit_together_and_are_the_same_every_time() {
-        for layer in LAYERS.iter().filter(|layer| layer.flops() < 1.3e9) {
+        for layer in LAYERS.iter().filter(|layer| flops(layer) < 1.3e9) {
             let operands = layer.operands();
             let shapes = operands.map(|operand| operand.shape.as_slice());
             let geometry = Geometry::new(&shapes, &layer.options()).expect("the operands fit together");

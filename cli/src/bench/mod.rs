@@ -8,13 +8,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use deform::ops::deform_conv2d::Geometry;
-use deform::{Algorithm, DeformConv2d, Gpu, Options, Roofline};
+use deform::{Algorithm, DeformConv2d, Gpu, Options, Roofline, Tuning};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use self::layers::{LAYERS, Layer};
+use self::layers::{LAYERS, Layer, layer_names};
 use crate::accuracy::{self, Comparison};
 use crate::case;
 use crate::info;
@@ -50,13 +50,12 @@ pub(crate) struct Bench {
     /// The algorithm: auto, columns, direct, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
+    /// Go by what `deform tune` left in this file
+    #[arg(long, value_name = "FILE")]
+    tuning: Option<PathBuf>,
     /// Write the numbers to this file as well, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-}
-
-fn layer_names() -> clap::builder::PossibleValuesParser {
-    LAYERS.iter().map(|layer| layer.name).into()
 }
 
 /// What one layer's calls took and how right they were.
@@ -87,7 +86,8 @@ impl Bench {
         // Drawn on stderr, and only where that is a terminal.
         let bar = ProgressBar::new(layers.len() as u64)
             .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")?);
-        let op = DeformConv2d::new(&gpu);
+        let tuning = self.tuning.as_ref().map(Tuning::load).transpose()?;
+        let op = DeformConv2d::with_tuning(&gpu, tuning.unwrap_or_default());
         let mut rows = Vec::new();
         for layer in layers {
             bar.set_message(layer.name);
@@ -141,7 +141,7 @@ impl Bench {
         let mut rng = StdRng::seed_from_u64(0x5a);
         let samples = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
         Ok(Measured {
-            flops_per_second: layer.flops() / seconds,
+            flops_per_second: geometry.flops() / seconds,
             bytes_per_second: (4 * elements) as f64 / seconds,
             comparison: accuracy::compare_samples(&geometry, &values, &output, samples)?,
             timing,

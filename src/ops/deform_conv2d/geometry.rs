@@ -1,5 +1,7 @@
 //! Shapes and options, validated, and every size derived from them. Every error of the user's making arises here.
 
+use std::fmt;
+
 use super::Options;
 use crate::{Error, Result};
 
@@ -76,6 +78,22 @@ pub struct Geometry {
     pub dilation: [usize; 2],
     pub has_mask: bool,
     pub has_bias: bool,
+}
+
+impl fmt::Display for Geometry {
+    /// Everything, in one line: what a memory of measurements goes by.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let &Self { batch, in_channels, in_height, in_width, out_channels, kernel_height, kernel_width, .. } = self;
+        write!(f, "input {batch}x{in_channels}x{in_height}x{in_width}")?;
+        write!(f, " weight {out_channels}x{}x{kernel_height}x{kernel_width}", self.channels_per_group())?;
+        write!(f, " offset groups {}", self.offset_groups)?;
+        for (name, [height, width]) in [("stride", self.stride), ("padding", self.padding), ("dilation", self.dilation)]
+        {
+            write!(f, " {name} {height},{width}")?;
+        }
+        let present = [(self.has_mask, " mask"), (self.has_bias, " bias")];
+        present.into_iter().filter(|(there, _)| *there).try_for_each(|(_, name)| f.write_str(name))
+    }
 }
 
 /// The kernels' sizes are u32, with room to add two.

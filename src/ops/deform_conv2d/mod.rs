@@ -15,12 +15,14 @@ mod algorithm;
 mod geometry;
 mod plan;
 pub mod reference;
+mod tuning;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use algorithm::{Algorithm, ParseAlgorithmError, Tile};
 pub use geometry::{Geometry, Inputs};
 pub use plan::{choice, plan};
+pub use tuning::Tuning;
 
 use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
 use crate::plan::Plan;
@@ -59,13 +61,30 @@ impl Default for Options {
 #[derive(Debug, Clone)]
 pub struct DeformConv2d {
     engine: Arc<Engine<(Geometry, Options)>>,
+    tuning: Arc<Mutex<Tuning>>,
 }
 
 impl DeformConv2d {
     /// The operator on `gpu`. Compiles nothing yet.
     #[must_use]
     pub fn new(gpu: &Gpu) -> Self {
-        Self { engine: Arc::new(Engine::new(gpu)) }
+        Self { engine: Arc::new(Engine::new(gpu)), tuning: Arc::default() }
+    }
+
+    /// The operator on `gpu`, with what was measured before: [`Algorithm::Auto`] goes by it before it goes by the table.
+    #[must_use]
+    pub fn with_tuning(gpu: &Gpu, tuning: Tuning) -> Self {
+        Self { tuning: Arc::new(Mutex::new(tuning)), ..Self::new(gpu) }
+    }
+
+    /// What was measured so far, and what the operator was made with.
+    #[must_use]
+    pub fn tuning(&self) -> Tuning {
+        self.lock_tuning().clone()
+    }
+
+    fn lock_tuning(&self) -> MutexGuard<'_, Tuning> {
+        self.tuning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates it, records and submits. Does
@@ -143,8 +162,17 @@ impl DeformConv2d {
     }
 
     fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
-        let limits = self.engine.gpu().limits();
-        self.engine.prepare(&(geometry, options), || plan(&geometry, &options, limits))
+        let gpu = self.engine.gpu();
+        let prepare = |algorithm| {
+            let options = Options { algorithm, ..options };
+            self.engine.prepare(&(geometry, options), || plan(&geometry, &options, gpu.limits()))
+        };
+        let tuned = match options.algorithm {
+            Algorithm::Auto => self.lock_tuning().get(gpu, &geometry),
+            _ => None,
+        };
+        // What was tuned with a larger workspace may not fit into a smaller one.
+        tuned.map(prepare).filter(Result::is_ok).unwrap_or_else(|| prepare(options.algorithm))
     }
 }
 

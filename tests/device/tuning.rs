@@ -1,0 +1,69 @@
+//! What was measured before decides what is done next. Which algorithm is fastest is no matter for a test.
+
+use std::time::Duration;
+
+use deform::{Algorithm, DeformConv2d, Error, Options, Tile, Tuning};
+
+use crate::device::{gpu, upload};
+use crate::support::case::{Case, PLAIN, padded};
+use crate::support::compare::compare;
+
+fn case() -> Case {
+    Case::new("tuned", PLAIN, padded())
+}
+
+fn planned(operator: &DeformConv2d, options: Options) -> String {
+    operator.prepare(&case().shape_slices(), options).unwrap().algorithm
+}
+
+#[test]
+fn auto_goes_by_what_was_measured() {
+    let case = case();
+    let operator = DeformConv2d::new(gpu());
+    let inputs = upload(&case);
+    let inputs = inputs.map(|tensor| tensor);
+    let tuned = operator.tune(&inputs, case.options, Duration::ZERO).unwrap();
+    // No time: only the table's first choice was measured.
+    assert_eq!(tuned.to_string(), planned(&DeformConv2d::new(gpu()), case.options));
+    assert_eq!(operator.tuning().get(gpu(), &case.geometry()), Some(tuned));
+
+    // With time, every candidate that the device can run is measured; the winner is what Auto takes, and right.
+    let tuned = operator.tune(&inputs, case.options, Duration::from_secs(600)).unwrap();
+    assert_eq!(planned(&operator, case.options), tuned.to_string());
+    let output = operator.forward(&inputs, case.options).unwrap().download::<f32>().unwrap();
+    let (want, magnitude) = case.expected();
+    compare(&output, &want, &magnitude, case.terms()).unwrap();
+}
+
+#[test]
+fn a_memory_survives_its_file_and_yields_to_a_small_workspace() {
+    let case = case();
+    let tiled = Algorithm::FusedTiled { tile: Tile::M32N32, splits: 2 };
+    let mut tuning = Tuning::default();
+    tuning.insert(gpu(), &case.geometry(), tiled);
+    let path = std::env::temp_dir().join(format!("deform-tuning-{}", std::process::id()));
+    tuning.save(&path).unwrap();
+    let loaded = Tuning::load(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(loaded, tuning);
+    assert_eq!(Tuning::load(&path).unwrap(), Tuning::default(), "a file that is not there");
+
+    let operator = DeformConv2d::with_tuning(gpu(), loaded);
+    assert_eq!(planned(&operator, case.options), "fused_tiled_32x32/2");
+    // Another geometry was not tuned, and a forced algorithm is not touched.
+    assert_eq!(planned(&operator, Options { algorithm: Algorithm::Direct, ..case.options }), "direct");
+    let small = Options { workspace_limit: 3_000, ..case.options };
+    assert_ne!(planned(&operator, small), "fused_tiled_32x32/2");
+}
+
+#[test]
+fn a_file_that_is_no_memory() {
+    for (text, expected) in [
+        ("a device and no more", "line 1: 1 columns, expected device, geometry and algorithm"),
+        ("d\tg\tcolumns\nd\tg\tfastest", "line 2: \"fastest\" names no algorithm"),
+    ] {
+        let error = text.parse::<Tuning>().unwrap_err();
+        assert!(matches!(error, Error::Tuning { .. }) && error.to_string().contains(expected), "{error}");
+    }
+    assert!(matches!(Tuning::load(std::env::temp_dir()), Err(Error::Tuning { .. })), "a folder");
+}
