@@ -5,7 +5,10 @@
 
 pub mod deform_conv2d;
 pub mod roofline;
+mod storage;
 mod unroll;
+
+pub use storage::Storage;
 
 /// One compute kernel: a WGSL file with one entry point, `main`.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Binding {
     pub name: &'static str,
     /// How the kernel uses it.
     pub access: Access,
+    /// Whether it is an operand of the caller's, whose elements may be stored in several ways.
+    pub operand: bool,
 }
 
 /// What a binding is, and how a kernel uses it.
@@ -59,10 +64,11 @@ impl Access {
 }
 
 impl Kernel {
-    /// The whole WGSL module.
+    /// The whole WGSL module, for operands and outputs stored as said.
     #[must_use]
-    pub fn source(&self) -> String {
-        self.sources.concat() + &self.unrolled.map(|write| write()).unwrap_or_default()
+    pub fn source(&self, operands: Storage, output: Storage) -> String {
+        let text = self.sources.concat() + &self.unrolled.map(|write| write()).unwrap_or_default();
+        storage::with_storage(text, self.bindings, operands, output)
     }
 }
 
@@ -98,19 +104,27 @@ macro_rules! params {
 use params;
 
 const fn read(name: &'static str) -> Binding {
-    Binding { name, access: Access::Read }
+    Binding { name, access: Access::Read, operand: false }
 }
 
 const fn read_write(name: &'static str) -> Binding {
-    Binding { name, access: Access::ReadWrite }
+    Binding { name, access: Access::ReadWrite, operand: false }
+}
+
+const fn operand(name: &'static str) -> Binding {
+    Binding { name, access: Access::Read, operand: true }
+}
+
+const fn output(name: &'static str) -> Binding {
+    Binding { name, access: Access::ReadWrite, operand: true }
 }
 
 const fn texture_read(name: &'static str) -> Binding {
-    Binding { name, access: Access::TextureRead }
+    Binding { name, access: Access::TextureRead, operand: false }
 }
 
 const fn texture_write(name: &'static str) -> Binding {
-    Binding { name, access: Access::TextureWrite }
+    Binding { name, access: Access::TextureWrite, operand: false }
 }
 
 const GRID: &str = include_str!("../shaders/shared/grid.wgsl");

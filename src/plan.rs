@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Storage};
 use crate::{Error, Result};
 
 /// The facts of a device that a plan may depend on.
@@ -21,6 +21,8 @@ pub struct DeviceLimits {
     pub subgroup_size: u32,
     /// What kind of device it is: plans are chosen by it.
     pub kind: DeviceKind,
+    /// Whether its shaders know f16 (`SHADER_F16`).
+    pub f16: bool,
 }
 
 /// A kind of device, as far as the choice of an algorithm goes.
@@ -47,6 +49,7 @@ impl Default for DeviceLimits {
             max_texture_axis: 8192,
             subgroup_size: 0,
             kind: DeviceKind::Other,
+            f16: false,
         }
     }
 }
@@ -98,6 +101,10 @@ pub enum Size {
 pub struct Step {
     /// The kernel.
     pub kernel: &'static Kernel,
+    /// How the operands that it reads are stored.
+    pub operands: Storage,
+    /// How the output that it writes is stored.
+    pub output: Storage,
     /// The contents of its uniform.
     pub params: Vec<u32>,
     /// What is bound to its storage bindings, in the catalogue's order.
@@ -134,11 +141,17 @@ impl DeviceLimits {
     /// The window over `count` f32 elements of `operand` from element `first`, and where that element lies in it.
     #[must_use]
     pub fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u32) {
-        let first_byte = first * F32_BYTES;
+        self.operand_window(Storage::F32, operand, first, count)
+    }
+
+    /// The same for elements stored as said; always whole words, as tensors are.
+    #[must_use]
+    pub fn operand_window(&self, storage: Storage, operand: &'static str, first: u64, count: u64) -> (Window, u32) {
+        let first_byte = first * storage.bytes();
         let start = first_byte - first_byte % self.binding_alignment.max(1);
-        let bytes = first_byte + count * F32_BYTES - start;
+        let bytes = (first_byte + count * storage.bytes() - start).next_multiple_of(4);
         debug_assert!(bytes <= self.max_binding_bytes, "{operand}: window of {bytes} bytes");
-        (Window { operand, start, bytes }, ((first_byte - start) / F32_BYTES) as u32)
+        (Window { operand, start, bytes }, ((first_byte - start) / storage.bytes()) as u32)
     }
 
     /// `total` workgroups as a grid: one axis where they fit, else folded into two with as few spare ones as can be.

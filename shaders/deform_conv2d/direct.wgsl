@@ -98,13 +98,13 @@ fn main(
                     let plane = (offset_group * params.taps + tap) * params.out_pixels;
                     let at = params.offset_base + image * params.offset_image_stride + 2u * plane + pixel;
                     corners = corners_at(
-                        f32(whole.y) + offset[at],
-                        f32(whole.x) + offset[at + params.out_pixels],
+                        f32(whole.y) + read_offset(at),
+                        f32(whole.x) + read_offset(at + params.out_pixels),
                         params.in_height,
                         params.in_width,
                     );
                     if params.has_mask != 0u {
-                        scale = mask[params.mask_base + image * params.mask_image_stride + plane + pixel];
+                        scale = read_mask(params.mask_base + image * params.mask_image_stride + plane + pixel);
                     }
                 }
                 if wanted != channel {
@@ -112,11 +112,11 @@ fn main(
                     value = 0.0;
                     if corners.inside {
                         let at = input_start + channel * plane_size + corners.index;
-                        value = interpolate(corners, vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]));
+                        value = interpolate(corners, vec4<f32>(read_input(at.x), read_input(at.y), read_input(at.z), read_input(at.w)));
                     }
                     value *= scale;
                 }
-                let w = weight[(o * params.channels_per_group + n) * params.taps + tap];
+                let w = read_weight((o * params.channels_per_group + n) * params.taps + tap);
                 // A vector indexed at run time would be in memory.
                 sums += select(vec4<f32>(), vec4<f32>(w * value), vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(o - first));
             }
@@ -138,8 +138,8 @@ fn store(at: u32, first: u32, end: u32, n: u32, sum: f32) {
     if first + n < end {
         var start = 0.0;
         if params.has_bias != 0u {
-            start = bias[first + n];
+            start = read_bias(first + n);
         }
-        output[at + n * params.out_pixels] = start + sum;
+        write_output(at + n * params.out_pixels, start + sum);
     }
 }

@@ -84,11 +84,11 @@ fn first_tap(pixel: u32) -> vec2<i32> {
 /// `plane` is where the (offset group, tap)'s plane of the mask starts, `whole` the whole-number part of the position (x, y).
 fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
     let at = params.offset_base + 2u * plane + pixel;
-    let y = f32(whole.y) + offset[at];
-    let x = f32(whole.x) + offset[at + params.out_pixels];
+    let y = f32(whole.y) + read_offset(at);
+    let x = f32(whole.x) + read_offset(at + params.out_pixels);
     var scale = 1.0;
     if params.has_mask != 0u {
-        scale = mask[params.mask_base + plane + pixel];
+        scale = read_mask(params.mask_base + plane + pixel);
     }
     let position = position_at(y, x, params.in_height, params.in_width);
     // A sample that counts 0 is one of the two zero columns on the right: its mask still counts, and may be NaN.
@@ -110,9 +110,9 @@ fn store(channel: u32, pixel: u32, first: bool, sum: f32) {
     let at = params.output_base + channel * params.out_pixels + pixel;
     var start = 0.0;
     if !first {
-        start = output[at];
+        start = read_output(at);
     } else if params.has_bias != 0u {
-        start = bias[channel];
+        start = read_bias(channel);
     }
-    output[at] = start + sum;
+    write_output(at, start + sum);
 }

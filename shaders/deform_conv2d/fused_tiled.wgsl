@@ -110,11 +110,11 @@ fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     let j = tap % params.kernel_width;
     let pair = offset_group * params.taps + tap;
     let at = params.offset_base + image * params.offset_image_stride + 2u * pair * params.out_pixels + pixel;
-    let y = f32(i32(oy * params.stride_h + i * params.dil_h) - i32(params.pad_h)) + offset[at];
-    let x = f32(i32(ox * params.stride_w + j * params.dil_w) - i32(params.pad_w)) + offset[at + params.out_pixels];
+    let y = f32(i32(oy * params.stride_h + i * params.dil_h) - i32(params.pad_h)) + read_offset(at);
+    let x = f32(i32(ox * params.stride_w + j * params.dil_w) - i32(params.pad_w)) + read_offset(at + params.out_pixels);
     var scale = 1.0;
     if params.has_mask != 0u {
-        scale = mask[params.mask_base + image * params.mask_image_stride + pair * params.out_pixels + pixel];
+        scale = read_mask(params.mask_base + image * params.mask_image_stride + pair * params.out_pixels + pixel);
     }
     let corners = corners_at(y, x, params.in_height, params.in_width);
     let start = params.input_base + image * params.input_image_stride;
@@ -127,7 +127,7 @@ fn corner(index: u32, plane: u32) -> f32 {
     if index == ABSENT {
         return 0.0;
     }
-    return input[index + plane];
+    return read_input(index + plane);
 }
 
 fn sample(tap: Tap, plane: u32) -> f32 {
@@ -180,14 +180,14 @@ fn store(split: u32, channel: u32, column: u32, sum: f32) {
         return;
     }
     if params.splits > 1u {
-        output[(split * params.groups * params.rows + channel) * params.columns + column] = sum;
+        write_output((split * params.groups * params.rows + channel) * params.columns + column, sum);
         return;
     }
     var start = 0.0;
     if params.has_bias != 0u {
-        start = bias[channel];
+        start = read_bias(channel);
     }
     let image = column / params.out_pixels;
-    output[params.output_base + image * params.output_image_stride + channel * params.out_pixels
-        + column % params.out_pixels] = start + sum;
+    write_output(params.output_base + image * params.output_image_stride + channel * params.out_pixels
+        + column % params.out_pixels, start + sum);
 }

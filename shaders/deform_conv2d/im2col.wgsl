@@ -96,12 +96,12 @@ fn main(
 
     let offset_y = params.offset_base + image * params.offset_image_stride
         + 2u * (pair - params.pair_start) * params.out_pixels + pixel_in_chunk;
-    let y = f32(i32(oy * params.stride_h + i * params.dil_h) - i32(params.pad_h)) + offset[offset_y];
-    let x = f32(i32(ox * params.stride_w + j * params.dil_w) - i32(params.pad_w)) + offset[offset_y + params.out_pixels];
+    let y = f32(i32(oy * params.stride_h + i * params.dil_h) - i32(params.pad_h)) + read_offset(offset_y);
+    let x = f32(i32(ox * params.stride_w + j * params.dil_w) - i32(params.pad_w)) + read_offset(offset_y + params.out_pixels);
     var scale = 1.0;
     if params.has_mask != 0u {
-        scale = mask[params.mask_base + image * params.mask_image_stride
-            + (pair - params.pair_start) * params.out_pixels + pixel_in_chunk];
+        scale = read_mask(params.mask_base + image * params.mask_image_stride
+            + (pair - params.pair_start) * params.out_pixels + pixel_in_chunk);
     }
 
     let corners = corners_at(y, x, params.in_height, params.in_width);
@@ -111,7 +111,7 @@ fn main(
         if corners.inside {
             let plane = params.input_base + image * params.input_image_stride + (c - params.channel_start) * plane_size;
             let at = plane + corners.index;
-            value = interpolate(corners, vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]));
+            value = interpolate(corners, vec4<f32>(read_input(at.x), read_input(at.y), read_input(at.z), read_input(at.w)));
         }
         let row = (c - params.columns_channel_start) * params.taps + tap;
         columns[row * params.columns_width + column] = scale * value;

@@ -96,7 +96,7 @@ fn multiply_tile(tile: u32, lane: u32) {
             let weight_row = element / TILE_K;
             var w = 0.0;
             if row_start + weight_row < params.rows && k_start + weight_k < params.depth {
-                w = weight[weight_start + (row_start + weight_row) * params.weight_row_stride + k_start + weight_k];
+                w = read_weight(weight_start + (row_start + weight_row) * params.weight_row_stride + k_start + weight_k);
             }
             weight_tile[weight_k * TILE_M + weight_row] = w;
 
@@ -182,10 +182,10 @@ fn store(group: u32, row: u32, column: u32, sum: f32) {
             + row * params.output_row_stride + column % params.pixels;
         var start = 0.0;
         if params.accumulate != 0u {
-            start = output[at];
+            start = read_output(at);
         } else if params.has_bias != 0u {
-            start = bias[params.bias_base + group * params.bias_group_stride + row];
+            start = read_bias(params.bias_base + group * params.bias_group_stride + row);
         }
-        output[at] = start + sum;
+        write_output(at, start + sum);
     }
 }

@@ -55,10 +55,10 @@ fn main(
         let channel = plane / params.quads * params.segment_channels + quad * 4u;
         let plane_size = params.in_height * params.in_width;
         let at = params.input_base + channel * plane_size + (y - 1u) * params.in_width + column - 1u;
-        value.x = input[at];
-        if first + 1u < params.segment_channels { value.y = input[at + plane_size]; }
-        if first + 2u < params.segment_channels { value.z = input[at + 2u * plane_size]; }
-        if first + 3u < params.segment_channels { value.w = input[at + 3u * plane_size]; }
+        value.x = read_input(at);
+        if first + 1u < params.segment_channels { value.y = read_input(at + plane_size); }
+        if first + 2u < params.segment_channels { value.z = read_input(at + 2u * plane_size); }
+        if first + 3u < params.segment_channels { value.w = read_input(at + 3u * plane_size); }
     }
     textureStore(packed_input, vec2<u32>(column, row), value);
 }

@@ -42,9 +42,9 @@ fn main(
     let tap = row / params.quads % params.taps;
     let channel = row / params.quads / params.taps * params.segment_channels + first;
     let at = column * params.row_stride + channel * params.taps + tap;
-    var value = vec4<f32>(weight[at], 0.0, 0.0, 0.0);
-    if first + 1u < params.segment_channels { value.y = weight[at + params.taps]; }
-    if first + 2u < params.segment_channels { value.z = weight[at + 2u * params.taps]; }
-    if first + 3u < params.segment_channels { value.w = weight[at + 3u * params.taps]; }
+    var value = vec4<f32>(read_weight(at), 0.0, 0.0, 0.0);
+    if first + 1u < params.segment_channels { value.y = read_weight(at + params.taps); }
+    if first + 2u < params.segment_channels { value.z = read_weight(at + 2u * params.taps); }
+    if first + 3u < params.segment_channels { value.w = read_weight(at + 3u * params.taps); }
     textureStore(packed_weight, vec2<u32>(column, row), value);
 }

@@ -52,10 +52,10 @@ fn main(
     let first = (group * params.rows + o) * stride + channel * params.taps + tap;
     var value = vec4<f32>();
     if n < params.segment_channels {
-        value.x = weight[first];
-        if o + 1u < params.rows { value.y = weight[first + stride]; }
-        if o + 2u < params.rows { value.z = weight[first + 2u * stride]; }
-        if o + 3u < params.rows { value.w = weight[first + 3u * stride]; }
+        value.x = read_weight(first);
+        if o + 1u < params.rows { value.y = read_weight(first + stride); }
+        if o + 2u < params.rows { value.z = read_weight(first + 2u * stride); }
+        if o + 3u < params.rows { value.w = read_weight(first + 3u * stride); }
     }
     packed_weight[at] = value;
 }

@@ -45,9 +45,8 @@ fn main(
     }
     var start = 0.0;
     if params.has_bias != 0u {
-        start = bias[channel];
+        start = read_bias(channel);
     }
     let image = column / params.out_pixels;
-    output[params.output_base + (image * params.out_channels + channel) * params.out_pixels + column % params.out_pixels] =
-        start + sum;
+    write_output(params.output_base + (image * params.out_channels + channel) * params.out_pixels + column % params.out_pixels, start + sum);
 }

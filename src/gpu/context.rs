@@ -38,7 +38,7 @@ impl Gpu {
     /// Finds an adapter and opens a device on it.
     ///
     /// wgpu's environment variables are respected: `WGPU_BACKEND`, `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF` and the rest; without
-    /// them the most powerful adapter is taken. The device has subgroups where the adapter has them and no other feature, and
+    /// them the most powerful adapter is taken. The device has subgroups and f16 where the adapter has them and no other feature, and
     /// WebGPU's default limits, except that buffers, bindings and textures may be as large as the adapter allows.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl Gpu {
             max_texture_dimension_2d: able.max_texture_dimension_2d,
             ..wgpu::Limits::default()
         };
-        let required_features = adapter.features() & wgpu::Features::SUBGROUP;
+        let required_features = adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16);
         let label = Some("deform");
         let descriptor = wgpu::DeviceDescriptor { label, required_features, required_limits, ..Default::default() };
         let (device, queue) = adapter
@@ -83,7 +83,7 @@ impl Gpu {
 
     /// Takes the caller's device. No handler is installed on it, and nothing is submitted but by the verbs that say so.
     ///
-    /// Every limit from WebGPU's defaults upwards will do; larger buffers, bindings and textures, and the feature `SUBGROUP`, are
+    /// Every limit from WebGPU's defaults upwards will do; larger buffers, bindings and textures, and the features `SUBGROUP` and `SHADER_F16`, are
     /// used where the device grants them. Call it
     /// once for a device and clone the handle: operators take only tensors of their own handle's clones.
     ///
@@ -101,6 +101,7 @@ impl Gpu {
             max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension,
             max_texture_axis: granted.max_texture_dimension_2d,
             subgroup_size: if subgroups { info.subgroup_min_size } else { 0 },
+            f16: device.features().contains(wgpu::Features::SHADER_F16),
             kind: match info.device_type {
                 wgpu::DeviceType::Cpu => DeviceKind::Cpu,
                 wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,

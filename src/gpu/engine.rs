@@ -150,8 +150,7 @@ impl<K: PartialEq + Clone> Engine<K> {
 
 impl Prepared {
     fn new(gpu: &Gpu, plan: Plan) -> Result<Self> {
-        let pipelines =
-            plan.steps.iter().map(|step| gpu.pipelines().get(gpu, step.kernel)).collect::<Result<Vec<_>>>()?;
+        let pipelines = plan.steps.iter().map(|step| gpu.pipelines().get(gpu, step)).collect::<Result<Vec<_>>>()?;
         let alignment = u64::from(gpu.device().limits().min_uniform_buffer_offset_alignment);
         let longest = plan.steps.iter().map(uniform_bytes).max().unwrap_or(0);
         let uniform_stride = longest.next_multiple_of(alignment);

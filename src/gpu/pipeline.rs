@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Gpu;
 use super::scratch::TEXTURE_FORMAT;
-use crate::kernel::{Access, Kernel};
+use crate::kernel::{Access, Kernel, Storage};
+use crate::plan::Step;
 use crate::{Error, Result};
 
 /// A compiled kernel and the layout its bind groups follow.
@@ -15,10 +16,13 @@ pub(super) struct Pipeline {
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
+/// A kernel, and how what it reads and writes is stored.
+type Variant = (&'static str, Storage, Storage);
+
 /// The kernels compiled so far, and the caller's cache, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
-    compiled: Mutex<HashMap<&'static str, Arc<Pipeline>>>,
+    compiled: Mutex<HashMap<Variant, Arc<Pipeline>>>,
     cache: OnceLock<wgpu::PipelineCache>,
 }
 
@@ -27,20 +31,22 @@ impl Pipelines {
         self.cache.get_or_init(|| cache);
     }
 
-    /// The kernel's pipeline, compiled at the first call. A second thread that asks meanwhile waits, so nothing compiles twice.
-    pub(super) fn get(&self, gpu: &Gpu, kernel: &Kernel) -> Result<Arc<Pipeline>> {
+    /// The step's pipeline, compiled at the first call. A second thread that asks meanwhile waits, so nothing compiles twice.
+    pub(super) fn get(&self, gpu: &Gpu, step: &Step) -> Result<Arc<Pipeline>> {
+        let variant = (step.kernel.name, step.operands, step.output);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = compiled.get(kernel.name) {
+        if let Some(pipeline) = compiled.get(&variant) {
             return Ok(Arc::clone(pipeline));
         }
-        let pipeline = Arc::new(compile(gpu, kernel, self.cache.get())?);
-        compiled.insert(kernel.name, Arc::clone(&pipeline));
+        let pipeline = Arc::new(compile(gpu, step, self.cache.get())?);
+        compiled.insert(variant, Arc::clone(&pipeline));
         Ok(pipeline)
     }
 }
 
-fn compile(gpu: &Gpu, kernel: &Kernel, cache: Option<&wgpu::PipelineCache>) -> Result<Pipeline> {
+fn compile(gpu: &Gpu, step: &Step, cache: Option<&wgpu::PipelineCache>) -> Result<Pipeline> {
     let device = gpu.device();
+    let kernel: &Kernel = step.kernel;
     let label = Some(kernel.name);
     let entries: Vec<_> = std::iter::once(buffer(wgpu::BufferBindingType::Uniform))
         .chain(kernel.bindings.iter().map(|binding| binding_type(binding.access)))
@@ -53,7 +59,7 @@ fn compile(gpu: &Gpu, kernel: &Kernel, cache: Option<&wgpu::PipelineCache>) -> R
         })
         .collect();
     let compiled = gpu.checked(|| {
-        let source = wgpu::ShaderSource::Wgsl(kernel.source().into());
+        let source = wgpu::ShaderSource::Wgsl(kernel.source(step.operands, step.output).into());
         let module = create_module(device, wgpu::ShaderModuleDescriptor { label, source });
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 pub enum Dtype {
     /// IEEE 754 binary32.
     F32,
-    /// IEEE 754 binary16. Tensors can hold it; no operator takes it yet.
+    /// IEEE 754 binary16.
     F16,
 }
 

@@ -13,6 +13,7 @@ mod device;
 mod errors;
 mod forward;
 mod golden;
+mod half_precision;
 mod identities;
 mod tuning;
 mod verbs;

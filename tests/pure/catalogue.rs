@@ -1,6 +1,6 @@
 //! The catalogue's facts, each proved equal to the WGSL by parsing it.
 
-use deform::kernel::{Access, KERNELS, Kernel};
+use deform::kernel::{Access, KERNELS, Kernel, Storage};
 use deform::plan::MAX_LOOP_STEPS;
 use naga::{
     AddressSpace, ImageClass, ImageDimension, Literal, Module, Scalar, Statement, StorageAccess, StorageFormat,
@@ -8,7 +8,8 @@ use naga::{
 };
 
 fn parse(kernel: &Kernel) -> Module {
-    naga::front::wgsl::parse_str(&kernel.source()).unwrap_or_else(|error| panic!("{}: {error}", kernel.name))
+    naga::front::wgsl::parse_str(&kernel.source(Storage::F32, Storage::F32))
+        .unwrap_or_else(|error| panic!("{}: {error}", kernel.name))
 }
 
 #[test]

@@ -1,17 +1,23 @@
 //! Every shader, as the drivers of each platform get it.
 
-use deform::kernel::KERNELS;
+use deform::kernel::{KERNELS, Storage};
 use naga::back::{hlsl, msl, spv, wgsl};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 fn each(translate: impl Fn(&str, &naga::Module, &ModuleInfo)) {
-    for kernel in KERNELS {
-        let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
-        // No capability beyond WebGPU's core, and the one that the catalogue names.
-        let capabilities = if kernel.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let storages = [Storage::F32, Storage::F16, Storage::PackedF16];
+    for (kernel, storage) in KERNELS.iter().flat_map(|kernel| storages.map(|storage| (kernel, storage))) {
+        let source = kernel.source(storage, storage);
+        let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
+        // No capability beyond WebGPU's core, and those that the catalogue names.
+        let mut capabilities = Capabilities::empty();
+        capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
+        capabilities.set(Capabilities::SHADER_FLOAT16, storage == Storage::F16);
+        // WebGPU has unpack2x16float; what lacks it is OpenGL ES.
+        capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, storage == Storage::PackedF16);
         let info = Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
-            .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.name));
+            .unwrap_or_else(|error| panic!("{} {storage:?}: {error:?}", kernel.name));
         translate(kernel.name, &module, &info);
     }
 }

@@ -5,6 +5,11 @@
 /// `9 + √terms ≤ 10·√terms`.
 const ROUNDINGS: f64 = 10.0;
 
+/// The bound on an f32 sum of `terms` terms whose absolute values add up to `magnitude`.
+pub fn bound(magnitude: f64, terms: usize) -> f64 {
+    ROUNDINGS * 2f64.powi(-24) * (terms as f64).sqrt() * magnitude
+}
+
 /// Compares `got` with `want`, element by element, against `10·2⁻²⁴·√terms·Σ|terms|`. Returns the worst ratio of error to that
 /// bound, or says where it is passed.
 pub fn compare(got: &[f32], want: &[f64], magnitude: &[f64], terms: usize) -> Result<f64, String> {
@@ -14,7 +19,7 @@ pub fn compare(got: &[f32], want: &[f64], magnitude: &[f64], terms: usize) -> Re
     let mut worst = 0.0;
     for (n, ((&got, &want), &magnitude)) in got.iter().zip(want).zip(magnitude).enumerate() {
         let error = (f64::from(got) - want).abs();
-        let bound = ROUNDINGS * 2f64.powi(-24) * (terms as f64).sqrt() * magnitude;
+        let bound = bound(magnitude, terms);
         if error.is_nan() || error > bound {
             return Err(format!("element {n} is {got}, expected {want} ± {bound:e}"));
         }

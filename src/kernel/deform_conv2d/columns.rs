@@ -1,6 +1,6 @@
 //! The column algorithm's kernels: sample into a column buffer, then multiply.
 
-use crate::kernel::{BILINEAR, GRID, Kernel, params, read, read_write};
+use crate::kernel::{BILINEAR, GRID, Kernel, operand, output, params, read, read_write};
 
 /// Samples the input at the deformed positions into the column buffer.
 pub const IM2COL: Kernel = Kernel {
@@ -8,7 +8,7 @@ pub const IM2COL: Kernel = Kernel {
     sources: &[include_str!("../../../shaders/deform_conv2d/im2col.wgsl"), BILINEAR, GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[read("input"), read("offset"), read("mask"), read_write("columns")],
+    bindings: &[operand("input"), operand("offset"), operand("mask"), read_write("columns")],
     workgroup_size: 64,
     params: Im2colParams::FIELDS,
     constants: &[("CHANNELS_PER_INVOCATION", CHANNELS_PER_INVOCATION)],
@@ -20,7 +20,7 @@ pub const MATMUL: Kernel = Kernel {
     sources: &[include_str!("../../../shaders/deform_conv2d/matmul.wgsl"), GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[read("weight"), read("columns"), read("bias"), read_write("output")],
+    bindings: &[operand("weight"), read("columns"), operand("bias"), output("output")],
     workgroup_size: 64,
     params: MatmulParams::FIELDS,
     constants: &[

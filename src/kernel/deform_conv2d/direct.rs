@@ -1,6 +1,6 @@
 //! The direct kernel, for weight groups of few channels.
 
-use crate::kernel::{BILINEAR, GRID, Kernel, params, read, read_write};
+use crate::kernel::{BILINEAR, GRID, Kernel, operand, output, params};
 
 /// Computes outputs one by one, without a product.
 pub const DIRECT: Kernel = Kernel {
@@ -8,7 +8,14 @@ pub const DIRECT: Kernel = Kernel {
     sources: &[include_str!("../../../shaders/deform_conv2d/direct.wgsl"), BILINEAR, GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[read("input"), read("weight"), read("offset"), read("mask"), read("bias"), read_write("output")],
+    bindings: &[
+        operand("input"),
+        operand("weight"),
+        operand("offset"),
+        operand("mask"),
+        operand("bias"),
+        output("output"),
+    ],
     workgroup_size: 64,
     params: DirectParams::FIELDS,
     constants: &[("OUT_CHANNELS", DIRECT_OUT_CHANNELS)],

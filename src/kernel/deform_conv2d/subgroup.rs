@@ -1,6 +1,6 @@
 //! The fused kernels for CPU drivers with subgroups of 8, and the packing they need.
 
-use crate::kernel::{BILINEAR, Binding, GRID, Kernel, params, read, read_write, texture_read, texture_write, unroll};
+use crate::kernel::{BILINEAR, Binding, GRID, Kernel, operand, output, params, texture_read, texture_write, unroll};
 
 /// Packs the input into a texture, four channels a texel, surrounded by zeros.
 pub const PACK_INPUT: Kernel = Kernel {
@@ -8,7 +8,7 @@ pub const PACK_INPUT: Kernel = Kernel {
     sources: &[include_str!("../../../shaders/deform_conv2d/pack_input.wgsl"), GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[read("input"), texture_write("packed_input")],
+    bindings: &[operand("input"), texture_write("packed_input")],
     workgroup_size: 64,
     params: PackInputParams::FIELDS,
     constants: &[],
@@ -20,7 +20,7 @@ pub const PACK_WEIGHT: Kernel = Kernel {
     sources: &[include_str!("../../../shaders/deform_conv2d/pack_weight.wgsl"), GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[read("weight"), texture_write("packed_weight")],
+    bindings: &[operand("weight"), texture_write("packed_weight")],
     workgroup_size: 64,
     params: PackWeightParams::FIELDS,
     constants: &[],
@@ -43,10 +43,10 @@ pub const FUSED_SUBGROUP_32: Kernel = fused(
 const FUSED_BINDINGS: &[Binding] = &[
     texture_read("packed_input"),
     texture_read("packed_weight"),
-    read("offset"),
-    read("mask"),
-    read("bias"),
-    read_write("output"),
+    operand("offset"),
+    operand("mask"),
+    operand("bias"),
+    output("output"),
 ];
 
 const fn fused(name: &'static str, main: fn() -> String, constants: &'static [(&'static str, u32)]) -> Kernel {

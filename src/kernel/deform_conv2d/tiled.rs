@@ -1,6 +1,6 @@
 //! The fused kernels for GPUs: one text, a variant for each tile.
 
-use crate::kernel::{BILINEAR, Binding, GRID, Kernel, params, read, read_write, unroll};
+use crate::kernel::{BILINEAR, Binding, GRID, Kernel, operand, output, params, read, read_write, unroll};
 
 /// Packs the weight: one row a sampled value, its output channels side by side.
 pub const PACK_WEIGHT_ROWS: Kernel = Kernel {
@@ -8,7 +8,7 @@ pub const PACK_WEIGHT_ROWS: Kernel = Kernel {
     sources: &[include_str!("../../../shaders/deform_conv2d/pack_weight_rows.wgsl"), GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[read("weight"), read_write("packed_weight")],
+    bindings: &[operand("weight"), read_write("packed_weight")],
     workgroup_size: 64,
     params: PackWeightRowsParams::FIELDS,
     constants: &[],
@@ -20,7 +20,7 @@ pub const REDUCE: Kernel = Kernel {
     sources: &[include_str!("../../../shaders/deform_conv2d/reduce.wgsl"), GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[read("partial"), read("bias"), read_write("output")],
+    bindings: &[read("partial"), operand("bias"), output("output")],
     workgroup_size: 64,
     params: ReduceParams::FIELDS,
     constants: &[],
@@ -102,7 +102,7 @@ tile!(
 );
 
 const TILED_BINDINGS: &[Binding] =
-    &[read("input"), read("packed_weight"), read("offset"), read("mask"), read("bias"), read_write("output")];
+    &[operand("input"), read("packed_weight"), operand("offset"), operand("mask"), operand("bias"), output("output")];
 
 params! {
     /// The uniform of pack_weight_rows.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Options;
+use crate::kernel::Storage;
 use crate::{Error, Result};
 
 /// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`. The weight may come in
@@ -78,6 +79,7 @@ pub struct Geometry {
     pub dilation: [usize; 2],
     pub has_mask: bool,
     pub has_bias: bool,
+    pub storage: Storage,
 }
 
 impl fmt::Display for Geometry {
@@ -92,7 +94,12 @@ impl fmt::Display for Geometry {
             write!(f, " {name} {height},{width}")?;
         }
         let present = [(self.has_mask, " mask"), (self.has_bias, " bias")];
-        present.into_iter().filter(|(there, _)| *there).try_for_each(|(_, name)| f.write_str(name))
+        present.into_iter().filter(|(there, _)| *there).try_for_each(|(_, name)| f.write_str(name))?;
+        match self.storage {
+            Storage::F32 => Ok(()),
+            Storage::F16 => f.write_str(" f16"),
+            Storage::PackedF16 => f.write_str(" packed f16"),
+        }
     }
 }
 
@@ -181,7 +188,14 @@ impl Geometry {
             dilation: options.dilation,
             has_mask: shapes.mask.is_some(),
             has_bias: shapes.bias.is_some(),
+            storage: Storage::F32,
         })
+    }
+
+    /// The same sizes for operands stored otherwise; [`Geometry::new`] takes them for f32.
+    #[must_use]
+    pub fn stored(self, storage: Storage) -> Self {
+        Self { storage, ..self }
     }
 
     /// Kernel positions, `kernel_height · kernel_width`.

@@ -8,6 +8,7 @@
 //!
 //! The sum runs over the input channels of o's weight group. `sample` is bilinear interpolation of the image surrounded by
 //! zeros: 0 where `y ≤ −1`, `y ≥ in_height`, `x ≤ −1` or `x ≥ in_width`, and a corner outside the image counts 0.
+//! Operands are f32, or all of them f16: then positions and sums are f32 still, and only the output is rounded, once.
 //! A tap whose offset is NaN or infinite contributes 0 (torchvision's CPU code crashes there). The whole-number part of a
 //! position is exact; one f32 addition adds the offset.
 
@@ -25,6 +26,7 @@ pub use plan::{choice, plan};
 pub use tuning::Tuning;
 
 use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
+use crate::kernel::Storage;
 use crate::plan::Plan;
 use crate::{Dtype, Error, Gpu, Result, Tensor};
 
@@ -91,7 +93,7 @@ impl DeformConv2d {
     /// not wait; [`Tensor::download`] and [`Gpu::wait`] do.
     ///
     /// # Errors
-    /// As [`Geometry::new`] and [`plan`]; [`Error::Dtype`] for operands that are not f32; [`Error::OtherDevice`];
+    /// As [`Geometry::new`] and [`plan`]; [`Error::Dtype`] for operands that store another type than the input; [`Error::OtherDevice`];
     /// [`Error::BufferTooLarge`] for the output; [`Error::Device`].
     pub fn forward<'a, W>(&self, inputs: &Inputs<&'a Tensor, W>, options: Options) -> Result<Tensor>
     where
@@ -99,7 +101,7 @@ impl DeformConv2d {
     {
         let (inputs, packed) = resolve(inputs);
         let (geometry, prepared) = self.prepared(&inputs, options)?;
-        let output = Tensor::new(self.engine.gpu(), geometry.output_shape(), Dtype::F32)?;
+        let output = Tensor::new(self.engine.gpu(), geometry.output_shape(), inputs.input.dtype())?;
         self.engine.submit(&prepared, &Call { operands: operands(&inputs, &output), packed })?;
         Ok(output)
     }
@@ -126,7 +128,7 @@ impl DeformConv2d {
     {
         let (inputs, packed) = resolve(inputs);
         let (geometry, prepared) = self.prepared(&inputs, options)?;
-        check_output(output, &geometry)?;
+        check_output(output, &geometry, inputs.input.dtype())?;
         self.engine.record(&prepared, encoder, &Call { operands: operands(&inputs, output), packed }, workspace)
     }
 
@@ -138,27 +140,44 @@ impl DeformConv2d {
     /// As [`DeformConv2d::forward`].
     pub fn prepare_weight(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<PreparedWeight> {
         let weight = shapes.weight;
-        check_dtype("weight", weight)?;
-        let geometry = Geometry::new(&shapes.with_weight(weight.shape()), &options)?;
+        let geometry =
+            Geometry::new(&shapes.with_weight(weight.shape()), &options)?.stored(self.storage(weight.dtype()));
         let packed = self.engine.pack(&*self.prepared_for(geometry, options)?, ("weight", weight))?;
         Ok(PreparedWeight { weight: weight.clone(), packed: Arc::new(packed) })
     }
 
-    /// Plans a call of these shapes, compiles what it needs and uploads its uniforms, so that recording it does none of that.
-    /// The plan tells the workspace it needs. An operator keeps the 64 plans used last.
+    /// Plans a call of these shapes with f32 operands, compiles what it needs and uploads its uniforms, so that recording it does
+    /// none of that. The plan tells the workspace it needs. An operator keeps the 64 plans used last.
     ///
     /// # Errors
     /// As [`Geometry::new`] and [`plan`]; [`Error::Device`] where a kernel does not compile.
     pub fn prepare(&self, shapes: &Inputs<&[usize]>, options: Options) -> Result<Plan> {
-        let geometry = Geometry::new(shapes, &options)?;
+        self.prepare_dtype(shapes, Dtype::F32, options)
+    }
+
+    /// [`DeformConv2d::prepare`] for operands of `dtype`.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::prepare`].
+    pub fn prepare_dtype(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
+        let geometry = Geometry::new(shapes, &options)?.stored(self.storage(dtype));
         Ok(self.prepared_for(geometry, options)?.plan().clone())
     }
 
     fn prepared(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<(Geometry, Arc<Prepared>)> {
         let shapes = inputs.map(|tensor| tensor.shape());
-        let geometry = Geometry::new(&shapes, &options)?;
-        inputs.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor))?;
+        let dtype = inputs.input.dtype();
+        let geometry = Geometry::new(&shapes, &options)?.stored(self.storage(dtype));
+        inputs.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor, dtype))?;
         Ok((geometry, self.prepared_for(geometry, options)?))
+    }
+
+    fn storage(&self, dtype: Dtype) -> Storage {
+        match dtype {
+            Dtype::F32 => Storage::F32,
+            Dtype::F16 if self.engine.gpu().limits().f16 => Storage::F16,
+            Dtype::F16 => Storage::PackedF16,
+        }
     }
 
     fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
@@ -221,16 +240,16 @@ fn operands<'a>(inputs: &Inputs<&'a Tensor>, output: &'a Tensor) -> Vec<(&'stati
     inputs.named().map(|(operand, &tensor)| (operand, tensor)).chain([("output", output)]).collect()
 }
 
-fn check_dtype(operand: &'static str, tensor: &Tensor) -> Result<()> {
+fn check_dtype(operand: &'static str, tensor: &Tensor, expected: Dtype) -> Result<()> {
     match tensor.dtype() {
-        Dtype::F32 => Ok(()),
-        got => Err(Error::Dtype { operand, expected: Dtype::F32, got }),
+        got if got == expected => Ok(()),
+        got => Err(Error::Dtype { operand, expected, got }),
     }
 }
 
-fn check_output(output: &Tensor, geometry: &Geometry) -> Result<()> {
+fn check_output(output: &Tensor, geometry: &Geometry, dtype: Dtype) -> Result<()> {
     let operand = "output";
-    check_dtype(operand, output)?;
+    check_dtype(operand, output, dtype)?;
     let expected = geometry.output_shape();
     if output.shape().len() != expected.len() {
         return Err(Error::Rank { operand, expected: expected.len(), got: output.shape().len() });

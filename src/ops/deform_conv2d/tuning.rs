@@ -103,6 +103,7 @@ impl DeformConv2d {
         let gpu = self.engine.gpu().clone();
         let (plain, _) = super::resolve(inputs);
         let geometry = Geometry::new(&plain.map(|tensor| tensor.shape()), &options)?;
+        let geometry = geometry.stored(self.storage(plain.input.dtype()));
         let start = Instant::now();
         let mut best: Option<(Duration, Algorithm)> = None;
         let mut failure = None;

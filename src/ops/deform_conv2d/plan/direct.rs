@@ -14,7 +14,7 @@ pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
     if weight > limits.max_window_elements() {
         return Err(binding_too_large("the weight", weight, limits.max_window_elements()));
     }
-    let (weight, _) = limits.window("weight", 0, weight);
+    let (weight, _) = limits.operand_window(g.storage, "weight", 0, weight);
     let loop_steps = direct_loop_steps(g.taps() as u64, g.channels_per_group() as u64);
     if loop_steps > u64::from(MAX_LOOP_STEPS) {
         let reason = format!("one output takes {loop_steps} loop steps, over the {MAX_LOOP_STEPS} that are safe");
@@ -58,7 +58,17 @@ pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
         };
         let bound = [windows.input.0, weight, windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
         let workgroups = limits.fold(&DIRECT, blocks)?;
-        push(&mut steps, Step { kernel: &DIRECT, params: params.words(), windows: bound.to_vec(), workgroups })?;
+        push(
+            &mut steps,
+            Step {
+                kernel: &DIRECT,
+                operands: g.storage,
+                output: g.storage,
+                params: params.words(),
+                windows: bound.to_vec(),
+                workgroups,
+            },
+        )?;
     }
     Ok(Plan { steps, ..Plan::default() })
 }

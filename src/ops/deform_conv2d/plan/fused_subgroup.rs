@@ -7,11 +7,11 @@
 use std::ops::Range;
 
 use super::{Len, binding_too_large, push, split, unsuitable};
-use crate::kernel::Kernel;
 use crate::kernel::deform_conv2d::{
     FUSED_SUBGROUP_32, FUSED_SUBGROUP_64, FusedSubgroupParams, PACK_INPUT, PACK_WEIGHT, PIXELS_PER_INVOCATION,
     PackInputParams, PackWeightParams, SUBGROUP_SIZE, fused_subgroup_loop_steps,
 };
+use crate::kernel::{Kernel, Storage};
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
 use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, Window};
 use crate::{Error, Result};
@@ -87,13 +87,16 @@ impl<'a> FusedSubgroup<'a> {
 
         // Planes are limited by memory, by the texture's axis, by what one binding holds of the input, and by the loop.
         let texture = |planes: u64| input_texture(g, planes);
-        let needed = packed_weight.bytes() + texture(1).bytes();
+        // In f16 a chunk holds whole weight groups: the output cannot carry partial sums from one chunk to the next.
+        let uncut = g.storage != Storage::F32;
+        let least_planes = if uncut { segments_per_group * quads } else { 1 };
+        let needed = packed_weight.bytes() + texture(least_planes).bytes();
         if needed > options.workspace_limit {
             return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
         }
         let plane_bytes = texture(1).bytes() - texture(0).bytes();
         let planes = [
-            1 + (options.workspace_limit - needed) / plane_bytes,
+            least_planes + (options.workspace_limit - needed) / plane_bytes,
             (axis - 1) / plane_rows,
             (window / g.in_pixels() as u64 / QUAD).max(1),
         ];
@@ -114,6 +117,21 @@ impl<'a> FusedSubgroup<'a> {
             let walkable = (loop_steps - 1) / (fused_subgroup_loop_steps(1, taps, quads) - 1);
             let walkable = if walkable >= segments_per_group { u64::MAX } else { walkable };
             (planes / quads).min(walkable).min(g.in_channels as u64 / segment_channels)
+        };
+        let segments_per_chunk = if uncut {
+            let groups_per_chunk = segments_per_chunk / segments_per_group;
+            if quads_per_chunk < quads || groups_per_chunk == 0 {
+                return Err(unsuitable(
+                    Algorithm::FusedSubgroup,
+                    format!(
+                        "a weight group of {} channels is cut, which f16 outputs cannot be",
+                        g.channels_per_group()
+                    ),
+                ));
+            }
+            groups_per_chunk * segments_per_group
+        } else {
+            segments_per_chunk
         };
         Ok(Self {
             geometry,
@@ -150,7 +168,7 @@ impl<'a> FusedSubgroup<'a> {
     fn pack_weight(&self) -> Result<Step> {
         let g = self.geometry;
         let row_stride = (g.channels_per_group() * g.taps()) as u64;
-        let (weight, _) = self.limits.window("weight", 0, g.out_channels as u64 * row_stride);
+        let (weight, _) = self.limits.operand_window(g.storage, "weight", 0, g.out_channels as u64 * row_stride);
         let params = PackWeightParams {
             segment_channels: self.segment_channels as u32,
             quads: self.quads as u32,
@@ -175,7 +193,7 @@ impl<'a> FusedSubgroup<'a> {
             (chunk.segments.end - 1) * self.segment_channels + (chunk.quads.end * QUAD).min(self.segment_channels);
         let image_start = image * g.in_channels as u64 * in_pixels;
         let (input, input_base) =
-            self.limits.window("input", image_start + first * in_pixels, (end - first) * in_pixels);
+            self.limits.operand_window(g.storage, "input", image_start + first * in_pixels, (end - first) * in_pixels);
         let written = input_texture(self.geometry, chunk.segments.len() * chunk.quads.len());
         let params = PackInputParams {
             in_height: g.in_height as u32,
@@ -207,13 +225,14 @@ impl<'a> FusedSubgroup<'a> {
         // One image's part of an operand of `planes` output planes an image.
         let of_image = |operand, planes: u64| {
             let elements = planes * out_pixels;
-            self.limits.window(operand, image * elements, elements)
+            self.limits.operand_window(g.storage, operand, image * elements, elements)
         };
         let pairs = (g.offset_groups * g.taps()) as u64;
         let (offset, offset_base) = of_image("offset", 2 * pairs);
         // Something must be bound where an operand is absent; the kernel does not read it.
         let (mask, mask_base) = if g.has_mask { of_image("mask", pairs) } else { (offset, 0) };
-        let bias = if g.has_bias { self.limits.window("bias", 0, g.out_channels as u64).0 } else { offset };
+        let bias =
+            if g.has_bias { self.limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0 } else { offset };
         let (output, output_base) = of_image("output", g.out_channels as u64);
         let params = FusedSubgroupParams {
             in_height: g.in_height as u32,
@@ -252,7 +271,9 @@ impl<'a> FusedSubgroup<'a> {
     }
 
     fn step(&self, kernel: &'static Kernel, params: Vec<u32>, windows: Vec<Window>, workgroups: u64) -> Result<Step> {
-        Ok(Step { kernel, params, windows, workgroups: self.limits.fold(kernel, workgroups)? })
+        let storage = self.geometry.storage;
+        let workgroups = self.limits.fold(kernel, workgroups)?;
+        Ok(Step { kernel, operands: storage, output: storage, params, windows, workgroups })
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::images::ImageStrides;
 use super::{Len, binding_too_large, push, split, unsuitable};
+use crate::kernel::Storage;
 use crate::kernel::deform_conv2d::{
     FusedTiledParams, PACK_WEIGHT_ROWS, PADDED_CHANNELS, PackWeightRowsParams, REDUCE, ReduceParams,
 };
@@ -115,7 +116,12 @@ impl<'a> FusedTiled<'a> {
 
     fn pack_weight(&self) -> Result<Step> {
         let g = self.geometry;
-        let (weight, _) = self.limits.window("weight", 0, (g.out_channels * g.channels_per_group() * g.taps()) as u64);
+        let (weight, _) = self.limits.operand_window(
+            g.storage,
+            "weight",
+            0,
+            (g.out_channels * g.channels_per_group() * g.taps()) as u64,
+        );
         let quads = self.packed_weight.bytes() / F32_BYTES / 4;
         let params = PackWeightRowsParams {
             rows: g.out_channels_per_group() as u32,
@@ -128,6 +134,8 @@ impl<'a> FusedTiled<'a> {
         };
         Ok(Step {
             kernel: &PACK_WEIGHT_ROWS,
+            operands: g.storage,
+            output: g.storage,
             params: params.words(),
             windows: vec![weight, self.packed_weight.window()],
             workgroups: self.limits.fold(&PACK_WEIGHT_ROWS, quads.div_ceil(PACK_WEIGHT_ROWS.workgroup_size.into()))?,
@@ -185,6 +193,9 @@ impl<'a> FusedTiled<'a> {
         let packed_weight = self.packed_weight.window();
         Ok(Step {
             kernel: shape.kernel,
+            operands: g.storage,
+            // Partial sums keep all their bits.
+            output: if self.splits > 1 { Storage::F32 } else { g.storage },
             params: params.words(),
             windows: vec![windows.input.0, packed_weight, windows.offset.0, windows.mask.0, windows.bias, output],
             workgroups: self.limits.fold(shape.kernel, column_tiles * row_tiles * g.groups as u64 * self.splits)?,
@@ -207,6 +218,8 @@ impl<'a> FusedTiled<'a> {
         };
         Ok(Step {
             kernel: &REDUCE,
+            operands: g.storage,
+            output: g.storage,
             params: params.words(),
             windows: vec![partial, windows.bias, windows.output.0],
             workgroups: self.limits.fold(&REDUCE, outputs.div_ceil(REDUCE.workgroup_size.into()))?,

@@ -46,14 +46,19 @@ impl ImageStrides {
     }
 
     pub(super) fn windows(&self, g: &Geometry, limits: &DeviceLimits, images: &Range<u64>) -> ImageWindows {
-        let of = |operand, stride| limits.window(operand, images.start * stride, images.len() * stride);
+        let of =
+            |operand, stride| limits.operand_window(g.storage, operand, images.start * stride, images.len() * stride);
         let offset = of("offset", self.offset);
         ImageWindows {
             input: of("input", self.input),
             offset,
             // Something must be bound where an operand is absent; the kernel does not read it.
             mask: if g.has_mask { of("mask", self.mask) } else { (offset.0, 0) },
-            bias: if g.has_bias { limits.window("bias", 0, g.out_channels as u64).0 } else { offset.0 },
+            bias: if g.has_bias {
+                limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0
+            } else {
+                offset.0
+            },
             output: of("output", self.output),
         }
     }

@@ -11,9 +11,10 @@ mod steps;
 
 use std::ops::Range;
 
-use super::{Len, binding_too_large, split};
+use super::{Len, binding_too_large, split, unsuitable};
+use crate::kernel::Storage;
 use crate::kernel::deform_conv2d::TILE_N;
-use crate::ops::deform_conv2d::{Geometry, Options};
+use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_STEPS, Plan};
 use crate::{Error, Result};
 
@@ -52,7 +53,14 @@ impl<'a> Columns<'a> {
         let tile = u64::from(TILE_N);
 
         // The least that a chunk can be: the columns of one channel and one tile of pixels, `taps` rows.
-        let smallest = taps * pixels.min(tile);
+        // In f16, of a whole weight group: the output cannot carry partial sums from one chunk to the next.
+        let uncut = geometry.storage != Storage::F32;
+        let least_channels = if uncut { group_channels } else { 1 };
+        let smallest = least_channels * taps * pixels.min(tile);
+        if uncut && group_channels * taps > steps::max_matmul_depth() {
+            let reason = format!("{} terms of one sum, which f16 outputs cannot be cut into", group_channels * taps);
+            return Err(unsuitable(Algorithm::Columns, reason));
+        }
         if smallest > window {
             return Err(binding_too_large("the columns of one channel and one tile", smallest, window));
         }
@@ -63,14 +71,14 @@ impl<'a> Columns<'a> {
 
         // Channels first, as many as leave room for a good number of pixels; then pixels, as many as there is room for, which is
         // one tile at least, since `capacity ≥ smallest`.
-        let good_pixels = pixels.min(GOOD_CHUNK_PIXELS);
+        let good_pixels = pixels.min(if uncut { tile } else { GOOD_CHUNK_PIXELS });
         let channels_at_good_pixels = capacity / (taps * good_pixels);
         let channels_per_chunk = if channels_at_good_pixels >= channels {
             channels
         } else if channels_at_good_pixels >= group_channels {
             channels_at_good_pixels / group_channels * group_channels
         } else {
-            channels_at_good_pixels.max(1)
+            channels_at_good_pixels.max(least_channels)
         };
         let room = capacity / (channels_per_chunk * taps);
         // A window over a tap's offset spans the plane of y and the chunk's pixels of x.

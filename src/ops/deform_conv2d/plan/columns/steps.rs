@@ -41,20 +41,23 @@ impl Columns<'_> {
         let pixels = chunk.pixels.len();
 
         let input_image_stride = g.in_channels as u64 * in_pixels;
-        let (input, input_base) = self.limits.window(
+        let (input, input_base) = self.limits.operand_window(
+            g.storage,
             "input",
             image * input_image_stride + channels.start * in_pixels,
             more_images * input_image_stride + channels.len() * in_pixels,
         );
         let mask_image_stride = g.offset_groups as u64 * taps * out_pixels;
         let offset_image_stride = 2 * mask_image_stride;
-        let (offset, offset_base) = self.limits.window(
+        let (offset, offset_base) = self.limits.operand_window(
+            g.storage,
             "offset",
             image * offset_image_stride + 2 * pairs.start * out_pixels + chunk.pixels.start,
             more_images * offset_image_stride + (2 * pairs.len() - 1) * out_pixels + pixels,
         );
         let (mask, mask_base) = if g.has_mask {
-            self.limits.window(
+            self.limits.operand_window(
+                g.storage,
                 "mask",
                 image * mask_image_stride + pairs.start * out_pixels + chunk.pixels.start,
                 more_images * mask_image_stride + (pairs.len() - 1) * out_pixels + pixels,
@@ -101,6 +104,8 @@ impl Columns<'_> {
         };
         Ok(Step {
             kernel: &IM2COL,
+            operands: g.storage,
+            output: g.storage,
             params: params.words(),
             windows: vec![input, offset, mask, columns],
             workgroups: self.limits.fold(&IM2COL, pixel_blocks * pairs.len() * channel_blocks)?,
@@ -161,7 +166,8 @@ impl Columns<'_> {
         let first_row = groups.start * group_rows + rows.start;
         let row_span = (groups.len() - 1) * group_rows + rows.len();
 
-        let (weight, weight_base) = self.limits.window(
+        let (weight, weight_base) = self.limits.operand_window(
+            g.storage,
             "weight",
             first_row * weight_row_stride + depth.start,
             (row_span - 1) * weight_row_stride + depth.len(),
@@ -172,13 +178,14 @@ impl Columns<'_> {
             ((groups.len() - 1) * columns_rows_per_group + depth.len()) * width,
         );
         let output_image_stride = g.out_channels as u64 * out_pixels;
-        let (output, output_base) = self.limits.window(
+        let (output, output_base) = self.limits.operand_window(
+            g.storage,
             "output",
             chunk.images.start * output_image_stride + first_row * out_pixels + chunk.pixels.start,
             (chunk.images.len() - 1) * output_image_stride + (row_span - 1) * out_pixels + chunk.pixels.len(),
         );
         let (bias, bias_base) = if g.has_bias {
-            self.limits.window("bias", first_row, row_span)
+            self.limits.operand_window(g.storage, "bias", first_row, row_span)
         } else {
             // Something must be bound; the kernel does not read it.
             (weight, 0)
@@ -213,6 +220,8 @@ impl Columns<'_> {
         };
         Ok(Step {
             kernel: &MATMUL,
+            operands: g.storage,
+            output: g.storage,
             params: params.words(),
             windows: vec![weight, columns, bias, output],
             workgroups: self.limits.fold(&MATMUL, tiles)?,
@@ -221,7 +230,7 @@ impl Columns<'_> {
 }
 
 /// Column rows that one matmul step may sum over.
-fn max_matmul_depth() -> u64 {
+pub(super) fn max_matmul_depth() -> u64 {
     let steps_per_tile = matmul_loop_steps(2 * TILE_K) - matmul_loop_steps(TILE_K);
     u64::from((MAX_LOOP_STEPS - 1) / steps_per_tile * TILE_K)
 }

@@ -1,0 +1,82 @@
+//! How operands are stored, and the few lines of WGSL that read and write them: kernels compute in f32 and call
+//! `read_input(at)` or `write_output(at, value)`, whatever the buffer holds.
+
+use std::fmt::Write as _;
+
+use super::{Access, Binding};
+
+/// How the elements of a call's operands lie in their buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Storage {
+    /// As f32.
+    #[default]
+    F32,
+    /// As f16, on devices with WebGPU's `shader-f16`.
+    F16,
+    /// As f16, two to a u32 word, on any device.
+    PackedF16,
+}
+
+impl Storage {
+    /// Bytes of an element.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::PackedF16 => 2,
+        }
+    }
+
+    /// The element type of the WGSL array.
+    const fn element(self, written: bool) -> &'static str {
+        match (self, written) {
+            (Self::F32, _) => "f32",
+            (Self::F16, _) => "f16",
+            (Self::PackedF16, false) => "u32",
+            (Self::PackedF16, true) => "atomic<u32>",
+        }
+    }
+}
+
+/// `text` with its operands stored as said, and with the functions that access them.
+pub(super) fn with_storage(mut text: String, bindings: &[Binding], operands: Storage, output: Storage) -> String {
+    let mut used = false;
+    for binding in bindings.iter().filter(|binding| binding.operand) {
+        let written = binding.access == Access::ReadWrite;
+        let storage = if written { output } else { operands };
+        let name = binding.name;
+        let element = storage.element(written);
+        text = text.replace(&format!("> {name}: array<f32>;"), &format!("> {name}: array<{element}>;"));
+        // Writing into a String cannot fail.
+        let _ = write_access(&mut text, name, storage, written);
+        used |= storage == Storage::F16;
+    }
+    if used { format!("enable f16;\n{text}") } else { text }
+}
+
+fn write_access(text: &mut String, name: &str, storage: Storage, written: bool) -> std::fmt::Result {
+    let word = if written { format!("atomicLoad(&{name}[at / 2u])") } else { format!("{name}[at / 2u]") };
+    let read = match storage {
+        Storage::F32 => format!("return {name}[at];"),
+        Storage::F16 => format!("return f32({name}[at]);"),
+        Storage::PackedF16 => {
+            format!("let pair = unpack2x16float({word});\n    return select(pair.x, pair.y, at % 2u == 1u);")
+        }
+    };
+    writeln!(text, "\nfn read_{name}(at: u32) -> f32 {{\n    {read}\n}}")?;
+    if written {
+        let write = match storage {
+            Storage::F32 => format!("{name}[at] = value;"),
+            Storage::F16 => format!("{name}[at] = f16(value);"),
+            // The other half of the word is another invocation's. Each changes the bits of its own half alone, so the order in
+            // which the two do it makes no difference.
+            Storage::PackedF16 => format!(
+                "let shift = at % 2u * 16u;
+    atomicAnd(&{name}[at / 2u], 0xffff0000u >> shift);
+    atomicOr(&{name}[at / 2u], pack2x16float(vec2<f32>(value, 0.0)) << shift);"
+            ),
+        };
+        writeln!(text, "\nfn write_{name}(at: u32, value: f32) {{\n    {write}\n}}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Operands in f16: read exactly, computed in f32, rounded once. On a device with f16 shaders, and on one without.
+
+use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, Tile};
+use half::f16;
+
+use crate::device::{algorithms, default_limits_gpu, gpu, operator, say};
+use crate::support::case::{Case, PLAIN, Sizes, padded};
+use crate::support::compare::bound;
+
+/// The case with every operand rounded to f16, which the reference then takes as it is.
+fn rounded(mut case: Case) -> Case {
+    let round = |values: &mut Vec<f32>| values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
+    let operands = &mut case.operands;
+    [&mut operands.input, &mut operands.offset, &mut operands.weight].into_iter().for_each(round);
+    operands.mask.iter_mut().chain(operands.bias.iter_mut()).for_each(round);
+    case
+}
+
+fn upload_halves(gpu: &Gpu, case: &Case) -> Inputs<Tensor> {
+    let (shapes, values) = (case.shape_slices(), case.slices());
+    let upload = |shape: &[usize], values: &[f32]| {
+        let halves: Vec<_> = values.iter().map(|&value| f16::from_f32(value)).collect();
+        Tensor::upload(gpu, shape, &halves).unwrap()
+    };
+    Inputs {
+        input: upload(shapes.input, values.input),
+        offset: upload(shapes.offset, values.offset),
+        weight: upload(shapes.weight, values.weight),
+        mask: shapes.mask.zip(values.mask).map(|(shape, values)| upload(shape, values)),
+        bias: shapes.bias.zip(values.bias).map(|(shape, values)| upload(shape, values)),
+    }
+}
+
+/// The f32 sum's error, then one rounding: half a unit in the last place of an f16, 2⁻¹¹ of its value, or 2⁻²⁵ where it is
+/// subnormal. Returns the worst ratio to that bound.
+fn check(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> f64 {
+    let inputs = upload_halves(gpu, case);
+    let output = operator.forward(&inputs.map(|tensor| tensor), case.options).unwrap();
+    assert_eq!(output.dtype(), Dtype::F16);
+    let (want, magnitude) = case.expected();
+    let mut worst = 0.0;
+    for (n, got) in output.download::<f16>().unwrap().into_iter().enumerate() {
+        let sum = bound(magnitude[n], case.terms());
+        let bound = sum + 2f64.powi(-11) * (want[n].abs() + sum) + 2f64.powi(-25);
+        let error = (got.to_f64() - want[n]).abs();
+        assert!(
+            error <= bound,
+            "{} {:?} element {n}: {got}, expected {} ± {bound:e}",
+            case.name,
+            case.options,
+            want[n]
+        );
+        worst = f64::max(worst, error / bound);
+    }
+    worst
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name, sizes, options| rounded(Case::new(name, sizes, options));
+    let wide = Sizes { in_channels: 33, out_channels: 70, input: [9, 15], ..PLAIN };
+    let grouped = Sizes { batch: 2, in_channels: 12, out_channels: 12, groups: 2, offset_groups: 3, ..PLAIN };
+    let odd = Sizes { batch: 3, in_channels: 3, out_channels: 5, input: [5, 5], mask: false, bias: false, ..PLAIN };
+    vec![
+        case("wide", wide, padded()),
+        case("groups", grouped, Options { stride: [2, 1], dilation: [1, 2], ..padded() }),
+        // Images of an odd number of elements: the second begins in the middle of a word.
+        case("odd", odd, padded()),
+        case("depth-wise", Sizes { in_channels: 6, out_channels: 6, groups: 6, ..PLAIN }, padded()),
+    ]
+}
+
+#[test]
+fn every_algorithm_meets_the_reference_with_one_rounding_more() {
+    let bare = DeformConv2d::new(default_limits_gpu());
+    assert!(!default_limits_gpu().limits().f16);
+    let mut worst = 0.0;
+    for (case, algorithm) in
+        cases().into_iter().flat_map(|case| algorithms().into_iter().map(move |a| (case.clone(), a)))
+    {
+        let case = Case { options: Options { algorithm, ..case.options }, ..case };
+        worst = f64::max(worst, check(gpu(), operator(), &case));
+        // A device without features has no subgroups either.
+        if algorithm != Algorithm::FusedSubgroup {
+            worst = f64::max(worst, check(default_limits_gpu(), &bare, &case));
+        }
+    }
+    say(&format!("f16, natively ({}) and packed: worst error {worst:.3} of its bound", gpu().limits().f16));
+}
+
+#[test]
+fn what_is_not_a_number_or_infinite_stays_so() {
+    let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], mask: false, bias: false, ..PLAIN };
+    let mut case = rounded(Case::new("special", sizes, Options::default())).with_offsets(|_, _| 0.0);
+    case.operands.weight = vec![1.0];
+    case.operands.input.fill(2.0);
+    // The last pixel: no other's corner reaches it but those above and to the left.
+    case.operands.input[41] = f32::INFINITY;
+    for (gpu, operator) in
+        [(gpu(), operator().clone()), (default_limits_gpu(), DeformConv2d::new(default_limits_gpu()))]
+    {
+        for algorithm in [Algorithm::Columns, Algorithm::FusedTiled { tile: Tile::M32N32, splits: 1 }] {
+            let inputs = upload_halves(gpu, &case);
+            let options = Options { algorithm, ..case.options };
+            let output = operator.forward(&inputs.map(|tensor| tensor), options).unwrap().download::<f16>().unwrap();
+            assert_eq!(output[0], f16::from_f32(2.0));
+            assert_eq!(output[41], f16::INFINITY, "{algorithm}");
+        }
+    }
+}
+
+#[test]
+fn sums_are_not_cut_where_the_output_would_round_them() {
+    let sizes = Sizes { in_channels: 24, out_channels: 20, input: [20, 19], ..PLAIN };
+    let case = rounded(Case::new("least workspace", sizes, padded()));
+    for algorithm in algorithms() {
+        let plan = |workspace_limit| {
+            let options = Options { algorithm, workspace_limit, ..case.options };
+            operator().prepare_dtype(&case.shape_slices(), Dtype::F16, options)
+        };
+        let least = match plan(0) {
+            Ok(plan) => plan.memory_bytes(),
+            Err(Error::WorkspaceTooSmall { needed, .. }) => needed,
+            Err(error) => panic!("{error}"),
+        };
+        for step in &plan(least).unwrap().steps {
+            let accumulate = step.kernel.params.iter().position(|&param| param == "accumulate");
+            assert!(accumulate.is_none_or(|at| step.params[at] == 0), "{step}");
+        }
+        let options = Options { algorithm, workspace_limit: least, ..case.options };
+        check(gpu(), operator(), &Case { options, ..case.clone() });
+    }
+}
