@@ -297,6 +297,12 @@ fn time_makes_one_call_however_little_time_it_has() {
 }
 
 #[test]
+fn bench_lists_its_layers() {
+    let names = deform(&["bench", "--list"], 0).stdout;
+    assert_eq!((names.lines().count(), names.lines().last()), (17, Some("cyclefc")));
+}
+
+#[test]
 fn bench_measures_a_layer_and_writes_json() {
     let folder = folder();
     let path = folder.path().join("bench.json");
@@ -308,6 +314,8 @@ fn bench_measures_a_layer_and_writes_json() {
     let document = std::fs::read_to_string(&path).expect("the file was written");
     let document: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
     assert_eq!(document["layers"][0]["layer"], "cyclefc");
+    assert_eq!(document["layers"][0]["shapes"]["offset"], serde_json::json!([1, 128, 56, 56]));
+    assert!(document["layers"][0]["algorithm"].as_str().is_some_and(|name| !name.is_empty()));
     assert!(document["layers"][0]["error_of_bound"].as_f64().is_some_and(|ratio| ratio <= 1.0));
 }
 

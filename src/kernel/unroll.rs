@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::deform_conv2d::{PIXELS_PER_INVOCATION, SUBGROUP_SIZE};
 
-/// `main` for `OUT_CHANNELS` output channels: a loop over the taps of all segments, and over the quads of each. In the text `p` numbers an invocation's pixels, `b` blocks of 8 output channels, `r`
-/// rotations of the 8 weights; `a_p_b_r` is the accumulator of pixel p and output channel 8·b + (lane + r) mod 8.
+/// `main` for `OUT_CHANNELS` output channels: a loop over the taps of all segments, and over the quads of each. In the text `p`
+/// numbers an invocation's pixels, `b` blocks of 8 output channels, `r` rotations of the 8 weights; `a_p_b_r` is the accumulator of
+/// pixel p and output channel 8·b + (lane + r) mod 8.
 pub(super) fn fused_subgroup<const OUT_CHANNELS: u32>() -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.

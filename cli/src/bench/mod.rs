@@ -50,6 +50,12 @@ pub(crate) struct Bench {
     /// The algorithm: auto, columns, direct, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
+    /// Pack each layer's weight once, before the timed calls, as a program does that keeps its weights
+    #[arg(long)]
+    prepared_weight: bool,
+    /// Print the layers' names, and measure nothing
+    #[arg(long)]
+    list: bool,
     /// Go by what `deform tune` left in this file
     #[arg(long, value_name = "FILE")]
     tuning: Option<PathBuf>,
@@ -60,6 +66,7 @@ pub(crate) struct Bench {
 
 /// What one layer's calls took and how right they were.
 struct Measured {
+    algorithm: String,
     timing: Timing,
     flops_per_second: f64,
     bytes_per_second: f64,
@@ -68,6 +75,10 @@ struct Measured {
 
 impl Bench {
     pub(crate) fn run(&self) -> Result<()> {
+        if self.list {
+            LAYERS.iter().for_each(|layer| println!("{}", layer.name));
+            return Ok(());
+        }
         let gpu = Gpu::new()?;
         let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
         println!("adapter  {}", info::describe(gpu.info()));
@@ -124,8 +135,16 @@ impl Bench {
         let geometry = Geometry::new(&operands.map(|operand| operand.shape.as_slice()), &options)?;
         let inputs = case::upload(gpu, &operands)?;
         let inputs = inputs.map(|tensor| tensor);
-        let (timing, output) =
-            Timing::measure(gpu, self.runs as usize, self.max_seconds, || op.forward(&inputs, options))?;
+        let shapes = inputs.map(|tensor| tensor.shape());
+        let algorithm = op.prepare(&shapes, options)?.algorithm;
+        let prepared = op.prepare_weight(&shapes.with_weight(inputs.weight), options)?;
+        let (timing, output) = Timing::measure(gpu, self.runs as usize, self.max_seconds, || {
+            if self.prepared_weight {
+                op.forward(&inputs.with_weight(&prepared), options)
+            } else {
+                op.forward(&inputs, options)
+            }
+        })?;
 
         let output = output.download::<f32>()?;
         let values = operands.map(|operand| operand.values.as_slice());
@@ -141,6 +160,7 @@ impl Bench {
         let mut rng = StdRng::seed_from_u64(0x5a);
         let samples = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
         Ok(Measured {
+            algorithm,
             flops_per_second: geometry.flops() / seconds,
             bytes_per_second: (4 * elements) as f64 / seconds,
             comparison: accuracy::compare_samples(&geometry, &values, &output, samples)?,
@@ -154,11 +174,21 @@ type Row<'a> = (&'a Layer, Result<Measured>);
 fn table(rows: &[Row<'_>], roofline: &Roofline) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header(["layer", "median ms (min–max)", "GFLOP/s", "of FLOP", "of copy", "max error", "of bound"]);
+    table.set_header([
+        "layer",
+        "algorithm",
+        "median ms (min–max)",
+        "GFLOP/s",
+        "of FLOP",
+        "of copy",
+        "max error",
+        "of bound",
+    ]);
     for (layer, result) in rows {
         match result {
             Ok(measured) => table.add_row([
                 layer.name.to_owned(),
+                measured.algorithm.clone(),
                 format!("{:.2} ({:.2}–{:.2})", measured.timing.median(), measured.timing.min(), measured.timing.max()),
                 format!("{:.1}", measured.flops_per_second / 1e9),
                 percent(measured.flops_per_second / roofline.multiply_add_flops),
@@ -183,9 +213,21 @@ fn percent(fraction: f64) -> String {
 }
 
 fn json_row(layer: &Layer, result: &Result<Measured>) -> Value {
+    let (shapes, options) = (layer.shapes(), layer.options());
     match result {
         Ok(measured) => json!({
             "layer": layer.name,
+            "algorithm": measured.algorithm,
+            "shapes": {
+                "input": shapes.input,
+                "offset": shapes.offset,
+                "weight": shapes.weight,
+                "mask": shapes.mask,
+                "bias": shapes.bias,
+            },
+            "stride": options.stride,
+            "padding": options.padding,
+            "dilation": options.dilation,
             "median_ms": measured.timing.median(),
             "min_ms": measured.timing.min(),
             "max_ms": measured.timing.max(),
@@ -223,7 +265,8 @@ mod tests {
     fn measured(got: f64) -> Result<Measured> {
         let mut comparison = Comparison::default();
         comparison.add(0, got, 1.0, 1e-6);
-        Ok(Measured { timing: Timing::default(), flops_per_second: 1.0, bytes_per_second: 1.0, comparison })
+        let algorithm = String::new();
+        Ok(Measured { algorithm, timing: Timing::default(), flops_per_second: 1.0, bytes_per_second: 1.0, comparison })
     }
 
     #[test]
