@@ -135,7 +135,9 @@ impl DeviceLimits {
     /// Indices inside a window are u32 on the device, and stay below 2³¹.
     #[must_use]
     pub fn max_window_elements(&self) -> u64 {
-        (self.max_binding_bytes.saturating_sub(self.binding_alignment) / F32_BYTES).min((1 << 31) - 1)
+        let fitting = self.max_binding_bytes.saturating_sub(self.binding_alignment) / F32_BYTES;
+        // Less what aligning the start may add.
+        fitting.min((1 << 31) - 1 - self.binding_alignment)
     }
 
     /// The window over `count` f32 elements of `operand` from element `first`, and where that element lies in it.

@@ -10,7 +10,7 @@
 // Runs    A workgroup of ROW_LANES·COLUMN_LANES invocations owns a tile of TILE_M output channels × TILE_N columns (output
 //         pixels, images one behind the other) of one weight group; an invocation owns VECTORS_M·4 × VECTORS_N·4 of it, in
 //         registers. Grid: column tiles fastest, then row tiles, then weight groups, then splits, folded.
-// Order   Three barriers a tap and two a channel block: each of the workgroup's arrays is written, then read, then written again.
+// Order   One barrier a tap and two a channel block: each of the workgroup's arrays is written, then read, then written again.
 //         Each sum runs in one order, and so does reduce: the result is the same from run to run.
 //
 // Why this shape. It is matmul.wgsl's product, whose columns are sampled when they are needed.
@@ -21,7 +21,7 @@
 //   3. The product reads workgroup memory as vec4s: (VECTORS_M + VECTORS_N) reads for 16·VECTORS_M·VECTORS_N multiply-adds. An
 //      invocation's vec4s lie ROW_LANES or COLUMN_LANES apart, so that neighbours read neighbours.
 // `main` is written by src/kernel/unroll.rs: sums that are indexed at run time would not stay in registers.
-// Tile constants stand in the catalogue, a variant each; the largest takes 12 KiB of workgroup memory and 256 invocations.
+// Tile constants stand in the catalogue, a variant each; none takes more than 14 KiB of workgroup memory or 256 invocations.
 
 struct FusedTiledParams {
     in_height: u32,

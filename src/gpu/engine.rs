@@ -72,14 +72,15 @@ impl<K: PartialEq + Clone> Engine<K> {
         let mut kept = lock(&self.prepared);
         let prepared = match kept.iter().position(|(k, _)| k == key).and_then(|at| kept.remove(at)) {
             Some((_, prepared)) => prepared,
-            None => {
-                let prepared = Prepared::new(&self.gpu, plan()?)?;
-                lock(&self.scratch).provide(&self.gpu, &prepared.plan.scratch)?;
-                Arc::new(prepared)
-            }
+            None => Arc::new(Prepared::new(&self.gpu, plan()?)?),
         };
         kept.push_front((key.clone(), Arc::clone(&prepared)));
-        kept.truncate(PREPARED_PLANS_KEPT);
+        let mut scratch = lock(&self.scratch);
+        scratch.provide(&self.gpu, &prepared.plan.scratch)?;
+        if kept.len() > PREPARED_PLANS_KEPT {
+            kept.truncate(PREPARED_PLANS_KEPT);
+            scratch.retain(kept.iter().flat_map(|(_, prepared)| &prepared.plan.scratch));
+        }
         Ok(prepared)
     }
 
@@ -112,7 +113,9 @@ impl<K: PartialEq + Clone> Engine<K> {
         if workspace.bytes() < needed {
             return Err(Error::WorkspaceTooSmall { needed, got: workspace.bytes() });
         }
-        let pool = lock(&self.scratch);
+        let mut pool = lock(&self.scratch);
+        // There since it was prepared, unless 64 other plans were meanwhile.
+        pool.provide(&self.gpu, &plan.scratch)?;
         let scratch = plan.scratch.iter().filter_map(|scratch| {
             let packed = packed.and_then(|packed| packed.scratch.get(scratch));
             Some((scratch.name, packed.or_else(|| pool.get(scratch))?))

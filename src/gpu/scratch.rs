@@ -71,6 +71,14 @@ impl Pool {
         Ok(())
     }
 
+    /// Lets go of what would serve none of `needed`.
+    pub(super) fn retain<'a>(&mut self, needed: impl Iterator<Item = &'a plan::Scratch> + Clone) {
+        let wanted = |kept: &plan::Scratch| {
+            needed.clone().any(|needed| kept.name == needed.name && serves(kept.size, needed.size))
+        };
+        self.0.retain(|(kept, _)| wanted(kept));
+    }
+
     pub(super) fn get(&self, needed: &plan::Scratch) -> Option<&Resource> {
         let mut found = self.0.iter().filter(|(kept, _)| kept.name == needed.name && serves(kept.size, needed.size));
         found.next().map(|(_, resource)| resource)

@@ -13,7 +13,7 @@ pub enum Storage {
     F32,
     /// As f16, on devices with WebGPU's `shader-f16`.
     F16,
-    /// As f16, two to a u32 word, on any device.
+    /// As f16, two to a u32 word, on any device that WebGPU runs on.
     PackedF16,
 }
 
@@ -73,7 +73,7 @@ fn write_access(text: &mut String, name: &str, storage: Storage, written: bool) 
             Storage::PackedF16 => format!(
                 "let shift = at % 2u * 16u;
     atomicAnd(&{name}[at / 2u], 0xffff0000u >> shift);
-    atomicOr(&{name}[at / 2u], pack2x16float(vec2<f32>(value, 0.0)) << shift);"
+    atomicOr(&{name}[at / 2u], (pack2x16float(vec2<f32>(value, 0.0)) & 0xffffu) << shift);"
             ),
         };
         writeln!(text, "\nfn write_{name}(at: u32, value: f32) {{\n    {write}\n}}")?;

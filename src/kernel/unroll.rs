@@ -32,9 +32,8 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {{
     let number = workgroup_number(workgroup, grid);
-    if number >= params.blocks {{
-        return;
-    }}
+    // Not a return: all that follows would be inside a branch, which takes a driver twice the time to compile.
+    let busy = number < params.blocks;
     let pixel = number % params.pixel_blocks * PIXELS_PER_INVOCATION * SUBGROUP_SIZE + lane;
     let row = number / params.pixel_blocks % params.row_blocks * OUT_CHANNELS;
     let group = params.group_start + number / params.pixel_blocks / params.row_blocks;
@@ -63,7 +62,7 @@ fn main(
     var i = 0u;
     var j = 0u;
     let quads = params.quad_end - params.quad_start;
-    let taps = (segment_end - segment_start) * params.taps;
+    let taps = select(0u, (segment_end - segment_start) * params.taps, busy);
     for (var n = 0u; n < taps; n++) {
         let plane = (segment / params.segments_per_offset_group * params.taps + tap) * params.out_pixels;
         let step = vec2<i32>(vec2<u32>(j * params.dil_w, i * params.dil_h));
@@ -114,17 +113,23 @@ fn main(
     let first = segment_start == group_segment && params.quad_start == 0u;
 ",
     );
-    for p in 0..pixels {
-        writeln!(text, "    if pixel + {}u < params.out_pixels {{", p * lanes)?;
-        for (b, r) in (0..blocks).flat_map(|b| (0..lanes).map(move |r| (b, r))) {
-            let from = if r == 0 { "lane".to_owned() } else { format!("from_{r}") };
-            let row = format!("row + {}u + {from}", b * lanes);
-            let channel = format!("group * params.rows + {row}");
-            writeln!(text, "        if {row} < params.rows {{ store({channel}, pixel_{p}, first, a_{p}_{b}_{r}); }}")?;
-        }
-        text.push_str("    }\n");
+    // One copy of the code that stores, since a driver takes longer to compile 256 of them than all the rest.
+    text.push_str("    var sums = array<f32, PIXELS_PER_INVOCATION * OUT_CHANNELS>(");
+    for (p, b) in accumulators() {
+        (0..lanes).try_for_each(|r| write!(text, "a_{p}_{b}_{r}, "))?;
     }
-    text.push_str("}\n");
+    text.push_str(
+        ");
+    for (var n = 0u; n < PIXELS_PER_INVOCATION * OUT_CHANNELS; n++) {
+        let p = pixel + n / OUT_CHANNELS * SUBGROUP_SIZE;
+        let o = row + n % OUT_CHANNELS / SUBGROUP_SIZE * SUBGROUP_SIZE + (lane + n) % SUBGROUP_SIZE;
+        if busy && p < params.out_pixels && o < params.rows {
+            store(group * params.rows + o, p, first, sums[n]);
+        }
+    }
+}
+",
+    );
     Ok(())
 }
 

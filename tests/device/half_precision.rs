@@ -130,3 +130,19 @@ fn sums_are_not_cut_where_the_output_would_round_them() {
         check(gpu(), operator(), &Case { options, ..case.clone() });
     }
 }
+
+#[test]
+fn the_error_says_what_would_help() {
+    // Columns of 27,648 terms cannot be had in f16, but a larger workspace has the tiles: that is the error to show.
+    let sizes = Sizes { in_channels: 3072, out_channels: 640, input: [32, 32], ..PLAIN };
+    let case = Case::new("long sums", Sizes { in_channels: 4, ..sizes }, padded());
+    let mut shapes = case.shapes.clone();
+    shapes.input[1] = 3072;
+    shapes.weight[1] = 3072;
+    let shapes = shapes.map(Vec::as_slice);
+    let operator = DeformConv2d::new(default_limits_gpu());
+    let prepare =
+        |workspace_limit| operator.prepare_dtype(&shapes, Dtype::F16, Options { workspace_limit, ..padded() });
+    let Err(Error::WorkspaceTooSmall { needed, .. }) = prepare(64 << 20) else { panic!("64 MiB are too few") };
+    assert!(prepare(needed).is_ok());
+}

@@ -252,3 +252,24 @@ fn a_callers_pipeline_cache_is_accepted() {
     let case = Case::new("cached", PLAIN, Options { algorithm: Algorithm::Columns, ..padded() });
     assert!(run_on(&gpu, &DeformConv2d::new(&gpu), &case) == run(&case));
 }
+
+#[test]
+fn more_plans_than_are_kept() {
+    // Each texture of packed input is narrower and taller than the last, so none serves for another.
+    let operator = DeformConv2d::new(gpu());
+    let case = |n: usize| Case::new("one of many", Sizes { input: [10 + n, 80 - n], ..PLAIN }, padded());
+    let first = case(0);
+    let expected = run(&first);
+    for n in 0..66 {
+        operator.prepare(&case(n).shape_slices(), padded()).unwrap();
+    }
+    assert!(run_on(gpu(), &operator, &first) == expected);
+}
+
+#[test]
+fn tuning_an_empty_batch() {
+    let case = Case::new("empty", Sizes { batch: 0, in_channels: 8, out_channels: 8, ..PLAIN }, padded());
+    let inputs = upload(&case);
+    let operator = DeformConv2d::new(gpu());
+    operator.tune(&inputs.map(|tensor| tensor), case.options, std::time::Duration::ZERO).unwrap();
+}

@@ -168,12 +168,12 @@ fn loops_are_those_that_the_plan_counts() {
     assert_eq!(loops_of("roofline/copy"), []);
     assert_eq!(loops_of("deform_conv2d/pack_input"), []);
     assert_eq!(loops_of("deform_conv2d/pack_weight"), []);
-    // fused_subgroup_loop_steps counts quads in the taps of all segments.
+    // fused_subgroup_loop_steps counts quads in the taps of all segments, and the outputs to store.
     for variant in ["deform_conv2d/fused_subgroup_64", "deform_conv2d/fused_subgroup_32"] {
-        assert_eq!(loops_of(variant), [Loop(vec![Loop(vec![])])]);
+        assert_eq!(loops_of(variant), [Loop(vec![Loop(vec![])]), Loop(vec![])]);
     }
     let per_tap = 1 + (5 + 1);
-    assert_eq!(deform::kernel::deform_conv2d::fused_subgroup_loop_steps(3, 9, 5), 3 * 9 * per_tap + 1);
+    assert_eq!(deform::kernel::deform_conv2d::fused_subgroup_loop_steps(3, 9, 5), 3 * 9 * per_tap + 1 + 256 + 1);
     let per_tile = 1 + (16 + 1) + (16 + 1);
     assert_eq!(deform::kernel::deform_conv2d::matmul_loop_steps(160), 10 * per_tile + 1);
     const { assert!(MAX_LOOP_STEPS < 65_535) };

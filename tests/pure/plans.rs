@@ -226,6 +226,7 @@ fn auto_takes_what_the_table_says() {
         (square(256, 256), &discrete, "fused_tiled_128x128"),
         (square(512, 32), &discrete, "fused_tiled_32x64"),
         (square(512, 16), &discrete, "fused_tiled_32x64/4"),
+        (Sizes { offset_groups: 64, ..square(64, 128) }, &discrete, "columns"),
         (depthwise, &discrete, "direct"),
         (square(64, 128), &integrated, "fused_tiled_32x64"),
         (square(64, 7), &integrated, "fused_tiled_32x32/8"),
@@ -275,4 +276,15 @@ fn tiled_plans_sum_every_block_once() {
         split += usize::from(parts > 1);
     }
     assert!(split > 5, "only {split} were split");
+}
+
+#[test]
+fn so_many_parts_that_adding_them_would_pass_mesas_trap() {
+    let sizes = Sizes { in_channels: 23_000, out_channels: 1, input: [8, 8], kernel: [7, 7], ..PLAIN };
+    let tiled = Algorithm::FusedTiled { tile: Tile::M64N64, splits: 100_000 };
+    let options = Options { padding: [3, 3], algorithm: tiled, ..Options::default() };
+    let plan = plan_of(sizes, options, &DeviceLimits::default()).unwrap();
+    let reduce = plan.steps.last().unwrap();
+    assert_eq!(reduce.kernel.name, "deform_conv2d/reduce");
+    assert!((30_000..u64::from(MAX_LOOP_STEPS)).contains(&param(reduce, "splits")), "{reduce}");
 }

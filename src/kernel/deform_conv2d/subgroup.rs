@@ -70,7 +70,8 @@ pub const PIXELS_PER_INVOCATION: u32 = 4;
 /// Loop steps that one invocation of a fused kernel spends on `segments` segments of `quads` quads each.
 #[must_use]
 pub const fn fused_subgroup_loop_steps(segments: u64, taps: u64, quads: u64) -> u64 {
-    1 + segments * taps * (2 + quads)
+    let stores = (PIXELS_PER_INVOCATION * 64) as u64;
+    1 + segments * taps * (2 + quads) + 1 + stores
 }
 
 params! {

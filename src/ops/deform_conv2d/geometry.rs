@@ -228,7 +228,7 @@ impl Geometry {
         self.out_channels / self.groups
     }
 
-    /// Input channels of one segment: the longest runs that share their weight group and their offset group.
+    /// Input channels of one segment: runs of one length that share their weight group and their offset group, as long as can be.
     #[must_use]
     pub fn segment_channels(&self) -> usize {
         let (mut a, mut b) = (self.channels_per_group(), self.channels_per_offset_group());

@@ -134,7 +134,8 @@ impl DeformConv2d {
 
     /// Packs the weight for calls of these shapes and options, and submits that: such calls then pack it no more.
     ///
-    /// The result holds the weight as it is now. Where the tensor is written later, prepare it again.
+    /// Where the tensor is written later, prepare it again: calls that use what was packed see the weight as it is now, and those whose
+    /// algorithm does not pack, or packs otherwise, see the tensor.
     ///
     /// # Errors
     /// As [`DeformConv2d::forward`].
@@ -147,7 +148,8 @@ impl DeformConv2d {
     }
 
     /// Plans a call of these shapes with f32 operands, compiles what it needs and uploads its uniforms, so that recording it does
-    /// none of that. The plan tells the workspace it needs. An operator keeps the 64 plans used last.
+    /// none of that. The plan tells the workspace it needs. An operator keeps the 64 plans used last, and the
+    /// scratch that these need.
     ///
     /// # Errors
     /// As [`Geometry::new`] and [`plan`]; [`Error::Device`] where a kernel does not compile.

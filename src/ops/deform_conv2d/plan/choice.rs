@@ -15,6 +15,8 @@ struct Rule {
 enum Groups {
     /// At most this many output channels, and at most as many input channels: too few for a product.
     UpTo(usize),
+    /// Segments of at most this many input channels, which a tile fills up to 16.
+    SegmentsUpTo(usize),
     Any,
 }
 
@@ -54,6 +56,11 @@ const RULES: &[Rule] = &[
         candidates: &[Fixed(Algorithm::Direct), Fixed(Algorithm::Columns)],
     },
     Rule {
+        devices: &[DiscreteGpu, IntegratedGpu, Other],
+        groups: Groups::SegmentsUpTo(4),
+        candidates: &[Fixed(Algorithm::Columns)],
+    },
+    Rule {
         devices: &[DiscreteGpu],
         groups: Groups::Any,
         candidates: &[
@@ -80,6 +87,7 @@ pub fn choice(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
         rule.devices.contains(&limits.kind)
             && match rule.groups {
                 Groups::UpTo(most) => largest <= most,
+                Groups::SegmentsUpTo(most) => g.segment_channels() <= most,
                 Groups::Any => true,
             }
     };
@@ -102,6 +110,7 @@ fn tiled(g: &Geometry, tiles: &[Tile], workgroups: u64) -> Algorithm {
     let full = |tile: Tile| 4 * rows >= 3 * row_tiles(tile) * u64::from(tile.shape().m);
     let found = tiles.iter().copied().find(|&tile| full(tile) && count(tile) >= workgroups);
     let tile = found.or(tiles.last().copied()).unwrap_or(Tile::M32N32);
-    let splits = workgroups.div_ceil(count(tile)).clamp(1, MAX_SPLITS);
+    // An empty batch has no tiles.
+    let splits = workgroups.div_ceil(count(tile).max(1)).clamp(1, MAX_SPLITS);
     Algorithm::FusedTiled { tile, splits: splits as u32 }
 }

@@ -101,20 +101,21 @@ impl<'a> FusedSubgroup<'a> {
             (window / g.in_pixels() as u64 / QUAD).max(1),
         ];
         let planes = planes.into_iter().min().unwrap_or(1);
-        let loop_steps = u64::from(MAX_LOOP_STEPS);
+        // What is left of them once the outputs are stored.
+        let loop_steps = u64::from(MAX_LOOP_STEPS) - fused_subgroup_loop_steps(0, 0, 0);
         // The quads of one segment, and the segments of one group, that the loops of one invocation may walk.
-        let walkable_quads = ((loop_steps - 1) / taps).saturating_sub(2);
+        let walkable_quads = (loop_steps / taps).saturating_sub(2);
         if walkable_quads == 0 {
             return Err(unsuitable(
                 Algorithm::FusedSubgroup,
-                format!("{taps} taps, over the {} that one loop may count", (loop_steps - 1) / 3),
+                format!("{taps} taps, over the {} that one loop may count", loop_steps / 3),
             ));
         }
         let quads_per_chunk = quads.min(planes).min(walkable_quads);
         let segments_per_chunk = if quads_per_chunk < quads {
             1
         } else {
-            let walkable = (loop_steps - 1) / (fused_subgroup_loop_steps(1, taps, quads) - 1);
+            let walkable = loop_steps / (taps * (2 + quads));
             let walkable = if walkable >= segments_per_group { u64::MAX } else { walkable };
             (planes / quads).min(walkable).min(g.in_channels as u64 / segment_channels)
         };

@@ -59,7 +59,9 @@ impl<'a> FusedTiled<'a> {
         let steps_per_block = u64::from(shape.loop_steps_per_block());
         // A tap costs its turn of the outer loop and the entry into the inner one, and has one block at least.
         let blocks_per_loop = (u64::from(MAX_LOOP_STEPS) - 1) / (steps_per_block + 2);
-        let splits = u64::from(splits.max(1)).max(blocks.div_ceil(blocks_per_loop)).min(blocks);
+        // The last step adds the parts in one loop.
+        let asked = u64::from(splits.clamp(1, MAX_LOOP_STEPS - 1));
+        let splits = asked.max(blocks.div_ceil(blocks_per_loop)).min(blocks);
         let blocks_per_split = blocks.div_ceil(splits);
         let splits = blocks.div_ceil(blocks_per_split);
 

@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::WorkspaceTooSmall`] where `options.workspace_limit` cannot hold the smallest piece of the work;
 /// [`Error::BindingTooLarge`] where a single plane of an operand passes the device's limit; [`Error::TooManySteps`];
-/// [`Error::Unsuitable`] where `options.algorithm` asks for one that this device or geometry cannot have;
+/// [`Error::Unsuitable`] where the device or geometry cannot have the algorithm asked for, or, in f16, any;
 /// [`Error::TooLarge`] for a grid that a device with less than WebGPU's limits cannot dispatch.
 pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     if geometry.batch == 0 {
@@ -34,9 +34,18 @@ pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
         return plan_by(options.algorithm, geometry, options, limits);
     }
     let candidates = choice(geometry, limits).into_iter();
-    let fitting = candidates.map(|algorithm| plan_by(algorithm, geometry, options, limits)).find(Result::is_ok);
-    // The columns need the least, so their error is the one to show.
-    fitting.unwrap_or_else(|| plan_by(Algorithm::Columns, geometry, options, limits))
+    let plans = candidates.chain([Algorithm::Columns]).map(|algorithm| plan_by(algorithm, geometry, options, limits));
+    // Of the errors the last that a larger workspace or device would mend: the columns need the least. (An algorithm that is
+    // unsuitable was not asked for.)
+    let mut shown = None;
+    for plan in plans {
+        match plan {
+            Ok(plan) => return Ok(plan),
+            Err(error @ Error::Unsuitable { .. }) => shown = shown.or(Some(error)),
+            Err(error) => shown = Some(error),
+        }
+    }
+    Err(shown.unwrap_or_else(|| unsuitable(Algorithm::Auto, "nothing was tried".to_owned())))
 }
 
 fn plan_by(algorithm: Algorithm, geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
