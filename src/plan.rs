@@ -135,7 +135,13 @@ impl DeviceLimits {
     /// Indices inside a window are u32 on the device, and stay below 2³¹.
     #[must_use]
     pub fn max_window_elements(&self) -> u64 {
-        let fitting = self.max_binding_bytes.saturating_sub(self.binding_alignment) / F32_BYTES;
+        self.max_operand_elements(Storage::F32)
+    }
+
+    /// The same for elements stored as said.
+    #[must_use]
+    pub fn max_operand_elements(&self, storage: Storage) -> u64 {
+        let fitting = self.max_binding_bytes.saturating_sub(self.binding_alignment) / storage.bytes();
         // Less what aligning the start may add.
         fitting.min((1 << 31) - 1 - self.binding_alignment)
     }

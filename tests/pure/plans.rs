@@ -1,5 +1,6 @@
 //! Plans, without a device: limits kept, every output covered, and what the plan prints.
 
+use deform::kernel::Storage;
 use deform::ops::deform_conv2d::{Geometry, plan};
 use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan, Size, WORKSPACE};
 use deform::{Algorithm, Error, Options, Tile};
@@ -276,6 +277,20 @@ fn tiled_plans_sum_every_block_once() {
         split += usize::from(parts > 1);
     }
     assert!(split > 5, "only {split} were split");
+}
+
+#[test]
+fn a_window_holds_twice_as_many_halves() {
+    // 40,000,000 elements an image: over a binding's 128 MiB in f32, within it in f16.
+    let sizes = Sizes { in_channels: 4, out_channels: 4, input: [4000, 2500], kernel: [1, 1], ..PLAIN };
+    let options = Options { algorithm: Algorithm::Direct, ..Options::default() };
+    let geometry = Geometry::new(&sizes.shapes(&options).map(Vec::as_slice), &options).unwrap();
+    let error = plan(&geometry, &options, &DeviceLimits::default()).unwrap_err();
+    assert!(matches!(error, Error::BindingTooLarge { bytes: 160_000_000, .. }), "{error}");
+    for storage in [Storage::F16, Storage::PackedF16] {
+        let plan = plan(&geometry.stored(storage), &options, &DeviceLimits::default()).unwrap();
+        assert!(plan.steps[0].windows.iter().all(|window| window.bytes <= 128 << 20), "{plan}");
+    }
 }
 
 #[test]

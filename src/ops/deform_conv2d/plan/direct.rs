@@ -11,8 +11,9 @@ pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
     let strides = ImageStrides::new(g);
     let images_per_step = strides.images_per_step(limits)?;
     let weight = (g.out_channels * g.channels_per_group() * g.taps()) as u64;
-    if weight > limits.max_window_elements() {
-        return Err(binding_too_large("the weight", weight, limits.max_window_elements()));
+    let window = limits.max_operand_elements(g.storage);
+    if weight > window {
+        return Err(binding_too_large("the weight", g.storage, weight, window));
     }
     let (weight, _) = limits.operand_window(g.storage, "weight", 0, weight);
     let loop_steps = direct_loop_steps(g.taps() as u64, g.channels_per_group() as u64);

@@ -54,7 +54,7 @@ impl<'a> FusedSubgroup<'a> {
         let quads = segment_channels.div_ceil(QUAD);
         let segments_per_group = g.channels_per_group() as u64 / segment_channels;
         let taps = g.taps() as u64;
-        let window = limits.max_window_elements();
+        let window = limits.max_operand_elements(g.storage);
         let out_pixels = g.out_pixels() as u64;
         let bound = [
             ("the weight", g.out_channels as u64 * g.channels_per_group() as u64 * taps),
@@ -63,7 +63,7 @@ impl<'a> FusedSubgroup<'a> {
             ("one quad of input channels", QUAD.min(segment_channels) * g.in_pixels() as u64),
         ];
         if let Some((what, elements)) = bound.into_iter().find(|&(_, elements)| elements > window) {
-            return Err(binding_too_large(what, elements, window));
+            return Err(binding_too_large(what, g.storage, elements, window));
         }
         let axis = u64::from(limits.max_texture_axis);
         let weight_rows = segments_per_group * taps * quads;

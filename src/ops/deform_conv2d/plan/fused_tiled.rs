@@ -49,7 +49,7 @@ impl<'a> FusedTiled<'a> {
         let weight_elements = (g.out_channels * g.channels_per_group() * g.taps()) as u64;
         let largest = packed_elements.max(weight_elements);
         if largest > window {
-            return Err(binding_too_large("the packed weight", largest, window));
+            return Err(binding_too_large("the packed weight", Storage::F32, largest, window));
         }
         let packed_bytes = packed_elements * F32_BYTES;
         let packed_weight = Scratch { name: "packed_weight", size: Size::Bytes(packed_bytes) };
@@ -70,7 +70,7 @@ impl<'a> FusedTiled<'a> {
         let partial_of_image = splits * strides.output;
         if splits > 1 {
             if partial_of_image > window {
-                return Err(binding_too_large("one image's partial sums", partial_of_image, window));
+                return Err(binding_too_large("one image's partial sums", Storage::F32, partial_of_image, window));
             }
             images_per_step = images_per_step.min(window / partial_of_image);
         }

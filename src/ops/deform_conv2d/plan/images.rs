@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Len, binding_too_large};
 use crate::Result;
+use crate::kernel::Storage;
 use crate::ops::deform_conv2d::Geometry;
 use crate::plan::{DeviceLimits, Window};
 
@@ -22,25 +23,26 @@ pub(super) struct ImageStrides {
     pub(super) offset: u64,
     pub(super) mask: u64,
     pub(super) output: u64,
+    storage: Storage,
 }
 
 impl ImageStrides {
     pub(super) fn new(g: &Geometry) -> Self {
         let mask = (g.offset_groups * g.taps() * g.out_pixels()) as u64;
         let input = (g.in_channels * g.in_pixels()) as u64;
-        Self { input, offset: 2 * mask, mask, output: (g.out_channels * g.out_pixels()) as u64 }
+        Self { input, offset: 2 * mask, mask, output: (g.out_channels * g.out_pixels()) as u64, storage: g.storage }
     }
 
     /// How many images one step can bind.
     pub(super) fn images_per_step(&self, limits: &DeviceLimits) -> Result<u64> {
-        let window = limits.max_window_elements();
+        let window = limits.max_operand_elements(self.storage);
         let operands = [
             ("one image's input", self.input),
             ("one image's offset", self.offset),
             ("one image's output", self.output),
         ];
         match operands.into_iter().find(|&(_, elements)| elements > window) {
-            Some((what, elements)) => Err(binding_too_large(what, elements, window)),
+            Some((what, elements)) => Err(binding_too_large(what, self.storage, elements, window)),
             None => Ok(window / self.input.max(self.offset).max(self.output)),
         }
     }

@@ -16,7 +16,8 @@ use fused_tiled::FusedTiled;
 pub use choice::choice;
 
 use super::{Algorithm, Geometry, Options};
-use crate::plan::{DeviceLimits, F32_BYTES, MAX_STEPS, Plan, Step};
+use crate::kernel::Storage;
+use crate::plan::{DeviceLimits, MAX_STEPS, Plan, Step};
 use crate::{Error, Result};
 
 /// The plan for one call.
@@ -62,8 +63,8 @@ fn unsuitable(algorithm: Algorithm, reason: String) -> Error {
     Error::Unsuitable { algorithm: algorithm.to_string(), reason }
 }
 
-fn binding_too_large(what: &'static str, elements: u64, window: u64) -> Error {
-    Error::BindingTooLarge { what, bytes: elements * F32_BYTES, limit: window * F32_BYTES }
+fn binding_too_large(what: &'static str, storage: Storage, elements: u64, window: u64) -> Error {
+    Error::BindingTooLarge { what, bytes: elements * storage.bytes(), limit: window * storage.bytes() }
 }
 
 fn push(steps: &mut Vec<Step>, step: Step) -> Result<()> {

@@ -62,7 +62,7 @@ impl<'a> Columns<'a> {
             return Err(unsuitable(Algorithm::Columns, reason));
         }
         if smallest > window {
-            return Err(binding_too_large("the columns of one channel and one tile", smallest, window));
+            return Err(binding_too_large("the columns of one channel and one tile", Storage::F32, smallest, window));
         }
         if options.workspace_limit / F32_BYTES < smallest {
             return Err(Error::WorkspaceTooSmall { needed: smallest * F32_BYTES, got: options.workspace_limit });
@@ -159,6 +159,6 @@ fn check_planes(geometry: &Geometry, window: u64) -> Result<()> {
     ];
     match planes.into_iter().find(|&(_, elements)| elements > window) {
         None => Ok(()),
-        Some((what, elements)) => Err(binding_too_large(what, elements, window)),
+        Some((what, elements)) => Err(binding_too_large(what, Storage::F32, elements, window)),
     }
 }
