@@ -220,9 +220,10 @@ fn auto_takes_what_the_table_says() {
     let depthwise = Sizes { groups: 64, ..square(64, 56) };
     for (sizes, limits, expected) in [
         (square(64, 128), &lavapipe, "fused_subgroup"),
-        (depthwise, &lavapipe, "fused_subgroup"),
+        (depthwise, &lavapipe, "direct"),
+        (Sizes { groups: 16, ..depthwise }, &lavapipe, "fused_subgroup"),
         (square(64, 128), &DeviceLimits { subgroup_size: 4, ..lavapipe }, "fused_tiled_64x64"),
-        (depthwise, &DeviceLimits { subgroup_size: 4, ..lavapipe }, "columns"),
+        (Sizes { groups: 16, ..depthwise }, &DeviceLimits { subgroup_size: 4, ..lavapipe }, "direct"),
         (square(64, 128), &discrete, "fused_tiled_64x64"),
         (square(256, 256), &discrete, "fused_tiled_128x128"),
         (square(512, 32), &discrete, "fused_tiled_32x64"),

@@ -38,8 +38,13 @@ use DeviceKind::{Cpu, DiscreteGpu, IntegratedGpu, Other};
 const RULES: &[Rule] = &[
     Rule {
         devices: &[Cpu],
+        groups: Groups::UpTo(1),
+        candidates: &[Fixed(Algorithm::Direct), Fixed(Algorithm::FusedSubgroup), Fixed(Algorithm::Columns)],
+    },
+    Rule {
+        devices: &[Cpu],
         groups: Groups::UpTo(4),
-        candidates: &[Fixed(Algorithm::FusedSubgroup), Fixed(Algorithm::Columns)],
+        candidates: &[Fixed(Algorithm::FusedSubgroup), Fixed(Algorithm::Direct), Fixed(Algorithm::Columns)],
     },
     Rule {
         devices: &[Cpu],
