@@ -110,18 +110,25 @@ fn a_pixel_that_is_no_number_reaches_only_the_taps_that_read_it() {
     }
 }
 
+/// Two weight groups of 1, 2, 3 or 4 input channels each: whatever a kernel takes four at a time is filled up, and not with NaN.
+fn two_groups(algorithm: Algorithm) -> [Case; 4] {
+    [1, 2, 3, 4].map(|channels| {
+        let sizes = Sizes { in_channels: 2 * channels, groups: 2, ..PLAIN };
+        Case::new(&format!("2 groups of {channels}"), sizes, Options { algorithm, ..padded() })
+    })
+}
+
 #[test]
 fn a_weight_that_is_no_number_reaches_only_its_output_channel() {
-    for algorithm in algorithms() {
-        let case = Case::new("NaN weight", Sizes { groups: 2, ..PLAIN }, Options { algorithm, ..padded() });
+    for case in algorithms().into_iter().flat_map(two_groups) {
         let clean = run(&case);
-        let row = 2 * 9;
+        let row = case.operands.weight.len() / 4;
         for channel in 0..4 {
             let mut case = case.clone();
             case.operands.weight[channel * row..(channel + 1) * row].fill(f32::NAN);
             for (at, (value, clean)) in run(&case).iter().zip(&clean).enumerate() {
-                assert_eq!(value.is_nan(), at / 42 == channel, "element {at}");
-                assert!(value.is_nan() || value == clean, "element {at}");
+                assert_eq!(value.is_nan(), at / 42 == channel, "{} element {at}", case.name);
+                assert!(value.is_nan() || value == clean, "{} element {at}", case.name);
             }
         }
     }
@@ -129,15 +136,15 @@ fn a_weight_that_is_no_number_reaches_only_its_output_channel() {
 
 #[test]
 fn an_image_that_is_no_number_reaches_only_its_weight_group() {
-    for algorithm in algorithms() {
-        // The second group's columns lie right behind the first one's.
-        let mut case = Case::new("NaN channels", Sizes { groups: 2, ..PLAIN }, Options { algorithm, ..padded() })
-            .with_offsets(|_, _| 0.0);
+    for case in algorithms().into_iter().flat_map(two_groups) {
+        // The second group's columns, and channels, lie right behind the first one's.
+        let mut case = case.with_offsets(|_, _| 0.0);
         let clean = run(&case);
-        case.operands.input[2 * 42..].fill(f32::NAN);
+        let half = case.operands.input.len() / 2;
+        case.operands.input[half..].fill(f32::NAN);
         let output = run(&case);
-        assert_eq!(output[..2 * 42], clean[..2 * 42]);
-        assert!(output[2 * 42..].iter().all(|value| value.is_nan()));
+        assert!(output[..2 * 42] == clean[..2 * 42], "{} {:?}", case.name, case.options.algorithm);
+        assert!(output[2 * 42..].iter().all(|value| value.is_nan()), "{}", case.name);
     }
 }
 
