@@ -162,6 +162,22 @@ impl DeviceLimits {
         (Window { operand, start, bytes }, ((first_byte - start) / storage.bytes()) as u32)
     }
 
+    /// A dispatch of at least `workgroups` workgroups, whose operands and output are stored alike.
+    ///
+    /// # Errors
+    /// As [`DeviceLimits::fold`].
+    pub fn step(
+        &self,
+        kernel: &'static Kernel,
+        storage: Storage,
+        params: Vec<u32>,
+        windows: Vec<Window>,
+        workgroups: u64,
+    ) -> Result<Step> {
+        let workgroups = self.fold(kernel, workgroups)?;
+        Ok(Step { kernel, operands: storage, output: storage, params, windows, workgroups })
+    }
+
     /// `total` workgroups as a grid: one axis where they fit, else folded into two with as few spare ones as can be.
     /// `shaders/shared/grid.wgsl` unfolds it; a kernel ignores the spare workgroups.
     ///
@@ -186,7 +202,7 @@ impl Plan {
 }
 
 /// Bytes of an `rgba32float` texel.
-const TEXEL_BYTES: u64 = 16;
+pub const TEXEL_BYTES: u64 = 16;
 
 impl Scratch {
     /// Its bytes.

@@ -72,14 +72,16 @@ impl<K: PartialEq + Clone> Engine<K> {
         let mut kept = lock(&self.prepared);
         let prepared = match kept.iter().position(|(k, _)| k == key).and_then(|at| kept.remove(at)) {
             Some((_, prepared)) => prepared,
-            None => Arc::new(Prepared::new(&self.gpu, plan()?)?),
+            None => {
+                let prepared = Prepared::new(&self.gpu, plan()?)?;
+                lock(&self.scratch).provide(&self.gpu, &prepared.plan.scratch)?;
+                Arc::new(prepared)
+            }
         };
         kept.push_front((key.clone(), Arc::clone(&prepared)));
-        let mut scratch = lock(&self.scratch);
-        scratch.provide(&self.gpu, &prepared.plan.scratch)?;
         if kept.len() > PREPARED_PLANS_KEPT {
             kept.truncate(PREPARED_PLANS_KEPT);
-            scratch.retain(kept.iter().flat_map(|(_, prepared)| &prepared.plan.scratch));
+            lock(&self.scratch).retain(kept.iter().flat_map(|(_, prepared)| &prepared.plan.scratch));
         }
         Ok(prepared)
     }

@@ -9,6 +9,3 @@ pub use columns::*;
 pub use direct::*;
 pub use subgroup::*;
 pub use tiled::*;
-
-/// The tiles, largest first.
-pub const TILES: [TileShape; 5] = [TILE_128X128, TILE_128X64, TILE_64X64, TILE_32X64, TILE_32X32];

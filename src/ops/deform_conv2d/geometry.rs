@@ -216,6 +216,12 @@ impl Geometry {
         self.out_height * self.out_width
     }
 
+    /// Elements of the weight.
+    #[must_use]
+    pub fn weight_elements(&self) -> usize {
+        self.out_channels * self.channels_per_group() * self.taps()
+    }
+
     /// Input channels of one weight group.
     #[must_use]
     pub fn channels_per_group(&self) -> usize {

@@ -141,8 +141,7 @@ impl DeformConv2d {
     /// As [`DeformConv2d::forward`].
     pub fn prepare_weight(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<PreparedWeight> {
         let weight = shapes.weight;
-        let geometry =
-            Geometry::new(&shapes.with_weight(weight.shape()), &options)?.stored(self.storage(weight.dtype()));
+        let geometry = self.geometry(&shapes.with_weight(weight.shape()), weight.dtype(), &options)?;
         let packed = self.engine.pack(&*self.prepared_for(geometry, options)?, ("weight", weight))?;
         Ok(PreparedWeight { weight: weight.clone(), packed: Arc::new(packed) })
     }
@@ -162,24 +161,26 @@ impl DeformConv2d {
     /// # Errors
     /// As [`DeformConv2d::prepare`].
     pub fn prepare_dtype(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
-        let geometry = Geometry::new(shapes, &options)?.stored(self.storage(dtype));
+        let geometry = self.geometry(shapes, dtype, &options)?;
         Ok(self.prepared_for(geometry, options)?.plan().clone())
     }
 
     fn prepared(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<(Geometry, Arc<Prepared>)> {
         let shapes = inputs.map(|tensor| tensor.shape());
         let dtype = inputs.input.dtype();
-        let geometry = Geometry::new(&shapes, &options)?.stored(self.storage(dtype));
+        let geometry = self.geometry(&shapes, dtype, &options)?;
         inputs.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor, dtype))?;
         Ok((geometry, self.prepared_for(geometry, options)?))
     }
 
-    fn storage(&self, dtype: Dtype) -> Storage {
-        match dtype {
+    /// The validated sizes, and how this device stores operands of `dtype`.
+    fn geometry(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: &Options) -> Result<Geometry> {
+        let storage = match dtype {
             Dtype::F32 => Storage::F32,
             Dtype::F16 if self.engine.gpu().limits().f16 => Storage::F16,
             Dtype::F16 => Storage::PackedF16,
-        }
+        };
+        Ok(Geometry::new(shapes, options)?.stored(storage))
     }
 
     fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::gpu::{Call, Engine, Prepared};
 use crate::kernel::Storage;
 use crate::kernel::roofline::{CHAINS, COPY, CopyParams, MULTIPLY_ADD, MultiplyAddParams, UNROLL};
-use crate::plan::{DeviceLimits, Plan, Step, Window};
+use crate::plan::{DeviceLimits, Plan, Window};
 use crate::{Dtype, Gpu, Result, Tensor};
 
 /// An adapter's rates, as measured.
@@ -63,10 +63,8 @@ fn multiply_add(gpu: &Gpu) -> Result<f64> {
 fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u32) -> Result<Plan> {
     let params = MultiplyAddParams { trips, invocations: invocations as u32 };
     let (sink, _) = limits.window("sink", 0, invocations);
-    let workgroups = limits.fold(&MULTIPLY_ADD, invocations.div_ceil(u64::from(MULTIPLY_ADD.workgroup_size)))?;
-    let (operands, output) = (Storage::F32, Storage::F32);
-    let step =
-        Step { kernel: &MULTIPLY_ADD, operands, output, params: params.words(), windows: vec![sink], workgroups };
+    let workgroups = invocations.div_ceil(u64::from(MULTIPLY_ADD.workgroup_size));
+    let step = limits.step(&MULTIPLY_ADD, Storage::F32, params.words(), vec![sink], workgroups)?;
     Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 
@@ -86,14 +84,10 @@ fn copy(gpu: &Gpu) -> Result<f64> {
 fn copy_plan(limits: &DeviceLimits, bytes: u64) -> Result<Plan> {
     let count = bytes / 16;
     let whole = |operand| Window { operand, start: 0, bytes };
-    let step = Step {
-        kernel: &COPY,
-        operands: Storage::F32,
-        output: Storage::F32,
-        params: CopyParams { count: count as u32 }.words(),
-        windows: vec![whole("source"), whole("destination")],
-        workgroups: limits.fold(&COPY, count.div_ceil(u64::from(COPY.workgroup_size)))?,
-    };
+    let params = CopyParams { count: count as u32 };
+    let workgroups = count.div_ceil(u64::from(COPY.workgroup_size));
+    let step =
+        limits.step(&COPY, Storage::F32, params.words(), vec![whole("source"), whole("destination")], workgroups)?;
     Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 

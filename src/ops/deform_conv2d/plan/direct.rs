@@ -5,12 +5,12 @@ use super::{Len, binding_too_large, push, split, unsuitable};
 use crate::Result;
 use crate::kernel::deform_conv2d::{DIRECT, DIRECT_OUT_CHANNELS, DirectParams, direct_loop_steps};
 use crate::ops::deform_conv2d::{Algorithm, Geometry};
-use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Step};
+use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan};
 
 pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
     let strides = ImageStrides::new(g);
     let images_per_step = strides.images_per_step(limits)?;
-    let weight = (g.out_channels * g.channels_per_group() * g.taps()) as u64;
+    let weight = g.weight_elements() as u64;
     let window = limits.max_operand_elements(g.storage);
     if weight > window {
         return Err(binding_too_large("the weight", g.storage, weight, window));
@@ -23,6 +23,7 @@ pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
     }
     let mut steps = Vec::new();
     for images in split(0..g.batch as u64, images_per_step) {
+        let (input, input_base) = strides.input(limits, &images);
         let windows = strides.windows(g, limits, &images);
         let columns = images.len() * g.out_pixels() as u64;
         let column_blocks = columns.div_ceil(u64::from(DIRECT.workgroup_size));
@@ -50,26 +51,15 @@ pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
             offset_image_stride: strides.offset as u32,
             mask_image_stride: strides.mask as u32,
             output_image_stride: strides.output as u32,
-            input_base: windows.input.1,
+            input_base,
             offset_base: windows.offset.1,
             mask_base: windows.mask.1,
             output_base: windows.output.1,
             has_mask: u32::from(g.has_mask),
             has_bias: u32::from(g.has_bias),
         };
-        let bound = [windows.input.0, weight, windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
-        let workgroups = limits.fold(&DIRECT, blocks)?;
-        push(
-            &mut steps,
-            Step {
-                kernel: &DIRECT,
-                operands: g.storage,
-                output: g.storage,
-                params: params.words(),
-                windows: bound.to_vec(),
-                workgroups,
-            },
-        )?;
+        let bound = [input, weight, windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
+        push(&mut steps, limits.step(&DIRECT, g.storage, params.words(), bound.to_vec(), blocks)?)?;
     }
     Ok(Plan { steps, ..Plan::default() })
 }

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::images::ImageStrides;
 use super::{Len, binding_too_large, push, split, unsuitable};
 use crate::kernel::deform_conv2d::{
     FUSED_SUBGROUP_32, FUSED_SUBGROUP_64, FusedSubgroupParams, PACK_INPUT, PACK_WEIGHT, PIXELS_PER_INVOCATION,
@@ -13,7 +14,7 @@ use crate::kernel::deform_conv2d::{
 };
 use crate::kernel::{Kernel, Storage};
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
-use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, Window};
+use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, TEXEL_BYTES, Window};
 use crate::{Error, Result};
 
 /// Channels of a texel.
@@ -57,7 +58,7 @@ impl<'a> FusedSubgroup<'a> {
         let window = limits.max_operand_elements(g.storage);
         let out_pixels = g.out_pixels() as u64;
         let bound = [
-            ("the weight", g.out_channels as u64 * g.channels_per_group() as u64 * taps),
+            ("the weight", g.weight_elements() as u64),
             ("one image's offset", 2 * g.offset_groups as u64 * taps * out_pixels),
             ("one image's output", g.out_channels as u64 * out_pixels),
             ("one quad of input channels", QUAD.min(segment_channels) * g.in_pixels() as u64),
@@ -169,7 +170,7 @@ impl<'a> FusedSubgroup<'a> {
     fn pack_weight(&self) -> Result<Step> {
         let g = self.geometry;
         let row_stride = (g.channels_per_group() * g.taps()) as u64;
-        let (weight, _) = self.limits.operand_window(g.storage, "weight", 0, g.out_channels as u64 * row_stride);
+        let (weight, _) = self.limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
         let params = PackWeightParams {
             segment_channels: self.segment_channels as u32,
             quads: self.quads as u32,
@@ -223,18 +224,7 @@ impl<'a> FusedSubgroup<'a> {
         let loop_steps = fused_subgroup_loop_steps(walked, g.taps() as u64, chunk.quads.len());
         assert!(loop_steps <= u64::from(MAX_LOOP_STEPS), "a loop that Mesa would cut short");
 
-        // One image's part of an operand of `planes` output planes an image.
-        let of_image = |operand, planes: u64| {
-            let elements = planes * out_pixels;
-            self.limits.operand_window(g.storage, operand, image * elements, elements)
-        };
-        let pairs = (g.offset_groups * g.taps()) as u64;
-        let (offset, offset_base) = of_image("offset", 2 * pairs);
-        // Something must be bound where an operand is absent; the kernel does not read it.
-        let (mask, mask_base) = if g.has_mask { of_image("mask", pairs) } else { (offset, 0) };
-        let bias =
-            if g.has_bias { self.limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0 } else { offset };
-        let (output, output_base) = of_image("output", g.out_channels as u64);
+        let windows = ImageStrides::new(g).windows(g, self.limits, &(image..image + 1));
         let params = FusedSubgroupParams {
             in_height: g.in_height as u32,
             in_width: g.in_width as u32,
@@ -260,21 +250,19 @@ impl<'a> FusedSubgroup<'a> {
             pixel_blocks: pixel_blocks as u32,
             group_start: groups.start as u32,
             blocks: blocks as u32,
-            offset_base,
-            mask_base,
-            output_base,
+            offset_base: windows.offset.1,
+            mask_base: windows.mask.1,
+            output_base: windows.output.1,
             has_mask: u32::from(g.has_mask),
             has_bias: u32::from(g.has_bias),
         };
         let textures = [packed_input.window(), self.packed_weight.window()];
-        let windows = textures.into_iter().chain([offset, mask, bias, output]).collect();
-        self.step(kernel, params.words(), windows, blocks)
+        let operands = [windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
+        self.step(kernel, params.words(), [textures.as_slice(), &operands].concat(), blocks)
     }
 
     fn step(&self, kernel: &'static Kernel, params: Vec<u32>, windows: Vec<Window>, workgroups: u64) -> Result<Step> {
-        let storage = self.geometry.storage;
-        let workgroups = self.limits.fold(kernel, workgroups)?;
-        Ok(Step { kernel, operands: storage, output: storage, params, windows, workgroups })
+        self.limits.step(kernel, self.geometry.storage, params, windows, workgroups)
     }
 }
 
@@ -292,10 +280,7 @@ fn fused_kernel(rows: u64) -> (&'static Kernel, u64) {
 }
 
 fn texels(texture: &Scratch) -> u32 {
-    match texture.size {
-        Size::Texels([width, height]) => width * height,
-        Size::Bytes(_) => 0,
-    }
+    (texture.bytes() / TEXEL_BYTES) as u32
 }
 
 fn texel_blocks(texture: &Scratch) -> u64 {

@@ -4,12 +4,12 @@
 use std::ops::Range;
 
 use super::images::ImageStrides;
-use super::{Len, binding_too_large, push, split, unsuitable};
+use super::{Len, binding_too_large, push, split};
 use crate::kernel::Storage;
 use crate::kernel::deform_conv2d::{
     FusedTiledParams, PACK_WEIGHT_ROWS, PADDED_CHANNELS, PackWeightRowsParams, REDUCE, ReduceParams,
 };
-use crate::ops::deform_conv2d::{Algorithm, Geometry, Options, Tile};
+use crate::ops::deform_conv2d::{Geometry, Options, Tile};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE};
 use crate::{Error, Result};
 
@@ -26,6 +26,8 @@ pub(super) struct FusedTiled<'a> {
     splits: u64,
     blocks_per_split: u64,
     images_per_step: u64,
+    /// Elements of all parts of one image's output; 0 where there is one part, which is the output.
+    partial_of_image: u64,
 }
 
 impl<'a> FusedTiled<'a> {
@@ -37,7 +39,6 @@ impl<'a> FusedTiled<'a> {
         splits: u32,
     ) -> Result<Self> {
         let g = geometry;
-        let algorithm = Algorithm::FusedTiled { tile, splits };
         let shape = tile.shape();
         let window = limits.max_window_elements();
         let segment_channels = g.segment_channels() as u64;
@@ -46,8 +47,7 @@ impl<'a> FusedTiled<'a> {
         let padded_rows = (g.out_channels_per_group() as u64).next_multiple_of(4);
         let weight_rows = g.groups as u64 * segments_per_group * g.taps() as u64 * padded_channels;
         let packed_elements = weight_rows * padded_rows;
-        let weight_elements = (g.out_channels * g.channels_per_group() * g.taps()) as u64;
-        let largest = packed_elements.max(weight_elements);
+        let largest = packed_elements.max(g.weight_elements() as u64);
         if largest > window {
             return Err(binding_too_large("the packed weight", Storage::F32, largest, window));
         }
@@ -67,23 +67,18 @@ impl<'a> FusedTiled<'a> {
 
         let strides = ImageStrides::new(g);
         let mut images_per_step = strides.images_per_step(limits)?.min(g.batch as u64);
-        let partial_of_image = splits * strides.output;
-        if splits > 1 {
-            if partial_of_image > window {
-                return Err(binding_too_large("one image's partial sums", Storage::F32, partial_of_image, window));
-            }
-            images_per_step = images_per_step.min(window / partial_of_image);
+        // One part needs no place of its own.
+        let partial_of_image = if splits > 1 { splits * strides.output } else { 0 };
+        if partial_of_image > window {
+            return Err(binding_too_large("one image's partial sums", Storage::F32, partial_of_image, window));
         }
-        let partial_bytes = |images: u64| if splits > 1 { images * partial_of_image * F32_BYTES } else { 0 };
-        let needed = packed_bytes + partial_bytes(1);
+        let needed = packed_bytes + partial_of_image * F32_BYTES;
         if needed > options.workspace_limit {
             return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
         }
-        if splits > 1 {
-            images_per_step = images_per_step.min((options.workspace_limit - packed_bytes) / partial_bytes(1));
-        }
-        if weight_rows >= 1 << 31 {
-            return Err(unsuitable(algorithm, format!("the packed weight has {weight_rows} rows")));
+        let room = window.min((options.workspace_limit - packed_bytes) / F32_BYTES);
+        if let Some(images) = room.checked_div(partial_of_image) {
+            images_per_step = images_per_step.min(images);
         }
         Ok(Self {
             geometry,
@@ -97,6 +92,7 @@ impl<'a> FusedTiled<'a> {
             splits,
             blocks_per_split,
             images_per_step,
+            partial_of_image,
         })
     }
 
@@ -108,22 +104,13 @@ impl<'a> FusedTiled<'a> {
                 push(&mut steps, self.reduce(&images)?)?;
             }
         }
-        let workspace_bytes = if self.splits > 1 { self.partial_elements(self.images_per_step) * F32_BYTES } else { 0 };
+        let workspace_bytes = self.partial_of_image * self.images_per_step * F32_BYTES;
         Ok(Plan { steps, weight_steps: 1, workspace_bytes, scratch: vec![self.packed_weight], ..Plan::default() })
-    }
-
-    fn partial_elements(&self, images: u64) -> u64 {
-        self.splits * images * self.strides.output
     }
 
     fn pack_weight(&self) -> Result<Step> {
         let g = self.geometry;
-        let (weight, _) = self.limits.operand_window(
-            g.storage,
-            "weight",
-            0,
-            (g.out_channels * g.channels_per_group() * g.taps()) as u64,
-        );
+        let (weight, _) = self.limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
         let quads = self.packed_weight.bytes() / F32_BYTES / 4;
         let params = PackWeightRowsParams {
             rows: g.out_channels_per_group() as u32,
@@ -134,25 +121,21 @@ impl<'a> FusedTiled<'a> {
             taps: g.taps() as u32,
             quads: quads as u32,
         };
-        Ok(Step {
-            kernel: &PACK_WEIGHT_ROWS,
-            operands: g.storage,
-            output: g.storage,
-            params: params.words(),
-            windows: vec![weight, self.packed_weight.window()],
-            workgroups: self.limits.fold(&PACK_WEIGHT_ROWS, quads.div_ceil(PACK_WEIGHT_ROWS.workgroup_size.into()))?,
-        })
+        let workgroups = quads.div_ceil(PACK_WEIGHT_ROWS.workgroup_size.into());
+        let windows = vec![weight, self.packed_weight.window()];
+        self.limits.step(&PACK_WEIGHT_ROWS, g.storage, params.words(), windows, workgroups)
     }
 
     fn fused(&self, images: &Range<u64>) -> Result<Step> {
         let g = self.geometry;
         let shape = self.tile.shape();
+        let (input, input_base) = self.strides.input(self.limits, images);
         let windows = self.strides.windows(g, self.limits, images);
         let columns = images.len() * g.out_pixels() as u64;
         let column_tiles = columns.div_ceil(shape.n.into());
         let row_tiles = (g.out_channels_per_group() as u64).div_ceil(shape.m.into());
         let (output, output_base) = if self.splits > 1 {
-            self.limits.window(WORKSPACE, 0, self.partial_elements(images.len()))
+            self.limits.window(WORKSPACE, 0, self.partial_of_image * images.len())
         } else {
             windows.output
         };
@@ -185,30 +168,25 @@ impl<'a> FusedTiled<'a> {
             offset_image_stride: self.strides.offset as u32,
             mask_image_stride: self.strides.mask as u32,
             output_image_stride: self.strides.output as u32,
-            input_base: windows.input.1,
+            input_base,
             offset_base: windows.offset.1,
             mask_base: windows.mask.1,
             output_base,
             has_mask: u32::from(g.has_mask),
             has_bias: u32::from(g.has_bias),
         };
-        let packed_weight = self.packed_weight.window();
-        Ok(Step {
-            kernel: shape.kernel,
-            operands: g.storage,
-            // Partial sums keep all their bits.
-            output: if self.splits > 1 { Storage::F32 } else { g.storage },
-            params: params.words(),
-            windows: vec![windows.input.0, packed_weight, windows.offset.0, windows.mask.0, windows.bias, output],
-            workgroups: self.limits.fold(shape.kernel, column_tiles * row_tiles * g.groups as u64 * self.splits)?,
-        })
+        let bound = [input, self.packed_weight.window(), windows.offset.0, windows.mask.0, windows.bias, output];
+        let workgroups = column_tiles * row_tiles * g.groups as u64 * self.splits;
+        let step = self.limits.step(shape.kernel, g.storage, params.words(), bound.to_vec(), workgroups)?;
+        // Partial sums keep all their bits.
+        Ok(if self.splits > 1 { Step { output: Storage::F32, ..step } } else { step })
     }
 
     fn reduce(&self, images: &Range<u64>) -> Result<Step> {
         let g = self.geometry;
         let windows = self.strides.windows(g, self.limits, images);
         let outputs = images.len() * self.strides.output;
-        let (partial, _) = self.limits.window(WORKSPACE, 0, self.partial_elements(images.len()));
+        let (partial, _) = self.limits.window(WORKSPACE, 0, self.partial_of_image * images.len());
         let params = ReduceParams {
             out_channels: g.out_channels as u32,
             out_pixels: g.out_pixels() as u32,
@@ -218,13 +196,8 @@ impl<'a> FusedTiled<'a> {
             output_base: windows.output.1,
             has_bias: u32::from(g.has_bias),
         };
-        Ok(Step {
-            kernel: &REDUCE,
-            operands: g.storage,
-            output: g.storage,
-            params: params.words(),
-            windows: vec![partial, windows.bias, windows.output.0],
-            workgroups: self.limits.fold(&REDUCE, outputs.div_ceil(REDUCE.workgroup_size.into()))?,
-        })
+        let workgroups = outputs.div_ceil(REDUCE.workgroup_size.into());
+        let windows = vec![partial, windows.bias, windows.output.0];
+        self.limits.step(&REDUCE, g.storage, params.words(), windows, workgroups)
     }
 }

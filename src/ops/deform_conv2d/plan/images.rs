@@ -8,9 +8,8 @@ use crate::kernel::Storage;
 use crate::ops::deform_conv2d::Geometry;
 use crate::plan::{DeviceLimits, Window};
 
-/// The windows over some images' operands, and where the first image starts in each.
+/// The windows over some images' operands but the input, and where the first image starts in each.
 pub(super) struct ImageWindows {
-    pub(super) input: (Window, u32),
     pub(super) offset: (Window, u32),
     pub(super) mask: (Window, u32),
     pub(super) bias: Window,
@@ -47,12 +46,16 @@ impl ImageStrides {
         }
     }
 
+    /// The window over whole images of the input, and where the first starts.
+    pub(super) fn input(&self, limits: &DeviceLimits, images: &Range<u64>) -> (Window, u32) {
+        limits.operand_window(self.storage, "input", images.start * self.input, images.len() * self.input)
+    }
+
     pub(super) fn windows(&self, g: &Geometry, limits: &DeviceLimits, images: &Range<u64>) -> ImageWindows {
         let of =
             |operand, stride| limits.operand_window(g.storage, operand, images.start * stride, images.len() * stride);
         let offset = of("offset", self.offset);
         ImageWindows {
-            input: of("input", self.input),
             offset,
             // Something must be bound where an operand is absent; the kernel does not read it.
             mask: if g.has_mask { of("mask", self.mask) } else { (offset.0, 0) },

@@ -102,14 +102,13 @@ impl Columns<'_> {
             mask_base,
             has_mask: u32::from(g.has_mask),
         };
-        Ok(Step {
-            kernel: &IM2COL,
-            operands: g.storage,
-            output: g.storage,
-            params: params.words(),
-            windows: vec![input, offset, mask, columns],
-            workgroups: self.limits.fold(&IM2COL, pixel_blocks * pairs.len() * channel_blocks)?,
-        })
+        self.limits.step(
+            &IM2COL,
+            g.storage,
+            params.words(),
+            vec![input, offset, mask, columns],
+            pixel_blocks * pairs.len() * channel_blocks,
+        )
     }
 
     /// Multiplies the chunk's columns; several steps where weight or output would pass a window, or the sum a loop's bound.
@@ -218,14 +217,7 @@ impl Columns<'_> {
             // `depth` counts from the group's first row, so whatever does not start there comes after the step that does.
             accumulate: u32::from(depth.start > 0),
         };
-        Ok(Step {
-            kernel: &MATMUL,
-            operands: g.storage,
-            output: g.storage,
-            params: params.words(),
-            windows: vec![weight, columns, bias, output],
-            workgroups: self.limits.fold(&MATMUL, tiles)?,
-        })
+        self.limits.step(&MATMUL, g.storage, params.words(), vec![weight, columns, bias, output], tiles)
     }
 }
 
