@@ -129,6 +129,7 @@ const fn texture_write(name: &'static str) -> Binding {
 
 const GRID: &str = include_str!("../shaders/shared/grid.wgsl");
 const BILINEAR: &str = include_str!("../shaders/shared/bilinear.wgsl");
+const TAPS: &str = include_str!("../shaders/shared/taps.wgsl");
 
 /// Every kernel of the crate.
 pub const KERNELS: &[&Kernel] = &[

@@ -76,15 +76,14 @@ fn main(
     }
     let image = column / params.out_pixels;
     let pixel = column % params.out_pixels;
-    let start = vec2<u32>(pixel % params.out_width * params.stride_w, pixel / params.out_width * params.stride_h);
+    let start = first_tap(pixel);
     let input_start = params.input_base + image * params.input_image_stride;
     let plane_size = params.in_height * params.in_width;
     let end = min(first + OUT_CHANNELS, params.out_channels);
 
     var sums = vec4<f32>();
-    var step = vec2<u32>();
     for (var tap = 0u; tap < params.taps; tap++) {
-        let whole = vec2<i32>(start + step) - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h));
+        let whole = start + tap_step(tap);
         var offset_group = NONE;
         var corners: Corners;
         var scale = 1.0;
@@ -120,10 +119,6 @@ fn main(
                 // A vector indexed at run time would be in memory.
                 sums += select(vec4<f32>(), vec4<f32>(w * value), vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(o - first));
             }
-        }
-        step.x += params.dil_w;
-        if (tap + 1u) % params.kernel_width == 0u {
-            step = vec2<u32>(0u, step.y + params.dil_h);
         }
     }
 

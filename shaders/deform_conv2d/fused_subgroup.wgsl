@@ -75,12 +75,6 @@ struct Tap {
     weight: vec4<f32>,
 }
 
-/// Where the first tap of an output pixel would sample without an offset, (x, y). Once a pixel: a division is dear.
-fn first_tap(pixel: u32) -> vec2<i32> {
-    let at = vec2<u32>(pixel % params.out_width * params.stride_w, pixel / params.out_width * params.stride_h);
-    return vec2<i32>(at) - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h));
-}
-
 /// `plane` is where the (offset group, tap)'s plane of the mask starts, `whole` the whole-number part of the position (x, y).
 fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
     let at = params.offset_base + 2u * plane + pixel;

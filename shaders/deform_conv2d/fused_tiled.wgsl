@@ -104,14 +104,11 @@ fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     }
     let image = column / params.out_pixels;
     let pixel = column % params.out_pixels;
-    let oy = pixel / params.out_width;
-    let ox = pixel % params.out_width;
-    let i = tap / params.kernel_width;
-    let j = tap % params.kernel_width;
+    let whole = first_tap(pixel) + tap_step(tap);
     let pair = offset_group * params.taps + tap;
     let at = params.offset_base + image * params.offset_image_stride + 2u * pair * params.out_pixels + pixel;
-    let y = f32(i32(oy * params.stride_h + i * params.dil_h) - i32(params.pad_h)) + read_offset(at);
-    let x = f32(i32(ox * params.stride_w + j * params.dil_w) - i32(params.pad_w)) + read_offset(at + params.out_pixels);
+    let y = f32(whole.y) + read_offset(at);
+    let x = f32(whole.x) + read_offset(at + params.out_pixels);
     var scale = 1.0;
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + image * params.mask_image_stride + pair * params.out_pixels + pixel);

@@ -14,8 +14,6 @@
 // Why this shape. The position, its range test and the four weights cost more than a channel's four products, and all channels
 // of an offset group share them: so an invocation computes them once and walks channels. Neighbouring lanes take neighbouring
 // pixels of one plane: their offset, mask and column accesses are consecutive, and their corners usually near each other.
-// The whole-number part of a position stays in integers until one conversion and one addition: a rounding there would move
-// the sample, and far from the origin of a large image an f32 has few bits left for the fraction.
 
 struct Im2colParams {
     in_height: u32,
@@ -89,15 +87,11 @@ fn main(
     let image = column / params.pixels;
     let pixel_in_chunk = column % params.pixels;
     let pixel = params.pixel_start + pixel_in_chunk;
-    let oy = pixel / params.out_width;
-    let ox = pixel % params.out_width;
-    let i = tap / params.kernel_width;
-    let j = tap % params.kernel_width;
-
+    let whole = first_tap(pixel) + tap_step(tap);
     let offset_y = params.offset_base + image * params.offset_image_stride
         + 2u * (pair - params.pair_start) * params.out_pixels + pixel_in_chunk;
-    let y = f32(i32(oy * params.stride_h + i * params.dil_h) - i32(params.pad_h)) + read_offset(offset_y);
-    let x = f32(i32(ox * params.stride_w + j * params.dil_w) - i32(params.pad_w)) + read_offset(offset_y + params.out_pixels);
+    let y = f32(whole.y) + read_offset(offset_y);
+    let x = f32(whole.x) + read_offset(offset_y + params.out_pixels);
     var scale = 1.0;
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + image * params.mask_image_stride

@@ -1,11 +1,11 @@
 //! The column algorithm's kernels: sample into a column buffer, then multiply.
 
-use crate::kernel::{BILINEAR, GRID, Kernel, operand, output, params, read, read_write};
+use crate::kernel::{BILINEAR, GRID, Kernel, TAPS, operand, output, params, read, read_write};
 
 /// Samples the input at the deformed positions into the column buffer.
 pub const IM2COL: Kernel = Kernel {
     name: "deform_conv2d/im2col",
-    sources: &[include_str!("../../../shaders/deform_conv2d/im2col.wgsl"), BILINEAR, GRID],
+    sources: &[include_str!("../../../shaders/deform_conv2d/im2col.wgsl"), TAPS, BILINEAR, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[operand("input"), operand("offset"), operand("mask"), read_write("columns")],

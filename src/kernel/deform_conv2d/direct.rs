@@ -1,11 +1,11 @@
 //! The direct kernel, for weight groups of few channels.
 
-use crate::kernel::{BILINEAR, GRID, Kernel, operand, output, params};
+use crate::kernel::{BILINEAR, GRID, Kernel, TAPS, operand, output, params};
 
 /// Computes outputs one by one, without a product.
 pub const DIRECT: Kernel = Kernel {
     name: "deform_conv2d/direct",
-    sources: &[include_str!("../../../shaders/deform_conv2d/direct.wgsl"), BILINEAR, GRID],
+    sources: &[include_str!("../../../shaders/deform_conv2d/direct.wgsl"), TAPS, BILINEAR, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[

@@ -1,6 +1,6 @@
 //! The fused kernels for GPUs: one text, a variant for each tile.
 
-use crate::kernel::{BILINEAR, Binding, GRID, Kernel, operand, output, params, read, read_write, unroll};
+use crate::kernel::{BILINEAR, Binding, GRID, Kernel, TAPS, operand, output, params, read, read_write, unroll};
 
 /// Packs the weight: one row a sampled value, its output channels side by side.
 pub const PACK_WEIGHT_ROWS: Kernel = Kernel {
@@ -65,6 +65,7 @@ macro_rules! tile {
                     "u;\nconst ROW_LANES = TILE_M / ", $vectors_m, "u / 4u;\nconst COLUMN_LANES = TILE_N / ", $vectors_n,
                     "u / 4u;\n"
                 ),
+                TAPS,
                 BILINEAR,
                 GRID,
             ],

@@ -1,0 +1,14 @@
+// Where taps sample before their offsets move them: the whole-number part of a position, (x, y). `params` is the kernel's own.
+// It stays in integers until one conversion and one addition: a rounding there would move the sample, and far from the origin of
+// a large image an f32 has few bits left for the fraction.
+
+/// Where the first tap of an output pixel samples. Once a pixel where it can be: a division is dear.
+fn first_tap(pixel: u32) -> vec2<i32> {
+    let at = vec2<u32>(pixel % params.out_width * params.stride_w, pixel / params.out_width * params.stride_h);
+    return vec2<i32>(at) - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h));
+}
+
+/// How far a tap lies from the first.
+fn tap_step(tap: u32) -> vec2<i32> {
+    return vec2<i32>(vec2<u32>(tap % params.kernel_width * params.dil_w, tap / params.kernel_width * params.dil_h));
+}
