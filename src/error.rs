@@ -27,6 +27,12 @@ pub enum Error {
         /// What wgpu said.
         reason: String,
     },
+    /// A gradient was asked for by an operand that the call does not have.
+    #[error("the gradient of {operand} is asked for, and the call has no {operand}")]
+    NoSuchOperand {
+        /// The operand's name.
+        operand: &'static str,
+    },
     /// An operand has the wrong number of axes.
     #[error("{operand} has {got} axes, expected {expected}")]
     Rank {

@@ -129,6 +129,8 @@ const fn texture_write(name: &'static str) -> Binding {
 
 const GRID: &str = include_str!("../shaders/shared/grid.wgsl");
 const BILINEAR: &str = include_str!("../shaders/shared/bilinear.wgsl");
+const SCATTER: &str = include_str!("../shaders/shared/scatter.wgsl");
+const TEXELS: &str = include_str!("../shaders/shared/texels.wgsl");
 const TAPS: &str = include_str!("../shaders/shared/taps.wgsl");
 
 /// Every kernel of the crate.
@@ -147,6 +149,21 @@ pub const KERNELS: &[&Kernel] = &[
     deform_conv2d::TILE_32X32.kernel,
     &deform_conv2d::REDUCE,
     &deform_conv2d::DIRECT,
+    &deform_conv2d::PACK_GRAD_OUTPUT,
+    &deform_conv2d::PACK_WEIGHT_COLUMNS,
+    &deform_conv2d::GRAD_COLUMN_SUBGROUP,
+    &deform_conv2d::GRAD_COLUMN,
+    &deform_conv2d::GRAD_OFFSET,
+    &deform_conv2d::BIN_COUNT,
+    &deform_conv2d::BIN_SCAN,
+    &deform_conv2d::BIN_FILL,
+    &deform_conv2d::GRAD_INPUT,
+    deform_conv2d::GRAD_WEIGHT_16X16.kernel,
+    deform_conv2d::GRAD_WEIGHT_8X8.kernel,
+    &deform_conv2d::GRAD_WEIGHT_REDUCE,
+    &deform_conv2d::GRAD_BIAS,
+    &deform_conv2d::GRAD_BIAS_REDUCE,
+    &deform_conv2d::FILL_ZERO,
     &roofline::MULTIPLY_ADD,
     &roofline::COPY,
 ];

@@ -1,4 +1,6 @@
-//! The one generator of shader text: `main` of the fused kernels, whose accumulators must have names.
+//! The one generator of shader text: `main` of the kernels whose accumulators must have names.
+
+pub(super) mod backward;
 
 use std::fmt::Write as _;
 

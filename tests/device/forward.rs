@@ -73,9 +73,14 @@ fn batches() -> Vec<Case> {
     ]
 }
 
+/// The case table.
+pub fn table() -> Vec<Case> {
+    [tile_boundaries(), groupings(), layouts(), offsets(), batches()].concat()
+}
+
 #[test]
 fn the_table_meets_the_reference() {
-    let table = [tile_boundaries(), groupings(), layouts(), offsets(), batches()].concat();
+    let table = table();
     for algorithm in algorithms() {
         let by = |case: &Case| Case { options: Options { algorithm, ..case.options }, ..case.clone() };
         let worst = table.iter().map(|case| check(&by(case))).fold(0.0, f64::max);
@@ -117,19 +122,13 @@ fn the_least_workspace_and_all_above_meet_the_reference() {
     }
 }
 
-#[test]
-fn random_geometries_meet_the_reference() {
+/// Random sizes and options that fit each other.
+pub fn geometries() -> impl Strategy<Value = (Sizes, Options)> {
     let sizes = (1usize..4, 1usize..4, 1usize..5, 1usize..4, (1usize..12, 1usize..12), (1usize..5, 1usize..5));
     let layout = ([1usize..4, 1usize..4], [0usize..4, 0usize..4], [1usize..4, 1usize..4]);
-    let tile = (prop::sample::select(Tile::ALL.to_vec()), 1u32..5);
-    let choices = (any::<bool>(), any::<bool>(), 0u32..4, prop_oneof![Just(0.0f32), 0.1f32..20.0], tile);
-    let config = Config { cases: 400, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..Config::default() };
-    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config, rng);
-    let worst = std::cell::Cell::new(0.0);
-    let outcome = runner.run(&(sizes, layout, choices), |(sizes, (stride, padding, dilation), choices)| {
+    let choices = (any::<bool>(), any::<bool>(), prop_oneof![Just(0.0f32), 0.1f32..20.0]);
+    (sizes, layout, choices).prop_map(|(sizes, (stride, padding, dilation), (mask, bias, reach))| {
         let (batch, groups, per_group, offset_groups, (height, width), (kernel_height, kernel_width)) = sizes;
-        let (mask, bias, shrink, reach, (tile, splits)) = choices;
         // A multiple of both groupings, and an input that the dilated kernel fits into.
         let in_channels = groups * offset_groups * per_group;
         let least = |axis: usize, kernel: usize| (dilation[axis] * (kernel - 1) + 1).saturating_sub(2 * padding[axis]);
@@ -137,11 +136,22 @@ fn random_geometries_meet_the_reference() {
         let kernel = [kernel_height, kernel_width];
         let out_channels = groups * per_group;
         let reach = f32::max(reach, 1e-3);
-        let s = Sizes { batch, in_channels, input, out_channels, kernel, groups, offset_groups, mask, bias, reach };
+        let sizes = Sizes { batch, in_channels, input, out_channels, kernel, groups, offset_groups, mask, bias, reach };
+        (sizes, Options { stride, padding, dilation, ..Options::default() })
+    })
+}
+
+#[test]
+fn random_geometries_meet_the_reference() {
+    let tile = (prop::sample::select(Tile::ALL.to_vec()), 1u32..5);
+    let config = Config { cases: 400, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let worst = std::cell::Cell::new(0.0);
+    let outcome = runner.run(&(geometries(), 0u32..4, tile), |((sizes, options), shrink, (tile, splits))| {
         let tiled = Algorithm::FusedTiled { tile, splits };
         for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
-            let options = Options { stride, padding, dilation, algorithm, ..Options::default() };
-            let mut case = Case::new("random", s, options);
+            let mut case = Case::new("random", sizes, Options { algorithm, ..options });
             // The whole, half of it, and so on down to what is still enough.
             let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
             case.options.workspace_limit = (whole >> shrink).max(least_workspace(&case));

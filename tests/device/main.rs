@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backward;
 mod device;
 mod errors;
 mod forward;

@@ -13,7 +13,9 @@
 //! position is exact; one f32 addition adds the offset.
 
 mod algorithm;
+mod backward;
 mod geometry;
+mod gradients;
 mod plan;
 pub mod reference;
 mod tuning;
@@ -22,7 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use algorithm::{Algorithm, ParseAlgorithmError, Tile};
 pub use geometry::{Geometry, Inputs};
-pub use plan::{choice, plan};
+pub use gradients::{Gradient, Gradients, Mode};
+pub use plan::{choice, plan, plan_backward};
 pub use tuning::Tuning;
 
 use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
@@ -41,6 +44,8 @@ pub struct Options {
     pub dilation: [usize; 2],
     /// The algorithm. Default [`Algorithm::Auto`].
     pub algorithm: Algorithm,
+    /// The offset's gradient where a tap lies at exactly −1. Default [`BorderGradient::Torchvision`].
+    pub border_gradient: BorderGradient,
     /// The most bytes of workspace a plan may ask for. Default 64 MiB. Less memory means more, smaller steps.
     pub workspace_limit: u64,
 }
@@ -52,17 +57,32 @@ impl Default for Options {
             padding: [0, 0],
             dilation: [1, 1],
             algorithm: Algorithm::default(),
+            border_gradient: BorderGradient::default(),
             workspace_limit: 64 << 20,
         }
     }
 }
+
+/// Whose derivative by the position holds where a tap lies at exactly −1 on an axis. The sample is 0 there, but rises inwards; with zero
+/// offsets and padding 1 it is the ordinary case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BorderGradient {
+    /// The right-hand derivative, as at every other whole number.
+    #[default]
+    Torchvision,
+    /// 0, as in mmcv and the original DCNv1 and DCNv2.
+    Mmcv,
+}
+
+/// What a prepared plan is kept by: all that it was made from. No gradients: the forward pass.
+type Key = (Geometry, Options, Option<Gradients<Mode>>);
 
 /// The operator on one device. A cheap handle, `Send` and `Sync`: clones and threads share its plans.
 ///
 /// The first call with a new geometry plans it, compiles the kernels that the device has not compiled yet, and keeps both.
 #[derive(Debug, Clone)]
 pub struct DeformConv2d {
-    engine: Arc<Engine<(Geometry, Options)>>,
+    engine: Arc<Engine<Key>>,
     tuning: Arc<Mutex<Tuning>>,
 }
 
@@ -128,7 +148,8 @@ impl DeformConv2d {
     {
         let (inputs, packed) = resolve(inputs);
         let (geometry, prepared) = self.prepared(&inputs, options)?;
-        check_output(output, &geometry, inputs.input.dtype())?;
+        check_shape("output", output, &geometry.output_shape(), "the output's shape")?;
+        check_dtype("output", output, inputs.input.dtype())?;
         self.engine.record(&prepared, encoder, &Call { operands: operands(&inputs, output), packed }, workspace)
     }
 
@@ -166,11 +187,16 @@ impl DeformConv2d {
     }
 
     fn prepared(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<(Geometry, Arc<Prepared>)> {
+        let geometry = self.checked_geometry(inputs, &options)?;
+        Ok((geometry, self.prepared_for(geometry, options)?))
+    }
+
+    fn checked_geometry(&self, inputs: &Inputs<&Tensor>, options: &Options) -> Result<Geometry> {
         let shapes = inputs.map(|tensor| tensor.shape());
         let dtype = inputs.input.dtype();
-        let geometry = self.geometry(&shapes, dtype, &options)?;
+        let geometry = self.geometry(&shapes, dtype, options)?;
         inputs.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor, dtype))?;
-        Ok((geometry, self.prepared_for(geometry, options)?))
+        Ok(geometry)
     }
 
     /// The validated sizes, and how this device stores operands of `dtype`.
@@ -187,7 +213,7 @@ impl DeformConv2d {
         let gpu = self.engine.gpu();
         let prepare = |algorithm| {
             let options = Options { algorithm, ..options };
-            self.engine.prepare(&(geometry, options), || plan(&geometry, &options, gpu.limits()))
+            self.engine.prepare(&(geometry, options, None), || plan(&geometry, &options, gpu.limits()))
         };
         let tuned = match options.algorithm {
             Algorithm::Auto => self.lock_tuning().get(gpu, &geometry),
@@ -250,18 +276,13 @@ fn check_dtype(operand: &'static str, tensor: &Tensor, expected: Dtype) -> Resul
     }
 }
 
-fn check_output(output: &Tensor, geometry: &Geometry, dtype: Dtype) -> Result<()> {
-    let operand = "output";
-    check_dtype(operand, output, dtype)?;
-    let expected = geometry.output_shape();
-    if output.shape().len() != expected.len() {
-        return Err(Error::Rank { operand, expected: expected.len(), got: output.shape().len() });
+fn check_shape(operand: &'static str, tensor: &Tensor, expected: &[usize], because: &'static str) -> Result<()> {
+    if tensor.shape().len() != expected.len() {
+        return Err(Error::Rank { operand, expected: expected.len(), got: tensor.shape().len() });
     }
-    let axes = output.shape().iter().zip(expected).enumerate();
-    match axes.into_iter().find(|(_, (got, expected))| *got != expected) {
-        Some((axis, (&got, expected))) => {
-            Err(Error::Axis { operand, axis, expected, got, because: "the output's shape" })
-        }
+    let axes = tensor.shape().iter().zip(expected).enumerate();
+    match axes.into_iter().find(|(_, (got, expected))| got != expected) {
+        Some((axis, (&got, &expected))) => Err(Error::Axis { operand, axis, expected, got, because }),
         None => Ok(()),
     }
 }

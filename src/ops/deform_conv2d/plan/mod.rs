@@ -1,5 +1,6 @@
 //! From a geometry and a device's limits to dispatches, one file an algorithm.
 
+mod backward;
 mod choice;
 mod columns;
 mod direct;
@@ -13,6 +14,7 @@ use columns::Columns;
 use fused_subgroup::FusedSubgroup;
 use fused_tiled::FusedTiled;
 
+pub use backward::plan_backward;
 pub use choice::choice;
 
 use super::{Algorithm, Geometry, Options};

@@ -1,0 +1,80 @@
+// Counts how many entries of each walker fall into each bin: the first third of a pass of a radix sort.
+//
+//     ends[group, bin, walker] = |{ entries of the walker in the bin }|
+//
+// An entry is a tap of a pixel, for one offset group: see scatter.wgsl. A walker is a run of consecutive entries. The pass that
+// follows keeps entries of one bin in the order they had, so two passes, by column and by row, order them by cell and within
+// a cell by tap and pixel: the same way every time.
+//
+// Reads   offset in the first pass, source (what that left) in the second.
+// Writes  ends, whole.
+// Runs    One invocation is one walker of one offset group; a workgroup is 64 of them. Grid: walkers / 64, folded.
+// Order   No barrier, no atomic: every walker has counters of its own.
+
+struct BinParams {
+    in_height: u32,
+    in_width: u32,
+    out_width: u32,
+    out_pixels: u32,
+    kernel_width: u32,
+    taps: u32,
+    stride_h: u32,
+    stride_w: u32,
+    pad_h: u32,
+    pad_w: u32,
+    dil_h: u32,
+    dil_w: u32,
+    first_pixel: u32,
+    pixels: u32,
+    padded_pixels: u32,
+    entries: u32,
+    bins: u32,
+    walkers: u32,
+    entries_per_walker: u32,
+    groups: u32,
+    by_row: u32,
+    offset_base: u32,
+    mask_base: u32,
+    has_mask: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: BinParams;
+/// [(offset group, tap, y|x), out_height, out_width]
+@group(0) @binding(1) var<storage, read> offset: array<f32>;
+/// [(offset group, entry)], entries
+@group(0) @binding(2) var source: texture_storage_2d<rgba32float, read>;
+/// [offset group, bin, walker]
+@group(0) @binding(3) var<storage, read_write> ends: array<u32>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if number >= params.groups * params.walkers {
+        return;
+    }
+    let group = number / params.walkers;
+    let walker = number % params.walkers;
+    let counters = group * params.bins * params.walkers + walker;
+    for (var bin = 0u; bin < params.bins; bin++) {
+        ends[counters + bin * params.walkers] = 0u;
+    }
+    let first = min(walker * params.entries_per_walker, params.entries);
+    let end = min(first + params.entries_per_walker, params.entries);
+    var walk = walk_from(first);
+    for (var n = first; n < end; n++) {
+        var entry: vec4<f32>;
+        if params.by_row == 0u {
+            entry = entry_of(group, walk);
+            walk = after(walk);
+        } else {
+            entry = textureLoad(source, texel_at(group * params.entries + n));
+        }
+        ends[counters + bin_of(entry) * params.walkers] += 1u;
+    }
+}

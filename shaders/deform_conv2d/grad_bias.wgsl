@@ -1,0 +1,41 @@
+// The gradient of the bias, as partial sums: the gradient of the output, summed over slices of one image's pixels.
+//
+//     partial[o, slice] = Σ over the pixels of the slice of   grad_output[o, p]
+//
+// Reads   grad_output: one image.
+// Writes  partial. grad_bias_reduce.wgsl adds the slices in order.
+// Runs    One invocation is one slice of one channel: every slices-th pixel; a workgroup is 64 of them. Grid: slices / 64, folded.
+// Order   No barrier, no atomic; each sum runs in one order.
+
+struct GradBiasParams {
+    out_pixels: u32,
+    slices: u32,
+    invocations: u32,
+    grad_output_base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: GradBiasParams;
+/// [out channel, out_height, out_width]
+@group(0) @binding(1) var<storage, read> grad_output: array<f32>;
+/// [out channel, slice]
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if number >= params.invocations {
+        return;
+    }
+    let plane = params.grad_output_base + number / params.slices * params.out_pixels;
+    var sum = 0.0;
+    for (var pixel = number % params.slices; pixel < params.out_pixels; pixel += params.slices) {
+        sum += read_grad_output(plane + pixel);
+    }
+    partial[number] = sum;
+}

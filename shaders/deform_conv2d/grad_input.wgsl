@@ -1,0 +1,153 @@
+// The gradient of the input: every pixel gathers what the taps that touched it scatter, in one order.
+//
+//     grad_input[c, y, x] += Σ over the entries of the four cells around (y, x) of   mask · weight(corner) · grad_column[c, entry]
+//
+// A cell is four neighbouring pixels; bin_fill has ordered the entries by the cell that each lies in. So one walk over the cells of
+// a row, from left to right, reads each entry once and completes two rows of pixels, column by column.
+//
+// Reads   entries and ends (where each row's end), grad_column.
+// Writes  grad_input: adds to it.
+// Runs    One invocation is four channels of one row of cells. lanes_per_row of them walk a row together; a workgroup is 32. A row of cells touches
+//         two rows of pixels, so a step does every other row only. Grid: rows fastest, then channels, then offset groups, folded.
+// Order   No barrier, no atomic; each pixel adds a row of cells at a time, each cell's entries in their order.
+
+struct GradInputParams {
+    in_height: u32,
+    in_width: u32,
+    segment_channels: u32,
+    segment_quads: u32,
+    quad_start: u32,
+    segment_start: u32,
+    segment_end: u32,
+    segments_per_offset_group: u32,
+    group_start: u32,
+    quads: u32,
+    entries: u32,
+    bins: u32,
+    walkers: u32,
+    parity: u32,
+    rows: u32,
+    lanes_per_row: u32,
+    parts: u32,
+    units: u32,
+    grad_input_base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: GradInputParams;
+/// [(offset group, entry)], entries by cell
+@group(0) @binding(1) var entries: texture_storage_2d<rgba32float, read>;
+/// [offset group, row of cells, walker]
+@group(0) @binding(2) var<storage, read> ends: array<u32>;
+/// [(tap, pixel, quad)], four channels of the quad
+@group(0) @binding(3) var grad_column: texture_storage_2d<rgba32float, read>;
+/// [(segment, channel), in_height, in_width]
+@group(0) @binding(4) var<storage, read_write> grad_input: array<f32>;
+
+const WORKGROUP_SIZE = 32u;
+/// Entries to a turn of the loop: a driver may end loops after 65,535 turns.
+const ENTRIES_PER_TURN = 4u;
+
+/// The sums of the cell that the walk is in, one for each corner: (y0, x0) (y0, x1) (y1, x0) (y1, x1).
+struct Cell {
+    x: i32,
+    s00: vec4<f32>,
+    s01: vec4<f32>,
+    s10: vec4<f32>,
+    s11: vec4<f32>,
+}
+
+/// Where an invocation's first channel lies, how many it has, and the row y0 of its cells.
+struct Place {
+    plane: u32,
+    channels: u32,
+    y: i32,
+}
+
+fn add(place: Place, y: i32, x: i32, value: vec4<f32>) {
+    if y < 0 || x < 0 || y >= i32(params.in_height) || x >= i32(params.in_width) {
+        return;
+    }
+    let size = params.in_height * params.in_width;
+    let at = place.plane + u32(y) * params.in_width + u32(x);
+    if place.channels > 0u { grad_input[at] += value.x; }
+    if place.channels > 1u { grad_input[at + size] += value.y; }
+    if place.channels > 2u { grad_input[at + 2u * size] += value.z; }
+    if place.channels > 3u { grad_input[at + 3u * size] += value.w; }
+}
+
+/// Stores what is complete once the walk reaches column x.
+fn advance(place: Place, cell: Cell, x: i32) -> Cell {
+    add(place, place.y, cell.x, cell.s00);
+    add(place, place.y + 1, cell.x, cell.s10);
+    if x == cell.x + 1 {
+        return Cell(x, cell.s01, vec4<f32>(), cell.s11, vec4<f32>());
+    }
+    add(place, place.y, cell.x + 1, cell.s01);
+    add(place, place.y + 1, cell.x + 1, cell.s11);
+    return Cell(x, vec4<f32>(), vec4<f32>(), vec4<f32>(), vec4<f32>());
+}
+
+fn visit(place: Place, before: Cell, entry: vec4<f32>, quad: u32) -> Cell {
+    let y0 = floor(entry.y);
+    let x0 = floor(entry.z);
+    let dy = entry.y - y0;
+    let dx = entry.z - x0;
+    var cell = before;
+    if i32(x0) != cell.x {
+        cell = advance(place, cell, i32(x0));
+    }
+    let grad = entry.w * textureLoad(grad_column, texel_at(u32(entry.x) * params.quads + quad));
+    cell.s00 += (1.0 - dy) * (1.0 - dx) * grad;
+    cell.s01 += (1.0 - dy) * dx * grad;
+    cell.s10 += dy * (1.0 - dx) * grad;
+    cell.s11 += dy * dx * grad;
+    return cell;
+}
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let unit = (workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane) / params.lanes_per_row;
+    if unit >= params.units {
+        return;
+    }
+    let row = unit % params.rows * 2u + params.parity;
+    let part = unit / params.rows % params.parts;
+    let group = unit / params.rows / params.parts;
+    let group_segment = (params.group_start + group) * params.segments_per_offset_group;
+    let first = max(params.segment_start, group_segment);
+    let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
+    let quad = (first - params.segment_start) * params.segment_quads + part * params.lanes_per_row + lane % params.lanes_per_row;
+    if quad >= (end - params.segment_start) * params.segment_quads {
+        return;
+    }
+    let segment = quad / params.segment_quads;
+    let channel = (params.quad_start + quad % params.segment_quads) * 4u;
+    // The bound channels begin with the first of quad_start.
+    let plane = segment * params.segment_channels + quad % params.segment_quads * 4u;
+    let place = Place(
+        params.grad_input_base + plane * params.in_height * params.in_width,
+        params.segment_channels - channel,
+        i32(row) - 1,
+    );
+
+    let counters = (group * params.bins + row) * params.walkers;
+    var next = 0u;
+    if row > 0u {
+        next = ends[counters - 1u];
+    }
+    let last = group * params.entries + ends[counters + params.walkers - 1u];
+    next += group * params.entries;
+    var cell = Cell(-2, vec4<f32>(), vec4<f32>(), vec4<f32>(), vec4<f32>());
+    for (; next < last; next += ENTRIES_PER_TURN) {
+        cell = visit(place, cell, textureLoad(entries, texel_at(next)), quad);
+        if next + 1u < last { cell = visit(place, cell, textureLoad(entries, texel_at(next + 1u)), quad); }
+        if next + 2u < last { cell = visit(place, cell, textureLoad(entries, texel_at(next + 2u)), quad); }
+        if next + 3u < last { cell = visit(place, cell, textureLoad(entries, texel_at(next + 3u)), quad); }
+    }
+    // The walk's end is past the last column.
+    cell = advance(place, cell, i32(params.in_width) + 1);
+}

@@ -1,0 +1,159 @@
+// The gradients of offset and mask, and the columns for that of the weight, from one read of the corners.
+//
+//     d[y|x corner]          = Σ over the channels of the offset group of   grad_column · input[corner]
+//     grad_mask              = Σ over the corners of   weight · d[corner]
+//     grad_offset_y          = mask · (dx·(d11 − d01) + (1 − dx)·(d10 − d00))
+//     grad_offset_x          = mask · (dy·(d11 − d10) + (1 − dy)·(d01 − d00))
+//     columns[c]             = mask · Σ over the corners of   weight · input[c, corner]
+//
+// At whole positions these are the right-hand derivatives. At exactly −1 the sample is 0; its derivative is torchvision's, which
+// is not, or mmcv's, which is. Where the offset is not finite, all are 0.
+//
+// Reads   packed_input, grad_column, offset, mask (1 without one): a window of one image's pixels.
+// Writes  what is wanted of grad_offset, grad_mask (of which later channels of an offset group add to what earlier steps left) and
+//         columns, padding pixels included.
+// Runs    One invocation is one tap of one pixel, for the channels of an offset group; a workgroup is 64 of them. Grid: pixels
+//         fastest, then taps, then offset groups, folded.
+// Order   No barrier, no atomic; each sum runs in one order.
+
+struct GradOffsetParams {
+    in_height: u32,
+    in_width: u32,
+    out_width: u32,
+    out_pixels: u32,
+    kernel_width: u32,
+    taps: u32,
+    stride_h: u32,
+    stride_w: u32,
+    pad_h: u32,
+    pad_w: u32,
+    dil_h: u32,
+    dil_w: u32,
+    first_pixel: u32,
+    pixels: u32,
+    padded_pixels: u32,
+    quads: u32,
+    segment_quads: u32,
+    segment_start: u32,
+    segment_end: u32,
+    segments_per_offset_group: u32,
+    group_start: u32,
+    invocations: u32,
+    offset_base: u32,
+    mask_base: u32,
+    grad_offset_base: u32,
+    grad_mask_base: u32,
+    has_mask: u32,
+    follows: u32,
+    wants_offset: u32,
+    wants_mask: u32,
+    wants_columns: u32,
+    adds_offset: u32,
+    adds_mask: u32,
+    zero_at_border: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: GradOffsetParams;
+/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+@group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
+/// [(tap, pixel, quad)], four channels of the quad
+@group(0) @binding(2) var grad_column: texture_storage_2d<rgba32float, read>;
+/// [(offset group, tap, y|x), out_height, out_width]
+@group(0) @binding(3) var<storage, read> offset: array<f32>;
+/// [(offset group, tap), out_height, out_width]
+@group(0) @binding(4) var<storage, read> mask: array<f32>;
+/// As offset.
+@group(0) @binding(5) var<storage, read_write> grad_offset: array<f32>;
+/// As mask.
+@group(0) @binding(6) var<storage, read_write> grad_mask: array<f32>;
+/// [(tap, block, quad, pixel of the block)], four channels of the quad
+@group(0) @binding(7) var columns: texture_storage_2d<rgba32float, write>;
+
+const WORKGROUP_SIZE = 64u;
+const BLOCK_PIXELS = 32u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if number >= params.invocations {
+        return;
+    }
+    let padded = number % params.padded_pixels;
+    let tap = number / params.padded_pixels % params.taps;
+    let group = params.group_start + number / params.padded_pixels / params.taps;
+    let real = padded < params.pixels;
+    let pixel = params.first_pixel + min(padded, params.pixels - 1u);
+    let plane = (group - params.group_start) * params.taps + tap;
+    let at = params.offset_base + 2u * plane * params.out_pixels + pixel;
+    let whole = first_tap(pixel) + tap_step(tap);
+    let y = f32(whole.y) + read_offset(at);
+    let x = f32(whole.x) + read_offset(at + params.out_pixels);
+    var scale = 1.0;
+    if params.has_mask != 0u {
+        scale = read_mask(params.mask_base + plane * params.out_pixels + pixel);
+    }
+
+    let position = position_at(y, x, params.in_height, params.in_width);
+    // Where the derivative can be other than 0: at −1, too.
+    let near = is_finite(y) && is_finite(x)
+        && y >= -1.0 && y < f32(params.in_height) && x >= -1.0 && x < f32(params.in_width);
+    let y0 = select(0.0, floor(y), near);
+    let x0 = select(0.0, floor(x), near);
+    let dy = select(0.0, y - y0, near);
+    let dx = select(0.0, x - x0, near);
+    // Padding pixels and taps that land nowhere read the two zero columns on the right.
+    var corner = vec2<u32>(params.in_width + 1u, 0u);
+    if near && real {
+        corner = vec2<u32>(vec2<i32>(i32(x0), i32(y0)) + 1);
+    }
+    let weight = scale * position.weight;
+    let group_segment = group * params.segments_per_offset_group;
+    let first = max(params.segment_start, group_segment);
+    let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
+    let quad_end = (end - params.segment_start) * params.segment_quads;
+    let wants_products = params.wants_offset + params.wants_mask != 0u;
+    let row = (tap * params.padded_pixels + padded) * params.quads;
+    let column = (tap * params.padded_pixels + padded / BLOCK_PIXELS * BLOCK_PIXELS) * params.quads + padded % BLOCK_PIXELS;
+    var d = vec4<f32>();
+    for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
+        let texel = corner + vec2<u32>(0u, quad * (params.in_height + 1u));
+        let v00 = textureLoad(packed_input, texel);
+        let v01 = textureLoad(packed_input, texel + vec2<u32>(1u, 0u));
+        let v10 = textureLoad(packed_input, texel + vec2<u32>(0u, 1u));
+        let v11 = textureLoad(packed_input, texel + vec2<u32>(1u, 1u));
+        if wants_products {
+            let grad = textureLoad(grad_column, texel_at(row + quad));
+            d += vec4<f32>(dot(grad, v00), dot(grad, v01), dot(grad, v10), dot(grad, v11));
+        }
+        if params.wants_columns != 0u {
+            let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
+            textureStore(columns, texel_at(column + quad * BLOCK_PIXELS), select(vec4<f32>(), value, real));
+        }
+    }
+    let starts = first == group_segment && params.follows == 0u;
+    if real && params.wants_offset != 0u {
+        let counts = select(near, position.inside, params.zero_at_border != 0u);
+        let grad_y = scale * (dx * (d.w - d.y) + (1.0 - dx) * (d.z - d.x));
+        let grad_x = scale * (dy * (d.w - d.z) + (1.0 - dy) * (d.y - d.x));
+        let to = params.grad_offset_base + 2u * plane * params.out_pixels + pixel;
+        var before = vec2<f32>();
+        if params.adds_offset != 0u || !starts {
+            before = vec2<f32>(grad_offset[to], grad_offset[to + params.out_pixels]);
+        }
+        let sum = before + select(vec2<f32>(), vec2<f32>(grad_y, grad_x), counts);
+        grad_offset[to] = sum.x;
+        grad_offset[to + params.out_pixels] = sum.y;
+    }
+    if real && params.wants_mask != 0u {
+        let to = params.grad_mask_base + plane * params.out_pixels + pixel;
+        var before = 0.0;
+        if params.adds_mask != 0u || !starts {
+            before = grad_mask[to];
+        }
+        grad_mask[to] = before + select(0.0, dot(position.weight, d), position.inside);
+    }
+}

@@ -1,0 +1,55 @@
+// Packs the gradient of the output, of a window of one image's pixels: four channels a texel, blocks of 32 pixels.
+//
+//     packed_grad_output[(block, g·quads + q, p)][l] = grad_output[g·rows + 4·q + l, 32·block + p]
+//
+// g is a weight group, q a quad of its rows output channels. What is no channel, or past the window's last pixel, is 0.
+//
+// Reads   grad_output: the image.
+// Writes  packed_grad_output: every texel of the window's blocks.
+// Runs    One invocation owns one texel; a workgroup is 64 of them, neighbours in pixels. Grid: texels / 64, folded.
+// Order   No barrier, no atomic.
+
+struct PackGradOutputParams {
+    rows: u32,
+    quads: u32,
+    all_quads: u32,
+    out_pixels: u32,
+    first_pixel: u32,
+    pixels: u32,
+    texels: u32,
+    grad_output_base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: PackGradOutputParams;
+/// [out channel, out_height, out_width]
+@group(0) @binding(1) var<storage, read> grad_output: array<f32>;
+/// [(block, group, quad, pixel of the block)], four channels of the quad
+@group(0) @binding(2) var packed_grad_output: texture_storage_2d<rgba32float, write>;
+
+const WORKGROUP_SIZE = 64u;
+const BLOCK_PIXELS = 32u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let texel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if texel >= params.texels {
+        return;
+    }
+    let quad = texel / BLOCK_PIXELS % params.all_quads;
+    let pixel = texel / BLOCK_PIXELS / params.all_quads * BLOCK_PIXELS + texel % BLOCK_PIXELS;
+    let row = quad % params.quads * 4u;
+    var value = vec4<f32>();
+    if pixel < params.pixels {
+        let channel = quad / params.quads * params.rows + row;
+        let at = params.grad_output_base + channel * params.out_pixels + params.first_pixel + pixel;
+        value.x = read_grad_output(at);
+        if row + 1u < params.rows { value.y = read_grad_output(at + params.out_pixels); }
+        if row + 2u < params.rows { value.z = read_grad_output(at + 2u * params.out_pixels); }
+        if row + 3u < params.rows { value.w = read_grad_output(at + 3u * params.out_pixels); }
+    }
+    textureStore(packed_grad_output, texel_at(texel), value);
+}

@@ -1,0 +1,59 @@
+// Packs the weight for its transposed product: four output channels a texel.
+//
+//     packed_weight_columns[((t·row_quads + r)·quads + k)·4 + l][m] = weight[o, c, t]
+//
+// t is a tap, k a quad of input channels in all segments (see pack_input.wgsl) and l its channel c, r a quad of output channels of
+// c's weight group and m its channel o. What is no channel is 0.
+//
+// Reads   weight, whole.
+// Writes  packed_weight_columns: every texel.
+// Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
+// Order   No barrier, no atomic.
+
+struct PackWeightColumnsParams {
+    segment_channels: u32,
+    segment_quads: u32,
+    segments_per_group: u32,
+    quads: u32,
+    taps: u32,
+    rows: u32,
+    row_quads: u32,
+    texels: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: PackWeightColumnsParams;
+/// [out channel, (segment of the group, channel of the segment), tap]
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+/// [(tap, quad of out channels, quad, channel)], four out channels
+@group(0) @binding(2) var packed_weight_columns: texture_storage_2d<rgba32float, write>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let texel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if texel >= params.texels {
+        return;
+    }
+    let quad = texel / 4u % params.quads;
+    let row = texel / 4u / params.quads % params.row_quads * 4u;
+    let tap = texel / 4u / params.quads / params.row_quads;
+    let segment = quad / params.segment_quads;
+    let group = segment / params.segments_per_group;
+    let channel = quad % params.segment_quads * 4u + texel % 4u;
+    let row_stride = params.segments_per_group * params.segment_channels * params.taps;
+    var value = vec4<f32>();
+    if channel < params.segment_channels {
+        let group_channel = segment % params.segments_per_group * params.segment_channels + channel;
+        let at = (group * params.rows + row) * row_stride + group_channel * params.taps + tap;
+        value.x = read_weight(at);
+        if row + 1u < params.rows { value.y = read_weight(at + row_stride); }
+        if row + 2u < params.rows { value.z = read_weight(at + 2u * row_stride); }
+        if row + 3u < params.rows { value.w = read_weight(at + 3u * row_stride); }
+    }
+    textureStore(packed_weight_columns, texel_at(texel), value);
+}

@@ -1,0 +1,207 @@
+//! `main` of the two products of the backward pass.
+
+use std::fmt::Write as _;
+
+const COMPONENTS: [char; 4] = ['x', 'y', 'z', 'w'];
+
+/// `main` for the gradient of the columns: 8 quads of channels, 4 pixels of which an invocation holds one in `LANES`. In the text
+/// `p` numbers the pixels, `r` the quads and `c` a quad's channels. With 8 lanes these are a subgroup: each loads one quad's
+/// weights, and lane l's quad r is (l + r) mod 8. With more, all lanes load all weights.
+pub(crate) fn grad_column<const LANES: u32>() -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = write_grad_column(&mut text, LANES);
+    text
+}
+
+const PIXELS: u32 = 4;
+const QUADS: u32 = 8;
+
+fn write_grad_column(text: &mut String, lanes: u32) -> std::fmt::Result {
+    let rotates = lanes == QUADS;
+    let lane = if rotates { "subgroup_invocation_id" } else { "local_invocation_index" };
+    let first = if rotates { "lane" } else { "0u" };
+    let sums = || (0..PIXELS).flat_map(|p| (0..QUADS).flat_map(move |r| (0..4).map(move |c| (p, r, c))));
+    write!(
+        text,
+        "
+const LANES = {lanes}u;
+const PIXELS_PER_INVOCATION = {PIXELS}u;
+const QUADS_PER_INVOCATION = {QUADS}u;
+
+@compute @workgroup_size(LANES)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin({lane}) lane: u32,
+) {{
+    let number = workgroup_number(workgroup, grid);
+    // Not a return: all that follows would be inside a branch, which takes a driver twice the time to compile.
+    let busy = number < params.workgroups;
+    let pixel = number % params.pixel_blocks * PIXELS_PER_INVOCATION * LANES + lane;
+    let tap = number / params.pixel_blocks % params.taps;
+    let quad_block = number / params.pixel_blocks / params.taps;
+    let group = params.group_start + quad_block / params.quad_blocks;
+    let group_segment = group * params.segments_per_group;
+    let segment = max(params.segment_start, group_segment);
+    let segment_end = min(params.segment_end, group_segment + params.segments_per_group);
+    let quad_end = (segment_end - params.segment_start) * params.segment_quads;
+    let quad = (segment - params.segment_start) * params.segment_quads + quad_block % params.quad_blocks * QUADS_PER_INVOCATION;
+    let row = (tap * params.row_quads * params.all_quads + params.first_quad) * 4u;
+"
+    )?;
+    for p in 0..PIXELS {
+        writeln!(
+            text,
+            "    var grad_{p} = grad_output_start(min(pixel + {}u, params.padded_pixels - 1u)) + group * params.row_quads * BLOCK_PIXELS;",
+            p * lanes
+        )?;
+    }
+    if rotates {
+        for r in 1..QUADS {
+            writeln!(text, "    let from_{r} = (lane + {r}u) % QUADS_PER_INVOCATION;")?;
+        }
+        writeln!(text, "    var weight_0 = row + min(quad + lane, quad_end - 1u) * 4u;")?;
+    } else {
+        for r in 0..QUADS {
+            writeln!(text, "    var weight_{r} = row + min(quad + {r}u, quad_end - 1u) * 4u;")?;
+        }
+    }
+    for (p, r, c) in sums() {
+        writeln!(text, "    var a_{p}_{r}_{c} = 0.0;")?;
+    }
+    text.push_str("    let turns = select(0u, params.row_quads, busy);\n    for (var n = 0u; n < turns; n++) {\n");
+    for p in 0..PIXELS {
+        writeln!(text, "        let g_{p} = textureLoad(packed_grad_output, texel_at(grad_{p}));")?;
+        writeln!(text, "        grad_{p} += BLOCK_PIXELS;")?;
+    }
+    for (r, c) in (0..QUADS).flat_map(|r| (0..4).map(move |c| (r, c))) {
+        if rotates && r > 0 {
+            writeln!(text, "        let w_{r}_{c} = subgroupShuffle(w_0_{c}, from_{r});")?;
+        } else {
+            writeln!(text, "        let w_{r}_{c} = textureLoad(packed_weight_columns, texel_at(weight_{r} + {c}u));")?;
+        }
+        for p in 0..PIXELS {
+            let (a, g, w) = (format!("a_{p}_{r}_{c}"), format!("g_{p}"), format!("w_{r}_{c}"));
+            let sum = format!("((({a} + {g}.x * {w}.x) + {g}.y * {w}.y) + {g}.z * {w}.z) + {g}.w * {w}.w");
+            writeln!(text, "        {a} = {sum};")?;
+        }
+    }
+    for r in 0..if rotates { 1 } else { QUADS } {
+        writeln!(text, "        weight_{r} += params.all_quads * 4u;")?;
+    }
+    // One copy of the code that stores: many take a driver longer to compile than all the rest.
+    text.push_str("    }\n    var sums = array<vec4<f32>, PIXELS_PER_INVOCATION * QUADS_PER_INVOCATION>(");
+    for (p, r) in (0..PIXELS).flat_map(|p| (0..QUADS).map(move |r| (p, r))) {
+        write!(text, "vec4<f32>(a_{p}_{r}_0, a_{p}_{r}_1, a_{p}_{r}_2, a_{p}_{r}_3), ")?;
+    }
+    write!(
+        text,
+        ");
+    for (var n = 0u; n < PIXELS_PER_INVOCATION * QUADS_PER_INVOCATION; n++) {{
+        let p = pixel + n / QUADS_PER_INVOCATION * LANES;
+        let k = quad + ({first} + n) % QUADS_PER_INVOCATION;
+        if busy && p < params.padded_pixels && k < quad_end {{
+            textureStore(grad_column, texel_at((tap * params.padded_pixels + p) * params.quads + k), sums[n]);
+        }}
+    }}
+}}
+"
+    )
+}
+
+/// `main` for the gradient of the weight: `ROWS` quads of output channels by `COLUMNS` quads of columns, `LANES` lanes. In the text
+/// `i` numbers the former, `c` the channels of one, `j` the latter: `a_i_c_j` are the sums of one output channel and four columns.
+pub(crate) fn grad_weight<const ROWS: u32, const COLUMNS: u32, const LANES: u32>() -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = write_grad_weight(&mut text, ROWS, COLUMNS, LANES);
+    text
+}
+
+fn write_grad_weight(text: &mut String, rows: u32, columns: u32, lanes: u32) -> std::fmt::Result {
+    let sums = || (0..rows).flat_map(move |i| (0..4).flat_map(move |c| (0..columns).map(move |j| (i, c, j))));
+    write!(
+        text,
+        "
+const LANES = {lanes}u;
+const ROW_QUADS = {rows}u;
+const COLUMN_QUADS = {columns}u;
+const TURNS_PER_BLOCK = BLOCK_PIXELS / LANES;
+
+@compute @workgroup_size(LANES)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {{
+    let number = workgroup_number(workgroup, grid);
+    // Not a return: see grad_column.
+    let busy = number < params.workgroups;
+    let column_tile = number % params.column_tiles;
+    let row_tile = number / params.column_tiles % params.row_tiles;
+    let group = params.group_start + number / params.column_tiles / params.row_tiles % params.groups;
+    let split = number / params.column_tiles / params.row_tiles / params.groups;
+    let group_segment = group * params.segments_per_group;
+    let segment = max(params.segment_start, group_segment);
+    let segment_end = min(params.segment_end, group_segment + params.segments_per_group);
+    let first_quad = (segment - params.segment_start) * params.segment_quads;
+    let group_quads = (segment_end - segment) * params.segment_quads;
+    let first_turn = split * params.turns_per_split;
+    let end_turn = min(first_turn + params.turns_per_split, params.pixel_blocks * TURNS_PER_BLOCK);
+"
+    )?;
+    for i in 0..rows {
+        writeln!(
+            text,
+            "    let row_{i} = (group * params.row_quads + min(row_tile * ROW_QUADS + {i}u, params.row_quads - 1u)) * BLOCK_PIXELS;"
+        )?;
+    }
+    for j in 0..columns {
+        writeln!(
+            text,
+            "    let column_{j} = column_start(column_tile * COLUMN_QUADS + {j}u, first_quad, group_quads);"
+        )?;
+    }
+    for (i, c, j) in sums() {
+        writeln!(text, "    var a_{i}_{c}_{j} = vec4<f32>();")?;
+    }
+    text.push_str(
+        "    let turns = select(0u, end_turn, busy);
+    for (var turn = first_turn; turn < turns; turn++) {
+        let block = turn / TURNS_PER_BLOCK * BLOCK_PIXELS;
+        let pixel = turn % TURNS_PER_BLOCK * LANES + lane;
+        let row = block * params.all_row_quads + pixel;
+        let column = block * params.quads + pixel;
+",
+    );
+    for i in 0..rows {
+        writeln!(text, "        let g_{i} = textureLoad(packed_grad_output, texel_at(row_{i} + row));")?;
+    }
+    for j in 0..columns {
+        writeln!(text, "        let v_{j} = textureLoad(columns, texel_at(column_{j} + column));")?;
+    }
+    for (i, c, j) in sums() {
+        writeln!(text, "        a_{i}_{c}_{j} += g_{i}.{} * v_{j};", COMPONENTS[c as usize])?;
+    }
+    text.push_str("    }\n    var sums = array<vec4<f32>, ROW_QUADS * 4u * COLUMN_QUADS>(");
+    for (i, c, j) in sums() {
+        write!(text, "a_{i}_{c}_{j}, ")?;
+    }
+    text.push_str(
+        ");
+    let start = number * ROW_QUADS * 4u * COLUMN_QUADS;
+    for (var n = 0u; n < ROW_QUADS * 4u * COLUMN_QUADS; n++) {
+        if busy {
+            let at = (start + n) * 4u * LANES + lane;
+            partial[at] = sums[n].x;
+            partial[at + LANES] = sums[n].y;
+            partial[at + 2u * LANES] = sums[n].z;
+            partial[at + 3u * LANES] = sums[n].w;
+        }
+    }
+}
+",
+    );
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! The verbs of the backward pass.
+
+use std::sync::Arc;
+
+use super::{
+    DeformConv2d, Geometry, Gradient, Gradients, Inputs, Mode, Options, check_dtype, check_shape, plan_backward,
+};
+use crate::gpu::{Call, CommandEncoder, Prepared};
+use crate::plan::Plan;
+use crate::{Dtype, Error, Result, Tensor};
+
+/// The names by which plans mean the gradients, in the order of [`Gradients::named`].
+const GRADIENTS: [&str; 5] = ["grad_input", "grad_offset", "grad_weight", "grad_mask", "grad_bias"];
+
+impl DeformConv2d {
+    /// Computes the gradients of a loss by the operands, given its gradient by the output: allocates those that are wanted, records
+    /// and submits. Does not wait.
+    ///
+    /// ```text
+    /// grad_bias[o]  = Σ_{b,oy,ox} grad_output            grad_weight = grad_output · columnᵀ
+    /// grad_column   = weightᵀ · grad_output              grad_mask   = Σ_{c in offset group} grad_column · sample
+    /// grad_offset_y = Σ_{c in offset group} mask · grad_column · ∂sample/∂y                          grad_offset_x alike
+    /// grad_input    = mask · grad_column, scattered to the four corners with the bilinear weights
+    /// ```
+    ///
+    /// `∂sample/∂y` is the right-hand derivative at whole positions; at exactly −1 it is as [`Options::border_gradient`] says. A tap
+    /// whose offset is not finite has gradients of 0. Every sum runs in one order: the same call on the same device gives
+    /// the same bits. `grad_output` has the output's shape and the operands' element type; gradients are f32.
+    /// Those by a mask and a bias that the call does not have are `None`, wanted or not.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::forward`] and [`plan_backward`], and for `grad_output` as for an operand.
+    pub fn backward(
+        &self,
+        inputs: &Inputs<&Tensor>,
+        grad_output: &Tensor,
+        wanted: Gradients<bool>,
+        options: Options,
+    ) -> Result<Gradients<Option<Tensor>>> {
+        let wanted = Gradients {
+            mask: wanted.mask && inputs.mask.is_some(),
+            bias: wanted.bias && inputs.bias.is_some(),
+            ..wanted
+        };
+        let modes = wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip });
+        let prepared = self.prepared_backward(inputs, grad_output, modes, options)?;
+        let new = |wanted: bool, operand: Option<&Tensor>| {
+            let operand = operand.filter(|_| wanted);
+            operand.map(|operand| Tensor::new(self.engine.gpu(), operand.shape(), Dtype::F32)).transpose()
+        };
+        let gradients = Gradients {
+            input: new(wanted.input, Some(inputs.input))?,
+            offset: new(wanted.offset, Some(inputs.offset))?,
+            weight: new(wanted.weight, Some(inputs.weight))?,
+            mask: new(wanted.mask, inputs.mask)?,
+            bias: new(wanted.bias, inputs.bias)?,
+        };
+        let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
+        self.engine.submit(&prepared, &call(inputs, grad_output, &targets))?;
+        Ok(gradients)
+    }
+
+    /// Records [`DeformConv2d::backward`] into the caller's encoder: no allocation of device memory, no submission, no wait.
+    ///
+    /// The gradients that have a target are computed, and written to it or added to what is there. `workspace` is scratch of at
+    /// least [`DeformConv2d::prepare_backward`]'s `workspace_bytes`. No target, nor the workspace, may share a buffer with anything
+    /// else. Otherwise as [`DeformConv2d::record_forward`].
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::backward`]; [`Error::NoSuchOperand`] for a target of the mask or the bias where there is none;
+    /// [`Error::Axis`] and [`Error::Dtype`] for a target that is not f32 of its operand's shape; [`Error::WorkspaceTooSmall`];
+    /// [`Error::Aliased`].
+    pub fn record_backward(
+        &self,
+        encoder: &mut CommandEncoder,
+        inputs: &Inputs<&Tensor>,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        workspace: &Tensor,
+        options: Options,
+    ) -> Result<()> {
+        let prepared = self.prepared_backward(inputs, grad_output, targets.modes(), options)?;
+        for ((operand, target), name) in targets.named().into_iter().zip(GRADIENTS) {
+            let Some(target) = target else { continue };
+            let mut named = inputs.named().filter(|(name, _)| *name == operand);
+            let (_, expected) = named.next().ok_or(Error::NoSuchOperand { operand })?;
+            check_dtype(name, target.tensor(), Dtype::F32)?;
+            check_shape(name, target.tensor(), expected.shape(), "the shape of its operand")?;
+        }
+        self.engine.record(&prepared, encoder, &call(inputs, grad_output, targets), workspace)
+    }
+
+    /// Plans the backward pass of a call of these shapes, compiles what it needs and uploads its uniforms, so that recording it does
+    /// none of that. The plan tells the workspace it needs.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`] and [`plan_backward`]; [`Error::NoSuchOperand`]; [`Error::Device`] where a kernel does not compile.
+    pub fn prepare_backward(
+        &self,
+        shapes: &Inputs<&[usize]>,
+        dtype: Dtype,
+        modes: Gradients<Mode>,
+        options: Options,
+    ) -> Result<Plan> {
+        let geometry = self.geometry(shapes, dtype, &options)?;
+        Ok(self.prepared_gradients(geometry, modes, options)?.plan().clone())
+    }
+
+    fn prepared_backward(
+        &self,
+        inputs: &Inputs<&Tensor>,
+        grad_output: &Tensor,
+        modes: Gradients<Mode>,
+        options: Options,
+    ) -> Result<Arc<Prepared>> {
+        let geometry = self.checked_geometry(inputs, &options)?;
+        check_shape("grad_output", grad_output, &geometry.output_shape(), "the output's shape")?;
+        check_dtype("grad_output", grad_output, inputs.input.dtype())?;
+        self.prepared_gradients(geometry, modes, options)
+    }
+
+    fn prepared_gradients(
+        &self,
+        geometry: Geometry,
+        modes: Gradients<Mode>,
+        options: Options,
+    ) -> Result<Arc<Prepared>> {
+        for (operand, there, mode) in [("mask", geometry.has_mask, modes.mask), ("bias", geometry.has_bias, modes.bias)]
+        {
+            if !there && mode.wanted() {
+                return Err(Error::NoSuchOperand { operand });
+            }
+        }
+        let limits = self.engine.gpu().limits();
+        let plan = || plan_backward(&geometry, &modes, &options, limits);
+        self.engine.prepare(&(geometry, options, Some(modes)), plan)
+    }
+}
+
+fn call<'a>(
+    inputs: &Inputs<&'a Tensor>,
+    grad_output: &'a Tensor,
+    targets: &Gradients<Option<Gradient<'a>>>,
+) -> Call<'a> {
+    let targets = targets.named().into_iter().zip(GRADIENTS);
+    let targets = targets.filter_map(|((_, target), name)| Some((name, target.as_ref()?.tensor())));
+    let operands = inputs.named().map(|(operand, &tensor)| (operand, tensor));
+    Call { operands: operands.chain([("grad_output", grad_output)]).chain(targets).collect(), packed: None }
+}

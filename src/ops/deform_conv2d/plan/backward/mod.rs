@@ -1,0 +1,213 @@
+//! The backward pass: five gradients, each sum in one order, in windows of pixels and chunks of channels that fit the workspace.
+//!
+//! ```text
+//! for each image, window of output pixels, chunk of input channels:
+//!     grad_column = weightᵀ · grad_output                                          a product (grad_column.wgsl)
+//!     grad_offset, grad_mask, columns                                              from one read of the corners (grad_offset.wgsl)
+//!     taps ordered by the cell they lie in                                         two passes of a radix sort (bin_*.wgsl)
+//!     grad_input += …                                                              every pixel gathers (grad_input.wgsl)
+//!     grad_weight += grad_output · columnsᵀ                                        a product (grad_weight*.wgsl)
+//! ```
+//!
+//! What is not wanted, and what only that needs, is left out. Segments and quads are those of the fused forward algorithm.
+
+mod sizes;
+mod steps;
+
+use std::ops::Range;
+
+use sizes::{Chunk, Sizes};
+
+use super::{Len, binding_too_large, push, split};
+use crate::kernel::Storage;
+use crate::kernel::deform_conv2d::{FILL_ZERO, FillZeroParams, GRAD_BIAS, SUBGROUP_SIZE};
+use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
+use crate::plan::{DeviceLimits, F32_BYTES, Plan, Step};
+use crate::{Error, Result};
+
+/// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed: with subgroups of 8 where
+/// the device has them and it is [`Algorithm::Auto`] or [`Algorithm::FusedSubgroup`], else in a way that every device knows.
+///
+/// # Errors
+/// As [`plan`](super::plan), for any algorithm.
+pub fn plan_backward(
+    geometry: &Geometry,
+    modes: &Gradients<Mode>,
+    options: &Options,
+    limits: &DeviceLimits,
+) -> Result<Plan> {
+    Backward::new(geometry, modes, options, limits)?.plan()
+}
+
+struct Backward<'a> {
+    g: &'a Geometry,
+    modes: &'a Gradients<Mode>,
+    options: &'a Options,
+    limits: &'a DeviceLimits,
+    /// Whether the products use subgroups of 8.
+    subgroups: bool,
+}
+
+/// What the textures hold at a point of the plan, so that nothing is made twice.
+#[derive(Default)]
+struct Held {
+    input: Option<(u64, Chunk)>,
+    grad_output: Option<(u64, Range<u64>)>,
+    entries: Option<(u64, Range<u64>, Range<u64>)>,
+}
+
+impl<'a> Backward<'a> {
+    fn new(
+        g: &'a Geometry,
+        modes: &'a Gradients<Mode>,
+        options: &'a Options,
+        limits: &'a DeviceLimits,
+    ) -> Result<Self> {
+        let eight = limits.subgroup_size == SUBGROUP_SIZE;
+        if options.algorithm == Algorithm::FusedSubgroup && !eight {
+            let got = limits.subgroup_size;
+            let reason = format!("the device's subgroups have {got} lanes (0: unknown), not {SUBGROUP_SIZE}");
+            return Err(super::unsuitable(options.algorithm, reason));
+        }
+        let subgroups = eight && matches!(options.algorithm, Algorithm::Auto | Algorithm::FusedSubgroup);
+        Ok(Self { g, modes, options, limits, subgroups })
+    }
+
+    /// Whether the gradient of the columns is needed.
+    fn needs_columns_gradient(&self) -> bool {
+        self.modes.input.wanted() || self.needs_products()
+    }
+
+    /// Whether its products with the corners are.
+    fn needs_products(&self) -> bool {
+        self.modes.offset.wanted() || self.modes.mask.wanted()
+    }
+
+    /// Whether the input is sampled.
+    fn needs_samples(&self) -> bool {
+        self.needs_products() || self.modes.weight.wanted()
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        let g = self.g;
+        self.check_bindings()?;
+        let mut steps = self.zeros()?;
+        let mut plan = Plan { algorithm: self.name().to_owned(), ..Plan::default() };
+        if g.batch > 0 && self.modes.bias.wanted() {
+            plan.workspace_bytes = self.bias_slices() * g.out_channels as u64 * F32_BYTES;
+            for image in 0..g.batch as u64 {
+                self.grad_bias(image)?.into_iter().try_for_each(|step| push(&mut steps, step))?;
+            }
+        }
+        if g.batch > 0 && (self.needs_columns_gradient() || self.needs_samples()) {
+            let tiling = self.tiling(plan.workspace_bytes)?;
+            let sizes = self.sizes(tiling);
+            if self.needs_columns_gradient() {
+                push(&mut steps, self.pack_weight(&sizes)?)?;
+            }
+            let mut held = Held::default();
+            for image in 0..g.batch as u64 {
+                for pixels in split(0..g.out_pixels() as u64, tiling.pixels) {
+                    for chunk in self.chunks(tiling) {
+                        self.chunk_steps(&mut steps, &mut held, &sizes, image, &pixels, &chunk)?;
+                    }
+                }
+            }
+            plan.workspace_bytes = plan.workspace_bytes.max(sizes.partial_bytes);
+            plan.scratch = sizes.scratch;
+        }
+        if plan.memory_bytes() > self.options.workspace_limit {
+            let (needed, got) = (plan.memory_bytes(), self.options.workspace_limit);
+            return Err(Error::WorkspaceTooSmall { needed, got });
+        }
+        Ok(Plan { steps, ..plan })
+    }
+
+    fn name(&self) -> &'static str {
+        if self.subgroups { "backward_subgroup" } else { "backward" }
+    }
+
+    /// The steps of one chunk of channels, for one window of one image's pixels.
+    fn chunk_steps(
+        &self,
+        steps: &mut Vec<Step>,
+        held: &mut Held,
+        sizes: &Sizes,
+        image: u64,
+        pixels: &Range<u64>,
+        chunk: &Chunk,
+    ) -> Result<()> {
+        if self.needs_samples() && held.input.as_ref() != Some(&(image, chunk.clone())) {
+            push(steps, self.pack_input(sizes, image, chunk)?)?;
+            held.input = Some((image, chunk.clone()));
+        }
+        if held.grad_output.as_ref() != Some(&(image, pixels.clone())) {
+            push(steps, self.pack_grad_output(sizes, image, pixels)?)?;
+            held.grad_output = Some((image, pixels.clone()));
+        }
+        if self.needs_columns_gradient() {
+            push(steps, self.grad_column(sizes, pixels, chunk)?)?;
+        }
+        if self.needs_samples() {
+            push(steps, self.grad_offset(sizes, image, pixels, chunk)?)?;
+        }
+        if self.modes.input.wanted() {
+            let entries = (image, pixels.clone(), self.offset_groups(chunk));
+            if held.entries.as_ref() != Some(&entries) {
+                self.order_entries(sizes, image, pixels, chunk)?.into_iter().try_for_each(|step| push(steps, step))?;
+                held.entries = Some(entries);
+            }
+            for parity in 0..2 {
+                push(steps, self.grad_input(sizes, image, pixels, chunk, parity)?)?;
+            }
+        }
+        if self.modes.weight.wanted() {
+            self.grad_weight(sizes, pixels, chunk)?.into_iter().try_for_each(|step| push(steps, step))?;
+        }
+        Ok(())
+    }
+
+    /// Zeros where steps add and the caller does not.
+    fn zeros(&self) -> Result<Vec<Step>> {
+        let g = self.g;
+        let input = (g.batch * g.in_channels * g.in_pixels()) as u64;
+        let gradients = [
+            ("grad_input", self.modes.input, input),
+            ("grad_weight", self.modes.weight, g.weight_elements() as u64),
+            ("grad_bias", self.modes.bias, g.out_channels as u64),
+        ];
+        let mut steps = Vec::new();
+        for (name, _, elements) in gradients.into_iter().filter(|(_, mode, _)| *mode == Mode::Write) {
+            for part in split(0..elements, self.limits.max_window_elements()) {
+                let (window, base) = self.limits.window(name, part.start, part.len());
+                let params = FillZeroParams { elements: part.len() as u32, base };
+                let blocks = part.len().div_ceil(u64::from(FILL_ZERO.workgroup_size));
+                push(&mut steps, self.limits.step(&FILL_ZERO, Storage::F32, params.words(), vec![window], blocks)?)?;
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Slices of the sum of grad_bias: enough for its loop, and to be shared out.
+    fn bias_slices(&self) -> u64 {
+        64.max((self.g.out_pixels() as u64).div_ceil(u64::from(crate::plan::MAX_LOOP_STEPS) - 1))
+    }
+
+    fn check_bindings(&self) -> Result<()> {
+        let g = self.g;
+        let window = self.limits.max_operand_elements(Storage::F32);
+        let out_pixels = g.out_pixels() as u64;
+        let bound = [
+            ("the weight", g.weight_elements() as u64),
+            ("one offset group's offset", 2 * (g.taps() as u64) * out_pixels),
+            ("one image's output", g.out_channels as u64 * out_pixels),
+            ("one quad of input channels", 4 * g.in_pixels() as u64),
+            ("the partial sums of grad_bias", g.out_channels as u64 * self.bias_slices()),
+        ];
+        debug_assert_eq!(GRAD_BIAS.workgroup_size, 64);
+        match bound.into_iter().find(|&(_, elements)| elements > window) {
+            Some((what, elements)) => Err(binding_too_large(what, Storage::F32, elements, window)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! How much of the work is done at once, and what it needs.
+
+use std::ops::Range;
+
+use super::Backward;
+use crate::kernel::Kernel;
+use crate::kernel::deform_conv2d::{
+    BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16, GradWeightTile,
+};
+use crate::ops::deform_conv2d::plan::{split, unsuitable};
+use crate::plan::{F32_BYTES, MAX_LOOP_STEPS, Scratch, Size};
+use crate::{Error, Result};
+
+/// Channels of a texel.
+pub(super) const QUAD: u64 = 4;
+/// Quads that grad_column multiplies at once: chunks are whole numbers of it where they can be.
+const QUADS_AT_ONCE: u64 = 8;
+/// Texels of a row of the textures that are one long row: TEXELS_PER_ROW of shaders/shared/texels.wgsl.
+const TEXELS_PER_ROW: u64 = 4096;
+/// Up to here every whole number is an f32, in which entries carry one.
+const MAX_COLUMN: u64 = 1 << 24;
+/// Workgroups that a product over pixels is split into where a device has many processors.
+const WORKGROUPS_WANTED: u64 = 512;
+
+/// How the channels lie: see the fused forward algorithm.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    pub(super) segment_channels: u64,
+    /// Quads of a whole segment.
+    pub(super) segment_quads: u64,
+    pub(super) segments: u64,
+    pub(super) segments_per_group: u64,
+    pub(super) segments_per_offset_group: u64,
+    /// Output channels of a weight group, and their quads.
+    pub(super) rows: u64,
+    pub(super) row_quads: u64,
+    pub(super) all_row_quads: u64,
+}
+
+/// How much is done at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tiling {
+    /// Output pixels of a window: whole blocks, but for an image's last.
+    pub(super) pixels: u64,
+    /// Segments of a chunk.
+    pub(super) segments: u64,
+    /// Quads of each: all where there are several segments.
+    pub(super) quads: u64,
+}
+
+/// Channels worked on together: the same quads of some segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) segments: Range<u64>,
+    pub(super) quads: Range<u64>,
+}
+
+/// What a tiling needs.
+pub(super) struct Sizes {
+    pub(super) layout: Layout,
+    pub(super) scratch: Vec<Scratch>,
+    pub(super) partial_bytes: u64,
+    /// Walkers of an offset group.
+    pub(super) walkers: u64,
+    pub(super) tile: GradWeightTile,
+    pub(super) splits: u64,
+}
+
+impl Chunk {
+    pub(super) fn quads_in_all(&self) -> u64 {
+        (self.segments.end - self.segments.start) * (self.quads.end - self.quads.start)
+    }
+}
+
+impl Sizes {
+    pub(super) fn scratch(&self, name: &'static str) -> Scratch {
+        let mut found = self.scratch.iter().filter(|scratch| scratch.name == name);
+        // A texture or buffer that nothing reads, since what is in it is not wanted.
+        found.next().copied().unwrap_or(Scratch { name, size: Size::Texels([1, 1]) })
+    }
+
+    fn bytes(&self) -> u64 {
+        self.partial_bytes + self.scratch.iter().map(Scratch::bytes).sum::<u64>()
+    }
+}
+
+impl Layout {
+    fn new(backward: &Backward<'_>) -> Self {
+        let g = backward.g;
+        let segment_channels = g.segment_channels() as u64;
+        let row_quads = (g.out_channels_per_group() as u64).div_ceil(QUAD);
+        Self {
+            segment_channels,
+            segment_quads: segment_channels.div_ceil(QUAD),
+            segments: g.in_channels as u64 / segment_channels,
+            segments_per_group: g.channels_per_group() as u64 / segment_channels,
+            segments_per_offset_group: g.channels_per_offset_group() as u64 / segment_channels,
+            rows: g.out_channels_per_group() as u64,
+            row_quads,
+            all_row_quads: row_quads * g.groups as u64,
+        }
+    }
+
+    /// Weight groups that so many segments can lie in.
+    fn groups(&self, segments: u64) -> u64 {
+        (segments.div_ceil(self.segments_per_group) + 1).min(self.segments / self.segments_per_group)
+    }
+}
+
+impl Backward<'_> {
+    pub(super) fn layout(&self) -> Layout {
+        Layout::new(self)
+    }
+
+    /// Bins of each pass of the sort: columns of cells; rows of cells, and what touches no pixel.
+    pub(super) fn bins(&self) -> [u64; 2] {
+        [self.g.in_width as u64 + 1, self.g.in_height as u64 + 2]
+    }
+
+    /// Walkers of an offset group: as many as run at once, and as its counters allow.
+    fn walkers(&self, entries: u64) -> u64 {
+        let [columns, rows] = self.bins();
+        let counters = u64::from(MAX_LOOP_STEPS) / 3 * 256;
+        let at_once = if self.subgroups { 64 } else { 1024 };
+        at_once.min(entries).min(counters / columns.max(rows)).max(1)
+    }
+
+    pub(super) fn sizes(&self, tiling: Tiling) -> Sizes {
+        let g = self.g;
+        let layout = self.layout();
+        let taps = g.taps() as u64;
+        let blocks = tiling.pixels.min(g.out_pixels() as u64).div_ceil(u64::from(BLOCK_PIXELS));
+        let padded_pixels = blocks * u64::from(BLOCK_PIXELS);
+        let quads = tiling.segments * tiling.quads;
+        let columns = texels(taps * padded_pixels * quads);
+        let entries = taps * tiling.pixels.min(g.out_pixels() as u64);
+        let walkers = self.walkers(entries);
+        let offset_groups = tiling.segments.div_ceil(layout.segments_per_offset_group);
+        let [bins_x, bins_y] = self.bins();
+        let mut scratch = Vec::new();
+        let mut needs = |needed: bool, name, size| {
+            if needed {
+                scratch.push(Scratch { name, size });
+            }
+        };
+        let none = Size::Texels([1, 1]);
+        let gradient = self.needs_columns_gradient();
+        let weight = self.modes.weight.wanted();
+        needs(gradient || weight, "packed_grad_output", texels(padded_pixels * layout.all_row_quads));
+        let all_quads = layout.segments * layout.segment_quads;
+        needs(gradient, "packed_weight_columns", texels(taps * layout.row_quads * all_quads * QUAD));
+        needs(self.needs_samples(), "packed_input", self.input_texture(quads));
+        needs(gradient || weight, "grad_column", if gradient { columns } else { none });
+        needs(self.needs_samples(), "columns", if weight { columns } else { none });
+        for name in ["entries_by_column", "entries_by_cell"] {
+            needs(self.modes.input.wanted(), name, texels(offset_groups * entries));
+        }
+        let counters = offset_groups * bins_x.max(bins_y) * walkers;
+        needs(self.modes.input.wanted(), "entry_ends", Size::Bytes(counters * F32_BYTES));
+        // Bound in the place of a gradient that is not wanted.
+        needs(self.needs_samples() && !self.modes.offset.wanted(), "no_grad_offset", Size::Bytes(F32_BYTES));
+        needs(self.needs_samples() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
+
+        let tile = if self.subgroups { GRAD_WEIGHT_16X16 } else { GRAD_WEIGHT_8X8 };
+        let lanes = u64::from(tile.kernel.workgroup_size);
+        let [row_tiles, column_tiles] = grad_weight_tiles(&layout, &tile, quads * taps);
+        let tiles = layout.groups(tiling.segments) * row_tiles * column_tiles;
+        let turns = blocks * u64::from(BLOCK_PIXELS) / lanes;
+        let splits = if self.subgroups { 1 } else { WORKGROUPS_WANTED.div_ceil(tiles).min(turns.div_ceil(4)) };
+        let splits = splits.max(turns.div_ceil(u64::from(MAX_LOOP_STEPS) / 2));
+        let sums = 16 * u64::from(tile.row_quads * tile.column_quads);
+        let partial_bytes = if weight { splits * tiles * sums * lanes * F32_BYTES } else { 0 };
+        Sizes { layout, scratch, partial_bytes, walkers, tile, splits }
+    }
+
+    fn input_texture(&self, planes: u64) -> Size {
+        let height = planes * (self.g.in_height as u64 + 1) + 1;
+        Size::Texels([self.g.in_width as u32 + 3, u32::try_from(height).unwrap_or(u32::MAX)])
+    }
+
+    /// Whether the device can do so much at once, whatever memory it takes.
+    fn possible(&self, tiling: Tiling) -> bool {
+        let g = self.g;
+        let layout = self.layout();
+        let taps = g.taps() as u64;
+        let steps = u64::from(MAX_LOOP_STEPS);
+        let pixels = tiling.pixels.min(g.out_pixels() as u64);
+        let padded_pixels = pixels.next_multiple_of(u64::from(BLOCK_PIXELS));
+        let sizes = self.sizes(tiling);
+        let axis = u64::from(self.limits.max_texture_axis);
+        let textures = sizes.scratch.iter().all(|scratch| match scratch.size {
+            Size::Texels(size) => size.into_iter().all(|size| u64::from(size) <= axis),
+            Size::Bytes(bytes) => bytes <= self.limits.max_binding_bytes,
+        });
+        let window = self.limits.max_operand_elements(g.storage).min(self.limits.max_window_elements());
+        let offset_groups = tiling.segments.div_ceil(layout.segments_per_offset_group);
+        let channels = if tiling.segments > 1 {
+            tiling.segments * layout.segment_channels
+        } else {
+            (tiling.quads * QUAD).min(layout.segment_channels)
+        };
+        let entries = taps * pixels;
+        let per_walker = entries.div_ceil(sizes.walkers);
+        let loops = !self.modes.input.wanted()
+            || entries.div_ceil(u64::from(ENTRIES_PER_TURN)) < steps
+                && per_walker + 2 + self.bins().into_iter().max().unwrap_or(0) < steps;
+        textures
+            && loops
+            && channels * g.in_pixels() as u64 <= window
+            && offset_groups * 2 * taps * g.out_pixels() as u64 <= window
+            && taps * padded_pixels < MAX_COLUMN
+            && sizes.partial_bytes <= self.limits.max_binding_bytes
+    }
+
+    /// The most that fits into the workspace: first as large a window as may be with what grad_column multiplies at once, then as many
+    /// channels.
+    pub(super) fn tiling(&self, workspace_bytes: u64) -> Result<Tiling> {
+        let layout = self.layout();
+        let bytes = |tiling| {
+            let sizes = self.sizes(tiling);
+            sizes.bytes() - sizes.partial_bytes + sizes.partial_bytes.max(workspace_bytes)
+        };
+        let fits = |tiling| self.possible(tiling) && bytes(tiling) <= self.options.workspace_limit;
+        let block = u64::from(BLOCK_PIXELS);
+        let all_pixels = (self.g.out_pixels() as u64).next_multiple_of(block);
+        let least = Tiling { pixels: block, segments: 1, quads: 1 };
+        if !self.possible(least) {
+            let reason = "its image, taps or channels pass what one step of the backward pass can hold".to_owned();
+            return Err(unsuitable(self.options.algorithm, reason));
+        }
+        if !fits(least) {
+            return Err(Error::WorkspaceTooSmall { needed: bytes(least), got: self.options.workspace_limit });
+        }
+        // From small to large; every one that fits is followed by smaller ones that do.
+        let with_quads = |quads: u64| Tiling { quads: quads.min(layout.segment_quads), ..least };
+        let quads = (1..=QUADS_AT_ONCE).rev().find(|&quads| fits(with_quads(quads))).unwrap_or(1);
+        let base = with_quads(quads);
+        let pixels = largest(all_pixels / block, |blocks| fits(Tiling { pixels: blocks * block, ..base })) * block;
+        let base = Tiling { pixels: even(all_pixels / block, pixels / block) * block, ..base };
+        let most = layout.segment_quads.div_ceil(QUADS_AT_ONCE);
+        let with_blocks = |blocks: u64| Tiling { quads: (blocks * QUADS_AT_ONCE).min(layout.segment_quads), ..base };
+        if !fits(with_blocks(1)) {
+            return Ok(base);
+        }
+        let blocks = largest(most, |blocks| fits(with_blocks(blocks)));
+        let base = with_blocks(even(most, blocks));
+        if base.quads < layout.segment_quads {
+            return Ok(base);
+        }
+        // Segments of one offset group, or whole offset groups.
+        let with_segments = |segments: u64| Tiling { segments, ..base };
+        let per_group = layout.segments_per_offset_group;
+        let within = largest(per_group, |segments| fits(with_segments(segments)));
+        if within < per_group {
+            return Ok(with_segments(even(per_group, within)));
+        }
+        let offset_groups = layout.segments / per_group;
+        let groups = largest(offset_groups, |groups| fits(with_segments(groups * per_group)));
+        Ok(with_segments(even(offset_groups, groups) * per_group))
+    }
+
+    /// The chunks of a tiling, in order. None lies in two offset groups unless it holds both whole.
+    pub(super) fn chunks(&self, tiling: Tiling) -> Vec<Chunk> {
+        let layout = self.layout();
+        let per_group = layout.segments_per_offset_group.max(tiling.segments);
+        let segments = split(0..layout.segments, per_group).flat_map(|group| split(group, tiling.segments));
+        segments
+            .flat_map(|segments| {
+                split(0..layout.segment_quads, tiling.quads)
+                    .map(move |quads| Chunk { segments: segments.clone(), quads })
+            })
+            .collect()
+    }
+}
+
+/// Tiles of grad_weight: of one weight group's output channels, and of so many quads of columns.
+pub(super) fn grad_weight_tiles(layout: &Layout, tile: &GradWeightTile, column_quads: u64) -> [u64; 2] {
+    [layout.row_quads.div_ceil(u64::from(tile.row_quads)), column_quads.div_ceil(u64::from(tile.column_quads))]
+}
+
+/// A texture of one long row.
+fn texels(count: u64) -> Size {
+    let height = u32::try_from(count.div_ceil(TEXELS_PER_ROW)).unwrap_or(u32::MAX);
+    Size::Texels([count.min(TEXELS_PER_ROW) as u32, height])
+}
+
+/// The largest of 1 … `most` that fits, given that 1 does.
+fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
+    let (mut fitting, mut beyond) = (1, most + 1);
+    while beyond - fitting > 1 {
+        let middle = fitting + (beyond - fitting) / 2;
+        if fits(middle) { fitting = middle } else { beyond = middle }
+    }
+    fitting
+}
+
+/// `total` in as few parts of at most `most` as can be, and these as even as can be.
+fn even(total: u64, most: u64) -> u64 {
+    total.div_ceil(total.div_ceil(most))
+}
+
+/// Workgroups for so many invocations.
+pub(super) fn workgroups(kernel: &Kernel, invocations: u64) -> u64 {
+    invocations.div_ceil(u64::from(kernel.workgroup_size))
+}
+
+const _: () = assert!(TEXELS_PER_ROW <= 8192, "what WebGPU's default limits allow");

@@ -1,0 +1,419 @@
+//! The backward pass's steps.
+
+use std::ops::Range;
+
+use super::Backward;
+use super::sizes::{Chunk, QUAD, Sizes, grad_weight_tiles, workgroups};
+use crate::Result;
+use crate::kernel::deform_conv2d::{
+    BIN_COUNT, BIN_FILL, BIN_SCAN, BLOCK_PIXELS, BinParams, BinScanParams, GRAD_BIAS, GRAD_BIAS_REDUCE, GRAD_COLUMN,
+    GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_INPUT, GRAD_OFFSET, GRAD_WEIGHT_REDUCE,
+    GradBiasParams, GradBiasReduceParams, GradColumnParams, GradInputParams, GradOffsetParams, GradWeightParams,
+    GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_INPUT, PACK_WEIGHT_COLUMNS, PackGradOutputParams, PackInputParams,
+    PackWeightColumnsParams,
+};
+use crate::kernel::{Kernel, Storage};
+use crate::ops::deform_conv2d::BorderGradient;
+use crate::ops::deform_conv2d::plan::Len;
+use crate::plan::{F32_BYTES, Scratch, Step, TEXEL_BYTES, WORKSPACE, Window};
+
+impl Backward<'_> {
+    pub(super) fn pack_weight(&self, sizes: &Sizes) -> Result<Step> {
+        let layout = &sizes.layout;
+        let all_quads = layout.segments * layout.segment_quads;
+        let texels = self.g.taps() as u64 * layout.row_quads * all_quads * QUAD;
+        let params = PackWeightColumnsParams {
+            segment_channels: layout.segment_channels as u32,
+            segment_quads: layout.segment_quads as u32,
+            segments_per_group: layout.segments_per_group as u32,
+            quads: all_quads as u32,
+            taps: self.g.taps() as u32,
+            rows: layout.rows as u32,
+            row_quads: layout.row_quads as u32,
+            texels: texels as u32,
+        };
+        let (weight, _) = self.limits.operand_window(self.g.storage, "weight", 0, self.g.weight_elements() as u64);
+        let windows = vec![weight, sizes.scratch("packed_weight_columns").window()];
+        self.step(&PACK_WEIGHT_COLUMNS, params.words(), windows, workgroups(&PACK_WEIGHT_COLUMNS, texels))
+    }
+
+    pub(super) fn pack_input(&self, sizes: &Sizes, image: u64, chunk: &Chunk) -> Result<Step> {
+        let g = self.g;
+        let (first, count) = self.channels(sizes, chunk);
+        let first = (image * g.in_channels as u64 + first) * g.in_pixels() as u64;
+        let (input, input_base) = self.limits.operand_window(g.storage, "input", first, count * g.in_pixels() as u64);
+        let width = g.in_width as u64 + 3;
+        let texels = width * (chunk.quads_in_all() * (g.in_height as u64 + 1) + 1);
+        let params = PackInputParams {
+            in_height: g.in_height as u32,
+            in_width: g.in_width as u32,
+            segment_channels: sizes.layout.segment_channels as u32,
+            quads: chunk.quads.len() as u32,
+            quad_start: chunk.quads.start as u32,
+            texture_width: width as u32,
+            texels: texels as u32,
+            input_base,
+        };
+        let windows = vec![input, sizes.scratch("packed_input").window()];
+        self.step(&PACK_INPUT, params.words(), windows, workgroups(&PACK_INPUT, texels))
+    }
+
+    pub(super) fn pack_grad_output(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>) -> Result<Step> {
+        let layout = &sizes.layout;
+        let (grad_output, grad_output_base) = self.grad_output(image);
+        let texels = padded(pixels) * layout.all_row_quads;
+        let params = PackGradOutputParams {
+            rows: layout.rows as u32,
+            quads: layout.row_quads as u32,
+            all_quads: layout.all_row_quads as u32,
+            out_pixels: self.g.out_pixels() as u32,
+            first_pixel: pixels.start as u32,
+            pixels: pixels.len() as u32,
+            texels: texels as u32,
+            grad_output_base,
+        };
+        let windows = vec![grad_output, sizes.scratch("packed_grad_output").window()];
+        self.step(&PACK_GRAD_OUTPUT, params.words(), windows, workgroups(&PACK_GRAD_OUTPUT, texels))
+    }
+
+    pub(super) fn grad_column(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
+        let layout = &sizes.layout;
+        let kernel = if self.subgroups { &GRAD_COLUMN_SUBGROUP } else { &GRAD_COLUMN };
+        let groups = self.groups(sizes, chunk);
+        let group_quads = (chunk.segments.len().min(layout.segments_per_group)) * chunk.quads.len();
+        let quad_blocks = group_quads.div_ceil(u64::from(GRAD_COLUMN_QUADS));
+        let pixel_blocks = padded(pixels).div_ceil(u64::from(kernel.workgroup_size * GRAD_COLUMN_PIXELS));
+        let total = pixel_blocks * self.g.taps() as u64 * quad_blocks * groups.len();
+        let params = GradColumnParams {
+            taps: self.g.taps() as u32,
+            all_quads: (layout.segments * layout.segment_quads) as u32,
+            first_quad: (chunk.segments.start * layout.segment_quads + chunk.quads.start) as u32,
+            quads: chunk.quads_in_all() as u32,
+            segment_quads: chunk.quads.len() as u32,
+            segment_start: chunk.segments.start as u32,
+            segment_end: chunk.segments.end as u32,
+            segments_per_group: layout.segments_per_group as u32,
+            group_start: groups.start as u32,
+            quad_blocks: quad_blocks as u32,
+            row_quads: layout.row_quads as u32,
+            all_row_quads: layout.all_row_quads as u32,
+            padded_pixels: padded(pixels) as u32,
+            pixel_blocks: pixel_blocks as u32,
+            workgroups: total as u32,
+        };
+        let textures = ["packed_grad_output", "packed_weight_columns", "grad_column"];
+        self.step(kernel, params.words(), textures.map(|name| sizes.scratch(name).window()).to_vec(), total)
+    }
+
+    pub(super) fn grad_offset(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
+        let g = self.g;
+        let groups = self.offset_groups(chunk);
+        let invocations = padded(pixels) * g.taps() as u64 * groups.len();
+        let offset = self.taps("offset", g.storage, 2, image, &groups);
+        let mask = self.mask(image, &groups).unwrap_or((offset.0, 0));
+        let unwanted = |name: &'static str| {
+            let bytes = F32_BYTES;
+            (Scratch { name, size: crate::plan::Size::Bytes(bytes) }.window(), 0)
+        };
+        let grad_offset = if self.modes.offset.wanted() {
+            self.taps("grad_offset", Storage::F32, 2, image, &groups)
+        } else {
+            unwanted("no_grad_offset")
+        };
+        let grad_mask = if self.modes.mask.wanted() {
+            self.taps("grad_mask", Storage::F32, 1, image, &groups)
+        } else {
+            unwanted("no_grad_mask")
+        };
+        let params = GradOffsetParams {
+            in_height: g.in_height as u32,
+            in_width: g.in_width as u32,
+            out_width: g.out_width as u32,
+            out_pixels: g.out_pixels() as u32,
+            kernel_width: g.kernel_width as u32,
+            taps: g.taps() as u32,
+            stride_h: g.stride[0] as u32,
+            stride_w: g.stride[1] as u32,
+            pad_h: g.padding[0] as u32,
+            pad_w: g.padding[1] as u32,
+            dil_h: g.dilation[0] as u32,
+            dil_w: g.dilation[1] as u32,
+            first_pixel: pixels.start as u32,
+            pixels: pixels.len() as u32,
+            padded_pixels: padded(pixels) as u32,
+            quads: chunk.quads_in_all() as u32,
+            segment_quads: chunk.quads.len() as u32,
+            segment_start: chunk.segments.start as u32,
+            segment_end: chunk.segments.end as u32,
+            segments_per_offset_group: sizes.layout.segments_per_offset_group as u32,
+            group_start: groups.start as u32,
+            invocations: invocations as u32,
+            offset_base: offset.1,
+            mask_base: mask.1,
+            grad_offset_base: grad_offset.1,
+            grad_mask_base: grad_mask.1,
+            has_mask: u32::from(g.has_mask),
+            follows: u32::from(chunk.quads.start > 0),
+            wants_offset: u32::from(self.modes.offset.wanted()),
+            wants_mask: u32::from(self.modes.mask.wanted()),
+            wants_columns: u32::from(self.modes.weight.wanted()),
+            adds_offset: self.modes.offset.adds(),
+            adds_mask: self.modes.mask.adds(),
+            zero_at_border: u32::from(self.options.border_gradient == BorderGradient::Mmcv),
+        };
+        let texture = |name| sizes.scratch(name).window();
+        let windows = vec![
+            texture("packed_input"),
+            texture("grad_column"),
+            offset.0,
+            mask.0,
+            grad_offset.0,
+            grad_mask.0,
+            texture("columns"),
+        ];
+        self.step(&GRAD_OFFSET, params.words(), windows, workgroups(&GRAD_OFFSET, invocations))
+    }
+
+    /// The entries of the window, by the cell that each lies in: by column first, then by row.
+    pub(super) fn order_entries(
+        &self,
+        sizes: &Sizes,
+        image: u64,
+        pixels: &Range<u64>,
+        chunk: &Chunk,
+    ) -> Result<Vec<Step>> {
+        let g = self.g;
+        let groups = self.offset_groups(chunk);
+        let entries = g.taps() as u64 * pixels.len();
+        let walkers = sizes.walkers;
+        let offset = self.taps("offset", g.storage, 2, image, &groups);
+        let mask = self.mask(image, &groups).unwrap_or((offset.0, 0));
+        let ends = sizes.scratch("entry_ends").window();
+        let [by_column, by_cell] = ["entries_by_column", "entries_by_cell"].map(|name| sizes.scratch(name).window());
+        let mut steps = Vec::new();
+        for (pass, bins) in self.bins().into_iter().enumerate() {
+            let params = BinParams {
+                in_height: g.in_height as u32,
+                in_width: g.in_width as u32,
+                out_width: g.out_width as u32,
+                out_pixels: g.out_pixels() as u32,
+                kernel_width: g.kernel_width as u32,
+                taps: g.taps() as u32,
+                stride_h: g.stride[0] as u32,
+                stride_w: g.stride[1] as u32,
+                pad_h: g.padding[0] as u32,
+                pad_w: g.padding[1] as u32,
+                dil_h: g.dilation[0] as u32,
+                dil_w: g.dilation[1] as u32,
+                first_pixel: pixels.start as u32,
+                pixels: pixels.len() as u32,
+                padded_pixels: padded(pixels) as u32,
+                entries: entries as u32,
+                bins: bins as u32,
+                walkers: walkers as u32,
+                entries_per_walker: entries.div_ceil(walkers) as u32,
+                groups: groups.len() as u32,
+                by_row: pass as u32,
+                offset_base: offset.1,
+                mask_base: mask.1,
+                has_mask: u32::from(g.has_mask),
+            };
+            let counters = bins * walkers;
+            let scan = BinScanParams {
+                counters: counters as u32,
+                counters_per_lane: counters.div_ceil(u64::from(BIN_SCAN.workgroup_size)) as u32,
+                groups: groups.len() as u32,
+            };
+            let (source, filled) = if pass == 0 { (by_cell, by_column) } else { (by_column, by_cell) };
+            let all_walkers = walkers * groups.len();
+            let count_windows = vec![offset.0, source, ends];
+            let fill_windows = vec![offset.0, mask.0, source, ends, filled];
+            steps.push(self.step(&BIN_COUNT, params.words(), count_windows, workgroups(&BIN_COUNT, all_walkers))?);
+            steps.push(self.step(&BIN_SCAN, scan.words(), vec![ends], groups.len())?);
+            steps.push(self.step(&BIN_FILL, params.words(), fill_windows, workgroups(&BIN_FILL, all_walkers))?);
+        }
+        Ok(steps)
+    }
+
+    /// The gradient of the input from every other row of cells.
+    pub(super) fn grad_input(
+        &self,
+        sizes: &Sizes,
+        image: u64,
+        pixels: &Range<u64>,
+        chunk: &Chunk,
+        parity: u64,
+    ) -> Result<Step> {
+        let g = self.g;
+        let groups = self.offset_groups(chunk);
+        let [_, bins] = self.bins();
+        let (first, count) = self.channels(sizes, chunk);
+        let first = (image * g.in_channels as u64 + first) * g.in_pixels() as u64;
+        let (grad_input, grad_input_base) = self.limits.window("grad_input", first, count * g.in_pixels() as u64);
+        // Rows of cells begin above the first row of pixels.
+        let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
+        let quads = chunk.segments.len().min(sizes.layout.segments_per_offset_group) * chunk.quads.len();
+        // On a CPU a vector is best one row's; on a GPU a few lanes idle would be a waste.
+        let least = if self.subgroups { 8 } else { 1 };
+        let lanes_per_row = quads.next_power_of_two().clamp(least, u64::from(GRAD_INPUT.workgroup_size));
+        let parts = quads.div_ceil(lanes_per_row);
+        let units = rows * parts * groups.len();
+        let params = GradInputParams {
+            in_height: g.in_height as u32,
+            in_width: g.in_width as u32,
+            segment_channels: sizes.layout.segment_channels as u32,
+            segment_quads: chunk.quads.len() as u32,
+            quad_start: chunk.quads.start as u32,
+            segment_start: chunk.segments.start as u32,
+            segment_end: chunk.segments.end as u32,
+            segments_per_offset_group: sizes.layout.segments_per_offset_group as u32,
+            group_start: groups.start as u32,
+            quads: chunk.quads_in_all() as u32,
+            entries: (g.taps() as u64 * pixels.len()) as u32,
+            bins: bins as u32,
+            walkers: sizes.walkers as u32,
+            parity: parity as u32,
+            rows: rows as u32,
+            lanes_per_row: lanes_per_row as u32,
+            parts: parts as u32,
+            units: units as u32,
+            grad_input_base,
+        };
+        let scratch = |name| sizes.scratch(name).window();
+        let windows = vec![scratch("entries_by_cell"), scratch("entry_ends"), scratch("grad_column"), grad_input];
+        self.step(&GRAD_INPUT, params.words(), windows, workgroups(&GRAD_INPUT, units * lanes_per_row))
+    }
+
+    pub(super) fn grad_weight(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Vec<Step>> {
+        let (layout, tile) = (&sizes.layout, &sizes.tile);
+        let lanes = u64::from(tile.kernel.workgroup_size);
+        let taps = self.g.taps() as u64;
+        let groups = self.groups(sizes, chunk);
+        let group_quads = chunk.segments.len().min(layout.segments_per_group) * chunk.quads.len();
+        let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_quads * taps);
+        let tiles = groups.len() * row_tiles * column_tiles;
+        let pixel_blocks = padded(pixels) / u64::from(BLOCK_PIXELS);
+        let turns = padded(pixels) / lanes;
+        let total = tiles * sizes.splits;
+        let params = GradWeightParams {
+            taps: taps as u32,
+            quads: chunk.quads_in_all() as u32,
+            segment_quads: chunk.quads.len() as u32,
+            segment_start: chunk.segments.start as u32,
+            segment_end: chunk.segments.end as u32,
+            segments_per_group: layout.segments_per_group as u32,
+            group_start: groups.start as u32,
+            groups: groups.len() as u32,
+            row_quads: layout.row_quads as u32,
+            all_row_quads: layout.all_row_quads as u32,
+            pixel_blocks: pixel_blocks as u32,
+            turns_per_split: turns.div_ceil(sizes.splits) as u32,
+            column_tiles: column_tiles as u32,
+            row_tiles: row_tiles as u32,
+            workgroups: total as u32,
+        };
+        let partial = Window { operand: WORKSPACE, start: 0, bytes: sizes.partial_bytes };
+        let textures = ["packed_grad_output", "columns"].map(|name| sizes.scratch(name).window());
+        let windows = [textures.as_slice(), &[partial]].concat();
+        let elements = layout.rows * chunk.quads_in_all() * QUAD * taps;
+        let reduce = GradWeightReduceParams {
+            taps: taps as u32,
+            segment_channels: layout.segment_channels as u32,
+            segment_quads: chunk.quads.len() as u32,
+            quad_start: chunk.quads.start as u32,
+            segment_start: chunk.segments.start as u32,
+            segment_end: chunk.segments.end as u32,
+            segments_per_group: layout.segments_per_group as u32,
+            group_start: groups.start as u32,
+            groups: groups.len() as u32,
+            rows: layout.rows as u32,
+            row_quads_per_tile: tile.row_quads,
+            column_quads_per_tile: tile.column_quads,
+            column_tiles: column_tiles as u32,
+            row_tiles: row_tiles as u32,
+            splits: sizes.splits as u32,
+            lanes: lanes as u32,
+            elements: elements as u32,
+        };
+        let (grad_weight, _) = self.limits.window("grad_weight", 0, self.g.weight_elements() as u64);
+        let sum = workgroups(&GRAD_WEIGHT_REDUCE, elements);
+        Ok(vec![
+            self.step(tile.kernel, params.words(), windows, total)?,
+            self.step(&GRAD_WEIGHT_REDUCE, reduce.words(), vec![partial, grad_weight], sum)?,
+        ])
+    }
+
+    pub(super) fn grad_bias(&self, image: u64) -> Result<[Step; 2]> {
+        let g = self.g;
+        let slices = self.bias_slices();
+        let invocations = g.out_channels as u64 * slices;
+        let (grad_output, grad_output_base) = self.grad_output(image);
+        let params = GradBiasParams {
+            out_pixels: g.out_pixels() as u32,
+            slices: slices as u32,
+            invocations: invocations as u32,
+            grad_output_base,
+        };
+        let reduce = GradBiasReduceParams { out_channels: g.out_channels as u32, slices: slices as u32 };
+        let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
+        let (grad_bias, _) = self.limits.window("grad_bias", 0, g.out_channels as u64);
+        let sums = workgroups(&GRAD_BIAS_REDUCE, g.out_channels as u64);
+        Ok([
+            self.step(&GRAD_BIAS, params.words(), vec![grad_output, partial], workgroups(&GRAD_BIAS, invocations))?,
+            self.step(&GRAD_BIAS_REDUCE, reduce.words(), vec![partial, grad_bias], sums)?,
+        ])
+    }
+
+    /// The offset groups that a chunk lies in.
+    pub(super) fn offset_groups(&self, chunk: &Chunk) -> Range<u64> {
+        let per_group = self.layout().segments_per_offset_group;
+        chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
+    }
+
+    /// The weight groups that a chunk lies in.
+    fn groups(&self, sizes: &Sizes, chunk: &Chunk) -> Range<u64> {
+        let per_group = sizes.layout.segments_per_group;
+        chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
+    }
+
+    /// The first of a chunk's input channels, and how many there are from it to the last.
+    fn channels(&self, sizes: &Sizes, chunk: &Chunk) -> (u64, u64) {
+        let channels = sizes.layout.segment_channels;
+        let first = chunk.segments.start * channels + chunk.quads.start * QUAD;
+        (first, (chunk.segments.end - 1) * channels + (chunk.quads.end * QUAD).min(channels) - first)
+    }
+
+    /// The window over some offset groups' planes, `planes` for each tap.
+    fn taps(
+        &self,
+        operand: &'static str,
+        storage: Storage,
+        planes: u64,
+        image: u64,
+        groups: &Range<u64>,
+    ) -> (Window, u32) {
+        let group = planes * (self.g.taps() * self.g.out_pixels()) as u64;
+        let first = (image * self.g.offset_groups as u64 + groups.start) * group;
+        self.limits.operand_window(storage, operand, first, groups.len() * group)
+    }
+
+    fn mask(&self, image: u64, groups: &Range<u64>) -> Option<(Window, u32)> {
+        self.g.has_mask.then(|| self.taps("mask", self.g.storage, 1, image, groups))
+    }
+
+    fn grad_output(&self, image: u64) -> (Window, u32) {
+        let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
+        self.limits.operand_window(self.g.storage, "grad_output", image * elements, elements)
+    }
+
+    fn step(&self, kernel: &'static Kernel, params: Vec<u32>, windows: Vec<Window>, workgroups: u64) -> Result<Step> {
+        self.limits.step(kernel, self.g.storage, params, windows, workgroups)
+    }
+}
+
+/// A window's pixels, filled up to whole blocks.
+fn padded(pixels: &Range<u64>) -> u64 {
+    pixels.len().next_multiple_of(u64::from(BLOCK_PIXELS))
+}
+
+const _: () = assert!(TEXEL_BYTES == QUAD * F32_BYTES);
