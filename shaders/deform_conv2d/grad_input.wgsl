@@ -47,20 +47,18 @@ const WORKGROUP_SIZE = 32u;
 /// Entries to a turn of the loop: a driver may end loops after 65,535 turns.
 const ENTRIES_PER_TURN = 4u;
 
-/// The sums of the cell that the walk is in, one for each corner: (y0, x0) (y0, x1) (y1, x0) (y1, x1).
+/// What a cell adds to its corners: (y0, x0) (y0, x1) (y1, x0) (y1, x1).
 struct Cell {
-    x: i32,
     s00: vec4<f32>,
     s01: vec4<f32>,
     s10: vec4<f32>,
     s11: vec4<f32>,
 }
 
-/// Where an invocation's first channel lies, how many it has, and the row y0 of its cells.
+/// Where an invocation's first channel lies, and how many it has.
 struct Place {
     plane: u32,
     channels: u32,
-    y: i32,
 }
 
 fn add(place: Place, y: i32, x: i32, value: vec4<f32>) {
@@ -69,39 +67,28 @@ fn add(place: Place, y: i32, x: i32, value: vec4<f32>) {
     }
     let size = params.in_height * params.in_width;
     let at = place.plane + u32(y) * params.in_width + u32(x);
-    if place.channels > 0u { grad_input[at] += value.x; }
+    grad_input[at] += value.x;
     if place.channels > 1u { grad_input[at + size] += value.y; }
     if place.channels > 2u { grad_input[at + 2u * size] += value.z; }
     if place.channels > 3u { grad_input[at + 3u * size] += value.w; }
 }
 
-/// Stores what is complete once the walk reaches column x.
-fn advance(place: Place, cell: Cell, x: i32) -> Cell {
-    add(place, place.y, cell.x, cell.s00);
-    add(place, place.y + 1, cell.x, cell.s10);
-    if x == cell.x + 1 {
-        return Cell(x, cell.s01, vec4<f32>(), cell.s11, vec4<f32>());
-    }
-    add(place, place.y, cell.x + 1, cell.s01);
-    add(place, place.y + 1, cell.x + 1, cell.s11);
-    return Cell(x, vec4<f32>(), vec4<f32>(), vec4<f32>(), vec4<f32>());
+/// An entry's gradient of its column, if it is there.
+fn gradient(there: bool, entry: vec4<f32>, quad: u32) -> vec4<f32> {
+    let column = textureLoad(grad_column, texel_at(u32(entry.x) * params.quads + quad));
+    return select(vec4<f32>(), entry.w * column, there);
 }
 
-fn visit(place: Place, before: Cell, entry: vec4<f32>, quad: u32) -> Cell {
-    let y0 = floor(entry.y);
-    let x0 = floor(entry.z);
-    let dy = entry.y - y0;
-    let dx = entry.z - x0;
-    var cell = before;
-    if i32(x0) != cell.x {
-        cell = advance(place, cell, i32(x0));
-    }
-    let grad = entry.w * textureLoad(grad_column, texel_at(u32(entry.x) * params.quads + quad));
-    cell.s00 += (1.0 - dy) * (1.0 - dx) * grad;
-    cell.s01 += (1.0 - dy) * dx * grad;
-    cell.s10 += dy * (1.0 - dx) * grad;
-    cell.s11 += dy * dx * grad;
-    return cell;
+/// Adds an entry's gradient to its cell's sums.
+fn visit(cell: Cell, entry: vec4<f32>, grad: vec4<f32>) -> Cell {
+    let dy = entry.y - floor(entry.y);
+    let dx = entry.z - floor(entry.z);
+    return Cell(
+        cell.s00 + (1.0 - dy) * (1.0 - dx) * grad,
+        cell.s01 + (1.0 - dy) * dx * grad,
+        cell.s10 + dy * (1.0 - dx) * grad,
+        cell.s11 + dy * dx * grad,
+    );
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -111,9 +98,6 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let unit = (workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane) / params.lanes_per_row;
-    if unit >= params.units {
-        return;
-    }
     let row = unit % params.rows * 2u + params.parity;
     let part = unit / params.rows % params.parts;
     let group = unit / params.rows / params.parts;
@@ -121,9 +105,8 @@ fn main(
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let quad = (first - params.segment_start) * params.segment_quads + part * params.lanes_per_row + lane % params.lanes_per_row;
-    if quad >= (end - params.segment_start) * params.segment_quads {
-        return;
-    }
+    // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
+    let busy = unit < params.units && quad < (end - params.segment_start) * params.segment_quads;
     let segment = quad / params.segment_quads;
     let channel = (params.quad_start + quad % params.segment_quads) * 4u;
     // The bound channels begin with the first of quad_start.
@@ -131,23 +114,44 @@ fn main(
     let place = Place(
         params.grad_input_base + plane * params.in_height * params.in_width,
         params.segment_channels - channel,
-        i32(row) - 1,
     );
 
     let counters = (group * params.bins + row) * params.walkers;
-    var next = 0u;
-    if row > 0u {
-        next = ends[counters - 1u];
+    var next = group * params.entries;
+    var last = next;
+    if busy {
+        if row > 0u {
+            next += ends[counters - 1u];
+        }
+        last += ends[counters + params.walkers - 1u];
     }
-    let last = group * params.entries + ends[counters + params.walkers - 1u];
-    next += group * params.entries;
-    var cell = Cell(-2, vec4<f32>(), vec4<f32>(), vec4<f32>(), vec4<f32>());
-    for (; next < last; next += ENTRIES_PER_TURN) {
-        cell = visit(place, cell, textureLoad(entries, texel_at(next)), quad);
-        if next + 1u < last { cell = visit(place, cell, textureLoad(entries, texel_at(next + 1u)), quad); }
-        if next + 2u < last { cell = visit(place, cell, textureLoad(entries, texel_at(next + 2u)), quad); }
-        if next + 3u < last { cell = visit(place, cell, textureLoad(entries, texel_at(next + 3u)), quad); }
+    // The cells of a row, from the one left of the first pixel on.
+    var cell = Cell();
+    let cells = select(0u, params.in_width + 1u, next < last);
+    for (var n = 0u; n < cells; n++) {
+        let x = f32(n) - 1.0;
+        var e0 = textureLoad(entries, texel_at(next));
+        var more = next < last && floor(e0.z) == x;
+        while more {
+            let e1 = textureLoad(entries, texel_at(next + 1u));
+            let e2 = textureLoad(entries, texel_at(next + 2u));
+            let e3 = textureLoad(entries, texel_at(next + 3u));
+            let e4 = textureLoad(entries, texel_at(next + 4u));
+            let is1 = next + 1u < last && floor(e1.z) == x;
+            let is2 = next + 2u < last && floor(e2.z) == x;
+            let is3 = next + 3u < last && floor(e3.z) == x;
+            let g0 = gradient(true, e0, quad);
+            let g1 = gradient(is1, e1, quad);
+            let g2 = gradient(is2, e2, quad);
+            let g3 = gradient(is3, e3, quad);
+            cell = visit(visit(visit(visit(cell, e0, g0), e1, g1), e2, g2), e3, g3);
+            next += 1u + u32(is1) + u32(is2) + u32(is3);
+            more = is3 && next < last && floor(e4.z) == x;
+            e0 = e4;
+        }
+        // Complete: the cells to the right do not touch this column.
+        add(place, i32(row) - 1, i32(n) - 1, cell.s00);
+        add(place, i32(row), i32(n) - 1, cell.s10);
+        cell = Cell(cell.s01, vec4<f32>(), cell.s11, vec4<f32>());
     }
-    // The walk's end is past the last column.
-    cell = advance(place, cell, i32(params.in_width) + 1);
 }

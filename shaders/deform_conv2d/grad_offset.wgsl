@@ -79,13 +79,12 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    if number >= params.invocations {
-        return;
-    }
+    // Not a return: all that follows would be inside a branch.
+    let busy = number < params.invocations;
     let padded = number % params.padded_pixels;
     let tap = number / params.padded_pixels % params.taps;
     let group = params.group_start + number / params.padded_pixels / params.taps;
-    let real = padded < params.pixels;
+    let real = busy && padded < params.pixels;
     let pixel = params.first_pixel + min(padded, params.pixels - 1u);
     let plane = (group - params.group_start) * params.taps + tap;
     let at = params.offset_base + 2u * plane * params.out_pixels + pixel;
@@ -114,7 +113,7 @@ fn main(
     let group_segment = group * params.segments_per_offset_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
-    let quad_end = (end - params.segment_start) * params.segment_quads;
+    let quad_end = select(0u, (end - params.segment_start) * params.segment_quads, busy);
     let wants_products = params.wants_offset + params.wants_mask != 0u;
     let row = (tap * params.padded_pixels + padded) * params.quads;
     let column = (tap * params.padded_pixels + padded / BLOCK_PIXELS * BLOCK_PIXELS) * params.quads + padded % BLOCK_PIXELS;

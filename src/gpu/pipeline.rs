@@ -116,7 +116,7 @@ fn create_module(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor
         int_div_checks: false,
         ..wgpu::ShaderRuntimeChecks::checked()
     };
-    // SAFETY: every loop of every kernel counts a u32 up by a constant to a bound that the plan keeps below MAX_LOOP_STEPS or
-    // that is a constant, so all end; every divisor is a parameter that the plan sets to at least 1, or a constant.
+    // SAFETY: every loop of every kernel counts a u32 up, by a constant or by at least 1, to a bound that the plan keeps below
+    // MAX_LOOP_STEPS or that is a constant, so all end; every divisor is a parameter that the plan sets to at least 1, or a constant.
     unsafe { device.create_shader_module_trusted(descriptor, checks) }
 }

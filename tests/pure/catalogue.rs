@@ -176,5 +176,17 @@ fn loops_are_those_that_the_plan_counts() {
     assert_eq!(deform::kernel::deform_conv2d::fused_subgroup_loop_steps(3, 9, 5), 3 * 9 * per_tap + 1 + 256 + 1);
     let per_tile = 1 + (16 + 1) + (16 + 1);
     assert_eq!(deform::kernel::deform_conv2d::matmul_loop_steps(160), 10 * per_tile + 1);
+    // The backward plan counts two runs over counters and one over the lanes before; bins, then entries, of a walker; cells of a row
+    // with their entries; turns, then sums to store.
+    assert_eq!(loops_of("deform_conv2d/bin_scan"), [Loop(vec![]), Loop(vec![]), Loop(vec![])]);
+    assert_eq!(loops_of("deform_conv2d/bin_count"), [Loop(vec![]), Loop(vec![])]);
+    assert_eq!(loops_of("deform_conv2d/bin_fill"), [Loop(vec![])]);
+    assert_eq!(loops_of("deform_conv2d/grad_input"), [Loop(vec![Loop(vec![])])]);
+    for product in ["grad_column", "grad_column_subgroup", "grad_weight_16x16", "grad_weight_8x8"] {
+        assert_eq!(loops_of(&format!("deform_conv2d/{product}")), [Loop(vec![]), Loop(vec![])]);
+    }
+    for one in ["grad_offset", "grad_weight_reduce", "grad_bias", "grad_bias_reduce"] {
+        assert_eq!(loops_of(&format!("deform_conv2d/{one}")), [Loop(vec![])]);
+    }
     const { assert!(MAX_LOOP_STEPS < 65_535) };
 }

@@ -12,6 +12,8 @@ pub const BLOCK_PIXELS: u32 = 32;
 pub const ENTRIES_PER_TURN: u32 = 4;
 /// Pixels of one invocation of grad_column.
 pub const GRAD_COLUMN_PIXELS: u32 = 4;
+/// Pixels that a lane of grad_weight adds in one turn of its loop.
+pub const GRAD_WEIGHT_PIXELS: u32 = 2;
 /// Quads of channels of one invocation of grad_column.
 pub const GRAD_COLUMN_QUADS: u32 = 8;
 
@@ -160,6 +162,8 @@ pub const GRAD_INPUT: Kernel = Kernel {
 pub struct GradWeightTile {
     /// The kernel.
     pub kernel: &'static Kernel,
+    /// Sums that it leaves for each element and split: one a lane, unless these are a subgroup, which adds them.
+    pub lanes: u32,
     /// Quads of output channels.
     pub row_quads: u32,
     /// Quads of columns.
@@ -168,32 +172,44 @@ pub struct GradWeightTile {
 
 /// 16 output channels by 16 columns, for CPU drivers: more sums than a GPU has registers for.
 pub const GRAD_WEIGHT_16X16: GradWeightTile =
-    GradWeightTile { kernel: &GRAD_WEIGHT_16X16_KERNEL, row_quads: 4, column_quads: 4 };
+    GradWeightTile { kernel: &GRAD_WEIGHT_16X16_KERNEL, lanes: 1, row_quads: 4, column_quads: 4 };
 
 /// 8 output channels by 8 columns.
 pub const GRAD_WEIGHT_8X8: GradWeightTile =
-    GradWeightTile { kernel: &GRAD_WEIGHT_8X8_KERNEL, row_quads: 2, column_quads: 2 };
+    GradWeightTile { kernel: &GRAD_WEIGHT_8X8_KERNEL, lanes: 16, row_quads: 2, column_quads: 2 };
 
 const GRAD_WEIGHT_16X16_KERNEL: Kernel = Kernel {
     name: "deform_conv2d/grad_weight_16x16",
     sources: &[include_str!("../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
     unrolled: Some(unroll::grad_weight::<4, 4, 8>),
-    subgroups: false,
+    subgroups: true,
     bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
     workgroup_size: 8,
     params: GradWeightParams::FIELDS,
-    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("ROW_QUADS", 4), ("COLUMN_QUADS", 4), ("LANES", 8)],
+    constants: &[
+        ("BLOCK_PIXELS", BLOCK_PIXELS),
+        ("PIXELS_PER_TURN", GRAD_WEIGHT_PIXELS),
+        ("ROW_QUADS", 4),
+        ("COLUMN_QUADS", 4),
+        ("LANES", 8),
+    ],
 };
 
 const GRAD_WEIGHT_8X8_KERNEL: Kernel = Kernel {
     name: "deform_conv2d/grad_weight_8x8",
     sources: &[include_str!("../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
-    unrolled: Some(unroll::grad_weight::<2, 2, 32>),
+    unrolled: Some(unroll::grad_weight::<2, 2, 16>),
     subgroups: false,
     bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
-    workgroup_size: 32,
+    workgroup_size: 16,
     params: GradWeightParams::FIELDS,
-    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("ROW_QUADS", 2), ("COLUMN_QUADS", 2), ("LANES", 32)],
+    constants: &[
+        ("BLOCK_PIXELS", BLOCK_PIXELS),
+        ("PIXELS_PER_TURN", GRAD_WEIGHT_PIXELS),
+        ("ROW_QUADS", 2),
+        ("COLUMN_QUADS", 2),
+        ("LANES", 16),
+    ],
 };
 
 /// Adds the partial sums of the gradient of the weight.

@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use crate::kernel::deform_conv2d::{
+    GRAD_COLUMN_PIXELS as PIXELS, GRAD_COLUMN_QUADS as QUADS, GRAD_WEIGHT_PIXELS, SUBGROUP_SIZE,
+};
+
 const COMPONENTS: [char; 4] = ['x', 'y', 'z', 'w'];
 
 /// `main` for the gradient of the columns: 8 quads of channels, 4 pixels of which an invocation holds one in `LANES`. In the text
@@ -14,12 +18,14 @@ pub(crate) fn grad_column<const LANES: u32>() -> String {
     text
 }
 
-const PIXELS: u32 = 4;
-const QUADS: u32 = 8;
+/// What numbers the lanes of a workgroup, which is a subgroup if it has as many.
+fn lane_builtin(lanes: u32) -> &'static str {
+    if lanes == SUBGROUP_SIZE { "subgroup_invocation_id" } else { "local_invocation_index" }
+}
 
 fn write_grad_column(text: &mut String, lanes: u32) -> std::fmt::Result {
-    let rotates = lanes == QUADS;
-    let lane = if rotates { "subgroup_invocation_id" } else { "local_invocation_index" };
+    let rotates = lanes == SUBGROUP_SIZE;
+    let lane = lane_builtin(lanes);
     let first = if rotates { "lane" } else { "0u" };
     let sums = || (0..PIXELS).flat_map(|p| (0..QUADS).flat_map(move |r| (0..4).map(move |c| (p, r, c))));
     write!(
@@ -120,6 +126,7 @@ pub(crate) fn grad_weight<const ROWS: u32, const COLUMNS: u32, const LANES: u32>
 }
 
 fn write_grad_weight(text: &mut String, rows: u32, columns: u32, lanes: u32) -> std::fmt::Result {
+    let lane = lane_builtin(lanes);
     let sums = || (0..rows).flat_map(move |i| (0..4).flat_map(move |c| (0..columns).map(move |j| (i, c, j))));
     write!(
         text,
@@ -127,13 +134,14 @@ fn write_grad_weight(text: &mut String, rows: u32, columns: u32, lanes: u32) -> 
 const LANES = {lanes}u;
 const ROW_QUADS = {rows}u;
 const COLUMN_QUADS = {columns}u;
-const TURNS_PER_BLOCK = BLOCK_PIXELS / LANES;
+const PIXELS_PER_TURN = {GRAD_WEIGHT_PIXELS}u;
+const TURNS_PER_BLOCK = BLOCK_PIXELS / LANES / PIXELS_PER_TURN;
 
 @compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
+    @builtin({lane}) lane: u32,
 ) {{
     let number = workgroup_number(workgroup, grid);
     // Not a return: see grad_column.
@@ -170,19 +178,29 @@ fn main(
         "    let turns = select(0u, end_turn, busy);
     for (var turn = first_turn; turn < turns; turn++) {
         let block = turn / TURNS_PER_BLOCK * BLOCK_PIXELS;
-        let pixel = turn % TURNS_PER_BLOCK * LANES + lane;
+        let pixel = turn % TURNS_PER_BLOCK * LANES * PIXELS_PER_TURN + lane;
         let row = block * params.all_row_quads + pixel;
         let column = block * params.quads + pixel;
 ",
     );
-    for i in 0..rows {
-        writeln!(text, "        let g_{i} = textureLoad(packed_grad_output, texel_at(row_{i} + row));")?;
-    }
-    for j in 0..columns {
-        writeln!(text, "        let v_{j} = textureLoad(columns, texel_at(column_{j} + column));")?;
+    // The sums are in memory, since no CPU has so many registers: two pixels a turn halve the traffic.
+    for p in 0..GRAD_WEIGHT_PIXELS {
+        for i in 0..rows {
+            writeln!(
+                text,
+                "        let g_{i}_{p} = textureLoad(packed_grad_output, texel_at(row_{i} + row + {p}u * LANES));"
+            )?;
+        }
+        for j in 0..columns {
+            writeln!(
+                text,
+                "        let v_{j}_{p} = textureLoad(columns, texel_at(column_{j} + column + {p}u * LANES));"
+            )?;
+        }
     }
     for (i, c, j) in sums() {
-        writeln!(text, "        a_{i}_{c}_{j} += g_{i}.{} * v_{j};", COMPONENTS[c as usize])?;
+        let c_ = COMPONENTS[c as usize];
+        writeln!(text, "        a_{i}_{c}_{j} = (a_{i}_{c}_{j} + g_{i}_0.{c_} * v_{j}_0) + g_{i}_1.{c_} * v_{j}_1;")?;
     }
     text.push_str("    }\n    var sums = array<vec4<f32>, ROW_QUADS * 4u * COLUMN_QUADS>(");
     for (i, c, j) in sums() {
@@ -192,8 +210,24 @@ fn main(
         ");
     let start = number * ROW_QUADS * 4u * COLUMN_QUADS;
     for (var n = 0u; n < ROW_QUADS * 4u * COLUMN_QUADS; n++) {
+",
+    );
+    // A subgroup's lanes are added here; other lanes' sums are stored, and added afterwards.
+    text.push_str(if lanes == SUBGROUP_SIZE {
+        "        let sum = subgroupAdd(sums[n]);
+        let at = (start + n) * 4u;
+        if busy && lane == 0u {
+            partial[at] = sum.x;
+            partial[at + 1u] = sum.y;
+            partial[at + 2u] = sum.z;
+            partial[at + 3u] = sum.w;
+        }
+    }
+}
+"
+    } else {
+        "        let at = (start + n) * 4u * LANES + lane;
         if busy {
-            let at = (start + n) * 4u * LANES + lane;
             partial[at] = sums[n].x;
             partial[at + LANES] = sums[n].y;
             partial[at + 2u * LANES] = sums[n].z;
@@ -201,7 +235,7 @@ fn main(
         }
     }
 }
-",
-    );
+"
+    });
     Ok(())
 }

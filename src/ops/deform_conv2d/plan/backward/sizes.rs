@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Backward;
 use crate::kernel::Kernel;
 use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16, GradWeightTile,
+    BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16, GRAD_WEIGHT_PIXELS, GradWeightTile,
 };
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
 use crate::plan::{F32_BYTES, MAX_LOOP_STEPS, Scratch, Size};
@@ -79,6 +79,11 @@ impl Sizes {
         found.next().copied().unwrap_or(Scratch { name, size: Size::Texels([1, 1]) })
     }
 
+    /// Turns of the loop of grad_weight that so many pixels take.
+    pub(super) fn turns(&self, pixels: u64) -> u64 {
+        turns(&self.tile, pixels)
+    }
+
     fn bytes(&self) -> u64 {
         self.partial_bytes + self.scratch.iter().map(Scratch::bytes).sum::<u64>()
     }
@@ -121,7 +126,7 @@ impl Backward<'_> {
     fn walkers(&self, entries: u64) -> u64 {
         let [columns, rows] = self.bins();
         let counters = u64::from(MAX_LOOP_STEPS) / 3 * 256;
-        let at_once = if self.subgroups { 64 } else { 1024 };
+        let at_once = if self.subgroups { 256 } else { 1024 };
         at_once.min(entries).min(counters / columns.max(rows)).max(1)
     }
 
@@ -162,14 +167,13 @@ impl Backward<'_> {
         needs(self.needs_samples() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
 
         let tile = if self.subgroups { GRAD_WEIGHT_16X16 } else { GRAD_WEIGHT_8X8 };
-        let lanes = u64::from(tile.kernel.workgroup_size);
         let [row_tiles, column_tiles] = grad_weight_tiles(&layout, &tile, quads * taps);
         let tiles = layout.groups(tiling.segments) * row_tiles * column_tiles;
-        let turns = blocks * u64::from(BLOCK_PIXELS) / lanes;
+        let turns = turns(&tile, padded_pixels);
         let splits = if self.subgroups { 1 } else { WORKGROUPS_WANTED.div_ceil(tiles).min(turns.div_ceil(4)) };
         let splits = splits.max(turns.div_ceil(u64::from(MAX_LOOP_STEPS) / 2));
         let sums = 16 * u64::from(tile.row_quads * tile.column_quads);
-        let partial_bytes = if weight { splits * tiles * sums * lanes * F32_BYTES } else { 0 };
+        let partial_bytes = if weight { splits * tiles * sums * u64::from(tile.lanes) * F32_BYTES } else { 0 };
         Sizes { layout, scratch, partial_bytes, walkers, tile, splits }
     }
 
@@ -201,8 +205,10 @@ impl Backward<'_> {
         };
         let entries = taps * pixels;
         let per_walker = entries.div_ceil(sizes.walkers);
+        // A walk over a row's cells, each with a loop over its entries; then the loops of the sort.
+        let cells = g.in_width as u64 + 2;
         let loops = !self.modes.input.wanted()
-            || entries.div_ceil(u64::from(ENTRIES_PER_TURN)) < steps
+            || entries.div_ceil(u64::from(ENTRIES_PER_TURN)) + 3 * cells < steps
                 && per_walker + 2 + self.bins().into_iter().max().unwrap_or(0) < steps;
         textures
             && loops
@@ -276,6 +282,10 @@ impl Backward<'_> {
 /// Tiles of grad_weight: of one weight group's output channels, and of so many quads of columns.
 pub(super) fn grad_weight_tiles(layout: &Layout, tile: &GradWeightTile, column_quads: u64) -> [u64; 2] {
     [layout.row_quads.div_ceil(u64::from(tile.row_quads)), column_quads.div_ceil(u64::from(tile.column_quads))]
+}
+
+fn turns(tile: &GradWeightTile, pixels: u64) -> u64 {
+    pixels / u64::from(tile.kernel.workgroup_size * GRAD_WEIGHT_PIXELS)
 }
 
 /// A texture of one long row.

@@ -253,9 +253,7 @@ impl Backward<'_> {
         // Rows of cells begin above the first row of pixels.
         let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
         let quads = chunk.segments.len().min(sizes.layout.segments_per_offset_group) * chunk.quads.len();
-        // On a CPU a vector is best one row's; on a GPU a few lanes idle would be a waste.
-        let least = if self.subgroups { 8 } else { 1 };
-        let lanes_per_row = quads.next_power_of_two().clamp(least, u64::from(GRAD_INPUT.workgroup_size));
+        let lanes_per_row = quads.next_power_of_two().min(u64::from(GRAD_INPUT.workgroup_size));
         let parts = quads.div_ceil(lanes_per_row);
         let units = rows * parts * groups.len();
         let params = GradInputParams {
@@ -286,14 +284,13 @@ impl Backward<'_> {
 
     pub(super) fn grad_weight(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Vec<Step>> {
         let (layout, tile) = (&sizes.layout, &sizes.tile);
-        let lanes = u64::from(tile.kernel.workgroup_size);
         let taps = self.g.taps() as u64;
         let groups = self.groups(sizes, chunk);
         let group_quads = chunk.segments.len().min(layout.segments_per_group) * chunk.quads.len();
         let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_quads * taps);
         let tiles = groups.len() * row_tiles * column_tiles;
         let pixel_blocks = padded(pixels) / u64::from(BLOCK_PIXELS);
-        let turns = padded(pixels) / lanes;
+        let turns = sizes.turns(padded(pixels));
         let total = tiles * sizes.splits;
         let params = GradWeightParams {
             taps: taps as u32,
@@ -332,7 +329,7 @@ impl Backward<'_> {
             column_tiles: column_tiles as u32,
             row_tiles: row_tiles as u32,
             splits: sizes.splits as u32,
-            lanes: lanes as u32,
+            lanes: tile.lanes,
             elements: elements as u32,
         };
         let (grad_weight, _) = self.limits.window("grad_weight", 0, self.g.weight_elements() as u64);
