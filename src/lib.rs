@@ -8,7 +8,6 @@ pub mod plan;
 
 pub use error::{Error, Result};
 pub use gpu::{CommandEncoder, Dtype, Element, Gpu, Tensor, wgpu};
-pub use ops::deform_conv2d::{
-    Algorithm, BorderGradient, DeformConv2d, Gradient, Gradients, Inputs, Options, PreparedWeight, Tile, Tuning, Weight,
-};
+pub use ops::deform_conv2d::{Algorithm, BorderGradient, DeformConv2d, Inputs, Options, Tile, Tuning};
+pub use ops::deform_conv2d::{Gradient, Gradients, PreparedWeight, Weight};
 pub use ops::roofline::Roofline;

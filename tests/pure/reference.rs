@@ -163,3 +163,27 @@ fn slices_of_other_lengths_are_an_error() {
     let short = Reference::new(&geometry, case.slices()).unwrap().backward(&[1.0]).unwrap_err();
     assert_eq!(short, count(&[1, 4, 7, 6], 1));
 }
+
+#[test]
+fn single_elements_of_the_gradients_are_those_of_the_whole() {
+    let sizes = Sizes { batch: 2, in_channels: 6, out_channels: 4, groups: 2, offset_groups: 3, ..PLAIN };
+    let case = Case::new("elements", sizes, padded());
+    let grad_output = case.grad_output();
+    let geometry = case.geometry();
+    let reference = Reference::new(&geometry, case.slices()).unwrap();
+    let whole = reference.backward(&grad_output).unwrap();
+    let near = |name: &str, shape: &[usize], whole: &[f64], at: &dyn Fn([usize; 4]) -> f64| {
+        for (n, want) in whole.iter().enumerate() {
+            let (n, x) = (n / shape[3], n % shape[3]);
+            let (n, y) = (n / shape[2], n % shape[2]);
+            let got = at([n / shape[1], n % shape[1], y, x]);
+            assert!((got - want).abs() < 1e-12, "{name}: {got}, expected {want}");
+        }
+    };
+    let shapes = &case.shapes;
+    near("input", &shapes.input, &whole.input, &|at| reference.grad_input_at(&grad_output, at));
+    near("offset", &shapes.offset, &whole.offset, &|at| reference.grad_offset_at(&grad_output, at));
+    near("weight", &shapes.weight, &whole.weight, &|at| reference.grad_weight_at(&grad_output, at));
+    let mask = (shapes.mask.as_ref().unwrap(), whole.mask.as_ref().unwrap());
+    near("mask", mask.0, mask.1, &|at| reference.grad_mask_at(&grad_output, at));
+}

@@ -2,7 +2,9 @@
 //!
 //! Its own truth is torchvision's: the stored cases under `tests/golden` prove the values and all five gradients.
 
-use super::{Geometry, Inputs};
+mod elements;
+
+use super::{BorderGradient, Geometry, Inputs};
 use crate::{Error, Result};
 
 /// The operator on host slices, all of the lengths that the geometry says.
@@ -11,6 +13,7 @@ pub struct Reference<'a> {
     geometry: &'a Geometry,
     inputs: Inputs<&'a [f32]>,
     exact_positions: bool,
+    border_gradient: BorderGradient,
 }
 
 /// The gradients of a loss by every operand, given the loss's gradient by the output.
@@ -53,13 +56,20 @@ impl<'a> Reference<'a> {
         check_elements(&weight_shape, inputs.weight)?;
         check_elements(if g.has_mask { &mask_shape } else { &[0] }, inputs.mask.unwrap_or_default())?;
         check_elements(&[if g.has_bias { g.out_channels } else { 0 }], inputs.bias.unwrap_or_default())?;
-        Ok(Self { geometry, inputs, exact_positions: false })
+        Ok(Self { geometry, inputs, exact_positions: false, border_gradient: BorderGradient::default() })
     }
 
     /// Without the rounding of positions: what a computation in f64 throughout gives, such as the stored cases.
     #[must_use]
     pub fn with_exact_positions(mut self) -> Self {
         self.exact_positions = true;
+        self
+    }
+
+    /// With another derivative at exactly −1 than torchvision's.
+    #[must_use]
+    pub fn with_border_gradient(mut self, border_gradient: BorderGradient) -> Self {
+        self.border_gradient = border_gradient;
         self
     }
 
@@ -107,7 +117,7 @@ impl<'a> Reference<'a> {
     /// ```
     ///
     /// Where the position is a whole number the derivative by it is the right-hand one. At exactly −1 it is torchvision's: not 0,
-    /// although the sample is.
+    /// although the sample is, unless [`Reference::with_border_gradient`] says otherwise.
     ///
     /// # Errors
     /// [`Error::ElementCount`] where `grad_output` has not as many elements as the output.
@@ -167,11 +177,10 @@ impl<'a> Reference<'a> {
         if let Some(grad_mask) = &mut gradients.mask {
             grad_mask[self.mask_index(b, c, tap, oy, ox)] += grad_column * self.sample(b, c, &position);
         }
-        let [v00, v01, v10, v11] = self.corners(b, c, &position);
-        let (dy, dx) = (position.dy, position.dx);
+        let [slope_y, slope_x] = self.slopes(b, c, &position);
         let [y, x] = self.offset_indices(b, c, tap, oy, ox);
-        gradients.offset[y] += mask * grad_column * (dx * (v11 - v01) + (1.0 - dx) * (v10 - v00));
-        gradients.offset[x] += mask * grad_column * (dy * (v11 - v10) + (1.0 - dy) * (v01 - v00));
+        gradients.offset[y] += mask * grad_column * slope_y;
+        gradients.offset[x] += mask * grad_column * slope_x;
         if position.inside {
             for (index, weight) in self.corner_indices(b, c, &position).into_iter().zip(position.weights()) {
                 if let Some(index) = index {
@@ -241,6 +250,16 @@ impl<'a> Reference<'a> {
         // Only corners inside the image count, so that no NaN comes from elsewhere.
         let indices = self.corner_indices(b, c, position).into_iter().zip(position.weights());
         indices.filter_map(|(index, weight)| Some(weight * f64::from(self.inputs.input[index?]))).sum()
+    }
+
+    /// The derivatives of the sample by y and x.
+    fn slopes(&self, b: usize, c: usize, position: &Position) -> [f64; 2] {
+        if self.border_gradient == BorderGradient::Mmcv && !position.inside {
+            return [0.0, 0.0];
+        }
+        let [v00, v01, v10, v11] = self.corners(b, c, position);
+        let (dy, dx) = (position.dy, position.dx);
+        [dx * (v11 - v01) + (1.0 - dx) * (v10 - v00), dy * (v11 - v10) + (1.0 - dy) * (v01 - v00)]
     }
 
     fn corners(&self, b: usize, c: usize, position: &Position) -> [f64; 4] {

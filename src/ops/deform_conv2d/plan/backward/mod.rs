@@ -11,6 +11,7 @@
 //!
 //! What is not wanted, and what only that needs, is left out. Segments and quads are those of the fused forward algorithm.
 
+mod scatter;
 mod sizes;
 mod steps;
 

@@ -6,11 +6,10 @@ use super::Backward;
 use super::sizes::{Chunk, QUAD, Sizes, grad_weight_tiles, workgroups};
 use crate::Result;
 use crate::kernel::deform_conv2d::{
-    BIN_COUNT, BIN_FILL, BIN_SCAN, BLOCK_PIXELS, BinParams, BinScanParams, GRAD_BIAS, GRAD_BIAS_REDUCE, GRAD_COLUMN,
-    GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_INPUT, GRAD_OFFSET, GRAD_WEIGHT_REDUCE,
-    GradBiasParams, GradBiasReduceParams, GradColumnParams, GradInputParams, GradOffsetParams, GradWeightParams,
-    GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_INPUT, PACK_WEIGHT_COLUMNS, PackGradOutputParams, PackInputParams,
-    PackWeightColumnsParams,
+    BLOCK_PIXELS, GRAD_BIAS, GRAD_BIAS_REDUCE, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS,
+    GRAD_COLUMN_SUBGROUP, GRAD_OFFSET, GRAD_WEIGHT_REDUCE, GradBiasParams, GradBiasReduceParams, GradColumnParams,
+    GradOffsetParams, GradWeightParams, GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_INPUT, PACK_WEIGHT_COLUMNS,
+    PackGradOutputParams, PackInputParams, PackWeightColumnsParams,
 };
 use crate::kernel::{Kernel, Storage};
 use crate::ops::deform_conv2d::BorderGradient;
@@ -174,114 +173,6 @@ impl Backward<'_> {
         self.step(&GRAD_OFFSET, params.words(), windows, workgroups(&GRAD_OFFSET, invocations))
     }
 
-    /// The entries of the window, by the cell that each lies in: by column first, then by row.
-    pub(super) fn order_entries(
-        &self,
-        sizes: &Sizes,
-        image: u64,
-        pixels: &Range<u64>,
-        chunk: &Chunk,
-    ) -> Result<Vec<Step>> {
-        let g = self.g;
-        let groups = self.offset_groups(chunk);
-        let entries = g.taps() as u64 * pixels.len();
-        let walkers = sizes.walkers;
-        let offset = self.taps("offset", g.storage, 2, image, &groups);
-        let mask = self.mask(image, &groups).unwrap_or((offset.0, 0));
-        let ends = sizes.scratch("entry_ends").window();
-        let [by_column, by_cell] = ["entries_by_column", "entries_by_cell"].map(|name| sizes.scratch(name).window());
-        let mut steps = Vec::new();
-        for (pass, bins) in self.bins().into_iter().enumerate() {
-            let params = BinParams {
-                in_height: g.in_height as u32,
-                in_width: g.in_width as u32,
-                out_width: g.out_width as u32,
-                out_pixels: g.out_pixels() as u32,
-                kernel_width: g.kernel_width as u32,
-                taps: g.taps() as u32,
-                stride_h: g.stride[0] as u32,
-                stride_w: g.stride[1] as u32,
-                pad_h: g.padding[0] as u32,
-                pad_w: g.padding[1] as u32,
-                dil_h: g.dilation[0] as u32,
-                dil_w: g.dilation[1] as u32,
-                first_pixel: pixels.start as u32,
-                pixels: pixels.len() as u32,
-                padded_pixels: padded(pixels) as u32,
-                entries: entries as u32,
-                bins: bins as u32,
-                walkers: walkers as u32,
-                entries_per_walker: entries.div_ceil(walkers) as u32,
-                groups: groups.len() as u32,
-                by_row: pass as u32,
-                offset_base: offset.1,
-                mask_base: mask.1,
-                has_mask: u32::from(g.has_mask),
-            };
-            let counters = bins * walkers;
-            let scan = BinScanParams {
-                counters: counters as u32,
-                counters_per_lane: counters.div_ceil(u64::from(BIN_SCAN.workgroup_size)) as u32,
-                groups: groups.len() as u32,
-            };
-            let (source, filled) = if pass == 0 { (by_cell, by_column) } else { (by_column, by_cell) };
-            let all_walkers = walkers * groups.len();
-            let count_windows = vec![offset.0, source, ends];
-            let fill_windows = vec![offset.0, mask.0, source, ends, filled];
-            steps.push(self.step(&BIN_COUNT, params.words(), count_windows, workgroups(&BIN_COUNT, all_walkers))?);
-            steps.push(self.step(&BIN_SCAN, scan.words(), vec![ends], groups.len())?);
-            steps.push(self.step(&BIN_FILL, params.words(), fill_windows, workgroups(&BIN_FILL, all_walkers))?);
-        }
-        Ok(steps)
-    }
-
-    /// The gradient of the input from every other row of cells.
-    pub(super) fn grad_input(
-        &self,
-        sizes: &Sizes,
-        image: u64,
-        pixels: &Range<u64>,
-        chunk: &Chunk,
-        parity: u64,
-    ) -> Result<Step> {
-        let g = self.g;
-        let groups = self.offset_groups(chunk);
-        let [_, bins] = self.bins();
-        let (first, count) = self.channels(sizes, chunk);
-        let first = (image * g.in_channels as u64 + first) * g.in_pixels() as u64;
-        let (grad_input, grad_input_base) = self.limits.window("grad_input", first, count * g.in_pixels() as u64);
-        // Rows of cells begin above the first row of pixels.
-        let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
-        let quads = chunk.segments.len().min(sizes.layout.segments_per_offset_group) * chunk.quads.len();
-        let lanes_per_row = quads.next_power_of_two().min(u64::from(GRAD_INPUT.workgroup_size));
-        let parts = quads.div_ceil(lanes_per_row);
-        let units = rows * parts * groups.len();
-        let params = GradInputParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            segment_channels: sizes.layout.segment_channels as u32,
-            segment_quads: chunk.quads.len() as u32,
-            quad_start: chunk.quads.start as u32,
-            segment_start: chunk.segments.start as u32,
-            segment_end: chunk.segments.end as u32,
-            segments_per_offset_group: sizes.layout.segments_per_offset_group as u32,
-            group_start: groups.start as u32,
-            quads: chunk.quads_in_all() as u32,
-            entries: (g.taps() as u64 * pixels.len()) as u32,
-            bins: bins as u32,
-            walkers: sizes.walkers as u32,
-            parity: parity as u32,
-            rows: rows as u32,
-            lanes_per_row: lanes_per_row as u32,
-            parts: parts as u32,
-            units: units as u32,
-            grad_input_base,
-        };
-        let scratch = |name| sizes.scratch(name).window();
-        let windows = vec![scratch("entries_by_cell"), scratch("entry_ends"), scratch("grad_column"), grad_input];
-        self.step(&GRAD_INPUT, params.words(), windows, workgroups(&GRAD_INPUT, units * lanes_per_row))
-    }
-
     pub(super) fn grad_weight(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Vec<Step>> {
         let (layout, tile) = (&sizes.layout, &sizes.tile);
         let taps = self.g.taps() as u64;
@@ -374,14 +265,14 @@ impl Backward<'_> {
     }
 
     /// The first of a chunk's input channels, and how many there are from it to the last.
-    fn channels(&self, sizes: &Sizes, chunk: &Chunk) -> (u64, u64) {
+    pub(super) fn channels(&self, sizes: &Sizes, chunk: &Chunk) -> (u64, u64) {
         let channels = sizes.layout.segment_channels;
         let first = chunk.segments.start * channels + chunk.quads.start * QUAD;
         (first, (chunk.segments.end - 1) * channels + (chunk.quads.end * QUAD).min(channels) - first)
     }
 
     /// The window over some offset groups' planes, `planes` for each tap.
-    fn taps(
+    pub(super) fn taps(
         &self,
         operand: &'static str,
         storage: Storage,
@@ -394,7 +285,7 @@ impl Backward<'_> {
         self.limits.operand_window(storage, operand, first, groups.len() * group)
     }
 
-    fn mask(&self, image: u64, groups: &Range<u64>) -> Option<(Window, u32)> {
+    pub(super) fn mask(&self, image: u64, groups: &Range<u64>) -> Option<(Window, u32)> {
         self.g.has_mask.then(|| self.taps("mask", self.g.storage, 1, image, groups))
     }
 
@@ -403,13 +294,19 @@ impl Backward<'_> {
         self.limits.operand_window(self.g.storage, "grad_output", image * elements, elements)
     }
 
-    fn step(&self, kernel: &'static Kernel, params: Vec<u32>, windows: Vec<Window>, workgroups: u64) -> Result<Step> {
+    pub(super) fn step(
+        &self,
+        kernel: &'static Kernel,
+        params: Vec<u32>,
+        windows: Vec<Window>,
+        workgroups: u64,
+    ) -> Result<Step> {
         self.limits.step(kernel, self.g.storage, params, windows, workgroups)
     }
 }
 
 /// A window's pixels, filled up to whole blocks.
-fn padded(pixels: &Range<u64>) -> u64 {
+pub(super) fn padded(pixels: &Range<u64>) -> u64 {
     pixels.len().next_multiple_of(u64::from(BLOCK_PIXELS))
 }
 

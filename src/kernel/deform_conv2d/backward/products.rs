@@ -1,0 +1,302 @@
+//! The products of the backward pass, and the packing they need.
+
+use crate::kernel::unroll::backward as unroll;
+use crate::kernel::{GRID, Kernel, TEXELS, operand, params, read, read_write, texture_read, texture_write};
+
+/// Pixels that the textures of the backward pass keep together; a window of pixels is filled up to whole blocks.
+pub const BLOCK_PIXELS: u32 = 32;
+/// Pixels of one invocation of grad_column.
+pub const GRAD_COLUMN_PIXELS: u32 = 4;
+/// Pixels that a lane of grad_weight adds in one turn of its loop.
+pub const GRAD_WEIGHT_PIXELS: u32 = 2;
+/// Quads of channels of one invocation of grad_column.
+pub const GRAD_COLUMN_QUADS: u32 = 8;
+
+/// Packs the gradient of the output into a texture, four channels a texel.
+pub const PACK_GRAD_OUTPUT: Kernel = Kernel {
+    name: "deform_conv2d/pack_grad_output",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_grad_output.wgsl"), TEXELS, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[operand("grad_output"), texture_write("packed_grad_output")],
+    workgroup_size: 64,
+    params: PackGradOutputParams::FIELDS,
+    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
+};
+
+/// Packs the weight into a texture, four output channels a texel.
+pub const PACK_WEIGHT_COLUMNS: Kernel = Kernel {
+    name: "deform_conv2d/pack_weight_columns",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_weight_columns.wgsl"), TEXELS, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[operand("weight"), texture_write("packed_weight_columns")],
+    workgroup_size: 64,
+    params: PackWeightColumnsParams::FIELDS,
+    constants: &[],
+};
+
+/// The gradient of the columns, where subgroups have 8 lanes.
+pub const GRAD_COLUMN_SUBGROUP: Kernel = Kernel {
+    name: "deform_conv2d/grad_column_subgroup",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_column.wgsl"), TEXELS, GRID],
+    unrolled: Some(unroll::grad_column::<8>),
+    subgroups: true,
+    bindings: &[
+        texture_read("packed_grad_output"),
+        texture_read("packed_weight_columns"),
+        texture_write("grad_column"),
+    ],
+    workgroup_size: 8,
+    params: GradColumnParams::FIELDS,
+    constants: &[
+        ("BLOCK_PIXELS", BLOCK_PIXELS),
+        ("PIXELS_PER_INVOCATION", GRAD_COLUMN_PIXELS),
+        ("QUADS_PER_INVOCATION", GRAD_COLUMN_QUADS),
+        ("LANES", 8),
+    ],
+};
+
+/// The gradient of the columns, anywhere.
+pub const GRAD_COLUMN: Kernel = Kernel {
+    name: "deform_conv2d/grad_column",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_column.wgsl"), TEXELS, GRID],
+    unrolled: Some(unroll::grad_column::<32>),
+    subgroups: false,
+    bindings: &[
+        texture_read("packed_grad_output"),
+        texture_read("packed_weight_columns"),
+        texture_write("grad_column"),
+    ],
+    workgroup_size: 32,
+    params: GradColumnParams::FIELDS,
+    constants: &[
+        ("BLOCK_PIXELS", BLOCK_PIXELS),
+        ("PIXELS_PER_INVOCATION", GRAD_COLUMN_PIXELS),
+        ("QUADS_PER_INVOCATION", GRAD_COLUMN_QUADS),
+        ("LANES", 32),
+    ],
+};
+
+/// A variant of grad_weight: the kernel, and the quads of output channels and of columns of its tiles.
+#[derive(Debug, Clone, Copy)]
+pub struct GradWeightTile {
+    /// The kernel.
+    pub kernel: &'static Kernel,
+    /// Sums that it leaves for each element and split: one a lane, unless these are a subgroup, which adds them.
+    pub lanes: u32,
+    /// Quads of output channels.
+    pub row_quads: u32,
+    /// Quads of columns.
+    pub column_quads: u32,
+}
+
+/// 16 output channels by 16 columns, for CPU drivers: more sums than a GPU has registers for.
+pub const GRAD_WEIGHT_16X16: GradWeightTile =
+    GradWeightTile { kernel: &GRAD_WEIGHT_16X16_KERNEL, lanes: 1, row_quads: 4, column_quads: 4 };
+
+/// 8 output channels by 8 columns.
+pub const GRAD_WEIGHT_8X8: GradWeightTile =
+    GradWeightTile { kernel: &GRAD_WEIGHT_8X8_KERNEL, lanes: 16, row_quads: 2, column_quads: 2 };
+
+const GRAD_WEIGHT_16X16_KERNEL: Kernel = Kernel {
+    name: "deform_conv2d/grad_weight_16x16",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
+    unrolled: Some(unroll::grad_weight::<4, 4, 8>),
+    subgroups: true,
+    bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
+    workgroup_size: 8,
+    params: GradWeightParams::FIELDS,
+    constants: &[
+        ("BLOCK_PIXELS", BLOCK_PIXELS),
+        ("PIXELS_PER_TURN", GRAD_WEIGHT_PIXELS),
+        ("ROW_QUADS", 4),
+        ("COLUMN_QUADS", 4),
+        ("LANES", 8),
+    ],
+};
+
+const GRAD_WEIGHT_8X8_KERNEL: Kernel = Kernel {
+    name: "deform_conv2d/grad_weight_8x8",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
+    unrolled: Some(unroll::grad_weight::<2, 2, 16>),
+    subgroups: false,
+    bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
+    workgroup_size: 16,
+    params: GradWeightParams::FIELDS,
+    constants: &[
+        ("BLOCK_PIXELS", BLOCK_PIXELS),
+        ("PIXELS_PER_TURN", GRAD_WEIGHT_PIXELS),
+        ("ROW_QUADS", 2),
+        ("COLUMN_QUADS", 2),
+        ("LANES", 16),
+    ],
+};
+
+/// Adds the partial sums of the gradient of the weight.
+pub const GRAD_WEIGHT_REDUCE: Kernel = Kernel {
+    name: "deform_conv2d/grad_weight_reduce",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight_reduce.wgsl"), GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[read("partial"), read_write("grad_weight")],
+    workgroup_size: 64,
+    params: GradWeightReduceParams::FIELDS,
+    constants: &[],
+};
+
+params! {
+    /// The uniform of pack_grad_output.
+    PackGradOutputParams {
+        /// Output channels of a weight group.
+        rows,
+        /// Quads of this step's channels.
+        quads,
+        /// Quads of all segments.
+        all_quads,
+        /// Pixels of one output plane.
+        out_pixels,
+        /// First output pixel of the window.
+        first_pixel,
+        /// Output pixels of the window.
+        pixels,
+        /// Texels to write.
+        texels,
+        /// Where the image starts in the bound gradient.
+        grad_output_base,
+    }
+}
+
+params! {
+    /// The uniform of pack_weight_columns.
+    PackWeightColumnsParams {
+        /// Channels of a segment.
+        segment_channels,
+        /// Quads of each segment in this step.
+        segment_quads,
+        /// Segments of a weight group.
+        segments_per_group,
+        /// Quads of this step's channels.
+        quads,
+        /// Taps in all.
+        taps,
+        /// Output channels of a weight group.
+        rows,
+        /// Quads of the output channels of a weight group.
+        row_quads,
+        /// Texels to write.
+        texels,
+    }
+}
+
+params! {
+    /// The uniform of the variants of grad_column.
+    GradColumnParams {
+        /// Taps in all.
+        taps,
+        /// Quads of all segments.
+        all_quads,
+        /// The number of this step's first quad among all.
+        first_quad,
+        /// Quads of this step's channels.
+        quads,
+        /// Quads of each segment in this step.
+        segment_quads,
+        /// First segment of this step.
+        segment_start,
+        /// One past the last.
+        segment_end,
+        /// Segments of a weight group.
+        segments_per_group,
+        /// First group of this step.
+        group_start,
+        /// Blocks of quads of a weight group.
+        quad_blocks,
+        /// Quads of the output channels of a weight group.
+        row_quads,
+        /// The same of all weight groups.
+        all_row_quads,
+        /// The same, filled up to whole blocks.
+        padded_pixels,
+        /// Blocks of pixels.
+        pixel_blocks,
+        /// Workgroups with something to do.
+        workgroups,
+    }
+}
+
+params! {
+    /// The uniform of the variants of grad_weight.
+    GradWeightParams {
+        /// Taps in all.
+        taps,
+        /// Quads of this step's channels.
+        quads,
+        /// Quads of each segment in this step.
+        segment_quads,
+        /// First segment of this step.
+        segment_start,
+        /// One past the last.
+        segment_end,
+        /// Segments of a weight group.
+        segments_per_group,
+        /// First group of this step.
+        group_start,
+        /// Groups of this step.
+        groups,
+        /// Quads of the output channels of a weight group.
+        row_quads,
+        /// The same of all weight groups.
+        all_row_quads,
+        /// Blocks of pixels.
+        pixel_blocks,
+        /// Turns of the loop of one split.
+        turns_per_split,
+        /// Tiles of columns.
+        column_tiles,
+        /// Tiles of output channels.
+        row_tiles,
+        /// Workgroups with something to do.
+        workgroups,
+    }
+}
+
+params! {
+    /// The uniform of grad_weight_reduce.
+    GradWeightReduceParams {
+        /// Taps in all.
+        taps,
+        /// Channels of a segment.
+        segment_channels,
+        /// Quads of each segment in this step.
+        segment_quads,
+        /// First quad of each segment in this step.
+        quad_start,
+        /// First segment of this step.
+        segment_start,
+        /// One past the last.
+        segment_end,
+        /// Segments of a weight group.
+        segments_per_group,
+        /// First group of this step.
+        group_start,
+        /// Groups of this step.
+        groups,
+        /// Output channels of a weight group.
+        rows,
+        /// Quads of output channels of a tile.
+        row_quads_per_tile,
+        /// Quads of columns of a tile.
+        column_quads_per_tile,
+        /// Tiles of columns.
+        column_tiles,
+        /// Tiles of output channels.
+        row_tiles,
+        /// Splits of the sum.
+        splits,
+        /// Lanes of each split.
+        lanes,
+        /// Elements to write.
+        elements,
+    }
+}

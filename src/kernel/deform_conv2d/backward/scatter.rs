@@ -1,0 +1,194 @@
+//! The gradient of the input: entries put in order, and gathered.
+
+use crate::kernel::{
+    BILINEAR, GRID, Kernel, SCATTER, TAPS, TEXELS, operand, params, read, read_write, texture_read, texture_write,
+};
+
+/// Entries that one turn of grad_input's loop visits.
+pub const ENTRIES_PER_TURN: u32 = 4;
+
+/// Counts entries by bin.
+pub const BIN_COUNT: Kernel = Kernel {
+    name: "deform_conv2d/bin_count",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/bin_count.wgsl"), SCATTER, TAPS, BILINEAR, TEXELS, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[operand("offset"), texture_read("source"), read_write("ends")],
+    workgroup_size: 64,
+    params: BinParams::FIELDS,
+    constants: &[],
+};
+
+/// Turns counts into places.
+pub const BIN_SCAN: Kernel = Kernel {
+    name: "deform_conv2d/bin_scan",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/bin_scan.wgsl"), GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[read_write("ends")],
+    workgroup_size: 256,
+    params: BinScanParams::FIELDS,
+    constants: &[],
+};
+
+/// Puts entries into bins.
+pub const BIN_FILL: Kernel = Kernel {
+    name: "deform_conv2d/bin_fill",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/bin_fill.wgsl"), SCATTER, TAPS, BILINEAR, TEXELS, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[
+        operand("offset"),
+        operand("mask"),
+        texture_read("source"),
+        read_write("ends"),
+        texture_write("entries"),
+    ],
+    workgroup_size: 64,
+    params: BinParams::FIELDS,
+    constants: &[],
+};
+
+/// The gradient of the input, gathered.
+pub const GRAD_INPUT: Kernel = Kernel {
+    name: "deform_conv2d/grad_input",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_input.wgsl"), TEXELS, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[texture_read("entries"), read("ends"), texture_read("grad_column"), read_write("grad_input")],
+    workgroup_size: 32,
+    params: GradInputParams::FIELDS,
+    constants: &[("ENTRIES_PER_TURN", ENTRIES_PER_TURN)],
+};
+
+/// Fills a gradient with zeros.
+pub const FILL_ZERO: Kernel = Kernel {
+    name: "deform_conv2d/fill_zero",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/fill_zero.wgsl"), GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[read_write("gradient")],
+    workgroup_size: 64,
+    params: FillZeroParams::FIELDS,
+    constants: &[],
+};
+
+params! {
+    /// The uniform of bin_count and bin_fill.
+    BinParams {
+        /// Rows of the input.
+        in_height,
+        /// Columns of the input.
+        in_width,
+        /// Columns of the output.
+        out_width,
+        /// Pixels of one output plane.
+        out_pixels,
+        /// Taps along x.
+        kernel_width,
+        /// Taps in all.
+        taps,
+        /// Stride along y.
+        stride_h,
+        /// Stride along x.
+        stride_w,
+        /// Padding along y.
+        pad_h,
+        /// Padding along x.
+        pad_w,
+        /// Dilation along y.
+        dil_h,
+        /// Dilation along x.
+        dil_w,
+        /// First output pixel of the window.
+        first_pixel,
+        /// Output pixels of the window.
+        pixels,
+        /// The same, filled up to whole blocks.
+        padded_pixels,
+        /// Entries of one offset group.
+        entries,
+        /// Bins of one offset group.
+        bins,
+        /// Walkers of one offset group.
+        walkers,
+        /// Entries that a walker walks.
+        entries_per_walker,
+        /// Groups of this step.
+        groups,
+        /// 0 in the first pass, by column; 1 in the second.
+        by_row,
+        /// Where this step's offset groups start in the bound offset.
+        offset_base,
+        /// Where they start in the bound mask.
+        mask_base,
+        /// 1 where there is a mask (v2), 0 where there is none (v1).
+        has_mask,
+    }
+}
+
+params! {
+    /// The uniform of bin_scan.
+    BinScanParams {
+        /// Bins times walkers.
+        counters,
+        /// Counters of one invocation.
+        counters_per_lane,
+        /// Groups of this step.
+        groups,
+    }
+}
+
+params! {
+    /// The uniform of grad_input.
+    GradInputParams {
+        /// Rows of the input.
+        in_height,
+        /// Columns of the input.
+        in_width,
+        /// Channels of a segment.
+        segment_channels,
+        /// Quads of each segment in this step.
+        segment_quads,
+        /// First quad of each segment in this step.
+        quad_start,
+        /// First segment of this step.
+        segment_start,
+        /// One past the last.
+        segment_end,
+        /// Segments of an offset group.
+        segments_per_offset_group,
+        /// First group of this step.
+        group_start,
+        /// Quads of this step's channels.
+        quads,
+        /// Entries of one offset group.
+        entries,
+        /// Bins of one offset group.
+        bins,
+        /// Walkers of one offset group.
+        walkers,
+        /// Which rows of cells: even or odd.
+        parity,
+        /// Output channels of a weight group.
+        rows,
+        /// Lanes that walk a row together.
+        lanes_per_row,
+        /// How many times these lanes' quads an offset group has.
+        parts,
+        /// Rows, parts and groups in all.
+        units,
+        /// Where this step's channels start in the bound gradient.
+        grad_input_base,
+    }
+}
+
+params! {
+    /// The uniform of fill_zero.
+    FillZeroParams {
+        /// Elements to write.
+        elements,
+        /// Where the window starts in the bound gradient.
+        base,
+    }
+}

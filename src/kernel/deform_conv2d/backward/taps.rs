@@ -1,0 +1,148 @@
+//! The gradients of offset and mask, with the columns; the gradient of the bias.
+
+use super::BLOCK_PIXELS;
+use crate::kernel::{
+    BILINEAR, GRID, Kernel, TAPS, TEXELS, operand, params, read, read_write, texture_read, texture_write,
+};
+
+/// The gradients of offset and mask, and the columns.
+pub const GRAD_OFFSET: Kernel = Kernel {
+    name: "deform_conv2d/grad_offset",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_offset.wgsl"), TAPS, BILINEAR, TEXELS, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[
+        texture_read("packed_input"),
+        texture_read("grad_column"),
+        operand("offset"),
+        operand("mask"),
+        read_write("grad_offset"),
+        read_write("grad_mask"),
+        texture_write("columns"),
+    ],
+    workgroup_size: 64,
+    params: GradOffsetParams::FIELDS,
+    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
+};
+
+/// The gradient of the bias, as partial sums.
+pub const GRAD_BIAS: Kernel = Kernel {
+    name: "deform_conv2d/grad_bias",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_bias.wgsl"), GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[operand("grad_output"), read_write("partial")],
+    workgroup_size: 64,
+    params: GradBiasParams::FIELDS,
+    constants: &[],
+};
+
+/// Adds the partial sums of the gradient of the bias.
+pub const GRAD_BIAS_REDUCE: Kernel = Kernel {
+    name: "deform_conv2d/grad_bias_reduce",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_bias_reduce.wgsl"), GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[read("partial"), read_write("grad_bias")],
+    workgroup_size: 64,
+    params: GradBiasReduceParams::FIELDS,
+    constants: &[],
+};
+
+params! {
+    /// The uniform of grad_offset.
+    GradOffsetParams {
+        /// Rows of the input.
+        in_height,
+        /// Columns of the input.
+        in_width,
+        /// Columns of the output.
+        out_width,
+        /// Pixels of one output plane.
+        out_pixels,
+        /// Taps along x.
+        kernel_width,
+        /// Taps in all.
+        taps,
+        /// Stride along y.
+        stride_h,
+        /// Stride along x.
+        stride_w,
+        /// Padding along y.
+        pad_h,
+        /// Padding along x.
+        pad_w,
+        /// Dilation along y.
+        dil_h,
+        /// Dilation along x.
+        dil_w,
+        /// First output pixel of the window.
+        first_pixel,
+        /// Output pixels of the window.
+        pixels,
+        /// The same, filled up to whole blocks.
+        padded_pixels,
+        /// Quads of this step's channels.
+        quads,
+        /// Quads of each segment in this step.
+        segment_quads,
+        /// First segment of this step.
+        segment_start,
+        /// One past the last.
+        segment_end,
+        /// Segments of an offset group.
+        segments_per_offset_group,
+        /// First group of this step.
+        group_start,
+        /// Invocations with something to do.
+        invocations,
+        /// Where this step's offset groups start in the bound offset.
+        offset_base,
+        /// Where they start in the bound mask.
+        mask_base,
+        /// Where this step's offset groups start in the bound gradient of the offset.
+        grad_offset_base,
+        /// The same of the mask.
+        grad_mask_base,
+        /// 1 where there is a mask (v2), 0 where there is none (v1).
+        has_mask,
+        /// 1 where the segment's first channels came in an earlier step.
+        follows,
+        /// 1 where the gradient of the offset is wanted.
+        wants_offset,
+        /// 1 where that of the mask is wanted.
+        wants_mask,
+        /// 1 where the columns are wanted.
+        wants_columns,
+        /// 1 to add to the gradient of the offset.
+        adds_offset,
+        /// 1 to add to that of the mask.
+        adds_mask,
+        /// 1 where the derivative by the position is 0 at exactly −1, as in mmcv.
+        zero_at_border,
+    }
+}
+
+params! {
+    /// The uniform of grad_bias.
+    GradBiasParams {
+        /// Pixels of one output plane.
+        out_pixels,
+        /// Slices of a channel.
+        slices,
+        /// Invocations with something to do.
+        invocations,
+        /// Where the image starts in the bound gradient.
+        grad_output_base,
+    }
+}
+
+params! {
+    /// The uniform of grad_bias_reduce.
+    GradBiasReduceParams {
+        /// Output channels.
+        out_channels,
+        /// Slices of a channel.
+        slices,
+    }
+}
