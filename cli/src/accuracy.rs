@@ -19,7 +19,7 @@ use deform::ops::deform_conv2d::reference::Reference;
 use crate::case::Case;
 
 /// Half an f32's last place, relative to its value.
-const UNIT: f64 = 1.0 / (1 << 24) as f64;
+pub(crate) const UNIT: f64 = 1.0 / (1 << 24) as f64;
 
 /// The bound in words, for `--help`.
 pub(crate) const BOUND: &str = "\
@@ -83,7 +83,7 @@ impl Comparison {
         }
         let Worst { index, got, want, bound } = self.worst;
         Err(Mismatch(format!(
-            "the output does not match {what}: element {index} is {got}, expected {want} ± {bound:.1e}"
+            "the result does not match {what}: element {index} is {got}, expected {want} ± {bound:.1e}"
         )))
     }
 }
@@ -169,7 +169,7 @@ fn largest_weights(weight: &[f32], groups: usize, row: usize) -> Vec<f32> {
     largest
 }
 
-fn largest(values: &[f32]) -> f32 {
+pub(crate) fn largest(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
@@ -230,7 +230,14 @@ mod tests {
             bias: Some(operand(&[6], 1.0)),
         };
         let options = Options { padding: [1, 1], ..Options::default() };
-        Case { name: "small".to_owned(), operands, options, answer: None }
+        Case {
+            name: "small".to_owned(),
+            operands,
+            options,
+            answer: None,
+            grad_output: None,
+            grad_answers: Default::default(),
+        }
     }
 
     #[test]

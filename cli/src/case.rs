@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use deform::ops::deform_conv2d::Geometry;
-use deform::{Gpu, Inputs, Options, Tensor};
+use deform::{Gpu, Gradients, Inputs, Options, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
 /// One tensor on the host: its shape and its values in row-major order.
@@ -15,7 +15,7 @@ pub(crate) struct Operand {
     pub(crate) values: Vec<f32>,
 }
 
-/// The output that the file says is right, in the precision that the file has it in.
+/// A tensor that the file says is right, in the precision that the file has it in.
 pub(crate) struct Answer {
     pub(crate) name: &'static str,
     pub(crate) shape: Vec<usize>,
@@ -29,9 +29,17 @@ pub(crate) struct Case {
     pub(crate) operands: Inputs<Operand>,
     pub(crate) options: Options,
     pub(crate) answer: Option<Answer>,
+    pub(crate) grad_output: Option<Operand>,
+    pub(crate) grad_answers: Gradients<Option<Answer>>,
 }
 
 impl Case {
+    /// A case without answers.
+    pub(crate) fn new(name: &str, operands: Inputs<Operand>, options: Options) -> Self {
+        let name = name.to_owned();
+        Self { name, operands, options, answer: None, grad_output: None, grad_answers: Gradients::default() }
+    }
+
     /// Reads a case from a safetensors file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -60,7 +68,15 @@ impl Case {
                 dilation: pair(&metadata, "dilation", defaults.dilation)?,
                 ..defaults
             },
-            answer: answer(&file)?,
+            answer: answer(&file, ["exact.output", "output"])?,
+            grad_output: optional(&file, "grad_output")?,
+            grad_answers: Gradients {
+                input: answer(&file, ["exact.grad_input", "grad_input"])?,
+                offset: answer(&file, ["exact.grad_offset", "grad_offset"])?,
+                weight: answer(&file, ["exact.grad_weight", "grad_weight"])?,
+                mask: answer(&file, ["exact.grad_mask", "grad_mask"])?,
+                bias: answer(&file, ["exact.grad_bias", "grad_bias"])?,
+            },
         };
         let geometry = case.geometry()?;
         agree(&metadata, "groups", geometry.groups)?;
@@ -103,8 +119,8 @@ fn optional(file: &SafeTensors<'_>, name: &str) -> Result<Option<Operand>> {
 }
 
 /// `exact.output` is a file's answer in higher precision beside an `output` as some peer computed it.
-fn answer(file: &SafeTensors<'_>) -> Result<Option<Answer>> {
-    for name in ["exact.output", "output"] {
+fn answer(file: &SafeTensors<'_>, names: [&'static str; 2]) -> Result<Option<Answer>> {
+    for name in names {
         let Ok(view) = file.tensor(name) else { continue };
         let values = match view.dtype() {
             Dtype::F64 => f64s(view.data()),

@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::case::{self, Case};
 use crate::timing::Timing;
-use crate::{Operator, run};
+use crate::{Operator, gradients, run};
 
 /// Time single calls of an operator on the operands in a file; prints one line of JSON.
 ///
 /// One call warms up. A timed call begins with the operands on the device and ends when the output is finished there;
-/// nothing is read back. The last output is then compared with the file's answer if it has one: see `deform run
-/// --help` for the file and for the bound, beyond which the exit code is 4.
+/// nothing is read back. The last output and gradients are then compared with the file's answers if it has them: see
+/// `deform run --help` for the file and for the bounds, beyond which the exit code is 4.
 #[derive(Args)]
 pub(crate) struct Time {
     /// The operator to time
@@ -42,6 +42,8 @@ enum Mode {
     /// The forward pass
     #[default]
     Fwd,
+    /// The forward pass, then the gradients of all operands
+    Fwdbwd,
 }
 
 impl Time {
@@ -53,18 +55,28 @@ impl Time {
         let inputs = case::upload(&gpu, &case.operands)?;
         let inputs = inputs.map(|tensor| tensor);
         let options = Options { algorithm: self.algorithm, ..case.options };
-        let (timing, output) =
-            Timing::measure(&gpu, self.runs as usize, self.max_seconds, || op.forward(&inputs, options))?;
+        let grad_output = match self.mode {
+            Mode::Fwd => None,
+            Mode::Fwdbwd => Some(gradients::upload(&gpu, &case)?),
+        };
+        let (timing, (output, gradients)) = Timing::measure(&gpu, self.runs as usize, self.max_seconds, || {
+            let output = op.forward(&inputs, options)?;
+            let backward = |grad_output| gradients::compute(&op, &inputs, grad_output, options);
+            Ok((output, grad_output.as_ref().map(backward).transpose()?))
+        })?;
 
         let answer = case.answer.as_ref();
         let comparison =
             answer.map(|answer| run::compare(&case, answer, &output, &output.download::<f32>()?)).transpose()?;
-        let Mode::Fwd = self.mode;
-        let line = json!({
+        let comparisons = match &gradients {
+            Some(gradients) => Some(gradients::compare(&case, &gradients::download(gradients)?)?),
+            None => None,
+        };
+        let mut line = json!({
             "peer": "project",
             "device": gpu.info().name,
             "case": case.name,
-            "mode": "fwd",
+            "mode": if comparisons.is_some() { "fwdbwd" } else { "fwd" },
             "median_ms": timing.median(),
             "min_ms": timing.min(),
             "max_ms": timing.max(),
@@ -72,9 +84,18 @@ impl Time {
             // JSON has no infinity: an output that is not a number is null here, and exit code 4.
             "max_abs_err_vs_torchvision": comparison.map(|comparison| comparison.max_abs_error),
         });
+        if let Some(comparisons) = &comparisons {
+            let errors = comparisons.named().map(|(operand, comparison)| {
+                (operand.to_owned(), json!(comparison.map(|comparison| comparison.max_abs_error)))
+            });
+            line["grad_err_vs_torchvision"] = errors.into_iter().collect();
+        }
         println!("{line}");
         if let (Some(answer), Some(comparison)) = (answer, comparison) {
             comparison.check(&format!("the file's {}", answer.name))?;
+        }
+        if let Some(comparisons) = &comparisons {
+            gradients::check(&case, comparisons)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deform::{Gpu, Result, Tensor};
+use deform::{Gpu, Result};
 
 /// The time of single calls, from operands on the device to the finished output, nothing read back.
 #[derive(Default)]
@@ -14,12 +14,12 @@ pub(crate) struct Timing {
 impl Timing {
     /// Calls once to warm up (pipelines, caches, clocks), then up to `runs` times, stopping early once `max_seconds`
     /// have passed but never before one timed call. Also returns the last call's output.
-    pub(crate) fn measure(
+    pub(crate) fn measure<T>(
         gpu: &Gpu,
         runs: usize,
         max_seconds: f64,
-        call: impl Fn() -> Result<Tensor>,
-    ) -> Result<(Self, Tensor)> {
+        call: impl Fn() -> Result<T>,
+    ) -> Result<(Self, T)> {
         drop(call()?);
         gpu.wait()?;
         let begin = Instant::now();

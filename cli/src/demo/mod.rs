@@ -108,7 +108,7 @@ const PROBES: [Probe; 4] = [
 fn race(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
     // Small enough for the reference to finish while somebody watches.
     let layer = layers::square("demo", 64, [28, 28]);
-    let case = Case { name: layer.name.to_owned(), operands: layer.operands(), options: layer.options(), answer: None };
+    let case = Case::new(layer.name, layer.operands(), layer.options());
     let inputs = case::upload(gpu, &case.operands)?;
     let inputs = inputs.map(|tensor| tensor);
     let (timing, output) = Timing::measure(gpu, 5, 10.0, || op.forward(&inputs, case.options))?;

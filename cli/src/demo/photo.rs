@@ -52,7 +52,7 @@ pub(crate) fn filter(
     let mut input = planes(photo);
     for offset in offsets {
         let operands = Inputs { input, offset, weight: weight.clone(), mask: None, bias: None };
-        let case = Case { name: "photograph".to_owned(), operands, options, answer: None };
+        let case = Case::new("photograph", operands, options);
         let inputs = case::upload(gpu, &case.operands)?;
         values = op.forward(&inputs.map(|tensor| tensor), options)?.download()?;
         if !checked {
