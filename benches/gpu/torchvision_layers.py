@@ -4,7 +4,8 @@
     torchvision_layers.py [--device cuda] [--runs 30] TABLE.json [TUNED.json ...]
 
 The operands have the same shapes, options and distribution (offsets N(0, 2), also where deform's layer has a flow or whole
-pixels). A time is one call until the device is done, as deform's is; the median of the runs.
+pixels). A time is one call until the device is done, as deform's is; the median of the runs. Of a backward row it is that of all
+gradients, the forward pass left out.
 """
 
 import argparse
@@ -34,10 +35,27 @@ def median_ms(layer, device, runs):
         if device == "cuda":
             torch.cuda.synchronize()
 
+    leaves = [operand for operand in operands.values() if operand is not None]
+
+    def forward():
+        return torchvision.ops.deform_conv2d(**operands, **options)
+
+    if layer["pass"] == "backward":
+        for leaf in leaves:
+            leaf.requires_grad_(True)
+        output = forward()
+        grad_output = torch.randn_like(output)
+
+        def call():
+            torch.autograd.grad(output, leaves, grad_output, retain_graph=True)
+    else:
+        call = torch.no_grad()(forward)
+
     times = []
     for run in range(runs + 3):
+        wait()
         start = time.perf_counter()
-        torchvision.ops.deform_conv2d(**operands, **options)
+        call()
         wait()
         # The first ones choose algorithms and fill caches.
         if run >= 3:
@@ -60,17 +78,16 @@ def main():
     print(f"- deform: {documents[0]['adapter']}, {documents[0]['driver']}")
     print(f"- torchvision {torchvision.__version__}, torch {torch.__version__}, {name}\n")
     titles = [f"deform {path} ms" for path in args.measured] + ["torchvision ms", "ratios"]
-    print("| layer | " + " | ".join(titles) + " |")
-    print("|---|" + "---:|" * len(titles))
-    with torch.inference_mode():
-        for row, layer in enumerate(documents[0]["layers"]):
-            rows = [document["layers"][row] for document in documents]
-            if any("error" in row for row in rows):
-                continue
-            reference = median_ms(layer, args.device, args.runs)
-            times = [f"{row['median_ms']:.3f} ({row['algorithm']})" for row in rows]
-            ratios = ", ".join(f"{reference / row['median_ms']:.2f}" for row in rows)
-            print(f"| {layer['layer']} | " + " | ".join(times) + f" | {reference:.3f} | {ratios} |")
+    print("| layer | pass | " + " | ".join(titles) + " |")
+    print("|---|---|" + "---:|" * len(titles))
+    for row, layer in enumerate(documents[0]["layers"]):
+        rows = [document["layers"][row] for document in documents]
+        if any("error" in row for row in rows):
+            continue
+        reference = median_ms(layer, args.device, args.runs)
+        times = [f"{row['median_ms']:.3f} ({row['algorithm']})" for row in rows]
+        ratios = ", ".join(f"{reference / row['median_ms']:.2f}" for row in rows)
+        print(f"| {layer['layer']} | {layer['pass']} | " + " | ".join(times) + f" | {reference:.3f} | {ratios} |")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ pub(crate) fn check(case: &Case, comparisons: &Gradients<Option<Comparison>>) ->
 }
 
 /// The bounds of all gradients.
-struct Bounds<'a> {
+pub(crate) struct Bounds<'a> {
     geometry: Geometry,
     offset: &'a [f32],
     mask: Option<&'a [f32]>,
@@ -112,7 +112,7 @@ struct Bounds<'a> {
 }
 
 impl<'a> Bounds<'a> {
-    fn new(case: &'a Case) -> Result<Self> {
+    pub(crate) fn new(case: &'a Case) -> Result<Self> {
         let values = case.values();
         let grad_output = case.grad_output.as_ref().context("the file has no grad_output")?;
         let mut bounds = Self {
@@ -167,7 +167,7 @@ impl<'a> Bounds<'a> {
     }
 
     /// The bound of an element; `None` where either of two values is right.
-    fn of(&self, operand: &str, index: usize) -> Option<f64> {
+    pub(crate) fn of(&self, operand: &str, index: usize) -> Option<f64> {
         let g = &self.geometry;
         let pixels = g.out_pixels();
         let rows = g.out_channels_per_group();

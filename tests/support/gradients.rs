@@ -40,7 +40,8 @@ impl Case {
         magnitudes.offset.clone_from(&self.operands.offset);
         let grad_magnitude = absolute(grad_output);
         let backward = |inputs: Inputs<&[f32]>, grad: &[f32]| {
-            by_operand(Reference::new(&g, inputs).unwrap().backward(grad).unwrap())
+            let reference = Reference::new(&g, inputs).unwrap();
+            by_operand(reference.with_border_gradient(self.options.border_gradient).backward(grad).unwrap())
         };
         let mut magnitude = backward(magnitudes.map(Vec::as_slice), &grad_magnitude);
         magnitude.offset = Some(self.offset_magnitude(&magnitudes, &grad_magnitude));

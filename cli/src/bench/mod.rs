@@ -1,11 +1,12 @@
 //! `deform bench`: the layers of known networks on this adapter, each result checked against the reference.
 
+mod backward;
 pub(crate) mod layers;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use deform::ops::deform_conv2d::Geometry;
 use deform::{Algorithm, DeformConv2d, Gpu, Options, Roofline, Tuning};
@@ -26,9 +27,11 @@ const SAMPLES: usize = 64;
 const TABLE: &str = "\
 GFLOP/s counts a multiply-add as two operations and no work for sampling. \"of FLOP\" and \"of copy\" are fractions of \
 what two small kernels reach on the same adapter just before: one of multiply-adds alone, one that copies; the bytes \
-of a layer are input, offset, mask, weight, bias and output once each. The error is the largest of 64 output elements \
+of a layer are input, offset, mask, weight, bias and output once each, with the gradients for the backward pass, whose \
+operations are twice the forward pass's. The error is the largest of 64 output elements \
 against the CPU reference; \"of bound\" is how much of its bound the worst uses up, the bound being \
-4 * 2^-24 * sqrt(n) * sum|terms| for a sum of n terms. Compare times only within one run: machines differ, \
+4 * 2^-24 * sqrt(n) * sum|terms| for a sum of n terms; for the backward pass of 12 elements of each gradient, and \
+the bound is that of deform run. Compare times only within one run: machines differ, \
 and so does one machine from hour to hour.";
 
 /// Measure the layers of known networks on the adapter, checking every result.
@@ -41,6 +44,9 @@ pub(crate) struct Bench {
     /// A layer to measure; may be given several times [default: all]
     #[arg(long = "layer", value_name = "NAME", value_parser = layer_names())]
     layers: Vec<String>,
+    /// What to measure of each layer
+    #[arg(long, value_enum, default_value_t)]
+    pass: Pass,
     /// How many timed calls a layer
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
@@ -62,6 +68,17 @@ pub(crate) struct Bench {
     /// Write the numbers to this file as well, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, ValueEnum)]
+enum Pass {
+    /// The output
+    Forward,
+    /// All gradients
+    Backward,
+    /// The output in one row, all gradients in another
+    #[default]
+    Both,
 }
 
 /// What one layer's calls took and how right they were.
@@ -95,23 +112,29 @@ impl Bench {
             .filter(|layer| self.layers.is_empty() || self.layers.iter().any(|n| n == layer.name))
             .collect();
         // Drawn on stderr, and only where that is a terminal.
-        let bar = ProgressBar::new(layers.len() as u64)
+        let passes =
+            [Pass::Forward, Pass::Backward].into_iter().filter(|&pass| [pass, Pass::Both].contains(&self.pass));
+        let bar = ProgressBar::new((layers.len() * passes.clone().count()) as u64)
             .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")?);
         let tuning = self.tuning.as_ref().map(Tuning::load).transpose()?;
         let op = DeformConv2d::with_tuning(&gpu, tuning.unwrap_or_default());
         let mut rows = Vec::new();
-        for layer in layers {
+        for (layer, pass) in layers.into_iter().flat_map(|layer| passes.clone().map(move |pass| (layer, pass))) {
             bar.set_message(layer.name);
             bar.tick();
-            rows.push((layer, self.measure(&gpu, &op, layer)));
+            let result = match pass {
+                Pass::Backward => self.measure_backward(&gpu, &op, layer),
+                _ => self.measure(&gpu, &op, layer),
+            };
+            rows.push(Row { layer, pass, result });
             bar.inc(1);
         }
         bar.finish_and_clear();
 
         println!("\n{}", table(&rows, &roofline));
-        for (layer, result) in &rows {
-            if let Err(error) = result {
-                println!("{} failed: {error:#}", layer.name);
+        for row in &rows {
+            if let Err(error) = &row.result {
+                println!("{} failed: {error:#}", row.name());
             }
         }
         if let Some(path) = &self.json {
@@ -121,7 +144,7 @@ impl Bench {
                 "command": format!("deform {arguments}"),
                 "multiply_add_flops": roofline.multiply_add_flops,
                 "copy_bytes_per_second": roofline.copy_bytes_per_second,
-                "layers": rows.iter().map(|(layer, result)| json_row(layer, result)).collect::<Vec<_>>(),
+                "layers": rows.iter().map(json_row).collect::<Vec<_>>(),
             });
             std::fs::write(path, format!("{document:#}\n"))
                 .with_context(|| format!("cannot write {}", path.display()))?;
@@ -169,13 +192,29 @@ impl Bench {
     }
 }
 
-type Row<'a> = (&'a Layer, Result<Measured>);
+/// One pass of one layer.
+struct Row<'a> {
+    layer: &'a Layer,
+    pass: Pass,
+    result: Result<Measured>,
+}
+
+impl Row<'_> {
+    fn pass(&self) -> &'static str {
+        if self.pass == Pass::Backward { "backward" } else { "forward" }
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.layer.name, self.pass())
+    }
+}
 
 fn table(rows: &[Row<'_>], roofline: &Roofline) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
     table.set_header([
         "layer",
+        "pass",
         "algorithm",
         "median ms (min–max)",
         "GFLOP/s",
@@ -184,10 +223,11 @@ fn table(rows: &[Row<'_>], roofline: &Roofline) -> Table {
         "max error",
         "of bound",
     ]);
-    for (layer, result) in rows {
-        match result {
+    for row in rows {
+        match &row.result {
             Ok(measured) => table.add_row([
-                layer.name.to_owned(),
+                row.layer.name.to_owned(),
+                row.pass().to_owned(),
                 measured.algorithm.clone(),
                 format!("{:.2} ({:.2}–{:.2})", measured.timing.median(), measured.timing.min(), measured.timing.max()),
                 format!("{:.1}", measured.flops_per_second / 1e9),
@@ -199,7 +239,7 @@ fn table(rows: &[Row<'_>], roofline: &Roofline) -> Table {
                     ratio => format!("{ratio:.1e} WRONG"),
                 },
             ]),
-            Err(_) => table.add_row([layer.name, "failed"]),
+            Err(_) => table.add_row([row.layer.name, row.pass(), "failed"]),
         };
     }
     for column in table.column_iter_mut().skip(1) {
@@ -212,11 +252,13 @@ fn percent(fraction: f64) -> String {
     format!("{:.1} %", 100.0 * fraction)
 }
 
-fn json_row(layer: &Layer, result: &Result<Measured>) -> Value {
+fn json_row(row: &Row<'_>) -> Value {
+    let layer = row.layer;
     let (shapes, options) = (layer.shapes(), layer.options());
-    match result {
+    match &row.result {
         Ok(measured) => json!({
             "layer": layer.name,
+            "pass": row.pass(),
             "algorithm": measured.algorithm,
             "shapes": {
                 "input": shapes.input,
@@ -237,20 +279,20 @@ fn json_row(layer: &Layer, result: &Result<Measured>) -> Value {
             "max_abs_error": measured.comparison.max_abs_error,
             "error_of_bound": measured.comparison.worst_ratio,
         }),
-        Err(error) => json!({ "layer": layer.name, "error": format!("{error:#}") }),
+        Err(error) => json!({ "layer": layer.name, "pass": row.pass(), "error": format!("{error:#}") }),
     }
 }
 
 /// A wrong number is worse than none, so it decides the exit code when both occur.
 fn verdict(rows: &[Row<'_>]) -> Result<()> {
-    for (layer, result) in rows {
-        if let Ok(measured) = result {
-            measured.comparison.check(&format!("the reference in layer {}", layer.name))?;
+    for row in rows {
+        if let Ok(measured) = &row.result {
+            measured.comparison.check(&format!("the reference in layer {}", row.name()))?;
         }
     }
-    let failed: Vec<_> = rows.iter().filter(|(_, result)| result.is_err()).map(|(layer, _)| layer.name).collect();
+    let failed: Vec<_> = rows.iter().filter(|row| row.result.is_err()).map(Row::name).collect();
     if !failed.is_empty() {
-        bail!("{} of {} layers failed: {}", failed.len(), rows.len(), failed.join(", "));
+        bail!("{} of {} rows failed: {}", failed.len(), rows.len(), failed.join(", "));
     }
     Ok(())
 }
@@ -259,7 +301,7 @@ fn verdict(rows: &[Row<'_>]) -> Result<()> {
 mod tests {
     use anyhow::anyhow;
 
-    use super::{Comparison, LAYERS, Measured, Result, Timing, verdict};
+    use super::{Comparison, LAYERS, Measured, Pass, Result, Row, Timing, verdict};
     use crate::accuracy::Mismatch;
 
     fn measured(got: f64) -> Result<Measured> {
@@ -272,12 +314,15 @@ mod tests {
     #[test]
     fn a_wrong_result_outweighs_a_failed_layer() {
         let [first, second] = [&LAYERS[0], &LAYERS[1]];
-        assert!(verdict(&[(first, measured(1.0))]).is_ok());
+        let row = |layer, result| Row { layer, pass: Pass::Forward, result };
+        assert!(verdict(&[row(first, measured(1.0))]).is_ok());
 
-        let failed = verdict(&[(first, Err(anyhow!("no memory"))), (second, measured(1.0))]).expect_err("one failed");
+        let failed = verdict(&[row(first, Err(anyhow!("no memory"))), row(second, measured(1.0))]);
+        let failed = failed.expect_err("one failed");
         assert!(failed.to_string().contains(first.name) && !failed.is::<Mismatch>(), "{failed}");
 
-        let wrong = verdict(&[(first, Err(anyhow!("no memory"))), (second, measured(1.1))]).expect_err("one is wrong");
+        let wrong = verdict(&[row(first, Err(anyhow!("no memory"))), row(second, measured(1.1))]);
+        let wrong = wrong.expect_err("one is wrong");
         assert!(wrong.to_string().contains(second.name) && wrong.is::<Mismatch>(), "{wrong}");
     }
 }

@@ -1,0 +1,101 @@
+//! The backward rows of the table: all gradients of a layer, some elements of each checked against the reference.
+
+use anyhow::{Context, Result};
+use deform::ops::deform_conv2d::reference::Reference;
+use deform::ops::deform_conv2d::{Geometry, Mode};
+use deform::{DeformConv2d, Dtype, Gpu, Gradients, Options};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+use super::layers::Layer;
+use super::{Bench, Measured};
+use crate::accuracy::Comparison;
+use crate::case::{self, Case, Operand};
+use crate::gradients::{self, Bounds};
+use crate::timing::Timing;
+
+/// How many elements of each gradient are compared with the reference.
+const SAMPLES: usize = 12;
+
+impl Bench {
+    pub(super) fn measure_backward(&self, gpu: &Gpu, op: &DeformConv2d, layer: &Layer) -> Result<Measured> {
+        let options = Options { algorithm: self.algorithm, ..layer.options() };
+        let mut case = Case::new(layer.name, layer.operands(), options);
+        let geometry = case.geometry()?;
+        let mut rng = StdRng::seed_from_u64(0x6a);
+        let shape = geometry.output_shape().to_vec();
+        let values = (0..shape.iter().product()).map(|_| StandardNormal.sample(&mut rng)).collect();
+        case.grad_output = Some(Operand { shape, values });
+
+        let inputs = case::upload(gpu, &case.operands)?;
+        let inputs = inputs.map(|tensor| tensor);
+        let grad_output = gradients::upload(gpu, &case)?;
+        let wanted = Gradients { mask: layer.mask, bias: layer.bias, ..Gradients::ALL };
+        let modes = wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip });
+        let shapes = inputs.map(|tensor| tensor.shape());
+        let algorithm = op.prepare_backward(&shapes, Dtype::F32, modes, options)?.algorithm;
+        let (timing, gradients) = Timing::measure(gpu, self.runs as usize, self.max_seconds, || {
+            gradients::compute(op, &inputs, &grad_output, options)
+        })?;
+
+        let values = case.operands.map(|operand| operand.values.len());
+        let operands: usize = values.named().map(|(_, elements)| elements).sum();
+        let seconds = timing.median() / 1e3;
+        let gradients = gradients::download(&gradients)?;
+        Ok(Measured {
+            algorithm,
+            // The gradients of columns and of weight are a product each, of the forward pass's size.
+            flops_per_second: 2.0 * geometry.flops() / seconds,
+            bytes_per_second: (4 * (2 * operands + geometry.output_shape().iter().product::<usize>())) as f64 / seconds,
+            comparison: compare_samples(&case, &geometry, &gradients, &mut rng)?,
+            timing,
+        })
+    }
+}
+
+fn compare_samples(
+    case: &Case,
+    geometry: &Geometry,
+    gradients: &gradients::Values,
+    rng: &mut StdRng,
+) -> Result<Comparison> {
+    let bounds = Bounds::new(case)?;
+    let grad = &case.grad_output.as_ref().context("the case has no grad_output")?.values;
+    let reference = Reference::new(geometry, case.values())?;
+    let mut comparison = Comparison::default();
+    for (operand, gradient) in gradients.named() {
+        let Some((shape, values)) = gradient else { continue };
+        for n in 0..SAMPLES {
+            // The first and the last element, where tiles begin and end, and others anywhere.
+            let index = [0, values.len() - 1].get(n).copied().unwrap_or_else(|| rng.random_range(0..values.len()));
+            let at = unravel(index, shape);
+            let want = match operand {
+                "input" => reference.grad_input_at(grad, at),
+                "offset" => reference.grad_offset_at(grad, at),
+                "weight" => reference.grad_weight_at(grad, at),
+                "mask" => reference.grad_mask_at(grad, at),
+                _ => sum_of_channel(geometry, grad, index),
+            };
+            if let Some(bound) = bounds.of(operand, index) {
+                comparison.add(index, f64::from(values[index]), want, bound);
+            }
+        }
+    }
+    Ok(comparison)
+}
+
+/// The index along each of the last four axes.
+fn unravel(index: usize, shape: &[usize]) -> [usize; 4] {
+    let mut at = [0; 4];
+    let mut rest = index;
+    for (at, size) in at.iter_mut().rev().zip(shape.iter().rev()) {
+        (*at, rest) = (rest % size, rest / size);
+    }
+    at
+}
+
+fn sum_of_channel(geometry: &Geometry, grad_output: &[f32], channel: usize) -> f64 {
+    let planes = grad_output.chunks(geometry.out_pixels()).skip(channel).step_by(geometry.out_channels);
+    planes.flatten().map(|&value| f64::from(value)).sum()
+}
