@@ -2,10 +2,11 @@
 
 use deform::ops::deform_conv2d::Mode;
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::{Algorithm, Dtype, Error, Gradient, Gradients, Options, Tensor};
+use deform::{Algorithm, DeformConv2d, Dtype, Error, Gradient, Gradients, Options, Tensor, wgpu};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::device::{distinct_algorithms, gpu, operator, poison, run, say, upload};
+use crate::device::{callers_gpu, distinct_algorithms, gpu, operator, poison, run, say, upload, upload_to};
+use crate::errors::part_of;
 use crate::forward::{geometries, table};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::compare;
@@ -394,4 +395,83 @@ fn large_layers_within_64_mib() {
             check_some(&case);
         }
     }
+}
+
+/// What `record_backward` says to targets and a workspace changed in one way.
+fn refused(change: impl FnOnce(&mut Gradients<Option<Tensor>>, &mut Tensor), mask: bool) -> Error {
+    let case = Case::new("refused", Sizes { mask, ..PLAIN }, padded());
+    let inputs = upload(&case);
+    let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), &case.grad_output()).unwrap();
+    let mut names = Gradients::ALL.named().map(|(name, _)| name).into_iter();
+    let mut gradients = all(&case).map(|&there| {
+        let name = names.next().unwrap();
+        there.then(|| poison(shape_of(&case, name)))
+    });
+    let mut workspace = poison(&[plan_of(&case).workspace_bytes as usize / 4]);
+    change(&mut gradients, &mut workspace);
+    let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let inputs = inputs.map(|tensor| tensor);
+    operator().record_backward(&mut encoder, &inputs, &grad_output, &targets, &workspace, case.options).unwrap_err()
+}
+
+#[test]
+fn targets_that_do_not_fit_are_refused() {
+    let without = refused(|gradients, _| gradients.mask = Some(poison(&[1, 9, 7, 6])), false);
+    assert_eq!(without, Error::NoSuchOperand { operand: "mask" });
+    let shape = refused(|gradients, _| gradients.weight = Some(poison(&[4, 4, 3, 2])), true);
+    assert!(matches!(shape, Error::Axis { operand: "grad_weight", axis: 3, expected: 3, got: 2, .. }), "{shape}");
+    let half = refused(|gradients, _| gradients.bias = Some(Tensor::new(gpu(), [4], Dtype::F16).unwrap()), true);
+    assert!(matches!(half, Error::Dtype { operand: "grad_bias", .. }), "{half}");
+    let small = refused(|_, workspace| *workspace = poison(&[1]), true);
+    assert!(matches!(small, Error::WorkspaceTooSmall { .. }), "{small}");
+    let aliased = refused(|gradients, workspace| gradients.bias = Some(part_of(workspace, &[4])), true);
+    assert!(matches!(aliased, Error::Aliased { .. }), "{aliased}");
+}
+
+/// A device that binds so little and dispatches so few workgroups that windows and grids must be cut and folded.
+#[test]
+fn gradients_on_a_callers_device_with_small_limits() {
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: 128 << 10,
+        max_compute_workgroups_per_dimension: 100,
+        ..wgpu::Limits::default()
+    };
+    let gpu = callers_gpu(limits);
+    let op = DeformConv2d::new(&gpu);
+    let sizes = Sizes { batch: 2, in_channels: 40, out_channels: 16, offset_groups: 5, input: [36, 35], ..PLAIN };
+    let case = Case::new("small limits", sizes, padded());
+    let inputs = upload_to(&gpu, &case);
+    let inputs = inputs.map(|tensor| tensor);
+    let grad = case.grad_output();
+    let grad_output = Tensor::upload(&gpu, case.geometry().output_shape(), &grad).unwrap();
+    let plan = op.prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(&case)), case.options).unwrap();
+    let bound = plan.steps.iter().flat_map(|step| &step.windows);
+    let buffers = bound.filter(|window| plan.scratch.iter().all(|scratch| scratch.name != window.operand));
+    assert!(buffers.into_iter().all(|window| window.bytes <= 128 << 10), "{plan}");
+    assert!(plan.steps.iter().any(|step| step.workgroups[1] > 1), "{plan}");
+    let gradients = op.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();
+    let got = gradients.map(|tensor| tensor.as_ref().map(|tensor| tensor.download::<f32>().unwrap()));
+    case.expected_gradients(&grad).compare(&got).unwrap();
+}
+
+/// Two passes recorded into one encoder share workspace and scratch.
+#[test]
+fn gradients_accumulate_over_two_recordings_in_one_submission() {
+    let case = Case::new("twice", Sizes { batch: 2, in_channels: 12, offset_groups: 2, ..PLAIN }, padded());
+    let inputs = upload(&case);
+    let inputs = inputs.map(|tensor| tensor);
+    let grad = case.grad_output();
+    let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), &grad).unwrap();
+    let target = poison(shape_of(&case, "weight"));
+    let workspace = poison(&[1 << 16]);
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    for target in [Gradient::Write(&target), Gradient::Add(&target)] {
+        let targets = Gradients { weight: Some(target), ..Gradients::default() };
+        operator().record_backward(&mut encoder, &inputs, &grad_output, &targets, &workspace, case.options).unwrap();
+    }
+    gpu().queue().submit([encoder.finish()]);
+    let half: Vec<f32> = target.download::<f32>().unwrap().into_iter().map(|value| value / 2.0).collect();
+    let got = Gradients { weight: Some(half), ..Gradients::default() };
+    case.expected_gradients(&grad).compare(&got).unwrap();
 }

@@ -97,7 +97,7 @@ fn shared_buffers() {
     assert_eq!(error, Error::Aliased { operand: "workspace", other: "bias" });
 }
 
-fn part_of(tensor: &Tensor, shape: &[usize]) -> Tensor {
+pub fn part_of(tensor: &Tensor, shape: &[usize]) -> Tensor {
     Tensor::from_buffer(gpu(), tensor.buffer().clone(), 0, shape, Dtype::F32).unwrap()
 }
 

@@ -1,8 +1,9 @@
 //! Operands in f16: read exactly, computed in f32, rounded once. On a device with f16 shaders, and on one without.
 
-use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, Tile};
+use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor, Tile};
 use half::f16;
 
+use crate::backward::{all, ways};
 use crate::device::{algorithms, default_limits_gpu, gpu, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::bound;
@@ -145,4 +146,33 @@ fn the_error_says_what_would_help() {
         |workspace_limit| operator.prepare_dtype(&shapes, Dtype::F16, Options { workspace_limit, ..padded() });
     let Err(Error::WorkspaceTooSmall { needed, .. }) = prepare(64 << 20) else { panic!("64 MiB are too few") };
     assert!(prepare(needed).is_ok());
+}
+
+/// The data is read exactly and gradients are f32: the bound is that of f32.
+#[test]
+fn gradients_of_f16_data_are_f32() {
+    let bare = DeformConv2d::new(default_limits_gpu());
+    let mut worst = 0.0;
+    for (case, algorithm) in cases().into_iter().flat_map(|case| ways().into_iter().map(move |way| (case.clone(), way)))
+    {
+        let case = Case { options: Options { algorithm, ..case.options }, ..case };
+        let halves: Vec<f16> = case.grad_output().into_iter().map(f16::from_f32).collect();
+        let values: Vec<f32> = halves.iter().map(|value| value.to_f32()).collect();
+        let expected = case.expected_gradients(&values);
+        let mut check = |gpu: &Gpu, operator: &DeformConv2d| {
+            let inputs = upload_halves(gpu, &case);
+            let grad_output = Tensor::upload(gpu, case.geometry().output_shape(), &halves).unwrap();
+            let inputs = inputs.map(|tensor| tensor);
+            let gradients = operator.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();
+            assert_eq!(gradients.map(Option::is_some), all(&case));
+            let got = gradients.map(|tensor| tensor.as_ref().map(|tensor| tensor.download::<f32>().unwrap()));
+            let ratio = expected.compare(&got).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            worst = f64::max(worst, ratio);
+        };
+        check(gpu(), operator());
+        if algorithm != Algorithm::FusedSubgroup {
+            check(default_limits_gpu(), &bare);
+        }
+    }
+    say(&format!("gradients of f16 data: worst error {worst:.3} of its bound"));
 }
