@@ -1,4 +1,4 @@
-"""Times deform_conv2d's forward pass: deform beside torchvision, onnxruntime and burn, in turns on one machine.
+"""Times deform_conv2d, the forward pass or with all gradients: deform beside other implementations, in turns on one machine.
 
 See README.md for what is compared and how.
 """
@@ -45,27 +45,33 @@ class Layer:
     height: int
     width: int
     offset_groups: int = 1
+    batch: int = 1
+    groups: int = 1
 
     def __str__(self):
-        groups = f", {self.offset_groups} offset groups" if self.offset_groups > 1 else ""
-        return f"{self.in_channels}→{self.out_channels} @ {self.height}×{self.width}{groups}"
+        name = f"{self.in_channels}→{self.out_channels} @ {self.height}×{self.width}"
+        name += f", {self.groups} groups" if self.groups > 1 else ""
+        name += f", {self.offset_groups} offset groups" if self.offset_groups > 1 else ""
+        return name + (f", batch {self.batch}" if self.batch > 1 else "")
 
     def operands(self):
         """The float32 operands: the same in every run."""
         rng = np.random.default_rng(SEED)
         size = (self.height, self.width)
-        row = self.in_channels * TAPS
+        row = self.in_channels // self.groups * TAPS
 
         def normal(*shape):
             return rng.standard_normal(shape, dtype=np.float32)
 
         return {
-            "input": normal(1, self.in_channels, *size),
-            "offset": 2 * normal(1, 2 * self.offset_groups * TAPS, *size),
+            "input": normal(self.batch, self.in_channels, *size),
+            # Odd multiples of 1/8192: no position is rounded, and none is near a whole number, where the derivative jumps.
+            "offset": (np.floor(8192 * normal(self.batch, 2 * self.offset_groups * TAPS, *size)) + 0.5) / np.float32(4096),
             # Keeps the output's variance near the input's, as in a trained network.
-            "weight": normal(self.out_channels, self.in_channels, KERNEL, KERNEL) / np.float32(math.sqrt(row)),
-            "mask": rng.random((1, self.offset_groups * TAPS, *size), dtype=np.float32),
+            "weight": normal(self.out_channels, self.in_channels // self.groups, KERNEL, KERNEL) / np.float32(math.sqrt(row)),
+            "mask": rng.random((self.batch, self.offset_groups * TAPS, *size), dtype=np.float32),
             "bias": normal(self.out_channels),
+            "grad_output": normal(self.batch, self.out_channels, *size),
         }
 
 
@@ -75,6 +81,11 @@ LAYERS = {
     "256@64": Layer(256, 256, 64, 64),
     "512@32": Layer(512, 512, 32, 32),
     "64@128/8": Layer(64, 64, 128, 128, offset_groups=8),
+    "128@64/4": Layer(128, 128, 64, 64, offset_groups=4, batch=2, groups=4),
+}
+MODES = {
+    "fwd": ["64@128", "128@64", "256@64", "512@32", "64@128/8"],
+    "fwdbwd": ["64@128", "256@64", "64@128/8", "128@64/4"],
 }
 
 
@@ -88,9 +99,51 @@ def timed(run, iterations):
     return times
 
 
+def to_torch(operands, dtype=torch.float32):
+    return {name: torch.from_numpy(values).to(dtype) for name, values in operands.items()}
+
+
+def both_passes(forward, operands, dtype=torch.float32):
+    """A function that computes the output with `forward`, then all gradients, which it returns by name."""
+    tensors = to_torch(operands, dtype)
+    grad_output = tensors.pop("grad_output")
+    leaves = {name: tensor.requires_grad_(True) for name, tensor in tensors.items()}
+
+    def run():
+        gradients = torch.autograd.grad(forward(**leaves), list(leaves.values()), grad_output)
+        return dict(zip(leaves, (gradient.numpy() for gradient in gradients)))
+
+    return run
+
+
+def torchvision_op(**tensors):
+    return torchvision.ops.deform_conv2d(**tensors, padding=PADDING)
+
+
+def composite(input, offset, weight, mask, bias):
+    """What people write who have no such operator: grid_sample for the columns, a product for the output."""
+    batch, channels, height, width = input.shape
+    groups = channels // weight.shape[1]
+    offset_groups = mask.shape[1] // TAPS
+    images = input.reshape(batch * offset_groups, channels // offset_groups, height, width)
+    offset = offset.reshape(batch * offset_groups, TAPS, 2, height, width)
+    taps = torch.arange(TAPS)
+    y = (taps // KERNEL - PADDING).view(TAPS, 1, 1) + torch.arange(height).view(height, 1) + offset[:, :, 0]
+    x = (taps % KERNEL - PADDING).view(TAPS, 1, 1) + torch.arange(width) + offset[:, :, 1]
+    grid = torch.stack((2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1), -1)
+    grid = grid.reshape(batch * offset_groups, TAPS * height, width, 2)
+    columns = torch.nn.functional.grid_sample(images, grid, padding_mode="zeros", align_corners=True)
+    columns = columns.reshape(batch * offset_groups, -1, TAPS, height, width)
+    columns = columns * mask.reshape(batch * offset_groups, 1, TAPS, height, width)
+    columns = columns.reshape(batch, groups, channels // groups * TAPS, height * width)
+    output = weight.reshape(groups, -1, channels // groups * TAPS) @ columns
+    return output.reshape(batch, -1, height, width) + bias.view(-1, 1, 1)
+
+
 def torchvision_forward(operands, dtype=torch.float32):
     """A function that computes the output with torchvision on the CPU."""
-    tensors = {name: torch.from_numpy(values).to(dtype) for name, values in operands.items()}
+    tensors = to_torch(operands, dtype)
+    tensors.pop("grad_output")
 
     @torch.inference_mode()
     def run():
@@ -107,9 +160,32 @@ class Torchvision:
 
     def load(self, _layer, operands, _folder):
         self.output = torchvision_forward(operands)
+        self.gradients = both_passes(torchvision_op, operands)
 
     def time(self, iterations):
         return timed(self.output, iterations)
+
+    def time_both(self, iterations):
+        return timed(self.gradients, iterations)
+
+
+class Composite:
+    """grid_sample and a product in PyTorch on the CPU."""
+
+    def __init__(self, _args):
+        self.about = {"version": f"torch {torch.__version__}"}
+
+    def load(self, _layer, operands, _folder):
+        tensors = to_torch(operands)
+        tensors.pop("grad_output")
+        self.output = torch.inference_mode()(lambda: composite(**tensors).numpy())
+        self.gradients = both_passes(composite, operands)
+
+    def time(self, iterations):
+        return timed(self.output, iterations)
+
+    def time_both(self, iterations):
+        return timed(self.gradients, iterations)
 
 
 class Onnxruntime:
@@ -182,57 +258,81 @@ class Runner:
             sys.exit(f"the runner of {self.name} ended with status {self.process.wait()} at: {request}")
         return json.loads(answer)
 
-    def load(self, layer, _operands, folder):
-        self.shape = (1, layer.out_channels, layer.height, layer.width)
+    def load(self, layer, operands, folder):
+        self.shapes = {name: values.shape for name, values in operands.items()}
+        self.folder = folder
         self.output_file = folder / f"{self.name}.f32"
         self.ask(f"layer {' '.join(str(size) for size in asdict(layer).values())} {folder}")
 
     def output(self):
         self.ask(f"output {self.output_file}")
-        return np.fromfile(self.output_file, dtype=np.float32).reshape(self.shape)
+        return np.fromfile(self.output_file, dtype=np.float32).reshape(self.shapes["grad_output"])
+
+    def gradients(self):
+        self.ask(f"gradients {self.folder}")
+        names = ["input", "offset", "weight", "mask", "bias"]
+        files = {name: np.fromfile(self.folder / f"grad_{name}.f32", dtype=np.float32) for name in names}
+        return {name: values.reshape(self.shapes[name]) for name, values in files.items()}
 
     def time(self, iterations):
         return self.ask(f"time {iterations}")
+
+    def time_both(self, iterations):
+        return self.ask(f"both {iterations}")
 
 
 # In the order of the turns and the columns.
 PEERS = {
     "deform": lambda args: Runner("deform", args),
     "torchvision": Torchvision,
+    "composite": Composite,
     "onnxruntime": Onnxruntime,
     "burn": lambda args: Runner("burn", args),
 }
 
 
-def warm_up(peer):
-    """Runs the peer untimed until it has settled; the milliseconds of its fastest call."""
-    times = peer.time(2)
+def warm_up(time_calls):
+    """Runs a peer untimed until it has settled; the milliseconds of its fastest call."""
+    times = time_calls(2)
     while sum(times) < WARM_UP_SECONDS * 1e3:
-        times += peer.time(1)
+        times += time_calls(1)
     return min(times)
 
 
-def measure(layer, peers, rounds):
-    """Checks every peer's output, then times the peers in turns: {peer: {"ms": [...], "error": ...}}."""
+def error_of(got, expected):
+    """The largest error, relative to the largest value."""
+    return float(np.max(np.abs(got - expected)) / np.max(np.abs(expected)))
+
+
+def error_of_gradients(got, expected):
+    return max(error_of(got[name], values) for name, values in expected.items())
+
+
+def measure(layer, peers, rounds, mode):
+    """Checks every peer's result, then times the peers in turns: {peer: {"ms": [...], "error": ...}}."""
     operands = layer.operands()
     results, iterations = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for name, values in operands.items():
             values.tofile(folder / f"{name}.f32")
-        expected = torchvision_forward(operands, torch.float64)()
+        if mode == "fwd":
+            expected = torchvision_forward(operands, torch.float64)()
+        else:
+            expected = both_passes(torchvision_op, operands, torch.float64)()
+        calls = {name: peer.time if mode == "fwd" else peer.time_both for name, peer in peers.items()}
         for name, peer in peers.items():
             peer.load(layer, operands, folder)
             # The first call compiles, and burn's tries out kernels.
-            error = float(np.max(np.abs(peer.output() - expected)) / np.max(np.abs(expected)))
+            error = error_of(peer.output(), expected) if mode == "fwd" else error_of_gradients(peer.gradients(), expected)
             if not error <= TOLERANCE:
-                sys.exit(f"{layer}: {name}'s output is wrong: error {error:.1e} of the largest output")
+                sys.exit(f"{layer}: {name}'s result is wrong: error {error:.1e} of the largest value")
             results[name] = {"ms": [], "error": error}
-            iterations[name] = max(1, round(TURN_SECONDS * 1e3 / warm_up(peer)))
+            iterations[name] = max(1, round(TURN_SECONDS * 1e3 / warm_up(calls[name])))
         for _ in range(rounds):
-            for name, peer in peers.items():
+            for name in peers:
                 time.sleep(PAUSE_SECONDS)
-                results[name]["ms"] += peer.time(iterations[name])
+                results[name]["ms"] += calls[name](iterations[name])
     return results
 
 
@@ -294,14 +394,21 @@ def adapter(peers):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=10, help="turns of every peer on every layer (default: 10)")
-    parser.add_argument("--layers", nargs="+", choices=LAYERS, default=list(LAYERS), help="only these layers")
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="only these peers")
+    parser.add_argument("--mode", choices=MODES, default="fwd", help="the output, or that and all gradients (default: fwd)")
+    parser.add_argument("--layers", nargs="+", choices=LAYERS, help="only these layers")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, help="only these peers")
     parser.add_argument("--threads", type=int, default=2, help="threads of every peer on the CPU (default: 2)")
     parser.add_argument(
         "--runner", type=Path, default=HERE / "runner/target/release/deform-peers", help="where the runner was built"
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write every time to this file")
     args = parser.parse_args()
+    args.layers = args.layers or MODES[args.mode]
+    # onnxruntime has no gradients; burn's by offset and mask are wrong on wgpu.
+    able = [name for name in PEERS if args.mode == "fwd" or name not in ("onnxruntime", "burn")]
+    args.peers = args.peers or able
+    if not set(args.peers) <= set(able):
+        parser.error(f"of the peers only {', '.join(able)} are measured in mode {args.mode}")
     if args.rounds < 1 or args.threads < 1:
         parser.error("--rounds and --threads are at least 1")
     return args
@@ -325,11 +432,11 @@ def main():
     measured = []
     for name in args.layers:
         print(f"measuring {name}", file=sys.stderr)
-        measured.append((LAYERS[name], measure(LAYERS[name], peers, args.rounds)))
+        measured.append((LAYERS[name], measure(LAYERS[name], peers, args.rounds, args.mode)))
     print(table(measured, list(peers)))
     errors = [(result["error"], name) for _, results in measured for name, result in results.items()]
     error, name = max(errors)
-    print(f"\nLargest error, of the largest output in float64: {error:.1e} ({name}).")
+    print(f"\nLargest error, of the largest value in float64: {error:.1e} ({name}).")
     if args.json:
         layers = [{"layer": asdict(layer), "peers": results} for layer, results in measured]
         args.json.write_text(json.dumps({**about, "layers": layers}, indent=1) + "\n")

@@ -14,6 +14,7 @@ mod device;
 mod errors;
 mod forward;
 mod golden;
+mod gradients;
 mod half_precision;
 mod identities;
 mod tuning;

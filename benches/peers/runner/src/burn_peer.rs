@@ -16,6 +16,7 @@ pub(crate) struct BurnPeer {
 }
 
 struct Operands {
+    groups: usize,
     offset_groups: usize,
     input: Tensor<4>,
     offset: Tensor<4>,
@@ -40,7 +41,7 @@ impl BurnPeer {
             operands.weight.clone(),
             Some(operands.mask.clone()),
             Some(operands.bias.clone()),
-            DeformConvOptions::new([1; 2], [PADDING; 2], [1; 2], 1, operands.offset_groups),
+            DeformConvOptions::new([1; 2], [PADDING; 2], [1; 2], operands.groups, operands.offset_groups),
         ))
     }
 
@@ -61,6 +62,7 @@ impl Peer for BurnPeer {
 
     fn load(&mut self, layer: &Layer) -> Result<()> {
         self.operands = Some(Operands {
+            groups: layer.groups,
             offset_groups: layer.offset_groups,
             input: self.upload(&layer.input),
             offset: self.upload(&layer.offset),

@@ -1,7 +1,7 @@
 //! deform itself.
 
 use anyhow::{Context, Result};
-use deform::{DeformConv2d, Gpu, Inputs, Options, PreparedWeight, Tensor};
+use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, PreparedWeight, Tensor};
 
 use crate::layer::{Layer, Operand, PADDING};
 use crate::{Peer, describe};
@@ -11,12 +11,15 @@ pub(crate) struct DeformPeer {
     op: DeformConv2d,
     /// The weight is packed once, as a model's would be.
     operands: Option<Inputs<Tensor, PreparedWeight>>,
+    /// For the gradients it is not: a training step changes it.
+    weight: Option<Tensor>,
+    grad_output: Option<Tensor>,
 }
 
 impl DeformPeer {
     pub(crate) fn new() -> Result<Self> {
         let gpu = Gpu::new()?;
-        Ok(Self { op: DeformConv2d::new(&gpu), gpu, operands: None })
+        Ok(Self { op: DeformConv2d::new(&gpu), gpu, operands: None, weight: None, grad_output: None })
     }
 
     /// Submits the forward pass; does not wait.
@@ -30,6 +33,21 @@ impl DeformPeer {
             bias: operands.bias.as_ref(),
         };
         Ok(self.op.forward(&inputs, options())?)
+    }
+
+    /// Submits the forward pass and all gradients; does not wait.
+    fn both(&self) -> Result<(Tensor, Gradients<Option<Tensor>>)> {
+        let operands = self.operands.as_ref().context("no layer is loaded")?;
+        let inputs = Inputs {
+            input: &operands.input,
+            offset: &operands.offset,
+            weight: self.weight.as_ref().context("no layer is loaded")?,
+            mask: operands.mask.as_ref(),
+            bias: operands.bias.as_ref(),
+        };
+        let grad_output = self.grad_output.as_ref().context("no layer is loaded")?;
+        let output = self.op.forward(&inputs, options())?;
+        Ok((output, self.op.backward(&inputs, grad_output, Gradients::ALL, options())?))
     }
 
     fn upload<const RANK: usize>(&self, operand: &Operand<RANK>) -> Result<Tensor> {
@@ -59,6 +77,8 @@ impl Peer for DeformPeer {
             mask: Some(self.upload(&layer.mask)?),
             bias: Some(self.upload(&layer.bias)?),
         });
+        self.weight = Some(tensor);
+        self.grad_output = Some(self.upload(&layer.grad_output)?);
         Ok(self.gpu.wait()?)
     }
 
@@ -69,6 +89,17 @@ impl Peer for DeformPeer {
 
     fn output(&self) -> Result<Vec<f32>> {
         Ok(self.forward()?.download()?)
+    }
+
+    fn run_both(&self) -> Result<()> {
+        let _tensors = self.both()?;
+        Ok(self.gpu.wait()?)
+    }
+
+    fn gradients(&self) -> Result<Vec<(String, Vec<f32>)>> {
+        let (_, gradients) = self.both()?;
+        let there = gradients.named().into_iter().filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
+        there.map(|(name, tensor)| Ok((format!("grad_{name}"), tensor.download()?))).collect()
     }
 }
 

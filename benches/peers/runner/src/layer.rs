@@ -1,4 +1,4 @@
-//! One layer with its operands: batch 1, a 3×3 kernel, padding 1, mask and bias.
+//! One layer with its operands: a 3×3 kernel, padding 1, mask and bias.
 
 use std::path::Path;
 
@@ -16,32 +16,37 @@ pub(crate) struct Operand<const RANK: usize> {
 }
 
 pub(crate) struct Layer {
+    pub(crate) groups: usize,
     pub(crate) offset_groups: usize,
     pub(crate) input: Operand<4>,
     pub(crate) offset: Operand<4>,
     pub(crate) weight: Operand<4>,
     pub(crate) mask: Operand<4>,
     pub(crate) bias: Operand<1>,
+    pub(crate) grad_output: Operand<4>,
 }
 
 impl Layer {
-    /// Reads the operands of `IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH GROUPS FOLDER`.
+    /// Reads the operands of `IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH OFFSET_GROUPS BATCH GROUPS FOLDER`.
     pub(crate) fn read(arguments: &str) -> Result<Self> {
-        let fields: Vec<&str> = arguments.splitn(6, ' ').collect();
-        let [in_channels, out_channels, height, width, offset_groups, folder] = fields[..] else {
-            bail!("six arguments expected");
+        let fields: Vec<&str> = arguments.splitn(8, ' ').collect();
+        let [in_channels, out_channels, height, width, offset_groups, batch, groups, folder] = fields[..] else {
+            bail!("eight arguments expected");
         };
-        let [in_channels, out_channels] = [in_channels.parse()?, out_channels.parse()?];
+        let [in_channels, out_channels]: [usize; 2] = [in_channels.parse()?, out_channels.parse()?];
+        let [batch, groups]: [usize; 2] = [batch.parse()?, groups.parse()?];
         let [height, width, offset_groups]: [usize; 3] = [height.parse()?, width.parse()?, offset_groups.parse()?];
         let folder = Path::new(folder);
         let taps = KERNEL * KERNEL;
         Ok(Self {
+            groups,
             offset_groups,
-            input: read(folder, "input", [1, in_channels, height, width])?,
-            offset: read(folder, "offset", [1, 2 * offset_groups * taps, height, width])?,
-            weight: read(folder, "weight", [out_channels, in_channels, KERNEL, KERNEL])?,
-            mask: read(folder, "mask", [1, offset_groups * taps, height, width])?,
+            input: read(folder, "input", [batch, in_channels, height, width])?,
+            offset: read(folder, "offset", [batch, 2 * offset_groups * taps, height, width])?,
+            weight: read(folder, "weight", [out_channels, in_channels / groups, KERNEL, KERNEL])?,
+            mask: read(folder, "mask", [batch, offset_groups * taps, height, width])?,
             bias: read(folder, "bias", [out_channels])?,
+            grad_output: read(folder, "grad_output", [batch, out_channels, height, width])?,
         })
     }
 }

@@ -3,10 +3,12 @@
 //! One request a line on stdin, one line of JSON for each on stdout:
 //!
 //! ```text
-//! info                                                         the adapter and the peer's version
-//! layer IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH GROUPS FOLDER    uploads the operands in FOLDER; GROUPS are the offset groups
-//! time ITERATIONS                                              computes so often: the milliseconds of each
-//! output FILE                                                  computes once and writes the output
+//! info                     the adapter and the peer's version
+//! layer IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH OFFSET_GROUPS BATCH GROUPS FOLDER   uploads the operands in FOLDER
+//! time ITERATIONS          computes the output so often: the milliseconds of each
+//! output FILE              computes once and writes the output
+//! both ITERATIONS          the same for the output, then all gradients, from the grad_output in FOLDER: deform only
+//! gradients FOLDER         computes them once and writes grad_input and so on
 //! ```
 //!
 //! The first request that cannot be answered ends the process, with its reason on stderr.
@@ -17,6 +19,7 @@ mod layer;
 
 use std::fmt::Debug;
 use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -39,6 +42,16 @@ trait Peer {
 
     /// Computes the loaded layer's output and reads it back.
     fn output(&self) -> Result<Vec<f32>>;
+
+    /// Computes the output, then all gradients, and waits for them.
+    fn run_both(&self) -> Result<()> {
+        bail!("this peer's gradients are not measured")
+    }
+
+    /// Computes all gradients and reads them back, by name.
+    fn gradients(&self) -> Result<Vec<(String, Vec<f32>)>> {
+        bail!("this peer's gradients are not measured")
+    }
 }
 
 /// An adapter in one line. peers.py compares the peers' lines; fields and no `AdapterInfo`, since burn may be on another wgpu.
@@ -75,8 +88,20 @@ fn answer(peer: &mut dyn Peer, line: &str) -> Result<Value> {
         }
         "time" => {
             let iterations: u32 = arguments.parse()?;
-            let times: Result<Vec<f64>> = (0..iterations).map(|_| time(peer)).collect();
+            let times: Result<Vec<f64>> = (0..iterations).map(|_| time(|| peer.run())).collect();
             Ok(times?.into())
+        }
+        "both" => {
+            let iterations: u32 = arguments.parse()?;
+            let times: Result<Vec<f64>> = (0..iterations).map(|_| time(|| peer.run_both())).collect();
+            Ok(times?.into())
+        }
+        "gradients" => {
+            for (name, values) in peer.gradients()? {
+                let path = Path::new(arguments).join(name).with_extension("f32");
+                std::fs::write(path, bytemuck::cast_slice(&values))?;
+            }
+            Ok(Value::Null)
         }
         "output" => {
             std::fs::write(arguments, bytemuck::cast_slice(&peer.output()?))?;
@@ -86,9 +111,9 @@ fn answer(peer: &mut dyn Peer, line: &str) -> Result<Value> {
     }
 }
 
-fn time(peer: &dyn Peer) -> Result<f64> {
+fn time(run: impl FnOnce() -> Result<()>) -> Result<f64> {
     let start = Instant::now();
-    peer.run()?;
+    run()?;
     Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 

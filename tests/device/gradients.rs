@@ -1,0 +1,247 @@
+//! What must hold of the gradients whatever the reference says, and what is said to targets that do not fit.
+
+use deform::{BorderGradient, DeformConv2d, Dtype, Error, Gradient, Gradients, Options, Tensor, wgpu};
+
+use crate::backward::{all, check_gradients, least_workspace, modes, plan_of, record, run_backward, shape_of, ways};
+use crate::device::{callers_gpu, gpu, operator, poison, run, upload, upload_to};
+use crate::errors::part_of;
+use crate::support::case::{Case, PLAIN, Sizes, padded};
+
+/// ⟨a, b⟩, and the sum of the terms' absolute values.
+fn dot(a: &[f32], b: &[f32]) -> (f64, f64) {
+    let terms = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+    terms.fold((0.0, 0.0), |(sum, magnitude), term| (sum + term, magnitude + term.abs()))
+}
+
+/// The output is linear in the input, in weight and bias together, and without the bias in the mask: `⟨g, A x⟩ = ⟨Aᵀ g, x⟩`.
+#[test]
+fn gradients_are_the_adjoints_of_what_the_forward_pass_computes() {
+    let sizes = Sizes { batch: 2, in_channels: 24, out_channels: 20, groups: 2, offset_groups: 3, ..PLAIN };
+    for algorithm in ways() {
+        for (reach, input) in [(0.0, [9, 8]), (3.0, [20, 19]), (15.0, [12, 30])] {
+            let case = Case::new(
+                "adjoint",
+                Sizes { reach: f32::max(reach, 1e-3), input, ..sizes },
+                Options { algorithm, ..padded() },
+            );
+            let g = case.grad_output();
+            let grads = run_backward(&case, &g, all(&case));
+            let output = run(&case);
+            let mut unbiased = case.clone();
+            unbiased.operands.bias.as_mut().unwrap().fill(0.0);
+            let (with_bias, magnitude) = dot(&g, &output);
+            let (without, _) = dot(&g, &run(&unbiased));
+            let of = |grad: &Option<Vec<f32>>, operand: &[f32]| dot(grad.as_ref().unwrap(), operand).0;
+            let operands = &case.operands;
+            let bias = of(&grads.bias, operands.bias.as_ref().unwrap());
+            for (name, got, want) in [
+                ("input", of(&grads.input, &operands.input), without),
+                ("mask", of(&grads.mask, operands.mask.as_ref().unwrap()), without),
+                ("weight", of(&grads.weight, &operands.weight), without),
+                ("bias", of(&grads.weight, &operands.weight) + bias, with_bias),
+            ] {
+                // Every term of either side is off by at most some roundings of its own; they add up like a random walk at worst.
+                let bound = magnitude * 108f64.sqrt() * 10.0 * 2f64.powi(-24);
+                assert!((got - want).abs() <= bound, "{name}: {got}, expected {want} ± {bound:e}");
+            }
+        }
+    }
+}
+
+fn bits(gradients: &Gradients<Option<Vec<f32>>>) -> Gradients<Option<Vec<u32>>> {
+    gradients.map(|gradient| gradient.as_ref().map(|values| values.iter().map(|value| value.to_bits()).collect()))
+}
+
+#[test]
+fn the_same_call_gives_the_same_bits_and_what_is_not_asked_for_changes_none() {
+    let sizes =
+        Sizes { batch: 2, in_channels: 40, out_channels: 12, groups: 4, offset_groups: 2, input: [17, 23], ..PLAIN };
+    for algorithm in ways() {
+        let case = Case::new("bits", sizes, Options { algorithm, ..padded() });
+        let grad_output = case.grad_output();
+        let whole = bits(&run_backward(&case, &grad_output, Gradients::ALL));
+        assert_eq!(bits(&run_backward(&case, &grad_output, Gradients::ALL)), whole);
+        for subset in 0..32 {
+            let mut bit = 0..5;
+            let wanted = Gradients::ALL.map(|_| subset >> bit.next().unwrap() & 1 == 1);
+            let got = bits(&run_backward(&case, &grad_output, wanted));
+            for (((operand, got), (_, whole)), (_, wanted)) in
+                got.named().into_iter().zip(whole.named()).zip(wanted.named())
+            {
+                assert_eq!(got.as_ref(), whole.as_ref().filter(|_| *wanted), "{operand} of {wanted:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_added_to_what_is_there_where_asked() {
+    let sizes = Sizes { in_channels: 12, out_channels: 8, groups: 2, offset_groups: 3, input: [9, 11], ..PLAIN };
+    for (algorithm, workspace) in ways().into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let mut case = Case::new("added", sizes, Options { algorithm, ..padded() });
+        if workspace {
+            // Channels and pixels in parts: only the first of them may write.
+            case.options.workspace_limit = least_workspace(&case);
+        }
+        let grad_output = case.grad_output();
+        let before =
+            |operand: &str| (0..shape_of(&case, operand).iter().product()).map(|n: usize| (n % 17) as f32 - 8.0);
+        let tensors = all(&case).named().map(|(operand, _)| {
+            Tensor::upload(gpu(), shape_of(&case, operand), &before(operand).collect::<Vec<_>>()).unwrap()
+        });
+        let mut each = tensors.iter();
+        let targets = all(&case).map(|_| each.next().map(Gradient::Add));
+        record(&case, &grad_output, &targets);
+        let mut each = tensors.iter();
+        let mut names = ["input", "offset", "weight", "mask", "bias"].into_iter();
+        let got = all(&case).map(|_| each.next().map(|tensor| tensor.download::<f32>().unwrap()));
+        let added = got.map(|got| {
+            let start = before(names.next().unwrap());
+            got.as_ref().map(|got| got.iter().zip(start).map(|(got, before)| got - before).collect::<Vec<_>>())
+        });
+        // What was there is a whole number up to 8, whose sum with the gradient is rounded once more at each addition.
+        let alone = run_backward(&case, &grad_output, all(&case));
+        for ((operand, added), (_, alone)) in added.named().into_iter().zip(alone.named()) {
+            for (added, alone) in added.as_ref().unwrap().iter().zip(alone.as_ref().unwrap()) {
+                assert!((added - alone).abs() < 1e-4 * (1.0 + alone.abs()), "{operand}: {added}, expected {alone}");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_taps_on_one_pixel() {
+    let sizes = Sizes { in_channels: 12, out_channels: 5, offset_groups: 2, input: [40, 37], ..PLAIN };
+    for algorithm in ways() {
+        let case = Case::new("contended", sizes, Options { algorithm, ..padded() });
+        let (pixels, width) = (40 * 37, 37);
+        let case = case.with_offsets(|n, _| {
+            let (channel, pixel) = (n / pixels, n % pixels);
+            let (axis, tap) = (channel % 2, channel / 2 % 9);
+            let whole = if axis == 0 { pixel / width + tap / 3 } else { pixel % width + tap % 3 };
+            20.25 - (whole as f32 - 1.0)
+        });
+        check_gradients(&case);
+    }
+}
+
+#[test]
+fn the_derivative_at_minus_one_is_torchvisions_or_mmcvs() {
+    for border_gradient in [BorderGradient::Torchvision, BorderGradient::Mmcv] {
+        for algorithm in ways() {
+            // Zero offsets with padding 1: the taps of the first row and column lie at exactly −1.
+            let options = Options { algorithm, border_gradient, ..padded() };
+            let case = Case::new("border", PLAIN, options).with_offsets(|_, _| 0.0);
+            check_gradients(&case);
+            let grads = run_backward(&case, &case.grad_output(), all(&case));
+            // The first tap of the second pixel: y is −1 there, x is 0.
+            let first_tap_y = grads.offset.unwrap()[1];
+            assert_eq!(first_tap_y == 0.0, border_gradient == BorderGradient::Mmcv);
+        }
+    }
+}
+
+#[test]
+fn offsets_that_are_no_numbers_have_gradients_of_zero() {
+    for algorithm in ways() {
+        for offset in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30] {
+            let case = Case::new("nowhere", PLAIN, Options { algorithm, ..padded() });
+            // Every other offset, so that one axis alone is no number as well.
+            let case = case.with_offsets(|n, value| if n / 42 % 3 == 0 { offset } else { value });
+            check_gradients(&case);
+            let grads = run_backward(&case, &case.grad_output(), all(&case));
+            let nowhere = |n: &usize| (n / 84 * 2..n / 84 * 2 + 2).any(|channel| channel % 3 == 0);
+            let grad_offset = grads.offset.unwrap();
+            assert!((0..grad_offset.len()).filter(nowhere).all(|n| grad_offset[n] == 0.0), "{offset}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_has_gradients_of_zero() {
+    for algorithm in ways() {
+        let case = Case::new("empty", Sizes { batch: 0, ..PLAIN }, Options { algorithm, ..padded() });
+        let grads = run_backward(&case, &[], all(&case));
+        assert_eq!(grads.weight.unwrap(), vec![0.0; 4 * 4 * 9]);
+        assert_eq!(grads.bias.unwrap(), vec![0.0; 4]);
+    }
+}
+
+/// What `record_backward` says to targets and a workspace changed in one way.
+fn refused(change: impl FnOnce(&mut Gradients<Option<Tensor>>, &mut Tensor), mask: bool) -> Error {
+    let case = Case::new("refused", Sizes { mask, ..PLAIN }, padded());
+    let inputs = upload(&case);
+    let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), &case.grad_output()).unwrap();
+    let mut names = Gradients::ALL.named().map(|(name, _)| name).into_iter();
+    let mut gradients = all(&case).map(|&there| {
+        let name = names.next().unwrap();
+        there.then(|| poison(shape_of(&case, name)))
+    });
+    let mut workspace = poison(&[plan_of(&case).workspace_bytes as usize / 4]);
+    change(&mut gradients, &mut workspace);
+    let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let inputs = inputs.map(|tensor| tensor);
+    operator().record_backward(&mut encoder, &inputs, &grad_output, &targets, &workspace, case.options).unwrap_err()
+}
+
+#[test]
+fn targets_that_do_not_fit_are_refused() {
+    let without = refused(|gradients, _| gradients.mask = Some(poison(&[1, 9, 7, 6])), false);
+    assert_eq!(without, Error::NoSuchOperand { operand: "mask" });
+    let shape = refused(|gradients, _| gradients.weight = Some(poison(&[4, 4, 3, 2])), true);
+    assert!(matches!(shape, Error::Axis { operand: "grad_weight", axis: 3, expected: 3, got: 2, .. }), "{shape}");
+    let half = refused(|gradients, _| gradients.bias = Some(Tensor::new(gpu(), [4], Dtype::F16).unwrap()), true);
+    assert!(matches!(half, Error::Dtype { operand: "grad_bias", .. }), "{half}");
+    let small = refused(|_, workspace| *workspace = poison(&[1]), true);
+    assert!(matches!(small, Error::WorkspaceTooSmall { .. }), "{small}");
+    let aliased = refused(|gradients, workspace| gradients.bias = Some(part_of(workspace, &[4])), true);
+    assert!(matches!(aliased, Error::Aliased { .. }), "{aliased}");
+}
+
+/// A device that binds so little and dispatches so few workgroups that windows and grids must be cut and folded.
+#[test]
+fn gradients_on_a_callers_device_with_small_limits() {
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: 128 << 10,
+        max_compute_workgroups_per_dimension: 100,
+        ..wgpu::Limits::default()
+    };
+    let gpu = callers_gpu(limits);
+    let op = DeformConv2d::new(&gpu);
+    let sizes = Sizes { batch: 2, in_channels: 40, out_channels: 16, offset_groups: 5, input: [36, 35], ..PLAIN };
+    let case = Case::new("small limits", sizes, padded());
+    let inputs = upload_to(&gpu, &case);
+    let inputs = inputs.map(|tensor| tensor);
+    let grad = case.grad_output();
+    let grad_output = Tensor::upload(&gpu, case.geometry().output_shape(), &grad).unwrap();
+    let plan = op.prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(&case)), case.options).unwrap();
+    let bound = plan.steps.iter().flat_map(|step| &step.windows);
+    let buffers = bound.filter(|window| plan.scratch.iter().all(|scratch| scratch.name != window.operand));
+    assert!(buffers.into_iter().all(|window| window.bytes <= 128 << 10), "{plan}");
+    assert!(plan.steps.iter().any(|step| step.workgroups[1] > 1), "{plan}");
+    let gradients = op.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();
+    let got = gradients.map(|tensor| tensor.as_ref().map(|tensor| tensor.download::<f32>().unwrap()));
+    case.expected_gradients(&grad).compare(&got).unwrap();
+}
+
+/// Two passes recorded into one encoder share workspace and scratch.
+#[test]
+fn gradients_accumulate_over_two_recordings_in_one_submission() {
+    let case = Case::new("twice", Sizes { batch: 2, in_channels: 12, offset_groups: 2, ..PLAIN }, padded());
+    let inputs = upload(&case);
+    let inputs = inputs.map(|tensor| tensor);
+    let grad = case.grad_output();
+    let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), &grad).unwrap();
+    let target = poison(shape_of(&case, "weight"));
+    let workspace = poison(&[1 << 16]);
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    for target in [Gradient::Write(&target), Gradient::Add(&target)] {
+        let targets = Gradients { weight: Some(target), ..Gradients::default() };
+        operator().record_backward(&mut encoder, &inputs, &grad_output, &targets, &workspace, case.options).unwrap();
+    }
+    gpu().queue().submit([encoder.finish()]);
+    let half: Vec<f32> = target.download::<f32>().unwrap().into_iter().map(|value| value / 2.0).collect();
+    let got = Gradients { weight: Some(half), ..Gradients::default() };
+    case.expected_gradients(&grad).compare(&got).unwrap();
+}
