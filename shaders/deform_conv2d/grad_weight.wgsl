@@ -8,7 +8,7 @@
 // Reads   packed_grad_output, columns: a window of one image's pixels; padding pixels hold 0.
 // Writes  partial.
 // Runs    An invocation owns ROW_QUADS·4 output channels by COLUMN_QUADS·4 columns, and every LANES-th pixel of its split; a workgroup is LANES of them.
-//         Grid: quads of columns fastest, then quads of output channels, then weight groups, then splits, folded.
+//         Grid: quads of output channels fastest, then quads of columns, then weight groups, then splits, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
 // Why this shape. The sum is over pixels, so lanes can be pixels: both operands are texels that neighbours in memory read by neighbours in
@@ -37,7 +37,7 @@ struct GradWeightParams {
 @group(0) @binding(1) var packed_grad_output: texture_storage_2d<rgba32float, read>;
 /// [(tap, block, quad, pixel of the block)], four channels of the quad
 @group(0) @binding(2) var columns: texture_storage_2d<rgba32float, read>;
-/// [split, group, row tile, column tile, sum, lane]
+/// [split, group, column tile, row tile, sum, lane]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 
 const BLOCK_PIXELS = 32u;

@@ -28,7 +28,7 @@ struct GradWeightReduceParams {
 }
 
 @group(0) @binding(0) var<uniform> params: GradWeightReduceParams;
-/// [split, group, row tile, column tile, sum, lane]
+/// [split, group, column tile, row tile, sum, lane]
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 /// [out channel, (segment of the group, channel of the segment), tap]
 @group(0) @binding(2) var<storage, read_write> grad_weight: array<f32>;
@@ -65,7 +65,7 @@ fn main(
     let row_tile = row / 4u / params.row_quads_per_tile;
     let column_tile = k / params.column_quads_per_tile;
     let sums = 16u * params.row_quads_per_tile * params.column_quads_per_tile;
-    let tile = ((group - params.group_start) * params.row_tiles + row_tile) * params.column_tiles + column_tile;
+    let tile = ((group - params.group_start) * params.column_tiles + column_tile) * params.row_tiles + row_tile;
     let tile_row = row % (4u * params.row_quads_per_tile);
     let sum_number = (tile_row * params.column_quads_per_tile + k % params.column_quads_per_tile) * 4u + slot % 4u;
     let tiles = params.groups * params.row_tiles * params.column_tiles;

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+mod bench;
 mod gradients;
 
 /// Runs the tool and checks its exit code.
@@ -299,32 +300,6 @@ fn time_makes_one_call_however_little_time_it_has() {
     let arguments = ["time", "deform_conv2d", "--mode", "fwd", text(&case), "--max-seconds", "0"];
     let line: serde_json::Value = serde_json::from_str(&deform(&arguments, 0).stdout).expect("the line is JSON");
     assert_eq!(line["runs"], 1);
-}
-
-#[test]
-fn bench_lists_its_layers() {
-    let names = deform(&["bench", "--list"], 0).stdout;
-    assert_eq!((names.lines().count(), names.lines().last()), (17, Some("cyclefc")));
-}
-
-#[test]
-fn bench_measures_a_layer_and_writes_json() {
-    let folder = folder();
-    let path = folder.path().join("bench.json");
-    let arguments = ["bench", "--layer", "cyclefc", "--runs", "1", "--json", text(&path)];
-    let stdout = deform(&arguments, 0).stdout;
-    for words in ["adapter", "driver", "command  deform bench", "cyclefc", "forward", "backward", "GFLOP/s"] {
-        assert!(stdout.contains(words), "expected {words:?} in:\n{stdout}");
-    }
-    let document = std::fs::read_to_string(&path).expect("the file was written");
-    let document: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
-    assert_eq!(document["layers"][0]["layer"], "cyclefc");
-    assert_eq!(document["layers"][0]["shapes"]["offset"], serde_json::json!([1, 128, 56, 56]));
-    assert!(document["layers"][0]["algorithm"].as_str().is_some_and(|name| !name.is_empty()));
-    for (row, pass) in ["forward", "backward"].into_iter().enumerate() {
-        assert_eq!(document["layers"][row]["pass"], pass);
-        assert!(document["layers"][row]["error_of_bound"].as_f64().is_some_and(|ratio| ratio <= 1.0));
-    }
 }
 
 #[test]

@@ -146,8 +146,8 @@ fn main(
     let number = workgroup_number(workgroup, grid);
     // Not a return: see grad_column.
     let busy = number < params.workgroups;
-    let column_tile = number % params.column_tiles;
-    let row_tile = number / params.column_tiles % params.row_tiles;
+    let row_tile = number % params.row_tiles;
+    let column_tile = number / params.row_tiles % params.column_tiles;
     let group = params.group_start + number / params.column_tiles / params.row_tiles % params.groups;
     let split = number / params.column_tiles / params.row_tiles / params.groups;
     let group_segment = group * params.segments_per_group;
