@@ -130,7 +130,7 @@ fn main(
         }
         if params.wants_columns != 0u {
             let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
-            textureStore(columns, texel_at(column + quad * BLOCK_PIXELS), select(vec4<f32>(), value, real));
+            textureStore(columns, texel_at(column + quad * BLOCK_PIXELS), value);
         }
     }
     let starts = first == group_segment && params.follows == 0u;

@@ -245,3 +245,33 @@ fn gradients_accumulate_over_two_recordings_in_one_submission() {
     let got = Gradients { weight: Some(half), ..Gradients::default() };
     case.expected_gradients(&grad).compare(&got).unwrap();
 }
+
+/// Whatever a kernel takes four at a time, or 32, is filled up, and not with a neighbour's NaN.
+#[test]
+fn a_gradient_that_is_no_number_reaches_only_what_it_is_multiplied_with() {
+    for (algorithm, channels) in ways().into_iter().flat_map(|way| [1, 2, 3, 4].map(|channels| (way, channels))) {
+        // Two weight groups of two output channels each, 42 pixels: the second channel of each lies behind the first one's last pixel.
+        let sizes = Sizes { in_channels: 2 * channels, groups: 2, offset_groups: 2, ..PLAIN };
+        let case = Case::new("NaN", sizes, Options { algorithm, ..padded() });
+        for channel in 0..4 {
+            let mut grad_output = case.grad_output();
+            grad_output[channel * 42..(channel + 1) * 42].fill(f32::NAN);
+            let got = run_backward(&case, &grad_output, all(&case));
+            let check = |name: &str, values: Option<Vec<f32>>, parts: usize, touched: usize| {
+                let values = values.unwrap();
+                let part = values.len() / parts;
+                for (n, value) in values.iter().enumerate() {
+                    // A tap that lands nowhere has a gradient of 0 all the same.
+                    let allowed = n / part == touched;
+                    assert!(allowed || value.is_finite(), "{name} {n} of {channels} channels, NaN in {channel}");
+                }
+                assert!(values.iter().any(|value| value.is_nan()), "{name}");
+            };
+            check("bias", got.bias, 4, channel);
+            check("weight", got.weight, 4, channel);
+            check("input", got.input, 2, channel / 2);
+            check("offset", got.offset, 2, channel / 2);
+            check("mask", got.mask, 2, channel / 2);
+        }
+    }
+}
