@@ -104,7 +104,7 @@ fn main(
     let x0 = select(0.0, floor(x), near);
     let dy = select(0.0, y - y0, near);
     let dx = select(0.0, x - x0, near);
-    // Padding pixels and taps that land nowhere read the two zero columns on the right.
+    // A sample at exactly −1 is 0 whatever the corners hold. Padding pixels and taps that land nowhere read the two zero columns on the right.
     var corner = vec2<u32>(params.in_width + 1u, 0u);
     if near && real {
         corner = vec2<u32>(vec2<i32>(i32(x0), i32(y0)) + 1);
@@ -130,7 +130,7 @@ fn main(
         }
         if params.wants_columns != 0u {
             let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
-            textureStore(columns, texel_at(column + quad * BLOCK_PIXELS), value);
+            textureStore(columns, texel_at(column + quad * BLOCK_PIXELS), select(vec4<f32>(), value, position.inside));
         }
     }
     let starts = first == group_segment && params.follows == 0u;

@@ -275,3 +275,18 @@ fn a_gradient_that_is_no_number_reaches_only_what_it_is_multiplied_with() {
         }
     }
 }
+
+/// A sample at exactly −1 is 0, whatever the pixel beside it holds.
+#[test]
+fn a_pixel_that_is_no_number_does_not_reach_the_weight_from_outside() {
+    for algorithm in ways() {
+        let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], mask: false, ..PLAIN };
+        let mut case = Case::new("NaN pixel", sizes, Options { algorithm, ..Options::default() });
+        // Every tap at y = −1, above the row of NaN.
+        let pixels = 7 * 6;
+        case = case.with_offsets(|n, _| if n < pixels { -1.0 - (n / 6) as f32 } else { 0.0 });
+        case.operands.input[..6].fill(f32::NAN);
+        let got = run_backward(&case, &case.grad_output(), Gradients { weight: true, ..Gradients::default() });
+        assert_eq!(got.weight.unwrap(), [0.0]);
+    }
+}

@@ -150,9 +150,9 @@ params! {
     PackGradOutputParams {
         /// Output channels of a weight group.
         rows,
-        /// Quads of this step's channels.
+        /// Quads of the output channels of a weight group.
         quads,
-        /// Quads of all segments.
+        /// The same of all weight groups.
         all_quads,
         /// Pixels of one output plane.
         out_pixels,
@@ -216,7 +216,7 @@ params! {
         row_quads,
         /// The same of all weight groups.
         all_row_quads,
-        /// The same, filled up to whole blocks.
+        /// Output pixels of the window, filled up to whole blocks.
         padded_pixels,
         /// Blocks of pixels.
         pixel_blocks,

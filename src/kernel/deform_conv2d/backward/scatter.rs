@@ -170,7 +170,7 @@ params! {
         walkers,
         /// Which rows of cells: even or odd.
         parity,
-        /// Output channels of a weight group.
+        /// Rows of cells of this parity.
         rows,
         /// Lanes that walk a row together.
         lanes_per_row,

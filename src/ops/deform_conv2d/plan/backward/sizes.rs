@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::Backward;
 use crate::kernel::Kernel;
 use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16, GRAD_WEIGHT_PIXELS, GradWeightTile,
+    BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16,
+    GRAD_WEIGHT_PIXELS, GradWeightTile,
 };
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
 use crate::plan::{F32_BYTES, MAX_LOOP_STEPS, Scratch, Size};
@@ -167,7 +168,8 @@ impl Backward<'_> {
         needs(self.needs_samples() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
 
         let tile = if self.subgroups { GRAD_WEIGHT_16X16 } else { GRAD_WEIGHT_8X8 };
-        let [row_tiles, column_tiles] = grad_weight_tiles(&layout, &tile, quads * taps);
+        let group_quads = tiling.segments.min(layout.segments_per_group) * tiling.quads;
+        let [row_tiles, column_tiles] = grad_weight_tiles(&layout, &tile, group_quads * taps);
         let tiles = layout.groups(tiling.segments) * row_tiles * column_tiles;
         let turns = turns(&tile, padded_pixels);
         let splits = if self.subgroups { 1 } else { WORKGROUPS_WANTED.div_ceil(tiles).min(turns.div_ceil(4)) };
@@ -210,6 +212,9 @@ impl Backward<'_> {
         let loops = !self.modes.input.wanted()
             || entries.div_ceil(u64::from(ENTRIES_PER_TURN)) + 3 * cells < steps
                 && per_walker + 2 + self.bins().into_iter().max().unwrap_or(0) < steps;
+        // A turn for every quad of output channels, then one for every texel to store.
+        let turns = u64::from(GRAD_COLUMN_PIXELS * GRAD_COLUMN_QUADS) + 2;
+        let loops = loops && (!self.needs_columns_gradient() || layout.row_quads + turns < steps);
         textures
             && loops
             && channels * g.in_pixels() as u64 <= window
@@ -237,19 +242,22 @@ impl Backward<'_> {
         if !fits(least) {
             return Err(Error::WorkspaceTooSmall { needed: bytes(least), got: self.options.workspace_limit });
         }
-        // From small to large; every one that fits is followed by smaller ones that do.
+        // From small to large.
         let with_quads = |quads: u64| Tiling { quads: quads.min(layout.segment_quads), ..least };
         let quads = (1..=QUADS_AT_ONCE).rev().find(|&quads| fits(with_quads(quads))).unwrap_or(1);
         let base = with_quads(quads);
         let pixels = largest(all_pixels / block, |blocks| fits(Tiling { pixels: blocks * block, ..base })) * block;
-        let base = Tiling { pixels: even(all_pixels / block, pixels / block) * block, ..base };
+        // Parts of one size, unless these need more for some rounding up than the largest that fits.
+        let fitting = |even: Tiling, largest: Tiling| if fits(even) { even } else { largest };
+        let with_pixels = |pixels: u64| Tiling { pixels, ..base };
+        let base = fitting(with_pixels(even(all_pixels / block, pixels / block) * block), with_pixels(pixels));
         let most = layout.segment_quads.div_ceil(QUADS_AT_ONCE);
         let with_blocks = |blocks: u64| Tiling { quads: (blocks * QUADS_AT_ONCE).min(layout.segment_quads), ..base };
         if !fits(with_blocks(1)) {
             return Ok(base);
         }
         let blocks = largest(most, |blocks| fits(with_blocks(blocks)));
-        let base = with_blocks(even(most, blocks));
+        let base = fitting(with_blocks(even(most, blocks)), with_blocks(blocks));
         if base.quads < layout.segment_quads {
             return Ok(base);
         }
@@ -258,11 +266,11 @@ impl Backward<'_> {
         let per_group = layout.segments_per_offset_group;
         let within = largest(per_group, |segments| fits(with_segments(segments)));
         if within < per_group {
-            return Ok(with_segments(even(per_group, within)));
+            return Ok(fitting(with_segments(even(per_group, within)), with_segments(within)));
         }
         let offset_groups = layout.segments / per_group;
         let groups = largest(offset_groups, |groups| fits(with_segments(groups * per_group)));
-        Ok(with_segments(even(offset_groups, groups) * per_group))
+        Ok(fitting(with_segments(even(offset_groups, groups) * per_group), with_segments(groups * per_group)))
     }
 
     /// The chunks of a tiling, in order. None lies in two offset groups unless it holds both whole.
