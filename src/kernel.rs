@@ -103,6 +103,48 @@ macro_rules! params {
 
 use params;
 
+/// The same for kernels that know where taps sample: [`TapGeometry`](deform_conv2d::TapGeometry)'s words, then their own.
+macro_rules! tap_params {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct $name {
+            /// Where taps sample.
+            pub geometry: crate::kernel::deform_conv2d::TapGeometry,
+            $($(#[$field_doc])* pub $field: u32),+
+        }
+
+        impl $name {
+            const OWN_FIELDS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            /// The names of the words, in order.
+            pub const FIELDS: &'static [&'static str] = &crate::kernel::joined::<
+                { crate::kernel::deform_conv2d::TapGeometry::FIELDS.len() + Self::OWN_FIELDS.len() },
+            >(crate::kernel::deform_conv2d::TapGeometry::FIELDS, Self::OWN_FIELDS);
+
+            /// The uniform's contents.
+            #[must_use]
+            pub fn words(&self) -> Vec<u32> {
+                bytemuck::cast_slice(std::slice::from_ref(self)).to_vec()
+            }
+        }
+    };
+}
+
+use tap_params;
+
+/// Both lists, one after the other.
+const fn joined<const N: usize>(first: &[&'static str], second: &[&'static str]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let mut n = 0;
+    while n < N {
+        all[n] = if n < first.len() { first[n] } else { second[n - first.len()] };
+        n += 1;
+    }
+    all
+}
+
 const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read, operand: false }
 }

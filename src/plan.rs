@@ -214,6 +214,11 @@ impl Scratch {
         }
     }
 
+    /// Texels that as many bytes are.
+    pub(crate) fn texels(&self) -> u64 {
+        self.bytes() / TEXEL_BYTES
+    }
+
     /// It, bound whole.
     #[must_use]
     pub fn window(&self) -> Window {

@@ -11,33 +11,6 @@
 // Runs    One invocation is one walker of one offset group; a workgroup is 64 of them. Grid: walkers / 64, folded.
 // Order   No barrier, no atomic: every walker has counters of its own.
 
-struct BinParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
-    first_pixel: u32,
-    pixels: u32,
-    padded_pixels: u32,
-    entries: u32,
-    bins: u32,
-    walkers: u32,
-    entries_per_walker: u32,
-    groups: u32,
-    by_row: u32,
-    offset_base: u32,
-    mask_base: u32,
-    has_mask: u32,
-}
-
 @group(0) @binding(0) var<uniform> params: BinParams;
 /// [(offset group, tap, y|x), out_height, out_width]
 @group(0) @binding(1) var<storage, read> offset: array<f32>;
@@ -58,23 +31,19 @@ fn main(
     if number >= params.groups * params.walkers {
         return;
     }
-    let group = number / params.walkers;
-    let walker = number % params.walkers;
-    let counters = group * params.bins * params.walkers + walker;
+    let walker = walker_at(number);
     for (var bin = 0u; bin < params.bins; bin++) {
-        ends[counters + bin * params.walkers] = 0u;
+        ends[walker.counters + bin * params.walkers] = 0u;
     }
-    let first = min(walker * params.entries_per_walker, params.entries);
-    let end = min(first + params.entries_per_walker, params.entries);
-    var walk = walk_from(first);
-    for (var n = first; n < end; n++) {
+    var walk = walk_from(walker.first);
+    for (var n = walker.first; n < walker.end; n++) {
         var entry: vec4<f32>;
         if params.by_row == 0u {
-            entry = entry_of(group, walk);
+            entry = entry_of(walker.group, walk);
             walk = after(walk);
         } else {
-            entry = textureLoad(source, texel_at(group * params.entries + n));
+            entry = textureLoad(source, texel_at(walker.group * params.entries + n));
         }
-        ends[counters + bin_of(entry) * params.walkers] += 1u;
+        ends[walker.counters + bin_of(entry) * params.walkers] += 1u;
     }
 }

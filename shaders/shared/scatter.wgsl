@@ -3,7 +3,50 @@
 // An entry is (column, y, x, mask): which row of the gradient of the columns it reads, tap·padded_pixels + pixel, and where the
 // tap lies. One that touches no pixel has y = NOWHERE. `params`, `offset`, `mask` and `source` are the kernel's own.
 
+struct BinParams {
+    in_height: u32,
+    in_width: u32,
+    out_width: u32,
+    out_pixels: u32,
+    kernel_width: u32,
+    taps: u32,
+    stride_h: u32,
+    stride_w: u32,
+    pad_h: u32,
+    pad_w: u32,
+    dil_h: u32,
+    dil_w: u32,
+    first_pixel: u32,
+    pixels: u32,
+    padded_pixels: u32,
+    entries: u32,
+    bins: u32,
+    walkers: u32,
+    entries_per_walker: u32,
+    groups: u32,
+    by_row: u32,
+    offset_base: u32,
+    mask_base: u32,
+    has_mask: u32,
+}
+
 const NOWHERE = -2.0;
+
+/// A walker: where its counters lie (params.walkers apart), and which entries of which offset group it walks.
+struct Walker {
+    group: u32,
+    counters: u32,
+    first: u32,
+    end: u32,
+}
+
+fn walker_at(number: u32) -> Walker {
+    let group = number / params.walkers;
+    let walker = number % params.walkers;
+    let first = min(walker * params.entries_per_walker, params.entries);
+    let end = min(first + params.entries_per_walker, params.entries);
+    return Walker(group, group * params.bins * params.walkers + walker, first, end);
+}
 
 /// A walk over the window's taps, pixels within taps: counted up, since a division is dear.
 struct Walk {

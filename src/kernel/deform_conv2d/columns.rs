@@ -1,6 +1,6 @@
 //! The column algorithm's kernels: sample into a column buffer, then multiply.
 
-use crate::kernel::{BILINEAR, GRID, Kernel, TAPS, operand, output, params, read, read_write};
+use crate::kernel::{BILINEAR, GRID, Kernel, TAPS, operand, output, params, read, read_write, tap_params};
 
 /// Samples the input at the deformed positions into the column buffer.
 pub const IM2COL: Kernel = Kernel {
@@ -49,33 +49,9 @@ pub const fn matmul_loop_steps(depth: u32) -> u32 {
     depth.div_ceil(TILE_K) * steps_per_tile + 1
 }
 
-params! {
+tap_params! {
     /// The uniform of im2col. Strides and bases count elements; a base is where the bound window's first wanted element lies.
     Im2colParams {
-        /// Rows of the input.
-        in_height,
-        /// Columns of the input.
-        in_width,
-        /// Columns of the output.
-        out_width,
-        /// Taps along x.
-        kernel_width,
-        /// Taps in all, `kernel_height · kernel_width`.
-        taps,
-        /// Stride along y.
-        stride_h,
-        /// Stride along x.
-        stride_w,
-        /// Padding along y.
-        pad_h,
-        /// Padding along x.
-        pad_w,
-        /// Dilation along y.
-        dil_h,
-        /// Dilation along x.
-        dil_w,
-        /// Output pixels of one image, `out_height · out_width`: the size of one offset or mask plane.
-        out_pixels,
         /// First output pixel of this chunk in each image.
         pixel_start,
         /// Output pixels of this chunk in each image.

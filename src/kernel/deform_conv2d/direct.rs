@@ -1,6 +1,6 @@
 //! The direct kernel, for weight groups of few channels.
 
-use crate::kernel::{BILINEAR, GRID, Kernel, TAPS, operand, output, params};
+use crate::kernel::{BILINEAR, GRID, Kernel, TAPS, operand, output, tap_params};
 
 /// Computes outputs one by one, without a product.
 pub const DIRECT: Kernel = Kernel {
@@ -30,33 +30,9 @@ pub const fn direct_loop_steps(taps: u64, channels: u64) -> u64 {
     1 + taps * (2 + channels * (2 + DIRECT_OUT_CHANNELS as u64))
 }
 
-params! {
+tap_params! {
     /// The uniform of direct. Strides and bases count elements.
     DirectParams {
-        /// Rows of the input.
-        in_height,
-        /// Columns of the input.
-        in_width,
-        /// Columns of the output.
-        out_width,
-        /// Pixels of one output plane.
-        out_pixels,
-        /// Taps along x.
-        kernel_width,
-        /// Taps in all.
-        taps,
-        /// Stride along y.
-        stride_h,
-        /// Stride along x.
-        stride_w,
-        /// Padding along y.
-        pad_h,
-        /// Padding along x.
-        pad_w,
-        /// Dilation along y.
-        dil_h,
-        /// Dilation along x.
-        dil_w,
         /// Input channels of a weight group.
         channels_per_group,
         /// Input channels that share an offset group.

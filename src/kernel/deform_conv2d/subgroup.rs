@@ -1,7 +1,7 @@
 //! The fused kernels for CPU drivers with subgroups of 8, and the packing they need.
 
 use crate::kernel::{
-    BILINEAR, Binding, GRID, Kernel, TAPS, operand, output, params, texture_read, texture_write, unroll,
+    BILINEAR, Binding, GRID, Kernel, TAPS, operand, output, params, tap_params, texture_read, texture_write, unroll,
 };
 
 /// Packs the input into a texture, four channels a texel, surrounded by zeros.
@@ -116,33 +116,9 @@ params! {
     }
 }
 
-params! {
+tap_params! {
     /// The uniform of the fused kernels. A segment is the input channels that share both groups; a quad is four of its channels.
     FusedSubgroupParams {
-        /// Rows of the input.
-        in_height,
-        /// Columns of the input.
-        in_width,
-        /// Columns of the output.
-        out_width,
-        /// Pixels of one output plane.
-        out_pixels,
-        /// Taps along x.
-        kernel_width,
-        /// Taps in all.
-        taps,
-        /// Stride along y.
-        stride_h,
-        /// Stride along x.
-        stride_w,
-        /// Padding along y.
-        pad_h,
-        /// Padding along x.
-        pad_w,
-        /// Dilation along y.
-        dil_h,
-        /// Dilation along x.
-        dil_w,
         /// Segments of a weight group.
         segments_per_group,
         /// Segments of an offset group.

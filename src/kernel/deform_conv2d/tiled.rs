@@ -1,6 +1,8 @@
 //! The fused kernels for GPUs: one text, a variant for each tile.
 
-use crate::kernel::{BILINEAR, Binding, GRID, Kernel, TAPS, operand, output, params, read, read_write, unroll};
+use crate::kernel::{
+    BILINEAR, Binding, GRID, Kernel, TAPS, operand, output, params, read, read_write, tap_params, unroll,
+};
 
 /// Packs the weight: one row a sampled value, its output channels side by side.
 pub const PACK_WEIGHT_ROWS: Kernel = Kernel {
@@ -145,33 +147,9 @@ params! {
     }
 }
 
-params! {
+tap_params! {
     /// The uniform of the tiled kernels. Strides and bases count elements.
     FusedTiledParams {
-        /// Rows of the input.
-        in_height,
-        /// Columns of the input.
-        in_width,
-        /// Columns of the output.
-        out_width,
-        /// Pixels of one output plane.
-        out_pixels,
-        /// Taps along x.
-        kernel_width,
-        /// Taps in all.
-        taps,
-        /// Stride along y.
-        stride_h,
-        /// Stride along x.
-        stride_w,
-        /// Padding along y.
-        pad_h,
-        /// Padding along x.
-        pad_w,
-        /// Dilation along y.
-        dil_h,
-        /// Dilation along x.
-        dil_w,
         /// Segments of a weight group.
         segments_per_group,
         /// Segments of an offset group.

@@ -1,7 +1,8 @@
 //! The gradient of the input: entries put in order, and gathered.
 
 use crate::kernel::{
-    BILINEAR, GRID, Kernel, SCATTER, TAPS, TEXELS, operand, params, read, read_write, texture_read, texture_write,
+    BILINEAR, GRID, Kernel, SCATTER, TAPS, TEXELS, operand, params, read, read_write, tap_params, texture_read,
+    texture_write,
 };
 
 /// Entries that one turn of grad_input's loop visits.
@@ -73,33 +74,9 @@ pub const FILL_ZERO: Kernel = Kernel {
     constants: &[],
 };
 
-params! {
+tap_params! {
     /// The uniform of bin_count and bin_fill.
     BinParams {
-        /// Rows of the input.
-        in_height,
-        /// Columns of the input.
-        in_width,
-        /// Columns of the output.
-        out_width,
-        /// Pixels of one output plane.
-        out_pixels,
-        /// Taps along x.
-        kernel_width,
-        /// Taps in all.
-        taps,
-        /// Stride along y.
-        stride_h,
-        /// Stride along x.
-        stride_w,
-        /// Padding along y.
-        pad_h,
-        /// Padding along x.
-        pad_w,
-        /// Dilation along y.
-        dil_h,
-        /// Dilation along x.
-        dil_w,
         /// First output pixel of the window.
         first_pixel,
         /// Output pixels of the window.

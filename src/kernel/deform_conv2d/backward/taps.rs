@@ -2,7 +2,7 @@
 
 use super::BLOCK_PIXELS;
 use crate::kernel::{
-    BILINEAR, GRID, Kernel, TAPS, TEXELS, operand, params, read, read_write, texture_read, texture_write,
+    BILINEAR, GRID, Kernel, TAPS, TEXELS, operand, params, read, read_write, tap_params, texture_read, texture_write,
 };
 
 /// The gradients of offset and mask, and the columns.
@@ -49,33 +49,9 @@ pub const GRAD_BIAS_REDUCE: Kernel = Kernel {
     constants: &[],
 };
 
-params! {
+tap_params! {
     /// The uniform of grad_offset.
     GradOffsetParams {
-        /// Rows of the input.
-        in_height,
-        /// Columns of the input.
-        in_width,
-        /// Columns of the output.
-        out_width,
-        /// Pixels of one output plane.
-        out_pixels,
-        /// Taps along x.
-        kernel_width,
-        /// Taps in all.
-        taps,
-        /// Stride along y.
-        stride_h,
-        /// Stride along x.
-        stride_w,
-        /// Padding along y.
-        pad_h,
-        /// Padding along x.
-        pad_w,
-        /// Dilation along y.
-        dil_h,
-        /// Dilation along x.
-        dil_w,
         /// First output pixel of the window.
         first_pixel,
         /// Output pixels of the window.

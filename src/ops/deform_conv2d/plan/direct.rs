@@ -29,18 +29,7 @@ pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
         let column_blocks = columns.div_ceil(u64::from(DIRECT.workgroup_size));
         let blocks = column_blocks * (g.out_channels as u64).div_ceil(u64::from(DIRECT_OUT_CHANNELS));
         let params = DirectParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            out_width: g.out_width as u32,
-            out_pixels: g.out_pixels() as u32,
-            kernel_width: g.kernel_width as u32,
-            taps: g.taps() as u32,
-            stride_h: g.stride[0] as u32,
-            stride_w: g.stride[1] as u32,
-            pad_h: g.padding[0] as u32,
-            pad_w: g.padding[1] as u32,
-            dil_h: g.dilation[0] as u32,
-            dil_w: g.dilation[1] as u32,
+            geometry: g.tap_geometry(),
             channels_per_group: g.channels_per_group() as u32,
             channels_per_offset_group: g.channels_per_offset_group() as u32,
             rows: g.out_channels_per_group() as u32,

@@ -1,24 +1,19 @@
 //! The fused algorithm for subgroups of 8: pack the weight once and each image's input, then sample straight into the product.
 //!
-//! A *segment* is the run of input channels that share their weight group and their offset group; a *quad* is four channels of
-//! it, one texel. The packed input of a whole image is one texture where it fits; else the image is worked on in chunks of
+//! The packed input of a whole image is one texture where it fits; else the image is worked on in chunks of
 //! segments, or of one segment's quads, and what comes after a weight group's first channels adds to the output.
 
-use std::ops::Range;
-
 use super::images::ImageStrides;
+use super::packed_input::{self, Chunk, QUAD};
 use super::{Len, binding_too_large, push, split, unsuitable};
 use crate::kernel::deform_conv2d::{
-    FUSED_SUBGROUP_32, FUSED_SUBGROUP_64, FusedSubgroupParams, PACK_INPUT, PACK_WEIGHT, PIXELS_PER_INVOCATION,
-    PackInputParams, PackWeightParams, SUBGROUP_SIZE, fused_subgroup_loop_steps,
+    FUSED_SUBGROUP_32, FUSED_SUBGROUP_64, FusedSubgroupParams, PACK_WEIGHT, PIXELS_PER_INVOCATION, PackWeightParams,
+    SUBGROUP_SIZE, fused_subgroup_loop_steps,
 };
 use crate::kernel::{Kernel, Storage};
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
-use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, TEXEL_BYTES, Window};
+use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, Window};
 use crate::{Error, Result};
-
-/// Channels of a texel.
-const QUAD: u64 = 4;
 
 pub(super) struct FusedSubgroup<'a> {
     geometry: &'a Geometry,
@@ -33,12 +28,6 @@ pub(super) struct FusedSubgroup<'a> {
     /// Segments and quads of each segment that a chunk holds: all quads where there are several segments.
     segments_per_chunk: u64,
     quads_per_chunk: u64,
-}
-
-/// What one packed texture of the input holds.
-struct Chunk {
-    segments: Range<u64>,
-    quads: Range<u64>,
 }
 
 impl<'a> FusedSubgroup<'a> {
@@ -87,7 +76,7 @@ impl<'a> FusedSubgroup<'a> {
             Scratch { name: "packed_weight", size: Size::Texels([g.out_channels as u32, weight_rows as u32]) };
 
         // Planes are limited by memory, by the texture's axis, by what one binding holds of the input, and by the loop.
-        let texture = |planes: u64| input_texture(g, planes);
+        let texture = |planes: u64| packed_input::texture(g, planes);
         // In f16 a chunk holds whole weight groups: the output cannot carry partial sums from one chunk to the next.
         let uncut = g.storage != Storage::F32;
         let least_planes = if uncut { segments_per_group * quads } else { 1 };
@@ -149,11 +138,11 @@ impl<'a> FusedSubgroup<'a> {
     }
 
     pub(super) fn plan(&self) -> Result<Plan> {
-        let packed_input = input_texture(self.geometry, self.segments_per_chunk * self.quads_per_chunk);
+        let packed_input = packed_input::texture(self.geometry, self.segments_per_chunk * self.quads_per_chunk);
         let mut steps = vec![self.pack_weight()?];
         for image in 0..self.geometry.batch as u64 {
             for chunk in self.chunks() {
-                push(&mut steps, self.pack_input(image, &chunk, &packed_input)?)?;
+                push(&mut steps, packed_input::pack(self.geometry, self.limits, image, &chunk, &packed_input)?)?;
                 push(&mut steps, self.fused(image, &chunk, &packed_input)?)?;
             }
         }
@@ -177,37 +166,14 @@ impl<'a> FusedSubgroup<'a> {
             taps: g.taps() as u32,
             row_stride: row_stride as u32,
             texture_width: g.out_channels as u32,
-            texels: texels(&self.packed_weight),
+            texels: self.packed_weight.texels() as u32,
         };
         self.step(
             &PACK_WEIGHT,
             params.words(),
             vec![weight, self.packed_weight.window()],
-            texel_blocks(&self.packed_weight),
+            self.packed_weight.texels().div_ceil(u64::from(PACK_WEIGHT.workgroup_size)),
         )
-    }
-
-    fn pack_input(&self, image: u64, chunk: &Chunk, packed_input: &Scratch) -> Result<Step> {
-        let g = self.geometry;
-        let in_pixels = g.in_pixels() as u64;
-        let first = chunk.segments.start * self.segment_channels + chunk.quads.start * QUAD;
-        let end =
-            (chunk.segments.end - 1) * self.segment_channels + (chunk.quads.end * QUAD).min(self.segment_channels);
-        let image_start = image * g.in_channels as u64 * in_pixels;
-        let (input, input_base) =
-            self.limits.operand_window(g.storage, "input", image_start + first * in_pixels, (end - first) * in_pixels);
-        let written = input_texture(self.geometry, chunk.segments.len() * chunk.quads.len());
-        let params = PackInputParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            segment_channels: self.segment_channels as u32,
-            quads: chunk.quads.len() as u32,
-            quad_start: chunk.quads.start as u32,
-            texture_width: g.in_width as u32 + 3,
-            texels: texels(&written),
-            input_base,
-        };
-        self.step(&PACK_INPUT, params.words(), vec![input, packed_input.window()], texel_blocks(&written))
     }
 
     fn fused(&self, image: u64, chunk: &Chunk, packed_input: &Scratch) -> Result<Step> {
@@ -226,18 +192,7 @@ impl<'a> FusedSubgroup<'a> {
 
         let windows = ImageStrides::new(g).windows(g, self.limits, &(image..image + 1));
         let params = FusedSubgroupParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            out_width: g.out_width as u32,
-            out_pixels: out_pixels as u32,
-            kernel_width: g.kernel_width as u32,
-            taps: g.taps() as u32,
-            stride_h: g.stride[0] as u32,
-            stride_w: g.stride[1] as u32,
-            pad_h: g.padding[0] as u32,
-            pad_w: g.padding[1] as u32,
-            dil_h: g.dilation[0] as u32,
-            dil_w: g.dilation[1] as u32,
+            geometry: g.tap_geometry(),
             segments_per_group: self.segments_per_group as u32,
             segments_per_offset_group: self.segments_per_offset_group as u32,
             segment_start: chunk.segments.start as u32,
@@ -266,23 +221,9 @@ impl<'a> FusedSubgroup<'a> {
     }
 }
 
-/// Each plane lies below a row of zeros, and one more such row ends the texture; a column of zeros begins it, two end it.
-fn input_texture(geometry: &Geometry, planes: u64) -> Scratch {
-    let height = planes * (geometry.in_height as u64 + 1) + 1;
-    Scratch { name: "packed_input", size: Size::Texels([geometry.in_width as u32 + 3, height as u32]) }
-}
-
 /// The variant that does `rows` output channels of a weight group in the least time, and how many it does at once.
 fn fused_kernel(rows: u64) -> (&'static Kernel, u64) {
     // A block of 32 samples as much as one of 64 and multiplies half as much: measured, it takes 0.6 of the time.
     let (cost_of_64, cost_of_32) = (10 * rows.div_ceil(64), 6 * rows.div_ceil(32));
     if cost_of_32 < cost_of_64 { (&FUSED_SUBGROUP_32, 32) } else { (&FUSED_SUBGROUP_64, 64) }
-}
-
-fn texels(texture: &Scratch) -> u32 {
-    (texture.bytes() / TEXEL_BYTES) as u32
-}
-
-fn texel_blocks(texture: &Scratch) -> u64 {
-    u64::from(texels(texture)).div_ceil(u64::from(PACK_INPUT.workgroup_size))
 }

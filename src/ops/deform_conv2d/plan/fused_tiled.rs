@@ -140,18 +140,7 @@ impl<'a> FusedTiled<'a> {
             windows.output
         };
         let params = FusedTiledParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            out_width: g.out_width as u32,
-            out_pixels: g.out_pixels() as u32,
-            kernel_width: g.kernel_width as u32,
-            taps: g.taps() as u32,
-            stride_h: g.stride[0] as u32,
-            stride_w: g.stride[1] as u32,
-            pad_h: g.padding[0] as u32,
-            pad_w: g.padding[1] as u32,
-            dil_h: g.dilation[0] as u32,
-            dil_w: g.dilation[1] as u32,
+            geometry: g.tap_geometry(),
             segments_per_group: self.segments_per_group as u32,
             segments_per_offset_group: (g.channels_per_offset_group() / g.segment_channels()) as u32,
             segment_channels: g.segment_channels() as u32,

@@ -7,6 +7,7 @@ mod direct;
 mod fused_subgroup;
 mod fused_tiled;
 mod images;
+mod packed_input;
 
 use std::ops::Range;
 
@@ -19,6 +20,7 @@ pub use choice::choice;
 
 use super::{Algorithm, Geometry, Options};
 use crate::kernel::Storage;
+use crate::kernel::deform_conv2d::TapGeometry;
 use crate::plan::{DeviceLimits, MAX_STEPS, Plan, Step};
 use crate::{Error, Result};
 
@@ -92,5 +94,25 @@ trait Len {
 impl Len for Range<u64> {
     fn len(&self) -> u64 {
         self.end - self.start
+    }
+}
+
+impl Geometry {
+    /// The words by which kernels find where taps sample.
+    fn tap_geometry(&self) -> TapGeometry {
+        TapGeometry {
+            in_height: self.in_height as u32,
+            in_width: self.in_width as u32,
+            out_width: self.out_width as u32,
+            out_pixels: self.out_pixels() as u32,
+            kernel_width: self.kernel_width as u32,
+            taps: self.taps() as u32,
+            stride_h: self.stride[0] as u32,
+            stride_w: self.stride[1] as u32,
+            pad_h: self.padding[0] as u32,
+            pad_w: self.padding[1] as u32,
+            dil_h: self.dilation[0] as u32,
+            dil_w: self.dilation[1] as u32,
+        }
     }
 }

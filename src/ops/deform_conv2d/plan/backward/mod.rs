@@ -17,11 +17,12 @@ mod steps;
 
 use std::ops::Range;
 
-use sizes::{Chunk, Sizes};
+use sizes::{Layout, Sizes};
 
+use super::packed_input::{self, Chunk};
 use super::{Len, binding_too_large, push, split};
 use crate::kernel::Storage;
-use crate::kernel::deform_conv2d::{FILL_ZERO, FillZeroParams, GRAD_BIAS, SUBGROUP_SIZE};
+use crate::kernel::deform_conv2d::{FILL_ZERO, FillZeroParams, SUBGROUP_SIZE};
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
@@ -47,6 +48,7 @@ struct Backward<'a> {
     limits: &'a DeviceLimits,
     /// Whether the products use subgroups of 8.
     subgroups: bool,
+    layout: Layout,
 }
 
 /// What the textures hold at a point of the plan, so that nothing is made twice.
@@ -71,7 +73,7 @@ impl<'a> Backward<'a> {
             return Err(super::unsuitable(options.algorithm, reason));
         }
         let subgroups = eight && matches!(options.algorithm, Algorithm::Auto | Algorithm::FusedSubgroup);
-        Ok(Self { g, modes, options, limits, subgroups })
+        Ok(Self { g, modes, options, limits, subgroups, layout: Layout::new(g) })
     }
 
     /// Whether the gradient of the columns is needed.
@@ -139,7 +141,7 @@ impl<'a> Backward<'a> {
         chunk: &Chunk,
     ) -> Result<()> {
         if self.needs_samples() && held.input.as_ref() != Some(&(image, chunk.clone())) {
-            push(steps, self.pack_input(sizes, image, chunk)?)?;
+            push(steps, packed_input::pack(self.g, self.limits, image, chunk, &sizes.scratch("packed_input"))?)?;
             held.input = Some((image, chunk.clone()));
         }
         if held.grad_output.as_ref() != Some(&(image, pixels.clone())) {
@@ -205,7 +207,6 @@ impl<'a> Backward<'a> {
             ("one quad of input channels", 4 * g.in_pixels() as u64),
             ("the partial sums of grad_bias", g.out_channels as u64 * self.bias_slices()),
         ];
-        debug_assert_eq!(GRAD_BIAS.workgroup_size, 64);
         match bound.into_iter().find(|&(_, elements)| elements > window) {
             Some((what, elements)) => Err(binding_too_large(what, Storage::F32, elements, window)),
             None => Ok(()),

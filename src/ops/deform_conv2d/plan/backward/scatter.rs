@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::Backward;
-use super::sizes::{Chunk, Sizes, workgroups};
+use super::sizes::{Sizes, workgroups};
 use super::steps::padded;
 use crate::Result;
 use crate::kernel::deform_conv2d::{
     BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GradInputParams,
 };
 use crate::ops::deform_conv2d::plan::Len;
+use crate::ops::deform_conv2d::plan::packed_input::Chunk;
 use crate::plan::Step;
 
 impl Backward<'_> {
@@ -26,24 +27,13 @@ impl Backward<'_> {
         let entries = g.taps() as u64 * pixels.len();
         let walkers = sizes.walkers;
         let offset = self.taps("offset", g.storage, 2, image, &groups);
-        let mask = self.mask(image, &groups).unwrap_or((offset.0, 0));
+        let mask = self.mask(image, &groups, offset.0);
         let ends = sizes.scratch("entry_ends").window();
         let [by_column, by_cell] = ["entries_by_column", "entries_by_cell"].map(|name| sizes.scratch(name).window());
         let mut steps = Vec::new();
         for (pass, bins) in self.bins().into_iter().enumerate() {
             let params = BinParams {
-                in_height: g.in_height as u32,
-                in_width: g.in_width as u32,
-                out_width: g.out_width as u32,
-                out_pixels: g.out_pixels() as u32,
-                kernel_width: g.kernel_width as u32,
-                taps: g.taps() as u32,
-                stride_h: g.stride[0] as u32,
-                stride_w: g.stride[1] as u32,
-                pad_h: g.padding[0] as u32,
-                pad_w: g.padding[1] as u32,
-                dil_h: g.dilation[0] as u32,
-                dil_w: g.dilation[1] as u32,
+                geometry: g.tap_geometry(),
                 first_pixel: pixels.start as u32,
                 pixels: pixels.len() as u32,
                 padded_pixels: padded(pixels) as u32,
@@ -86,24 +76,24 @@ impl Backward<'_> {
         let g = self.g;
         let groups = self.offset_groups(chunk);
         let [_, bins] = self.bins();
-        let (first, count) = self.channels(sizes, chunk);
+        let (first, count) = chunk.channels(g);
         let first = (image * g.in_channels as u64 + first) * g.in_pixels() as u64;
         let (grad_input, grad_input_base) = self.limits.window("grad_input", first, count * g.in_pixels() as u64);
         // Rows of cells begin above the first row of pixels.
         let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
-        let quads = chunk.segments.len().min(sizes.layout.segments_per_offset_group) * chunk.quads.len();
+        let quads = chunk.segments.len().min(self.layout.segments_per_offset_group) * chunk.quads.len();
         let lanes_per_row = quads.next_power_of_two().min(u64::from(GRAD_INPUT.workgroup_size));
         let parts = quads.div_ceil(lanes_per_row);
         let units = rows * parts * groups.len();
         let params = GradInputParams {
             in_height: g.in_height as u32,
             in_width: g.in_width as u32,
-            segment_channels: sizes.layout.segment_channels as u32,
+            segment_channels: self.layout.segment_channels as u32,
             segment_quads: chunk.quads.len() as u32,
             quad_start: chunk.quads.start as u32,
             segment_start: chunk.segments.start as u32,
             segment_end: chunk.segments.end as u32,
-            segments_per_offset_group: sizes.layout.segments_per_offset_group as u32,
+            segments_per_offset_group: self.layout.segments_per_offset_group as u32,
             group_start: groups.start as u32,
             quads: chunk.quads_in_all() as u32,
             entries: (g.taps() as u64 * pixels.len()) as u32,

@@ -1,19 +1,17 @@
 //! How much of the work is done at once, and what it needs.
 
-use std::ops::Range;
-
 use super::Backward;
 use crate::kernel::Kernel;
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16,
     GRAD_WEIGHT_PIXELS, GradWeightTile,
 };
+use crate::ops::deform_conv2d::Geometry;
+use crate::ops::deform_conv2d::plan::packed_input::{self, Chunk, QUAD};
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
 use crate::plan::{F32_BYTES, MAX_LOOP_STEPS, Scratch, Size};
 use crate::{Error, Result};
 
-/// Channels of a texel.
-pub(super) const QUAD: u64 = 4;
 /// Quads that grad_column multiplies at once: chunks are whole numbers of it where they can be.
 const QUADS_AT_ONCE: u64 = 8;
 /// Texels of a row of the textures that are one long row: TEXELS_PER_ROW of shaders/shared/texels.wgsl.
@@ -49,28 +47,14 @@ pub(super) struct Tiling {
     pub(super) quads: u64,
 }
 
-/// Channels worked on together: the same quads of some segments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chunk {
-    pub(super) segments: Range<u64>,
-    pub(super) quads: Range<u64>,
-}
-
 /// What a tiling needs.
 pub(super) struct Sizes {
-    pub(super) layout: Layout,
     pub(super) scratch: Vec<Scratch>,
     pub(super) partial_bytes: u64,
     /// Walkers of an offset group.
     pub(super) walkers: u64,
     pub(super) tile: GradWeightTile,
     pub(super) splits: u64,
-}
-
-impl Chunk {
-    pub(super) fn quads_in_all(&self) -> u64 {
-        (self.segments.end - self.segments.start) * (self.quads.end - self.quads.start)
-    }
 }
 
 impl Sizes {
@@ -91,8 +75,7 @@ impl Sizes {
 }
 
 impl Layout {
-    fn new(backward: &Backward<'_>) -> Self {
-        let g = backward.g;
+    pub(super) fn new(g: &Geometry) -> Self {
         let segment_channels = g.segment_channels() as u64;
         let row_quads = (g.out_channels_per_group() as u64).div_ceil(QUAD);
         Self {
@@ -114,10 +97,6 @@ impl Layout {
 }
 
 impl Backward<'_> {
-    pub(super) fn layout(&self) -> Layout {
-        Layout::new(self)
-    }
-
     /// Bins of each pass of the sort: columns of cells; rows of cells, and what touches no pixel.
     pub(super) fn bins(&self) -> [u64; 2] {
         [self.g.in_width as u64 + 1, self.g.in_height as u64 + 2]
@@ -133,7 +112,7 @@ impl Backward<'_> {
 
     pub(super) fn sizes(&self, tiling: Tiling) -> Sizes {
         let g = self.g;
-        let layout = self.layout();
+        let layout = &self.layout;
         let taps = g.taps() as u64;
         let blocks = tiling.pixels.min(g.out_pixels() as u64).div_ceil(u64::from(BLOCK_PIXELS));
         let padded_pixels = blocks * u64::from(BLOCK_PIXELS);
@@ -155,7 +134,7 @@ impl Backward<'_> {
         needs(gradient || weight, "packed_grad_output", texels(padded_pixels * layout.all_row_quads));
         let all_quads = layout.segments * layout.segment_quads;
         needs(gradient, "packed_weight_columns", texels(taps * layout.row_quads * all_quads * QUAD));
-        needs(self.needs_samples(), "packed_input", self.input_texture(quads));
+        needs(self.needs_samples(), "packed_input", packed_input::texture(g, quads).size);
         needs(gradient || weight, "grad_column", if gradient { columns } else { none });
         needs(self.needs_samples(), "columns", if weight { columns } else { none });
         for name in ["entries_by_column", "entries_by_cell"] {
@@ -169,25 +148,20 @@ impl Backward<'_> {
 
         let tile = if self.subgroups { GRAD_WEIGHT_16X16 } else { GRAD_WEIGHT_8X8 };
         let group_quads = tiling.segments.min(layout.segments_per_group) * tiling.quads;
-        let [row_tiles, column_tiles] = grad_weight_tiles(&layout, &tile, group_quads * taps);
+        let [row_tiles, column_tiles] = grad_weight_tiles(layout, &tile, group_quads * taps);
         let tiles = layout.groups(tiling.segments) * row_tiles * column_tiles;
         let turns = turns(&tile, padded_pixels);
         let splits = if self.subgroups { 1 } else { WORKGROUPS_WANTED.div_ceil(tiles).min(turns.div_ceil(4)) };
         let splits = splits.max(turns.div_ceil(u64::from(MAX_LOOP_STEPS) / 2));
         let sums = 16 * u64::from(tile.row_quads * tile.column_quads);
         let partial_bytes = if weight { splits * tiles * sums * u64::from(tile.lanes) * F32_BYTES } else { 0 };
-        Sizes { layout, scratch, partial_bytes, walkers, tile, splits }
-    }
-
-    fn input_texture(&self, planes: u64) -> Size {
-        let height = planes * (self.g.in_height as u64 + 1) + 1;
-        Size::Texels([self.g.in_width as u32 + 3, u32::try_from(height).unwrap_or(u32::MAX)])
+        Sizes { scratch, partial_bytes, walkers, tile, splits }
     }
 
     /// Whether the device can do so much at once, whatever memory it takes.
     fn possible(&self, tiling: Tiling) -> bool {
         let g = self.g;
-        let layout = self.layout();
+        let layout = &self.layout;
         let taps = g.taps() as u64;
         let steps = u64::from(MAX_LOOP_STEPS);
         let pixels = tiling.pixels.min(g.out_pixels() as u64);
@@ -226,7 +200,7 @@ impl Backward<'_> {
     /// The most that fits into the workspace: first as large a window as may be with what grad_column multiplies at once, then as many
     /// channels.
     pub(super) fn tiling(&self, workspace_bytes: u64) -> Result<Tiling> {
-        let layout = self.layout();
+        let layout = &self.layout;
         let bytes = |tiling| {
             let sizes = self.sizes(tiling);
             sizes.bytes() - sizes.partial_bytes + sizes.partial_bytes.max(workspace_bytes)
@@ -275,7 +249,7 @@ impl Backward<'_> {
 
     /// The chunks of a tiling, in order. None lies in two offset groups unless it holds both whole.
     pub(super) fn chunks(&self, tiling: Tiling) -> Vec<Chunk> {
-        let layout = self.layout();
+        let layout = &self.layout;
         let per_group = layout.segments_per_offset_group.max(tiling.segments);
         let segments = split(0..layout.segments, per_group).flat_map(|group| split(group, tiling.segments));
         segments

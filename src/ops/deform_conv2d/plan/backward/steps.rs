@@ -3,22 +3,23 @@
 use std::ops::Range;
 
 use super::Backward;
-use super::sizes::{Chunk, QUAD, Sizes, grad_weight_tiles, workgroups};
+use super::sizes::{Sizes, grad_weight_tiles, workgroups};
 use crate::Result;
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, GRAD_BIAS, GRAD_BIAS_REDUCE, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS,
     GRAD_COLUMN_SUBGROUP, GRAD_OFFSET, GRAD_WEIGHT_REDUCE, GradBiasParams, GradBiasReduceParams, GradColumnParams,
-    GradOffsetParams, GradWeightParams, GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_INPUT, PACK_WEIGHT_COLUMNS,
-    PackGradOutputParams, PackInputParams, PackWeightColumnsParams,
+    GradOffsetParams, GradWeightParams, GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_WEIGHT_COLUMNS,
+    PackGradOutputParams, PackWeightColumnsParams,
 };
 use crate::kernel::{Kernel, Storage};
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
-use crate::plan::{F32_BYTES, Scratch, Step, TEXEL_BYTES, WORKSPACE, Window};
+use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
+use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
 
 impl Backward<'_> {
     pub(super) fn pack_weight(&self, sizes: &Sizes) -> Result<Step> {
-        let layout = &sizes.layout;
+        let layout = &self.layout;
         let all_quads = layout.segments * layout.segment_quads;
         let texels = self.g.taps() as u64 * layout.row_quads * all_quads * QUAD;
         let params = PackWeightColumnsParams {
@@ -36,29 +37,8 @@ impl Backward<'_> {
         self.step(&PACK_WEIGHT_COLUMNS, params.words(), windows, workgroups(&PACK_WEIGHT_COLUMNS, texels))
     }
 
-    pub(super) fn pack_input(&self, sizes: &Sizes, image: u64, chunk: &Chunk) -> Result<Step> {
-        let g = self.g;
-        let (first, count) = self.channels(sizes, chunk);
-        let first = (image * g.in_channels as u64 + first) * g.in_pixels() as u64;
-        let (input, input_base) = self.limits.operand_window(g.storage, "input", first, count * g.in_pixels() as u64);
-        let width = g.in_width as u64 + 3;
-        let texels = width * (chunk.quads_in_all() * (g.in_height as u64 + 1) + 1);
-        let params = PackInputParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            segment_channels: sizes.layout.segment_channels as u32,
-            quads: chunk.quads.len() as u32,
-            quad_start: chunk.quads.start as u32,
-            texture_width: width as u32,
-            texels: texels as u32,
-            input_base,
-        };
-        let windows = vec![input, sizes.scratch("packed_input").window()];
-        self.step(&PACK_INPUT, params.words(), windows, workgroups(&PACK_INPUT, texels))
-    }
-
     pub(super) fn pack_grad_output(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>) -> Result<Step> {
-        let layout = &sizes.layout;
+        let layout = &self.layout;
         let (grad_output, grad_output_base) = self.grad_output(image);
         let texels = padded(pixels) * layout.all_row_quads;
         let params = PackGradOutputParams {
@@ -76,9 +56,9 @@ impl Backward<'_> {
     }
 
     pub(super) fn grad_column(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
-        let layout = &sizes.layout;
+        let layout = &self.layout;
         let kernel = if self.subgroups { &GRAD_COLUMN_SUBGROUP } else { &GRAD_COLUMN };
-        let groups = self.groups(sizes, chunk);
+        let groups = self.groups(chunk);
         let group_quads = (chunk.segments.len().min(layout.segments_per_group)) * chunk.quads.len();
         let quad_blocks = group_quads.div_ceil(u64::from(GRAD_COLUMN_QUADS));
         let pixel_blocks = padded(pixels).div_ceil(u64::from(kernel.workgroup_size * GRAD_COLUMN_PIXELS));
@@ -109,11 +89,8 @@ impl Backward<'_> {
         let groups = self.offset_groups(chunk);
         let invocations = padded(pixels) * g.taps() as u64 * groups.len();
         let offset = self.taps("offset", g.storage, 2, image, &groups);
-        let mask = self.mask(image, &groups).unwrap_or((offset.0, 0));
-        let unwanted = |name: &'static str| {
-            let bytes = F32_BYTES;
-            (Scratch { name, size: crate::plan::Size::Bytes(bytes) }.window(), 0)
-        };
+        let mask = self.mask(image, &groups, offset.0);
+        let unwanted = |name| (sizes.scratch(name).window(), 0);
         let grad_offset = if self.modes.offset.wanted() {
             self.taps("grad_offset", Storage::F32, 2, image, &groups)
         } else {
@@ -125,18 +102,7 @@ impl Backward<'_> {
             unwanted("no_grad_mask")
         };
         let params = GradOffsetParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            out_width: g.out_width as u32,
-            out_pixels: g.out_pixels() as u32,
-            kernel_width: g.kernel_width as u32,
-            taps: g.taps() as u32,
-            stride_h: g.stride[0] as u32,
-            stride_w: g.stride[1] as u32,
-            pad_h: g.padding[0] as u32,
-            pad_w: g.padding[1] as u32,
-            dil_h: g.dilation[0] as u32,
-            dil_w: g.dilation[1] as u32,
+            geometry: g.tap_geometry(),
             first_pixel: pixels.start as u32,
             pixels: pixels.len() as u32,
             padded_pixels: padded(pixels) as u32,
@@ -144,7 +110,7 @@ impl Backward<'_> {
             segment_quads: chunk.quads.len() as u32,
             segment_start: chunk.segments.start as u32,
             segment_end: chunk.segments.end as u32,
-            segments_per_offset_group: sizes.layout.segments_per_offset_group as u32,
+            segments_per_offset_group: self.layout.segments_per_offset_group as u32,
             group_start: groups.start as u32,
             invocations: invocations as u32,
             offset_base: offset.1,
@@ -174,9 +140,9 @@ impl Backward<'_> {
     }
 
     pub(super) fn grad_weight(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Vec<Step>> {
-        let (layout, tile) = (&sizes.layout, &sizes.tile);
+        let (layout, tile) = (&self.layout, &sizes.tile);
         let taps = self.g.taps() as u64;
-        let groups = self.groups(sizes, chunk);
+        let groups = self.groups(chunk);
         let group_quads = chunk.segments.len().min(layout.segments_per_group) * chunk.quads.len();
         let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_quads * taps);
         let tiles = groups.len() * row_tiles * column_tiles;
@@ -254,21 +220,14 @@ impl Backward<'_> {
 
     /// The offset groups that a chunk lies in.
     pub(super) fn offset_groups(&self, chunk: &Chunk) -> Range<u64> {
-        let per_group = self.layout().segments_per_offset_group;
+        let per_group = self.layout.segments_per_offset_group;
         chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
     }
 
     /// The weight groups that a chunk lies in.
-    fn groups(&self, sizes: &Sizes, chunk: &Chunk) -> Range<u64> {
-        let per_group = sizes.layout.segments_per_group;
+    fn groups(&self, chunk: &Chunk) -> Range<u64> {
+        let per_group = self.layout.segments_per_group;
         chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
-    }
-
-    /// The first of a chunk's input channels, and how many there are from it to the last.
-    pub(super) fn channels(&self, sizes: &Sizes, chunk: &Chunk) -> (u64, u64) {
-        let channels = sizes.layout.segment_channels;
-        let first = chunk.segments.start * channels + chunk.quads.start * QUAD;
-        (first, (chunk.segments.end - 1) * channels + (chunk.quads.end * QUAD).min(channels) - first)
     }
 
     /// The window over some offset groups' planes, `planes` for each tap.
@@ -285,8 +244,9 @@ impl Backward<'_> {
         self.limits.operand_window(storage, operand, first, groups.len() * group)
     }
 
-    pub(super) fn mask(&self, image: u64, groups: &Range<u64>) -> Option<(Window, u32)> {
-        self.g.has_mask.then(|| self.taps("mask", self.g.storage, 1, image, groups))
+    /// Without a mask something must be bound; the kernels do not read it.
+    pub(super) fn mask(&self, image: u64, groups: &Range<u64>, unread: Window) -> (Window, u32) {
+        if self.g.has_mask { self.taps("mask", self.g.storage, 1, image, groups) } else { (unread, 0) }
     }
 
     fn grad_output(&self, image: u64) -> (Window, u32) {
@@ -309,5 +269,3 @@ impl Backward<'_> {
 pub(super) fn padded(pixels: &Range<u64>) -> u64 {
     pixels.len().next_multiple_of(u64::from(BLOCK_PIXELS))
 }
-
-const _: () = assert!(TEXEL_BYTES == QUAD * F32_BYTES);

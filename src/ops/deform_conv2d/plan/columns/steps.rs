@@ -72,18 +72,7 @@ impl Columns<'_> {
         let group_channels = (g.channels_per_offset_group() as u64).min(channels.len());
         let channel_blocks = group_channels.div_ceil(u64::from(CHANNELS_PER_INVOCATION));
         let params = Im2colParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            out_width: g.out_width as u32,
-            kernel_width: g.kernel_width as u32,
-            taps: taps as u32,
-            stride_h: g.stride[0] as u32,
-            stride_w: g.stride[1] as u32,
-            pad_h: g.padding[0] as u32,
-            pad_w: g.padding[1] as u32,
-            dil_h: g.dilation[0] as u32,
-            dil_w: g.dilation[1] as u32,
-            out_pixels: out_pixels as u32,
+            geometry: g.tap_geometry(),
             pixel_start: chunk.pixels.start as u32,
             pixels: pixels as u32,
             columns_width: chunk.width() as u32,

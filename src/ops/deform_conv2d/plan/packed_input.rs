@@ -1,0 +1,63 @@
+//! The packed input: what the fused algorithm for subgroups of 8 and the backward pass sample.
+//!
+//! A *segment* is the run of input channels that share their weight group and their offset group; a *quad* is four channels of
+//! it, one texel.
+
+use std::ops::Range;
+
+use super::Len;
+use crate::Result;
+use crate::kernel::deform_conv2d::{PACK_INPUT, PackInputParams};
+use crate::ops::deform_conv2d::Geometry;
+use crate::plan::{DeviceLimits, Scratch, Size, Step};
+
+/// Channels of a texel.
+pub(super) const QUAD: u64 = 4;
+
+/// Channels worked on together: the same quads of some segments; all of them where there are several segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) segments: Range<u64>,
+    pub(super) quads: Range<u64>,
+}
+
+impl Chunk {
+    pub(super) fn quads_in_all(&self) -> u64 {
+        self.segments.len() * self.quads.len()
+    }
+
+    /// The first of its input channels, and how many there are from it to the last.
+    pub(super) fn channels(&self, g: &Geometry) -> (u64, u64) {
+        let channels = g.segment_channels() as u64;
+        let first = self.segments.start * channels + self.quads.start * QUAD;
+        (first, (self.segments.end - 1) * channels + (self.quads.end * QUAD).min(channels) - first)
+    }
+}
+
+/// Each plane lies below a row of zeros, and one more such row ends the texture; a column of zeros begins it, two end it.
+pub(super) fn texture(g: &Geometry, planes: u64) -> Scratch {
+    let height = planes.saturating_mul(g.in_height as u64 + 1) + 1;
+    let height = u32::try_from(height).unwrap_or(u32::MAX);
+    Scratch { name: "packed_input", size: Size::Texels([g.in_width as u32 + 3, height]) }
+}
+
+/// Packs a chunk of one image.
+pub(super) fn pack(g: &Geometry, limits: &DeviceLimits, image: u64, chunk: &Chunk, packed: &Scratch) -> Result<Step> {
+    let in_pixels = g.in_pixels() as u64;
+    let (first, count) = chunk.channels(g);
+    let first = (image * g.in_channels as u64 + first) * in_pixels;
+    let (input, input_base) = limits.operand_window(g.storage, "input", first, count * in_pixels);
+    let texels = texture(g, chunk.quads_in_all()).texels();
+    let params = PackInputParams {
+        in_height: g.in_height as u32,
+        in_width: g.in_width as u32,
+        segment_channels: g.segment_channels() as u32,
+        quads: chunk.quads.len() as u32,
+        quad_start: chunk.quads.start as u32,
+        texture_width: g.in_width as u32 + 3,
+        texels: texels as u32,
+        input_base,
+    };
+    let workgroups = texels.div_ceil(u64::from(PACK_INPUT.workgroup_size));
+    limits.step(&PACK_INPUT, g.storage, params.words(), vec![input, packed.window()], workgroups)
+}
