@@ -3,12 +3,13 @@
 //! This is the only place where the host knows a shader by name. Every fact here is proved equal to the WGSL by a test that
 //! parses the source, so neither side can drift.
 
+pub mod conv2d;
 pub mod deform_conv2d;
 pub mod roofline;
 mod storage;
 mod unroll;
 
-pub use storage::Storage;
+pub use storage::{Sampling, Storage, Variant};
 
 /// One compute kernel: a WGSL file with one entry point, `main`.
 #[derive(Debug)]
@@ -64,11 +65,17 @@ impl Access {
 }
 
 impl Kernel {
-    /// The whole WGSL module, for operands and outputs stored as said.
+    /// The whole WGSL module, in one of its variants.
     #[must_use]
-    pub fn source(&self, operands: Storage, output: Storage) -> String {
+    pub fn source(&self, variant: impl Into<Variant>) -> String {
         let text = self.sources.concat() + &self.unrolled.map(|write| write()).unwrap_or_default();
-        storage::with_storage(text, self.bindings, operands, output)
+        storage::with_storage(text, self.bindings, variant.into())
+    }
+
+    /// The variant whose text is that of `variant`: the same one for all that share a text.
+    #[must_use]
+    pub fn distinct(&self, variant: Variant) -> Variant {
+        storage::distinct(self.bindings, variant)
     }
 }
 
@@ -206,6 +213,9 @@ pub const KERNELS: &[&Kernel] = &[
     &deform_conv2d::GRAD_BIAS,
     &deform_conv2d::GRAD_BIAS_REDUCE,
     &deform_conv2d::FILL_ZERO,
+    &conv2d::COL2IM,
+    &conv2d::ACTIVATE,
+    &conv2d::GRAD_ACTIVATION,
     &roofline::MULTIPLY_ADD,
     &roofline::COPY,
 ];

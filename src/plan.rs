@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::kernel::{Kernel, Storage};
+use crate::kernel::{Kernel, Storage, Variant};
 use crate::{Error, Result};
 
 /// The facts of a device that a plan may depend on.
@@ -101,10 +101,8 @@ pub enum Size {
 pub struct Step {
     /// The kernel.
     pub kernel: &'static Kernel,
-    /// How the operands that it reads are stored.
-    pub operands: Storage,
-    /// How the output that it writes is stored.
-    pub output: Storage,
+    /// Which of its texts.
+    pub variant: Variant,
     /// The contents of its uniform.
     pub params: Vec<u32>,
     /// What is bound to its storage bindings, in the catalogue's order.
@@ -162,20 +160,21 @@ impl DeviceLimits {
         (Window { operand, start, bytes }, ((first_byte - start) / storage.bytes()) as u32)
     }
 
-    /// A dispatch of at least `workgroups` workgroups, whose operands and output are stored alike.
+    /// A dispatch of at least `workgroups` workgroups.
     ///
     /// # Errors
     /// As [`DeviceLimits::fold`].
     pub fn step(
         &self,
         kernel: &'static Kernel,
-        storage: Storage,
+        variant: impl Into<Variant>,
         params: Vec<u32>,
         windows: Vec<Window>,
         workgroups: u64,
     ) -> Result<Step> {
         let workgroups = self.fold(kernel, workgroups)?;
-        Ok(Step { kernel, operands: storage, output: storage, params, windows, workgroups })
+        let variant = kernel.distinct(variant.into());
+        Ok(Step { kernel, variant, params, windows, workgroups })
     }
 
     /// `total` workgroups as a grid: one axis where they fit, else folded into two with as few spare ones as can be.

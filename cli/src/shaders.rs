@@ -1,12 +1,12 @@
-//! `deform shaders`: the WGSL that reaches the driver, one file a kernel and storage of its operands.
+//! `deform shaders`: the WGSL that reaches the driver, one file a variant of each kernel.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use deform::kernel::{KERNELS, Storage};
+use deform::kernel::{KERNELS, Sampling, Storage, Variant};
 
-/// Write the WGSL of every kernel to a folder, for operands in f32, in f16 and in packed f16.
+/// Write the WGSL of every kernel to a folder, for operands in f32, in f16 and in packed f16, and with and without an offset.
 ///
 /// The text is what the library compiles: the kernel's file with the shared files it uses, ready for any WGSL tool.
 #[derive(Args)]
@@ -16,18 +16,26 @@ pub(crate) struct Shaders {
     out: PathBuf,
 }
 
+const STORAGES: [(Storage, &str); 3] =
+    [(Storage::F32, ""), (Storage::F16, "_f16"), (Storage::PackedF16, "_packed_f16")];
+
 impl Shaders {
     pub(crate) fn run(&self) -> Result<()> {
         std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
         for kernel in KERNELS {
-            for (storage, suffix) in [(Storage::F32, ""), (Storage::F16, "_f16"), (Storage::PackedF16, "_packed_f16")] {
-                let text = kernel.source(storage, storage);
-                // Kernels without operands of the caller's have one variant.
-                if storage == Storage::F32 || text != kernel.source(Storage::F32, Storage::F32) {
-                    let name = format!("{}{suffix}.wgsl", kernel.name.replace('/', "_"));
+            let mut written = Vec::new();
+            for (sampling, regular) in [(Sampling::Deformed, ""), (Sampling::Regular, "_regular")] {
+                for (storage, suffix) in STORAGES {
+                    let text = kernel.source(Variant { sampling, ..storage.into() });
+                    // Many kernels read neither the caller's operands nor an offset.
+                    if written.contains(&text) {
+                        continue;
+                    }
+                    let name = format!("{}{regular}{suffix}.wgsl", kernel.name.replace('/', "_"));
                     let path = self.out.join(name);
-                    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+                    std::fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
                     println!("{}", path.display());
+                    written.push(text);
                 }
             }
         }

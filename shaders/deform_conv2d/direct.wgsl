@@ -96,12 +96,8 @@ fn main(
                     offset_group = wanted / params.channels_per_offset_group;
                     let plane = (offset_group * params.taps + tap) * params.out_pixels;
                     let at = params.offset_base + image * params.offset_image_stride + 2u * plane + pixel;
-                    corners = corners_at(
-                        f32(whole.y) + read_offset(at),
-                        f32(whole.x) + read_offset(at + params.out_pixels),
-                        params.in_height,
-                        params.in_width,
-                    );
+                    let position = moved(whole, at);
+                    corners = corners_at(position.y, position.x, params.in_height, params.in_width);
                     if params.has_mask != 0u {
                         scale = read_mask(params.mask_base + image * params.mask_image_stride + plane + pixel);
                     }
@@ -111,7 +107,11 @@ fn main(
                     value = 0.0;
                     if corners.inside {
                         let at = input_start + channel * plane_size + corners.index;
-                        value = interpolate(corners, vec4<f32>(read_input(at.x), read_input(at.y), read_input(at.z), read_input(at.w)));
+                        if DEFORMED {
+                            value = interpolate(corners, vec4<f32>(read_input(at.x), read_input(at.y), read_input(at.z), read_input(at.w)));
+                        } else {
+                            value = read_input(at.x);
+                        }
                     }
                     value *= scale;
                 }

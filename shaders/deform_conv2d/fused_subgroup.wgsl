@@ -78,13 +78,12 @@ struct Tap {
 /// `plane` is where the (offset group, tap)'s plane of the mask starts, `whole` the whole-number part of the position (x, y).
 fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
     let at = params.offset_base + 2u * plane + pixel;
-    let y = f32(whole.y) + read_offset(at);
-    let x = f32(whole.x) + read_offset(at + params.out_pixels);
+    let moved_to = moved(whole, at);
     var scale = 1.0;
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + plane + pixel);
     }
-    let position = position_at(y, x, params.in_height, params.in_width);
+    let position = position_at(moved_to.y, moved_to.x, params.in_height, params.in_width);
     // A sample that counts 0 is one of the two zero columns on the right: its mask still counts, and may be NaN.
     let nowhere = vec2<u32>(params.in_width + 1u, 0u);
     return Tap(select(nowhere, vec2<u32>(position.corner + 1), position.inside), scale * position.weight);
@@ -93,6 +92,9 @@ fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
 /// Four channels of the input, sampled: `row` is the first row of the quad's plane.
 fn sample(tap: Tap, row: u32) -> vec4<f32> {
     let at = tap.corner + vec2<u32>(0u, row);
+    if !DEFORMED {
+        return textureLoad(packed_input, at);
+    }
     return tap.weight.x * textureLoad(packed_input, at)
         + tap.weight.y * textureLoad(packed_input, at + vec2<u32>(1u, 0u))
         + tap.weight.z * textureLoad(packed_input, at + vec2<u32>(0u, 1u))

@@ -107,13 +107,12 @@ fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     let whole = first_tap(pixel) + tap_step(tap);
     let pair = offset_group * params.taps + tap;
     let at = params.offset_base + image * params.offset_image_stride + 2u * pair * params.out_pixels + pixel;
-    let y = f32(whole.y) + read_offset(at);
-    let x = f32(whole.x) + read_offset(at + params.out_pixels);
+    let position = moved(whole, at);
     var scale = 1.0;
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + image * params.mask_image_stride + pair * params.out_pixels + pixel);
     }
-    let corners = corners_at(y, x, params.in_height, params.in_width);
+    let corners = corners_at(position.y, position.x, params.in_height, params.in_width);
     let start = params.input_base + image * params.input_image_stride;
     let present = select(vec4<bool>(), corners.present, corners.inside);
     return Tap(select(vec4<u32>(ABSENT), start + corners.index, present), scale * corners.weight);
@@ -128,6 +127,9 @@ fn corner(index: u32, plane: u32) -> f32 {
 }
 
 fn sample(tap: Tap, plane: u32) -> f32 {
+    if !DEFORMED {
+        return corner(tap.index.x, plane);
+    }
     return tap.weight.x * corner(tap.index.x, plane) + tap.weight.y * corner(tap.index.y, plane)
         + tap.weight.z * corner(tap.index.z, plane) + tap.weight.w * corner(tap.index.w, plane);
 }

@@ -89,8 +89,9 @@ fn main(
     let plane = (group - params.group_start) * params.taps + tap;
     let at = params.offset_base + 2u * plane * params.out_pixels + pixel;
     let whole = first_tap(pixel) + tap_step(tap);
-    let y = f32(whole.y) + read_offset(at);
-    let x = f32(whole.x) + read_offset(at + params.out_pixels);
+    let moved_to = moved(whole, at);
+    let y = moved_to.y;
+    let x = moved_to.x;
     var scale = 1.0;
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + plane * params.out_pixels + pixel);
@@ -121,6 +122,11 @@ fn main(
     for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
         let texel = corner + vec2<u32>(0u, quad * (params.in_height + 1u));
         let v00 = textureLoad(packed_input, texel);
+        if !DEFORMED {
+            // Only the columns are wanted.
+            textureStore(columns, texel_at(column + quad * BLOCK_PIXELS), v00);
+            continue;
+        }
         let v01 = textureLoad(packed_input, texel + vec2<u32>(1u, 0u));
         let v10 = textureLoad(packed_input, texel + vec2<u32>(0u, 1u));
         let v11 = textureLoad(packed_input, texel + vec2<u32>(1u, 1u));

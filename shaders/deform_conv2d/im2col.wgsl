@@ -90,22 +90,25 @@ fn main(
     let whole = first_tap(pixel) + tap_step(tap);
     let offset_y = params.offset_base + image * params.offset_image_stride
         + 2u * (pair - params.pair_start) * params.out_pixels + pixel_in_chunk;
-    let y = f32(whole.y) + read_offset(offset_y);
-    let x = f32(whole.x) + read_offset(offset_y + params.out_pixels);
+    let at = moved(whole, offset_y);
     var scale = 1.0;
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + image * params.mask_image_stride
             + (pair - params.pair_start) * params.out_pixels + pixel_in_chunk);
     }
 
-    let corners = corners_at(y, x, params.in_height, params.in_width);
+    let corners = corners_at(at.y, at.x, params.in_height, params.in_width);
     let plane_size = params.in_height * params.in_width;
     for (var c = first; c < end; c++) {
         var value = 0.0;
         if corners.inside {
             let plane = params.input_base + image * params.input_image_stride + (c - params.channel_start) * plane_size;
-            let at = plane + corners.index;
-            value = interpolate(corners, vec4<f32>(read_input(at.x), read_input(at.y), read_input(at.z), read_input(at.w)));
+            let corner = plane + corners.index;
+            if DEFORMED {
+                value = interpolate(corners, vec4<f32>(read_input(corner.x), read_input(corner.y), read_input(corner.z), read_input(corner.w)));
+            } else {
+                value = read_input(corner.x);
+            }
         }
         let row = (c - params.columns_channel_start) * params.taps + tap;
         columns[row * params.columns_width + column] = scale * value;

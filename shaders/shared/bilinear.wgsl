@@ -5,6 +5,8 @@
 //     weight       = (1 − dy | dy)·(1 − dx | dx),   dy = y − y0, dx = x − x0;   a corner outside the image counts 0
 //     sample       = 0 where y ≤ −1, y ≥ height, x ≤ −1 or x ≥ width, and where a coordinate is not finite
 //
+// On the regular grid (DEFORMED false) a sample is its first corner, and nothing else is read.
+//
 // The corners depend on the position alone, so one set serves every channel that is sampled there.
 
 /// Where a sample lies between its corners.

@@ -88,10 +88,10 @@ fn entry_of(group: u32, walk: Walk) -> vec4<f32> {
     let at = params.offset_base + 2u * plane + params.first_pixel + walk.pixel;
     let whole = vec2<i32>(walk.at * vec2<u32>(params.stride_w, params.stride_h))
         - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h)) + walk.step;
-    let y = f32(whole.y) + read_offset(at);
-    let x = f32(whole.x) + read_offset(at + params.out_pixels);
-    let inside = position_at(y, x, params.in_height, params.in_width).inside;
-    return vec4<f32>(f32(walk.tap * params.padded_pixels + walk.pixel), select(NOWHERE, y, inside), select(0.0, x, inside), 1.0);
+    let position = moved(whole, at);
+    let inside = position_at(position.y, position.x, params.in_height, params.in_width).inside;
+    let column = f32(walk.tap * params.padded_pixels + walk.pixel);
+    return vec4<f32>(column, select(NOWHERE, position.y, inside), select(0.0, position.x, inside), 1.0);
 }
 
 /// The bin that an entry belongs into: its cell's column in the first pass, its cell's row in the second, counted from −1; what

@@ -8,6 +8,14 @@ fn first_tap(pixel: u32) -> vec2<i32> {
     return vec2<i32>(at) - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h));
 }
 
+/// Where a tap samples, (x, y), in pixels: `at` is the index of its offset's y.
+fn moved(whole: vec2<i32>, at: u32) -> vec2<f32> {
+    if !DEFORMED {
+        return vec2<f32>(whole);
+    }
+    return vec2<f32>(f32(whole.x) + read_offset(at + params.out_pixels), f32(whole.y) + read_offset(at));
+}
+
 /// How far a tap lies from the first.
 fn tap_step(tap: u32) -> vec2<i32> {
     return vec2<i32>(vec2<u32>(tap % params.kernel_width * params.dil_w, tap / params.kernel_width * params.dil_h));

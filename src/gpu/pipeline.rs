@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Gpu;
 use super::scratch::TEXTURE_FORMAT;
-use crate::kernel::{Access, Kernel, Storage};
+use crate::kernel::{self, Access, Kernel};
 use crate::plan::Step;
 use crate::{Error, Result};
 
@@ -16,8 +16,8 @@ pub(super) struct Pipeline {
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
-/// A kernel, and how what it reads and writes is stored.
-type Variant = (&'static str, Storage, Storage);
+/// A kernel, and which of its texts.
+type Variant = (&'static str, kernel::Variant);
 
 /// The kernels compiled so far, and the caller's cache, if there is one.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Pipelines {
 
     /// The step's pipeline, compiled at the first call. A second thread that asks meanwhile waits, so nothing compiles twice.
     pub(super) fn get(&self, gpu: &Gpu, step: &Step) -> Result<Arc<Pipeline>> {
-        let variant = (step.kernel.name, step.operands, step.output);
+        let variant = (step.kernel.name, step.variant);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = compiled.get(&variant) {
             return Ok(Arc::clone(pipeline));
@@ -59,7 +59,7 @@ fn compile(gpu: &Gpu, step: &Step, cache: Option<&wgpu::PipelineCache>) -> Resul
         })
         .collect();
     let compiled = gpu.checked(|| {
-        let source = wgpu::ShaderSource::Wgsl(kernel.source(step.operands, step.output).into());
+        let source = wgpu::ShaderSource::Wgsl(kernel.source(step.variant).into());
         let module = create_module(device, wgpu::ShaderModuleDescriptor { label, source });
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

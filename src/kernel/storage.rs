@@ -38,9 +38,53 @@ impl Storage {
     }
 }
 
-/// `text` with its operands stored as said, and with the functions that access them.
-pub(super) fn with_storage(mut text: String, bindings: &[Binding], operands: Storage, output: Storage) -> String {
+/// Where the taps of a convolution lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Sampling {
+    /// Each where the offset moves it.
+    #[default]
+    Deformed,
+    /// On the regular grid: there is no offset, and a sample is one pixel.
+    Regular,
+}
+
+/// Which of a kernel's texts a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Variant {
+    /// How the operands that it reads are stored.
+    pub operands: Storage,
+    /// How the output that it writes is stored.
+    pub output: Storage,
+    /// Where its taps lie; a kernel that reads no offset has one text for both.
+    pub sampling: Sampling,
+}
+
+impl From<Storage> for Variant {
+    /// Operands and output stored alike.
+    fn from(storage: Storage) -> Self {
+        Self { operands: storage, output: storage, sampling: Sampling::default() }
+    }
+}
+
+/// The operand that moves taps, by which a kernel has a text for each [`Sampling`].
+const OFFSET: &str = "offset";
+
+/// The variant of a kernel with such bindings that has its own text.
+pub(super) fn distinct(bindings: &[Binding], variant: Variant) -> Variant {
+    let samples = bindings.iter().any(|binding| binding.operand && binding.name == OFFSET);
+    if samples { variant } else { Variant { sampling: Sampling::default(), ..variant } }
+}
+
+/// `text` with its operands stored as said, and with the functions that access them. A kernel that reads an offset is told by the constant
+/// `DEFORMED` whether there is one: a constant, since a CPU driver would run both branches of a condition.
+pub(super) fn with_storage(mut text: String, bindings: &[Binding], variant: Variant) -> String {
+    let Variant { operands, output, sampling } = variant;
     let mut used = false;
+    if bindings.iter().any(|binding| binding.operand && binding.name == OFFSET) {
+        let deformed = sampling == Sampling::Deformed;
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "\nconst DEFORMED = {deformed};");
+    }
     for binding in bindings.iter().filter(|binding| binding.operand) {
         let written = binding.access == Access::ReadWrite;
         let storage = if written { output } else { operands };

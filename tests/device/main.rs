@@ -10,6 +10,7 @@
 mod support;
 
 mod backward;
+mod conv2d;
 mod device;
 mod errors;
 mod forward;

@@ -8,7 +8,7 @@ use naga::{
 };
 
 fn parse(kernel: &Kernel) -> Module {
-    naga::front::wgsl::parse_str(&kernel.source(Storage::F32, Storage::F32))
+    naga::front::wgsl::parse_str(&kernel.source(Storage::F32))
         .unwrap_or_else(|error| panic!("{}: {error}", kernel.name))
 }
 

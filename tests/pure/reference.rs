@@ -1,9 +1,9 @@
 //! The reference against torchvision's stored answers, and its gradients against finite differences.
 
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::{Error, Inputs};
+use deform::{Error, Inputs, Options};
 
-use crate::support::case::{Case, PLAIN, Sizes, padded};
+use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
 use crate::support::golden;
 
 /// Both sides are f64 sums of the same products in another order: far below this, and a wrong term is far above it.
@@ -186,4 +186,30 @@ fn single_elements_of_the_gradients_are_those_of_the_whole() {
     near("weight", &shapes.weight, &whole.weight, &|at| reference.grad_weight_at(&grad_output, at));
     let mask = (shapes.mask.as_ref().unwrap(), whole.mask.as_ref().unwrap());
     near("mask", mask.0, mask.1, &|at| reference.grad_mask_at(&grad_output, at));
+}
+
+/// The definition of an ordinary convolution, which offsets of zero make of the deformable one.
+#[test]
+fn offsets_of_zero_are_an_ordinary_convolution() {
+    let sizes = Sizes { batch: 2, in_channels: 4, out_channels: 6, groups: 2, input: [9, 8], kernel: [3, 2], ..PLAIN };
+    let options = Options { stride: [2, 1], padding: [2, 1], dilation: [1, 3], ..Options::default() };
+    let case = regular(Case::new("ordinary", sizes, options));
+    let g = case.geometry();
+    let operands = &case.operands;
+    let output = Reference::new(&g, case.slices()).unwrap().forward();
+    for (n, got) in output.into_iter().enumerate() {
+        let (ox, oy) = (n % g.out_width, n / g.out_width % g.out_height);
+        let (o, b) = (n / g.out_pixels() % 6, n / g.out_pixels() / 6);
+        let mut want = f64::from(operands.bias.as_ref().unwrap()[o]);
+        for (c, i, j) in (0..2).flat_map(|c| (0..3).flat_map(move |i| (0..2).map(move |j| (c, i, j)))) {
+            let y = (2 * oy + i) as i64 - 2;
+            let x = (ox + 3 * j) as i64 - 1;
+            if (0..9).contains(&y) && (0..8).contains(&x) {
+                let plane = b * 4 + o / 3 * 2 + c;
+                let pixel = operands.input[(plane * 9 + y as usize) * 8 + x as usize];
+                want += f64::from(operands.weight[((o * 2 + c) * 3 + i) * 2 + j]) * f64::from(pixel);
+            }
+        }
+        assert!((got - want).abs() < 1e-12, "element {n}: {got}, expected {want}");
+    }
 }

@@ -1,13 +1,21 @@
 //! Every shader, as the drivers of each platform get it.
 
-use deform::kernel::{KERNELS, Storage};
+use deform::kernel::{KERNELS, Sampling, Storage, Variant};
 use naga::back::{hlsl, msl, spv, wgsl};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 fn each(translate: impl Fn(&str, &naga::Module, &ModuleInfo)) {
     let storages = [Storage::F32, Storage::F16, Storage::PackedF16];
-    for (kernel, storage) in KERNELS.iter().flat_map(|kernel| storages.map(|storage| (kernel, storage))) {
-        let source = kernel.source(storage, storage);
+    let variants = storages.into_iter().flat_map(|storage| {
+        [Sampling::Deformed, Sampling::Regular].map(|sampling| Variant { sampling, ..storage.into() })
+    });
+    let variants: Vec<_> = variants.collect();
+    for (kernel, variant) in KERNELS.iter().flat_map(|kernel| variants.iter().map(move |variant| (kernel, *variant))) {
+        if kernel.distinct(variant) != variant {
+            continue;
+        }
+        let storage = variant.operands;
+        let source = kernel.source(variant);
         let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
         // No capability beyond WebGPU's core, and those that the catalogue names.
         let mut capabilities = Capabilities::empty();

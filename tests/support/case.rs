@@ -67,6 +67,16 @@ pub fn padded() -> Options {
     Options { padding: [1, 1], ..Options::default() }
 }
 
+/// The case as an ordinary convolution: no mask, and offsets of zero.
+pub fn regular(mut case: Case) -> Case {
+    let taps = case.shapes.weight[2] * case.shapes.weight[3];
+    case.shapes.mask = None;
+    case.operands.mask = None;
+    case.shapes.offset[1] = 2 * taps;
+    case.operands.offset = vec![0.0; case.shapes.offset.iter().product()];
+    case
+}
+
 impl Case {
     /// Input, weight and bias in −1…1, mask in −0.5…1.5, offsets in ±reach; the same for the same sizes.
     pub fn new(name: &str, sizes: Sizes, options: Options) -> Self {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    DeformConv2d, Geometry, Gradient, Gradients, Inputs, Mode, Options, check_dtype, check_shape, plan_backward,
+    DeformConv2d, Geometry, Gradient, Gradients, Inputs, Mode, Operands, Options, Task, check_dtype, check_shape,
+    plan_backward,
 };
 use crate::gpu::{Call, CommandEncoder, Prepared};
 use crate::plan::Plan;
@@ -37,27 +38,7 @@ impl DeformConv2d {
         wanted: Gradients<bool>,
         options: Options,
     ) -> Result<Gradients<Option<Tensor>>> {
-        let wanted = Gradients {
-            mask: wanted.mask && inputs.mask.is_some(),
-            bias: wanted.bias && inputs.bias.is_some(),
-            ..wanted
-        };
-        let modes = wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip });
-        let prepared = self.prepared_backward(inputs, grad_output, modes, options)?;
-        let new = |wanted: bool, operand: Option<&Tensor>| {
-            let operand = operand.filter(|_| wanted);
-            operand.map(|operand| Tensor::new(self.engine.gpu(), operand.shape(), Dtype::F32)).transpose()
-        };
-        let gradients = Gradients {
-            input: new(wanted.input, Some(inputs.input))?,
-            offset: new(wanted.offset, Some(inputs.offset))?,
-            weight: new(wanted.weight, Some(inputs.weight))?,
-            mask: new(wanted.mask, inputs.mask)?,
-            bias: new(wanted.bias, inputs.bias)?,
-        };
-        let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
-        self.engine.submit(&prepared, &call(inputs, grad_output, &targets))?;
-        Ok(gradients)
+        self.run_backward(&Task::of((*inputs).into(), options), None, grad_output, wanted)
     }
 
     /// Records [`DeformConv2d::backward`] into the caller's encoder: no allocation of device memory, no submission, no wait.
@@ -79,15 +60,8 @@ impl DeformConv2d {
         workspace: &Tensor,
         options: Options,
     ) -> Result<()> {
-        let prepared = self.prepared_backward(inputs, grad_output, targets.modes(), options)?;
-        for ((operand, target), name) in targets.named().into_iter().zip(GRADIENTS) {
-            let Some(target) = target else { continue };
-            let mut named = inputs.named().filter(|(name, _)| *name == operand);
-            let (_, expected) = named.next().ok_or(Error::NoSuchOperand { operand })?;
-            check_dtype(name, target.tensor(), Dtype::F32)?;
-            check_shape(name, target.tensor(), expected.shape(), "the shape of its operand")?;
-        }
-        self.engine.record(&prepared, encoder, &call(inputs, grad_output, targets), workspace)
+        let task = Task::of((*inputs).into(), options);
+        self.record_backward_of(encoder, &task, None, grad_output, targets, workspace)
     }
 
     /// Plans the backward pass of a call of these shapes, compiles what it needs and uploads its uniforms, so that recording it does
@@ -102,24 +76,76 @@ impl DeformConv2d {
         modes: Gradients<Mode>,
         options: Options,
     ) -> Result<Plan> {
-        let geometry = self.geometry(shapes, dtype, &options)?;
+        let geometry = self.geometry(&Operands::from(*shapes), dtype, &options)?;
         Ok(self.prepared_gradients(geometry, modes, options)?.plan().clone())
+    }
+
+    /// [`DeformConv2d::backward`] of any convolution; with the output behind its activation, where it has one.
+    pub(in crate::ops) fn run_backward(
+        &self,
+        task: &Task<'_>,
+        output: Option<&Tensor>,
+        grad_output: &Tensor,
+        wanted: Gradients<bool>,
+    ) -> Result<Gradients<Option<Tensor>>> {
+        let operands = &task.operands;
+        let operands = Gradients {
+            input: Some(operands.input),
+            offset: operands.offset,
+            weight: Some(operands.weight),
+            mask: operands.mask,
+            bias: operands.bias,
+        };
+        let wanted = wanted.zip(&operands, |wanted, operand| operand.filter(|_| *wanted));
+        let modes = wanted.map(|operand| operand.map_or(Mode::Skip, |_| Mode::Write));
+        let prepared = self.prepared_backward(task, output, grad_output, modes)?;
+        let new = |operand: &Option<&Tensor>| {
+            operand.map(|operand| Tensor::new(self.engine.gpu(), operand.shape(), Dtype::F32)).transpose()
+        };
+        let gradients = wanted.try_map(new)?;
+        let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
+        self.engine.submit(&prepared, &backward_call(task, output, grad_output, &targets))?;
+        Ok(gradients)
+    }
+
+    /// [`DeformConv2d::record_backward`] of any convolution.
+    pub(in crate::ops) fn record_backward_of(
+        &self,
+        encoder: &mut CommandEncoder,
+        task: &Task<'_>,
+        output: Option<&Tensor>,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        workspace: &Tensor,
+    ) -> Result<()> {
+        let prepared = self.prepared_backward(task, output, grad_output, targets.modes())?;
+        for ((operand, target), name) in targets.named().into_iter().zip(GRADIENTS) {
+            let Some(target) = target else { continue };
+            let mut named = task.named().filter(|(name, _)| *name == operand);
+            let (_, expected) = named.next().ok_or(Error::NoSuchOperand { operand })?;
+            check_dtype(name, target.tensor(), Dtype::F32)?;
+            check_shape(name, target.tensor(), expected.shape(), "the shape of its operand")?;
+        }
+        self.engine.record(&prepared, encoder, &backward_call(task, output, grad_output, targets), workspace)
     }
 
     fn prepared_backward(
         &self,
-        inputs: &Inputs<&Tensor>,
+        task: &Task<'_>,
+        output: Option<&Tensor>,
         grad_output: &Tensor,
         modes: Gradients<Mode>,
-        options: Options,
     ) -> Result<Arc<Prepared>> {
-        let geometry = self.checked_geometry(inputs, &options)?;
-        check_shape("grad_output", grad_output, &geometry.output_shape(), "the output's shape")?;
-        check_dtype("grad_output", grad_output, inputs.input.dtype())?;
-        self.prepared_gradients(geometry, modes, options)
+        let geometry = self.checked_geometry(task)?;
+        for (name, tensor) in [("grad_output", Some(grad_output)), ("output", output)] {
+            let Some(tensor) = tensor else { continue };
+            check_shape(name, tensor, &geometry.output_shape(), "the output's shape")?;
+            check_dtype(name, tensor, task.operands.input.dtype())?;
+        }
+        self.prepared_gradients(geometry, modes, task.options)
     }
 
-    fn prepared_gradients(
+    pub(in crate::ops) fn prepared_gradients(
         &self,
         geometry: Geometry,
         modes: Gradients<Mode>,
@@ -137,13 +163,15 @@ impl DeformConv2d {
     }
 }
 
-fn call<'a>(
-    inputs: &Inputs<&'a Tensor>,
+fn backward_call<'a>(
+    task: &'a Task<'_>,
+    output: Option<&'a Tensor>,
     grad_output: &'a Tensor,
     targets: &Gradients<Option<Gradient<'a>>>,
 ) -> Call<'a> {
     let targets = targets.named().into_iter().zip(GRADIENTS);
     let targets = targets.filter_map(|((_, target), name)| Some((name, target.as_ref()?.tensor())));
-    let operands = inputs.named().map(|(operand, &tensor)| (operand, tensor));
-    Call { operands: operands.chain([("grad_output", grad_output)]).chain(targets).collect(), packed: None }
+    let output = output.map(|output| ("output", output));
+    let operands = task.named().chain([("grad_output", grad_output)]).chain(output).chain(targets);
+    Call { operands: operands.collect(), packed: None }
 }

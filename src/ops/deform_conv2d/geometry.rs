@@ -2,61 +2,10 @@
 
 use std::fmt;
 
-use super::Options;
-use crate::kernel::Storage;
+use super::{Inputs, Operands, Options};
+use crate::kernel::{Sampling, Storage, Variant};
+use crate::ops::conv2d::Activation;
 use crate::{Error, Result};
-
-/// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`. The weight may come in
-/// another form than the rest, `W`: see [`PreparedWeight`](super::PreparedWeight).
-///
-/// | operand | shape |
-/// |---|---|
-/// | `input` | `[batch, in_channels, in_height, in_width]` |
-/// | `offset` | `[batch, 2·offset_groups·kernel_height·kernel_width, out_height, out_width]`; channel `2·(g·taps + t) + a`, `a` = 0 is y, 1 is x |
-/// | `weight` | `[out_channels, in_channels / groups, kernel_height, kernel_width]` |
-/// | `mask` | `[batch, offset_groups·kernel_height·kernel_width, out_height, out_width]`; `None` is deformable convolution v1 |
-/// | `bias` | `[out_channels]` |
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Inputs<T, W = T> {
-    /// The images.
-    pub input: T,
-    /// How far each tap of each output pixel is moved, in pixels.
-    pub offset: T,
-    /// The kernel's weights.
-    pub weight: W,
-    /// What each sampled value is multiplied by (v2); any real number.
-    pub mask: Option<T>,
-    /// What is added to each output channel.
-    pub bias: Option<T>,
-}
-
-impl<T: Copy, W> Inputs<T, W> {
-    /// The same operands, but for the weight.
-    pub fn with_weight<V>(&self, weight: V) -> Inputs<T, V> {
-        Inputs { input: self.input, offset: self.offset, weight, mask: self.mask, bias: self.bias }
-    }
-}
-
-impl<T> Inputs<T> {
-    /// The same operands seen through `view`.
-    pub fn map<'a, U>(&'a self, view: impl Fn(&'a T) -> U) -> Inputs<U> {
-        Inputs {
-            input: view(&self.input),
-            offset: view(&self.offset),
-            weight: view(&self.weight),
-            mask: self.mask.as_ref().map(&view),
-            bias: self.bias.as_ref().map(&view),
-        }
-    }
-
-    /// The operands that are there, with their names.
-    pub fn named(&self) -> impl Iterator<Item = (&'static str, &T)> {
-        let always = [("input", &self.input), ("offset", &self.offset), ("weight", &self.weight)];
-        let mask = self.mask.as_ref().map(|mask| ("mask", mask));
-        let bias = self.bias.as_ref().map(|bias| ("bias", bias));
-        always.into_iter().chain(mask).chain(bias)
-    }
-}
 
 /// Every size of one call. `groups` and `offset_groups` come from the shapes, as in torchvision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,6 +29,8 @@ pub struct Geometry {
     pub has_mask: bool,
     pub has_bias: bool,
     pub storage: Storage,
+    pub sampling: Sampling,
+    pub activation: Activation,
 }
 
 impl fmt::Display for Geometry {
@@ -88,7 +39,10 @@ impl fmt::Display for Geometry {
         let &Self { batch, in_channels, in_height, in_width, out_channels, kernel_height, kernel_width, .. } = self;
         write!(f, "input {batch}x{in_channels}x{in_height}x{in_width}")?;
         write!(f, " weight {out_channels}x{}x{kernel_height}x{kernel_width}", self.channels_per_group())?;
-        write!(f, " offset groups {}", self.offset_groups)?;
+        match self.sampling {
+            Sampling::Deformed => write!(f, " offset groups {}", self.offset_groups)?,
+            Sampling::Regular => f.write_str(" no offset")?,
+        }
         for (name, [height, width]) in [("stride", self.stride), ("padding", self.padding), ("dilation", self.dilation)]
         {
             write!(f, " {name} {height},{width}")?;
@@ -124,9 +78,13 @@ impl Geometry {
     /// [`Error::Rank`], [`Error::EmptyAxis`], [`Error::ZeroOption`], [`Error::NotAMultiple`], [`Error::OutputTooSmall`],
     /// [`Error::TooLarge`], [`Error::Axis`], for the first thing wrong.
     pub fn new(shapes: &Inputs<&[usize]>, options: &Options) -> Result<Self> {
+        Self::of(&Operands::from(*shapes), options)
+    }
+
+    /// The same for any convolution.
+    pub(in crate::ops) fn of(shapes: &Operands<&[usize]>, options: &Options) -> Result<Self> {
         let [batch, in_channels, in_height, in_width] = axes("input", shapes.input)?;
         let [out_channels, group_channels, kernel_height, kernel_width] = axes("weight", shapes.weight)?;
-        let [offset_batch, offset_channels, offset_height, offset_width] = axes("offset", shapes.offset)?;
         for (operand, shape, first) in [("input", shapes.input, 1), ("weight", shapes.weight, 0)] {
             if let Some(axis) = (first..shape.len()).find(|&axis| shape[axis] == 0) {
                 return Err(Error::EmptyAxis { operand, axis });
@@ -150,14 +108,17 @@ impl Geometry {
         let out_width = out_size(1, in_width, kernel_width)?;
 
         let taps = kernel_height.saturating_mul(kernel_width);
-        let because = "2·kernel_height·kernel_width, a y and an x for each tap";
-        let offset_groups = multiple("offset", 1, offset_channels, taps.saturating_mul(2), because)?;
-        let because = "offset_groups = offset axis 1 / (2·kernel_height·kernel_width)";
-        multiple("input", 1, in_channels, offset_groups, because)?;
-
-        same("offset", 0, offset_batch, batch, "the batch of input")?;
-        same("offset", 2, offset_height, out_height, "the output's height")?;
-        same("offset", 3, offset_width, out_width, "the output's width")?;
+        let mut offset_groups = 1;
+        if let Some(offset) = shapes.offset {
+            let [offset_batch, offset_channels, offset_height, offset_width] = axes("offset", offset)?;
+            let because = "2·kernel_height·kernel_width, a y and an x for each tap";
+            offset_groups = multiple("offset", 1, offset_channels, taps.saturating_mul(2), because)?;
+            let because = "offset_groups = offset axis 1 / (2·kernel_height·kernel_width)";
+            multiple("input", 1, in_channels, offset_groups, because)?;
+            same("offset", 0, offset_batch, batch, "the batch of input")?;
+            same("offset", 2, offset_height, out_height, "the output's height")?;
+            same("offset", 3, offset_width, out_width, "the output's width")?;
+        }
         if let Some(mask) = shapes.mask {
             let [mask_batch, mask_channels, mask_height, mask_width] = axes("mask", mask)?;
             same("mask", 0, mask_batch, batch, "the batch of input")?;
@@ -189,6 +150,8 @@ impl Geometry {
             has_mask: shapes.mask.is_some(),
             has_bias: shapes.bias.is_some(),
             storage: Storage::F32,
+            sampling: if shapes.offset.is_some() { Sampling::Deformed } else { Sampling::Regular },
+            activation: Activation::default(),
         })
     }
 
@@ -196,6 +159,21 @@ impl Geometry {
     #[must_use]
     pub fn stored(self, storage: Storage) -> Self {
         Self { storage, ..self }
+    }
+
+    /// Which text of a kernel this call runs.
+    #[must_use]
+    pub fn variant(&self) -> Variant {
+        Variant { sampling: self.sampling, ..self.storage.into() }
+    }
+
+    /// Elements of one image's offset.
+    #[must_use]
+    pub fn offset_elements(&self) -> usize {
+        match self.sampling {
+            Sampling::Deformed => 2 * self.offset_groups * self.taps() * self.out_pixels(),
+            Sampling::Regular => 0,
+        }
     }
 
     /// Kernel positions, `kernel_height · kernel_width`.

@@ -64,6 +64,31 @@ impl<T> Gradients<T> {
         }
     }
 
+    /// The same, or the first error.
+    ///
+    /// # Errors
+    /// What `of` returns.
+    pub fn try_map<'a, U, E>(&'a self, mut of: impl FnMut(&'a T) -> Result<U, E>) -> Result<Gradients<U>, E> {
+        Ok(Gradients {
+            input: of(&self.input)?,
+            offset: of(&self.offset)?,
+            weight: of(&self.weight)?,
+            mask: of(&self.mask)?,
+            bias: of(&self.bias)?,
+        })
+    }
+
+    /// What `of` makes of each and its counterpart.
+    pub fn zip<'a, O, U>(&'a self, other: &'a Gradients<O>, mut of: impl FnMut(&'a T, &'a O) -> U) -> Gradients<U> {
+        Gradients {
+            input: of(&self.input, &other.input),
+            offset: of(&self.offset, &other.offset),
+            weight: of(&self.weight, &other.weight),
+            mask: of(&self.mask, &other.mask),
+            bias: of(&self.bias, &other.bias),
+        }
+    }
+
     /// Each with its operand's name.
     pub fn named(&self) -> [(&'static str, &T); 5] {
         [
@@ -82,7 +107,7 @@ impl Gradients<bool> {
 }
 
 impl Gradients<Option<Gradient<'_>>> {
-    pub(super) fn modes(&self) -> Gradients<Mode> {
+    pub(in crate::ops) fn modes(&self) -> Gradients<Mode> {
         self.map(|target| target.map_or(Mode::Skip, Gradient::mode))
     }
 }

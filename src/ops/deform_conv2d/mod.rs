@@ -16,6 +16,7 @@ mod algorithm;
 mod backward;
 mod geometry;
 mod gradients;
+mod inputs;
 mod plan;
 pub mod reference;
 mod tuning;
@@ -23,13 +24,16 @@ mod tuning;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use algorithm::{Algorithm, ParseAlgorithmError, Tile};
-pub use geometry::{Geometry, Inputs};
+pub use geometry::Geometry;
 pub use gradients::{Gradient, Gradients, Mode};
+pub use inputs::Inputs;
+pub(in crate::ops) use inputs::Operands;
 pub use plan::{choice, plan, plan_backward};
 pub use tuning::Tuning;
 
 use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
 use crate::kernel::Storage;
+use crate::ops::conv2d::Activation;
 use crate::plan::Plan;
 use crate::{Dtype, Error, Gpu, Result, Tensor};
 
@@ -119,11 +123,7 @@ impl DeformConv2d {
     where
         W: Copy + Into<Weight<'a>>,
     {
-        let (inputs, packed) = resolve(inputs);
-        let (geometry, prepared) = self.prepared(&inputs, options)?;
-        let output = Tensor::new(self.engine.gpu(), geometry.output_shape(), inputs.input.dtype())?;
-        self.engine.submit(&prepared, &Call { operands: operands(&inputs, &output), packed })?;
-        Ok(output)
+        self.run(&Task::new(inputs, options))
     }
 
     /// Records the computation into the caller's encoder: no allocation of device memory, no submission, no wait.
@@ -146,11 +146,29 @@ impl DeformConv2d {
     where
         W: Copy + Into<Weight<'a>>,
     {
-        let (inputs, packed) = resolve(inputs);
-        let (geometry, prepared) = self.prepared(&inputs, options)?;
+        self.record(encoder, &Task::new(inputs, options), output, workspace)
+    }
+
+    pub(in crate::ops) fn run(&self, task: &Task<'_>) -> Result<Tensor> {
+        let geometry = self.checked_geometry(task)?;
+        let prepared = self.prepared_for(geometry, task.options)?;
+        let output = Tensor::new(self.engine.gpu(), geometry.output_shape(), task.operands.input.dtype())?;
+        self.engine.submit(&prepared, &task.call(&output))?;
+        Ok(output)
+    }
+
+    pub(in crate::ops) fn record(
+        &self,
+        encoder: &mut CommandEncoder,
+        task: &Task<'_>,
+        output: &Tensor,
+        workspace: &Tensor,
+    ) -> Result<()> {
+        let geometry = self.checked_geometry(task)?;
+        let prepared = self.prepared_for(geometry, task.options)?;
         check_shape("output", output, &geometry.output_shape(), "the output's shape")?;
-        check_dtype("output", output, inputs.input.dtype())?;
-        self.engine.record(&prepared, encoder, &Call { operands: operands(&inputs, output), packed }, workspace)
+        check_dtype("output", output, task.operands.input.dtype())?;
+        self.engine.record(&prepared, encoder, &task.call(output), workspace)
     }
 
     /// Packs the weight for calls of these shapes and options, and submits that: such calls then pack it no more.
@@ -162,7 +180,8 @@ impl DeformConv2d {
     /// As [`DeformConv2d::forward`].
     pub fn prepare_weight(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<PreparedWeight> {
         let weight = shapes.weight;
-        let geometry = self.geometry(&shapes.with_weight(weight.shape()), weight.dtype(), &options)?;
+        let shapes = Operands::from(shapes.with_weight(weight.shape()));
+        let geometry = self.geometry(&shapes, weight.dtype(), &options)?;
         let packed = self.engine.pack(&*self.prepared_for(geometry, options)?, ("weight", weight))?;
         Ok(PreparedWeight { weight: weight.clone(), packed: Arc::new(packed) })
     }
@@ -182,34 +201,34 @@ impl DeformConv2d {
     /// # Errors
     /// As [`DeformConv2d::prepare`].
     pub fn prepare_dtype(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
-        let geometry = self.geometry(shapes, dtype, &options)?;
+        let geometry = self.geometry(&Operands::from(*shapes), dtype, &options)?;
         Ok(self.prepared_for(geometry, options)?.plan().clone())
     }
 
-    fn prepared(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<(Geometry, Arc<Prepared>)> {
-        let geometry = self.checked_geometry(inputs, &options)?;
-        Ok((geometry, self.prepared_for(geometry, options)?))
-    }
-
-    fn checked_geometry(&self, inputs: &Inputs<&Tensor>, options: &Options) -> Result<Geometry> {
-        let shapes = inputs.map(|tensor| tensor.shape());
-        let dtype = inputs.input.dtype();
-        let geometry = self.geometry(&shapes, dtype, options)?;
-        inputs.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor, dtype))?;
-        Ok(geometry)
+    fn checked_geometry(&self, task: &Task<'_>) -> Result<Geometry> {
+        let operands = &task.operands;
+        let dtype = operands.input.dtype();
+        let geometry = self.geometry(&operands.map(|tensor| tensor.shape()), dtype, &task.options)?;
+        operands.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor, dtype))?;
+        Ok(Geometry { activation: task.activation, ..geometry })
     }
 
     /// The validated sizes, and how this device stores operands of `dtype`.
-    fn geometry(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: &Options) -> Result<Geometry> {
+    pub(in crate::ops) fn geometry(
+        &self,
+        shapes: &Operands<&[usize]>,
+        dtype: Dtype,
+        options: &Options,
+    ) -> Result<Geometry> {
         let storage = match dtype {
             Dtype::F32 => Storage::F32,
             Dtype::F16 if self.engine.gpu().limits().f16 => Storage::F16,
             Dtype::F16 => Storage::PackedF16,
         };
-        Ok(Geometry::new(shapes, options)?.stored(storage))
+        Ok(Geometry::of(shapes, options)?.stored(storage))
     }
 
-    fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
+    pub(in crate::ops) fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
         let gpu = self.engine.gpu();
         let prepare = |algorithm| {
             let options = Options { algorithm, ..options };
@@ -265,8 +284,39 @@ where
     }
 }
 
-fn operands<'a>(inputs: &Inputs<&'a Tensor>, output: &'a Tensor) -> Vec<(&'static str, &'a Tensor)> {
-    inputs.named().map(|(operand, &tensor)| (operand, tensor)).chain([("output", output)]).collect()
+/// What a call of any convolution is to compute, and from what.
+pub(in crate::ops) struct Task<'a> {
+    operands: Operands<&'a Tensor>,
+    packed: Option<&'a Packed>,
+    activation: Activation,
+    options: Options,
+}
+
+impl<'a> Task<'a> {
+    fn new<W>(inputs: &Inputs<&'a Tensor, W>, options: Options) -> Self
+    where
+        W: Copy + Into<Weight<'a>>,
+    {
+        let (inputs, packed) = resolve(inputs);
+        Self { packed, ..Self::of(inputs.into(), options) }
+    }
+
+    pub(in crate::ops) fn of(operands: Operands<&'a Tensor>, options: Options) -> Self {
+        Self { operands, packed: None, activation: Activation::default(), options }
+    }
+
+    pub(in crate::ops) fn with_activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
+
+    /// Its operands by their names.
+    fn named(&self) -> impl Iterator<Item = (&'static str, &'a Tensor)> {
+        self.operands.named().map(|(operand, &tensor)| (operand, tensor))
+    }
+
+    fn call<'b>(&'b self, output: &'b Tensor) -> Call<'b> {
+        Call { operands: self.named().chain([("output", output)]).collect(), packed: self.packed }
+    }
 }
 
 fn check_dtype(operand: &'static str, tensor: &Tensor, expected: Dtype) -> Result<()> {

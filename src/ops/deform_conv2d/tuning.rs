@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use super::Task;
 use super::{Algorithm, DeformConv2d, Geometry, Inputs, Options, Tile, Weight, plan::choice};
 use crate::{Error, Gpu, Result, Tensor};
 
@@ -102,8 +103,7 @@ impl DeformConv2d {
         W: Copy + Into<Weight<'a>>,
     {
         let gpu = self.engine.gpu();
-        let (plain, _) = super::resolve(inputs);
-        let geometry = self.geometry(&plain.map(|tensor| tensor.shape()), plain.input.dtype(), &options)?;
+        let geometry = self.checked_geometry(&Task::new(inputs, options))?;
         let start = Instant::now();
         let mut best: Option<(Duration, Algorithm)> = None;
         let mut failure = None;

@@ -48,7 +48,7 @@ pub(super) fn plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
             has_bias: u32::from(g.has_bias),
         };
         let bound = [input, weight, windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
-        push(&mut steps, limits.step(&DIRECT, g.storage, params.words(), bound.to_vec(), blocks)?)?;
+        push(&mut steps, limits.step(&DIRECT, g.variant(), params.words(), bound.to_vec(), blocks)?)?;
     }
     Ok(Plan { steps, ..Plan::default() })
 }

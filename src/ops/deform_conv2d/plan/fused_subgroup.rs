@@ -48,7 +48,7 @@ impl<'a> FusedSubgroup<'a> {
         let out_pixels = g.out_pixels() as u64;
         let bound = [
             ("the weight", g.weight_elements() as u64),
-            ("one image's offset", 2 * g.offset_groups as u64 * taps * out_pixels),
+            ("one image's offset", g.offset_elements() as u64),
             ("one image's output", g.out_channels as u64 * out_pixels),
             ("one quad of input channels", QUAD.min(segment_channels) * g.in_pixels() as u64),
         ];
@@ -217,7 +217,7 @@ impl<'a> FusedSubgroup<'a> {
     }
 
     fn step(&self, kernel: &'static Kernel, params: Vec<u32>, windows: Vec<Window>, workgroups: u64) -> Result<Step> {
-        self.limits.step(kernel, self.geometry.storage, params, windows, workgroups)
+        self.limits.step(kernel, self.geometry.variant(), params, windows, workgroups)
     }
 }
 

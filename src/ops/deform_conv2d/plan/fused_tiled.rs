@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::images::ImageStrides;
 use super::{Len, binding_too_large, push, split};
-use crate::kernel::Storage;
 use crate::kernel::deform_conv2d::{
     FusedTiledParams, PACK_WEIGHT_ROWS, PADDED_CHANNELS, PackWeightRowsParams, REDUCE, ReduceParams,
 };
+use crate::kernel::{Storage, Variant};
 use crate::ops::deform_conv2d::{Geometry, Options, Tile};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE};
 use crate::{Error, Result};
@@ -166,9 +166,13 @@ impl<'a> FusedTiled<'a> {
         };
         let bound = [input, self.packed_weight.window(), windows.offset.0, windows.mask.0, windows.bias, output];
         let workgroups = column_tiles * row_tiles * g.groups as u64 * self.splits;
-        let step = self.limits.step(shape.kernel, g.storage, params.words(), bound.to_vec(), workgroups)?;
+        let step = self.limits.step(shape.kernel, g.variant(), params.words(), bound.to_vec(), workgroups)?;
         // Partial sums keep all their bits.
-        Ok(if self.splits > 1 { Step { output: Storage::F32, ..step } } else { step })
+        Ok(if self.splits > 1 {
+            Step { variant: Variant { output: Storage::F32, ..step.variant }, ..step }
+        } else {
+            step
+        })
     }
 
     fn reduce(&self, images: &Range<u64>) -> Result<Step> {

@@ -29,7 +29,13 @@ impl ImageStrides {
     pub(super) fn new(g: &Geometry) -> Self {
         let mask = (g.offset_groups * g.taps() * g.out_pixels()) as u64;
         let input = (g.in_channels * g.in_pixels()) as u64;
-        Self { input, offset: 2 * mask, mask, output: (g.out_channels * g.out_pixels()) as u64, storage: g.storage }
+        Self {
+            input,
+            offset: g.offset_elements() as u64,
+            mask,
+            output: (g.out_channels * g.out_pixels()) as u64,
+            storage: g.storage,
+        }
     }
 
     /// How many images one step can bind.
@@ -54,10 +60,10 @@ impl ImageStrides {
     pub(super) fn windows(&self, g: &Geometry, limits: &DeviceLimits, images: &Range<u64>) -> ImageWindows {
         let of =
             |operand, stride| limits.operand_window(g.storage, operand, images.start * stride, images.len() * stride);
-        let offset = of("offset", self.offset);
+        // Something must be bound where an operand is absent; the kernel does not read it.
+        let offset = if self.offset > 0 { of("offset", self.offset) } else { (unread(g, limits), 0) };
         ImageWindows {
             offset,
-            // Something must be bound where an operand is absent; the kernel does not read it.
             mask: if g.has_mask { of("mask", self.mask) } else { (offset.0, 0) },
             bias: if g.has_bias {
                 limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0
@@ -67,4 +73,9 @@ impl ImageStrides {
             output: of("output", self.output),
         }
     }
+}
+
+/// What is bound in the place of an absent operand: an element of one that is always there.
+pub(super) fn unread(g: &Geometry, limits: &DeviceLimits) -> Window {
+    limits.operand_window(g.storage, "weight", 0, 1).0
 }

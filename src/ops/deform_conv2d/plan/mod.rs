@@ -20,7 +20,9 @@ pub use choice::choice;
 
 use super::{Algorithm, Geometry, Options};
 use crate::kernel::Storage;
+use crate::kernel::conv2d::{ACTIVATE, ActivateParams};
 use crate::kernel::deform_conv2d::TapGeometry;
+use crate::ops::conv2d::Activation;
 use crate::plan::{DeviceLimits, MAX_STEPS, Plan, Step};
 use crate::{Error, Result};
 
@@ -32,6 +34,23 @@ use crate::{Error, Result};
 /// [`Error::Unsuitable`] where the device or geometry cannot have the algorithm asked for, or, in f16, any;
 /// [`Error::TooLarge`] for a grid that a device with less than WebGPU's limits cannot dispatch.
 pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
+    let mut plan = linear(geometry, options, limits)?;
+    if geometry.activation != Activation::Identity {
+        let storage = geometry.storage;
+        let elements = geometry.output_shape().iter().product::<usize>() as u64;
+        for part in split(0..elements, limits.max_operand_elements(storage)) {
+            let (output, output_base) = limits.operand_window(storage, "output", part.start, part.len());
+            let scale = geometry.activation.scale();
+            let params = ActivateParams { elements: part.len() as u32, scale, output_base };
+            let workgroups = part.len().div_ceil(u64::from(ACTIVATE.workgroup_size));
+            push(&mut plan.steps, limits.step(&ACTIVATE, storage, params.words(), vec![output], workgroups)?)?;
+        }
+    }
+    Ok(plan)
+}
+
+/// All but the activation.
+fn linear(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     if geometry.batch == 0 {
         return Ok(Plan::default());
     }

@@ -6,12 +6,13 @@ use super::Backward;
 use super::sizes::{Sizes, workgroups};
 use super::steps::padded;
 use crate::Result;
+use crate::kernel::conv2d::{COL2IM, Col2imParams};
 use crate::kernel::deform_conv2d::{
     BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GradInputParams,
 };
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::packed_input::Chunk;
-use crate::plan::Step;
+use crate::plan::{Step, Window};
 
 impl Backward<'_> {
     /// The entries of the window, by the cell that each lies in: by column first, then by row.
@@ -26,7 +27,7 @@ impl Backward<'_> {
         let groups = self.offset_groups(chunk);
         let entries = g.taps() as u64 * pixels.len();
         let walkers = sizes.walkers;
-        let offset = self.taps("offset", g.storage, 2, image, &groups);
+        let offset = self.offset(image, &groups);
         let mask = self.mask(image, &groups, offset.0);
         let ends = sizes.scratch("entry_ends").window();
         let [by_column, by_cell] = ["entries_by_column", "entries_by_cell"].map(|name| sizes.scratch(name).window());
@@ -64,6 +65,35 @@ impl Backward<'_> {
         Ok(steps)
     }
 
+    /// The gradient of an ordinary convolution's input, whose taps lie on the grid: every pixel knows which columns touched it.
+    pub(super) fn col2im(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
+        let g = self.g;
+        let (grad_input, grad_input_base) = self.grad_input_window(image, chunk);
+        let invocations = chunk.quads_in_all() * g.in_pixels() as u64;
+        let params = Col2imParams {
+            geometry: g.tap_geometry(),
+            first_pixel: pixels.start as u32,
+            pixels: pixels.len() as u32,
+            padded_pixels: padded(pixels) as u32,
+            segment_channels: self.layout.segment_channels as u32,
+            segment_quads: chunk.quads.len() as u32,
+            quad_start: chunk.quads.start as u32,
+            quads: chunk.quads_in_all() as u32,
+            invocations: invocations as u32,
+            grad_input_base,
+        };
+        let windows = vec![sizes.scratch("grad_column").window(), grad_input];
+        self.step(&COL2IM, params.words(), windows, workgroups(&COL2IM, invocations))
+    }
+
+    /// The channels of a chunk.
+    fn grad_input_window(&self, image: u64, chunk: &Chunk) -> (Window, u32) {
+        let in_pixels = self.g.in_pixels() as u64;
+        let (first, count) = chunk.channels(self.g);
+        let first = (image * self.g.in_channels as u64 + first) * in_pixels;
+        self.limits.window("grad_input", first, count * in_pixels)
+    }
+
     /// The gradient of the input from every other row of cells.
     pub(super) fn grad_input(
         &self,
@@ -76,9 +106,7 @@ impl Backward<'_> {
         let g = self.g;
         let groups = self.offset_groups(chunk);
         let [_, bins] = self.bins();
-        let (first, count) = chunk.channels(g);
-        let first = (image * g.in_channels as u64 + first) * g.in_pixels() as u64;
-        let (grad_input, grad_input_base) = self.limits.window("grad_input", first, count * g.in_pixels() as u64);
+        let (grad_input, grad_input_base) = self.grad_input_window(image, chunk);
         // Rows of cells begin above the first row of pixels.
         let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
         let quads = chunk.segments.len().min(self.layout.segments_per_offset_group) * chunk.quads.len();

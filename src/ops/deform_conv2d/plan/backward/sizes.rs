@@ -1,11 +1,13 @@
 //! How much of the work is done at once, and what it needs.
 
 use super::Backward;
-use crate::kernel::Kernel;
+use super::steps::GRAD_LINEAR;
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16,
     GRAD_WEIGHT_PIXELS, GradWeightTile,
 };
+use crate::kernel::{Kernel, Sampling};
+use crate::ops::conv2d::Activation;
 use crate::ops::deform_conv2d::Geometry;
 use crate::ops::deform_conv2d::plan::packed_input::{self, Chunk, QUAD};
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
@@ -45,6 +47,10 @@ pub(super) struct Tiling {
     pub(super) segments: u64,
     /// Quads of each: all where there are several segments.
     pub(super) quads: u64,
+}
+
+impl Tiling {
+    pub(super) const LEAST: Self = Self { pixels: BLOCK_PIXELS as u64, segments: 1, quads: 1 };
 }
 
 /// What a tiling needs.
@@ -97,6 +103,11 @@ impl Layout {
 }
 
 impl Backward<'_> {
+    /// Whether taps are put in order: where the input's gradient is wanted, and they lie anywhere.
+    fn needs_order(&self) -> bool {
+        self.modes.input.wanted() && self.g.sampling == Sampling::Deformed
+    }
+
     /// Bins of each pass of the sort: columns of cells; rows of cells, and what touches no pixel.
     pub(super) fn bins(&self) -> [u64; 2] {
         [self.g.in_width as u64 + 1, self.g.in_height as u64 + 2]
@@ -138,10 +149,12 @@ impl Backward<'_> {
         needs(gradient || weight, "grad_column", if gradient { columns } else { none });
         needs(self.needs_samples(), "columns", if weight { columns } else { none });
         for name in ["entries_by_column", "entries_by_cell"] {
-            needs(self.modes.input.wanted(), name, texels(offset_groups * entries));
+            needs(self.needs_order(), name, texels(offset_groups * entries));
         }
         let counters = offset_groups * bins_x.max(bins_y) * walkers;
-        needs(self.modes.input.wanted(), "entry_ends", Size::Bytes(counters * F32_BYTES));
+        needs(self.needs_order(), "entry_ends", Size::Bytes(counters * F32_BYTES));
+        let image = (g.out_channels * g.out_pixels()) as u64;
+        needs(g.activation != Activation::Identity, GRAD_LINEAR, Size::Bytes(image * F32_BYTES));
         // Bound in the place of a gradient that is not wanted.
         needs(self.needs_samples() && !self.modes.offset.wanted(), "no_grad_offset", Size::Bytes(F32_BYTES));
         needs(self.needs_samples() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
@@ -183,7 +196,7 @@ impl Backward<'_> {
         let per_walker = entries.div_ceil(sizes.walkers);
         // A walk over a row's cells, each with a loop over its entries; then the loops of the sort.
         let cells = g.in_width as u64 + 2;
-        let loops = !self.modes.input.wanted()
+        let loops = !self.needs_order()
             || entries.div_ceil(u64::from(ENTRIES_PER_TURN)) + 3 * cells < steps
                 && per_walker + 2 + self.bins().into_iter().max().unwrap_or(0) < steps;
         // A turn for every quad of output channels, then one for every texel to store.
@@ -192,7 +205,7 @@ impl Backward<'_> {
         textures
             && loops
             && channels * g.in_pixels() as u64 <= window
-            && offset_groups * 2 * taps * g.out_pixels() as u64 <= window
+            && offset_groups * (g.offset_elements() / g.offset_groups) as u64 <= window
             && taps * padded_pixels < MAX_COLUMN
             && sizes.partial_bytes <= self.limits.max_binding_bytes
     }
@@ -208,7 +221,7 @@ impl Backward<'_> {
         let fits = |tiling| self.possible(tiling) && bytes(tiling) <= self.options.workspace_limit;
         let block = u64::from(BLOCK_PIXELS);
         let all_pixels = (self.g.out_pixels() as u64).next_multiple_of(block);
-        let least = Tiling { pixels: block, segments: 1, quads: 1 };
+        let least = Tiling::LEAST;
         if !self.possible(least) {
             let reason = "its image, taps or channels pass what one step of the backward pass can hold".to_owned();
             return Err(unsuitable(self.options.algorithm, reason));

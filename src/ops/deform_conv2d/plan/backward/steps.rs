@@ -5,17 +5,23 @@ use std::ops::Range;
 use super::Backward;
 use super::sizes::{Sizes, grad_weight_tiles, workgroups};
 use crate::Result;
+use crate::kernel::conv2d::{GRAD_ACTIVATION, GradActivationParams};
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, GRAD_BIAS, GRAD_BIAS_REDUCE, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS,
     GRAD_COLUMN_SUBGROUP, GRAD_OFFSET, GRAD_WEIGHT_REDUCE, GradBiasParams, GradBiasReduceParams, GradColumnParams,
     GradOffsetParams, GradWeightParams, GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_WEIGHT_COLUMNS,
     PackGradOutputParams, PackWeightColumnsParams,
 };
-use crate::kernel::{Kernel, Storage};
+use crate::kernel::{Kernel, Sampling, Storage, Variant};
+use crate::ops::conv2d::Activation;
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
+use crate::ops::deform_conv2d::plan::images::unread;
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
 use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
+
+/// One image's gradient before the activation.
+pub(super) const GRAD_LINEAR: &str = "grad_linear";
 
 impl Backward<'_> {
     pub(super) fn pack_weight(&self, sizes: &Sizes) -> Result<Step> {
@@ -52,7 +58,8 @@ impl Backward<'_> {
             grad_output_base,
         };
         let windows = vec![grad_output, sizes.scratch("packed_grad_output").window()];
-        self.step(&PACK_GRAD_OUTPUT, params.words(), windows, workgroups(&PACK_GRAD_OUTPUT, texels))
+        let step = self.step(&PACK_GRAD_OUTPUT, params.words(), windows, workgroups(&PACK_GRAD_OUTPUT, texels))?;
+        Ok(self.reading_grad_output(step))
     }
 
     pub(super) fn grad_column(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
@@ -88,7 +95,7 @@ impl Backward<'_> {
         let g = self.g;
         let groups = self.offset_groups(chunk);
         let invocations = padded(pixels) * g.taps() as u64 * groups.len();
-        let offset = self.taps("offset", g.storage, 2, image, &groups);
+        let offset = self.offset(image, &groups);
         let mask = self.mask(image, &groups, offset.0);
         let unwanted = |name| (sizes.scratch(name).window(), 0);
         let grad_offset = if self.modes.offset.wanted() {
@@ -212,8 +219,10 @@ impl Backward<'_> {
         let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
         let (grad_bias, _) = self.limits.window("grad_bias", 0, g.out_channels as u64);
         let sums = workgroups(&GRAD_BIAS_REDUCE, g.out_channels as u64);
+        let windows = vec![grad_output, partial];
+        let sum = self.step(&GRAD_BIAS, params.words(), windows, workgroups(&GRAD_BIAS, invocations))?;
         Ok([
-            self.step(&GRAD_BIAS, params.words(), vec![grad_output, partial], workgroups(&GRAD_BIAS, invocations))?,
+            self.reading_grad_output(sum),
             self.step(&GRAD_BIAS_REDUCE, reduce.words(), vec![partial, grad_bias], sums)?,
         ])
     }
@@ -244,13 +253,49 @@ impl Backward<'_> {
         self.limits.operand_window(storage, operand, first, groups.len() * group)
     }
 
+    /// The same of the offset. Without one something must be bound.
+    pub(super) fn offset(&self, image: u64, groups: &Range<u64>) -> (Window, u32) {
+        match self.g.sampling {
+            Sampling::Deformed => self.taps("offset", self.g.storage, 2, image, groups),
+            Sampling::Regular => (unread(self.g, self.limits), 0),
+        }
+    }
+
     /// Without a mask something must be bound; the kernels do not read it.
     pub(super) fn mask(&self, image: u64, groups: &Range<u64>, unread: Window) -> (Window, u32) {
         if self.g.has_mask { self.taps("mask", self.g.storage, 1, image, groups) } else { (unread, 0) }
     }
 
+    /// One image's gradient before the activation, from that behind it.
+    pub(super) fn grad_activation(&self, image: u64) -> Result<Step> {
+        let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
+        let window = |operand| self.limits.operand_window(self.g.storage, operand, image * elements, elements);
+        let (output, output_base) = window("output");
+        let (grad_output, grad_output_base) = window("grad_output");
+        let params = GradActivationParams {
+            elements: elements as u32,
+            scale: self.g.activation.scale(),
+            output_base,
+            grad_output_base,
+        };
+        let (grad_linear, _) = self.limits.window(GRAD_LINEAR, 0, elements);
+        let windows = vec![output, grad_output, grad_linear];
+        self.step(&GRAD_ACTIVATION, params.words(), windows, workgroups(&GRAD_ACTIVATION, elements))
+    }
+
+    /// `step`, which reads the gradient of the output or, behind an activation, what grad_activation made of it: that is f32.
+    fn reading_grad_output(&self, step: Step) -> Step {
+        if self.g.activation == Activation::Identity {
+            return step;
+        }
+        Step { variant: Variant { operands: Storage::F32, ..step.variant }, ..step }
+    }
+
     fn grad_output(&self, image: u64) -> (Window, u32) {
         let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
+        if self.g.activation != Activation::Identity {
+            return self.limits.window(GRAD_LINEAR, 0, elements);
+        }
         self.limits.operand_window(self.g.storage, "grad_output", image * elements, elements)
     }
 
@@ -261,7 +306,7 @@ impl Backward<'_> {
         windows: Vec<Window>,
         workgroups: u64,
     ) -> Result<Step> {
-        self.limits.step(kernel, self.g.storage, params, windows, workgroups)
+        self.limits.step(kernel, self.g.variant(), params, windows, workgroups)
     }
 }
 

@@ -88,7 +88,7 @@ impl<'a> Columns<'a> {
         // Several images share a chunk only where nothing of them has to be cut.
         let image_elements = [
             geometry.in_channels * geometry.in_pixels(),
-            2 * geometry.offset_groups * geometry.taps() * geometry.out_pixels(),
+            geometry.offset_elements(),
             geometry.out_channels * geometry.out_pixels(),
         ];
         let largest = image_elements.into_iter().max().unwrap_or(1) as u64;

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use super::super::images::unread;
 use super::super::{Len, push, split};
 use super::{Chunk, Columns};
 use crate::Result;
+use crate::kernel::Sampling;
 use crate::kernel::deform_conv2d::{
     CHANNELS_PER_INVOCATION, IM2COL, Im2colParams, MATMUL, MatmulParams, TILE_K, TILE_M, TILE_N, matmul_loop_steps,
 };
@@ -49,12 +51,15 @@ impl Columns<'_> {
         );
         let mask_image_stride = g.offset_groups as u64 * taps * out_pixels;
         let offset_image_stride = 2 * mask_image_stride;
-        let (offset, offset_base) = self.limits.operand_window(
-            g.storage,
-            "offset",
-            image * offset_image_stride + 2 * pairs.start * out_pixels + chunk.pixels.start,
-            more_images * offset_image_stride + (2 * pairs.len() - 1) * out_pixels + pixels,
-        );
+        let (offset, offset_base) = match g.sampling {
+            Sampling::Deformed => self.limits.operand_window(
+                g.storage,
+                "offset",
+                image * offset_image_stride + 2 * pairs.start * out_pixels + chunk.pixels.start,
+                more_images * offset_image_stride + (2 * pairs.len() - 1) * out_pixels + pixels,
+            ),
+            Sampling::Regular => (unread(g, self.limits), 0),
+        };
         let (mask, mask_base) = if g.has_mask {
             self.limits.operand_window(
                 g.storage,
@@ -93,7 +98,7 @@ impl Columns<'_> {
         };
         self.limits.step(
             &IM2COL,
-            g.storage,
+            g.variant(),
             params.words(),
             vec![input, offset, mask, columns],
             pixel_blocks * pairs.len() * channel_blocks,

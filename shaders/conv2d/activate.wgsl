@@ -1,0 +1,37 @@
+// Puts an output through its activation, in place.
+//
+//     output = scale · σ(output),   σ(v) = 1 / (1 + e^−v)
+//
+// Reads   output.
+// Writes  output.
+// Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
+// Order   No barrier, no atomic.
+
+struct ActivateParams {
+    elements: u32,
+    scale: u32,
+    output_base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: ActivateParams;
+/// Any window of [image, out channel, out_height, out_width]
+@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if number >= params.elements {
+        return;
+    }
+    let value = read_output(params.output_base + number);
+    // Of a positive number e^ would overflow.
+    let e = exp(-abs(value));
+    let numerator = select(1.0, e, value < 0.0);
+    write_output(params.output_base + number, f32(params.scale) * numerator / (1.0 + e));
+}

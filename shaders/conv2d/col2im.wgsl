@@ -1,0 +1,94 @@
+// The gradient of an ordinary convolution's input: every pixel gathers the columns that it is part of.
+//
+//     grad_input[c, y, x] += Σ over the taps (i, j) of   grad_column[c, tap, (oy, ox)]
+//     oy = (y + pad_h − i·dil_h) / stride_h,   ox = (x + pad_w − j·dil_w) / stride_w,   where both divide and lie in the window
+//
+// Reads   grad_column.
+// Writes  grad_input: adds to it.
+// Runs    One invocation is four channels of one input pixel, neighbours the quads of one pixel, which lie side by side in
+//         grad_column. A workgroup is 32 of them. Grid: invocations / 32, folded.
+// Order   No barrier, no atomic; the taps of a pixel are added in order, the windows step by step.
+
+struct Col2imParams {
+    in_height: u32,
+    in_width: u32,
+    out_width: u32,
+    out_pixels: u32,
+    kernel_width: u32,
+    taps: u32,
+    stride_h: u32,
+    stride_w: u32,
+    pad_h: u32,
+    pad_w: u32,
+    dil_h: u32,
+    dil_w: u32,
+    first_pixel: u32,
+    pixels: u32,
+    padded_pixels: u32,
+    segment_channels: u32,
+    segment_quads: u32,
+    quad_start: u32,
+    quads: u32,
+    invocations: u32,
+    grad_input_base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Col2imParams;
+/// [(tap, pixel, quad)], four channels of the quad
+@group(0) @binding(1) var grad_column: texture_storage_2d<rgba32float, read>;
+/// [(segment, channel), in_height, in_width]
+@group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
+
+const WORKGROUP_SIZE = 32u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    let busy = number < params.invocations;
+    let quad = number % params.quads;
+    let pixel = number / params.quads;
+    let y = i32(pixel / params.in_width + params.pad_h);
+    let x = i32(pixel % params.in_width + params.pad_w);
+    let stride = vec2<i32>(vec2<u32>(params.stride_w, params.stride_h));
+    var sum = vec4<f32>();
+    // The column of the tap's first pixel, and the tap (i, j): counted up, since a division is dear.
+    var first = 0u;
+    var i = 0u;
+    var j = 0u;
+    let taps = select(0u, params.taps, busy);
+    for (var tap = 0u; tap < taps; tap++) {
+        let position = vec2<i32>(x, y) - vec2<i32>(vec2<u32>(j * params.dil_w, i * params.dil_h));
+        let at = position / stride;
+        // A pixel of the window, if it is one; far above it where a part is negative.
+        let out_pixel = u32(at.y) * params.out_width + u32(at.x) - params.first_pixel;
+        let there = position.x >= 0 && position.y >= 0 && all(at * stride == position)
+            && u32(at.x) < params.out_width && out_pixel < params.pixels;
+        let column = first + select(0u, out_pixel, there);
+        let value = textureLoad(grad_column, texel_at(column * params.quads + quad));
+        sum += select(vec4<f32>(), value, there);
+        first += params.padded_pixels;
+        j++;
+        if j == params.kernel_width {
+            j = 0u;
+            i++;
+        }
+    }
+    if !busy {
+        return;
+    }
+    let segment = quad / params.segment_quads;
+    let in_segment = quad % params.segment_quads;
+    // The bound channels begin with the first of quad_start.
+    let plane = segment * params.segment_channels + in_segment * 4u;
+    let channels = params.segment_channels - (params.quad_start + in_segment) * 4u;
+    let size = params.in_height * params.in_width;
+    let to = params.grad_input_base + plane * size + pixel;
+    grad_input[to] += sum.x;
+    if channels > 1u { grad_input[to + size] += sum.y; }
+    if channels > 2u { grad_input[to + 2u * size] += sum.z; }
+    if channels > 3u { grad_input[to + 3u * size] += sum.w; }
+}

@@ -1,0 +1,40 @@
+// The gradient before an activation, from that behind it: the derivative comes from the output alone.
+//
+//     grad_linear = grad_output · output · (1 − output / scale)          output = scale · σ(linear)
+//
+// Reads   output, grad_output: one image.
+// Writes  grad_linear, whole.
+// Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
+// Order   No barrier, no atomic.
+
+struct GradActivationParams {
+    elements: u32,
+    scale: u32,
+    output_base: u32,
+    grad_output_base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: GradActivationParams;
+/// [out channel, out_height, out_width]
+@group(0) @binding(1) var<storage, read> output: array<f32>;
+/// [out channel, out_height, out_width]
+@group(0) @binding(2) var<storage, read> grad_output: array<f32>;
+/// [out channel, out_height, out_width]
+@group(0) @binding(3) var<storage, read_write> grad_linear: array<f32>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if number >= params.elements {
+        return;
+    }
+    let value = read_output(params.output_base + number);
+    let grad = read_grad_output(params.grad_output_base + number);
+    grad_linear[number] = grad * value * (1.0 - value / f32(params.scale));
+}

@@ -1,0 +1,234 @@
+//! Ordinary convolution, as `torch.nn.functional.conv2d` computes it, with an activation behind it where one is wanted.
+//!
+//! ```text
+//! output[b, o, oy, ox] = activation(bias[o] + Σ_{c, i, j} weight[o, c, i, j] · input[b, c, oy·stride_h − pad_h + i·dil_h, ox·stride_w − pad_w + j·dil_w])
+//! ```
+//!
+//! The sum runs over the input channels of o's weight group; the image is surrounded by zeros. It is the deformable convolution
+//! without an offset, and computed by the same plans and kernels, in which a sample then is one pixel.
+
+use crate::gpu::CommandEncoder;
+use crate::ops::deform_conv2d::{self, Algorithm, DeformConv2d, Geometry, Gradient, Mode, Operands, Task};
+use crate::plan::Plan;
+use crate::{Dtype, Gpu, Result, Tensor};
+
+/// What each sum goes through last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    Identity,
+    /// `σ(v) = 1 / (1 + e^−v)`: masks in 0 … 1.
+    Sigmoid,
+    /// `2·σ(v)`: masks in 0 … 2, which a generator of zeros makes 1.
+    TwiceSigmoid,
+}
+
+impl Activation {
+    /// What the sigmoid is multiplied by.
+    pub(in crate::ops) fn scale(self) -> u32 {
+        match self {
+            Self::Identity | Self::Sigmoid => 1,
+            Self::TwiceSigmoid => 2,
+        }
+    }
+}
+
+/// The operands of one call, in torch's names: tensors or shapes, depending on `T`.
+///
+/// | operand | shape |
+/// |---|---|
+/// | `input` | `[batch, in_channels, in_height, in_width]` |
+/// | `weight` | `[out_channels, in_channels / groups, kernel_height, kernel_width]` |
+/// | `bias` | `[out_channels]` |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inputs<T> {
+    /// The images.
+    pub input: T,
+    /// The kernel's weights.
+    pub weight: T,
+    /// What is added to each output channel.
+    pub bias: Option<T>,
+}
+
+impl<T> From<Inputs<T>> for Operands<T> {
+    fn from(inputs: Inputs<T>) -> Self {
+        let Inputs { input, weight, bias } = inputs;
+        Self { input, offset: None, weight, mask: None, bias }
+    }
+}
+
+/// How the taps are laid out, and how the work is to be done. Pairs are `[height, width]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Input pixels between neighbouring output pixels. Default 1.
+    pub stride: [usize; 2],
+    /// Rows and columns of zeros on both sides of the image. Default 0.
+    pub padding: [usize; 2],
+    /// Input pixels between neighbouring taps. Default 1.
+    pub dilation: [usize; 2],
+    /// What each sum goes through last. Default [`Activation::Identity`].
+    pub activation: Activation,
+    /// The algorithm. Default [`Algorithm::Auto`].
+    pub algorithm: Algorithm,
+    /// The most bytes of workspace a plan may ask for. Default 64 MiB.
+    pub workspace_limit: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let deform_conv2d::Options { stride, padding, dilation, algorithm, workspace_limit, .. } = Default::default();
+        Self { stride, padding, dilation, activation: Activation::default(), algorithm, workspace_limit }
+    }
+}
+
+impl Options {
+    fn of_taps(&self) -> deform_conv2d::Options {
+        let &Self { stride, padding, dilation, algorithm, workspace_limit, .. } = self;
+        let others = deform_conv2d::Options::default();
+        deform_conv2d::Options { stride, padding, dilation, algorithm, workspace_limit, ..others }
+    }
+}
+
+/// Something for the gradient by each operand, as the deformable convolution's [`Gradients`](deform_conv2d::Gradients).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[allow(missing_docs, reason = "each name is the operand it says")]
+pub struct Gradients<T> {
+    pub input: T,
+    pub weight: T,
+    pub bias: T,
+}
+
+impl Gradients<bool> {
+    /// All; that by the bias where the call has one.
+    pub const ALL: Self = Self { input: true, weight: true, bias: true };
+}
+
+impl<T: Default> From<Gradients<T>> for deform_conv2d::Gradients<T> {
+    fn from(gradients: Gradients<T>) -> Self {
+        let Gradients { input, weight, bias } = gradients;
+        Self { input, weight, bias, ..Default::default() }
+    }
+}
+
+impl<T> From<deform_conv2d::Gradients<T>> for Gradients<T> {
+    fn from(gradients: deform_conv2d::Gradients<T>) -> Self {
+        let deform_conv2d::Gradients { input, weight, bias, .. } = gradients;
+        Self { input, weight, bias }
+    }
+}
+
+/// The operator on one device. A cheap handle, `Send` and `Sync`: clones and threads share its plans.
+#[derive(Debug, Clone)]
+pub struct Conv2d {
+    operator: DeformConv2d,
+}
+
+impl Conv2d {
+    /// The operator on `gpu`. Compiles nothing yet.
+    #[must_use]
+    pub fn new(gpu: &Gpu) -> Self {
+        Self { operator: DeformConv2d::new(gpu) }
+    }
+
+    /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates it, records and submits. Does
+    /// not wait.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::forward`].
+    pub fn forward(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<Tensor> {
+        self.operator.run(&task(inputs, options))
+    }
+
+    /// Records the computation into the caller's encoder, as [`DeformConv2d::record_forward`] does.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::record_forward`].
+    pub fn record_forward(
+        &self,
+        encoder: &mut CommandEncoder,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+        workspace: &Tensor,
+        options: Options,
+    ) -> Result<()> {
+        self.operator.record(encoder, &task(inputs, options), output, workspace)
+    }
+
+    /// Plans a call of these shapes, as [`DeformConv2d::prepare_dtype`] does.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::prepare_dtype`].
+    pub fn prepare(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
+        let geometry = self.geometry(shapes, dtype, &options)?;
+        Ok(self.operator.prepared_for(geometry, options.of_taps())?.plan().clone())
+    }
+
+    /// Computes the gradients of a loss by the operands, given its gradient by the output and the output itself, which the
+    /// derivative of an activation comes from. Otherwise as [`DeformConv2d::backward`].
+    ///
+    /// ```text
+    /// grad_linear = grad_output · activation′                  1 for the identity, output·(1 − output/scale) for scale·σ
+    /// grad_bias   = Σ_{b,oy,ox} grad_linear                    grad_weight = grad_linear · columnsᵀ
+    /// grad_input  = weightᵀ · grad_linear, each added to the pixel that its tap read
+    /// ```
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::backward`], and for `output` as for `grad_output`.
+    pub fn backward(
+        &self,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+        grad_output: &Tensor,
+        wanted: Gradients<bool>,
+        options: Options,
+    ) -> Result<Gradients<Option<Tensor>>> {
+        let task = task(inputs, options);
+        let gradients = self.operator.run_backward(&task, Some(output), grad_output, wanted.into())?;
+        Ok(gradients.into())
+    }
+
+    /// Records [`Conv2d::backward`] into the caller's encoder, as [`DeformConv2d::record_backward`] does.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::record_backward`].
+    #[allow(clippy::too_many_arguments, reason = "what the forward pass took and gave, and where the result goes")]
+    pub fn record_backward(
+        &self,
+        encoder: &mut CommandEncoder,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        workspace: &Tensor,
+        options: Options,
+    ) -> Result<()> {
+        let task = task(inputs, options);
+        let targets = (*targets).into();
+        self.operator.record_backward_of(encoder, &task, Some(output), grad_output, &targets, workspace)
+    }
+
+    /// Plans the backward pass of a call of these shapes, as [`DeformConv2d::prepare_backward`] does.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::prepare_backward`].
+    pub fn prepare_backward(
+        &self,
+        shapes: &Inputs<&[usize]>,
+        dtype: Dtype,
+        modes: Gradients<Mode>,
+        options: Options,
+    ) -> Result<Plan> {
+        let geometry = self.geometry(shapes, dtype, &options)?;
+        Ok(self.operator.prepared_gradients(geometry, modes.into(), options.of_taps())?.plan().clone())
+    }
+
+    fn geometry(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: &Options) -> Result<Geometry> {
+        let geometry = self.operator.geometry(&Operands::from(*shapes), dtype, &options.of_taps())?;
+        Ok(Geometry { activation: options.activation, ..geometry })
+    }
+}
+
+fn task<'a>(inputs: &Inputs<&'a Tensor>, options: Options) -> Task<'a> {
+    Task::of((*inputs).into(), options.of_taps()).with_activation(options.activation)
+}

@@ -1,0 +1,288 @@
+//! The ordinary convolution: against the reference of the deformable one with offsets of zero, which tests/pure holds against plain loops.
+
+use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
+use deform::ops::deform_conv2d::Mode;
+use deform::{Algorithm, Dtype, Error, Gpu, Gradient, Tensor, Tile};
+use half::f16;
+use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
+
+use crate::backward::ways;
+use crate::device::{default_limits_gpu, distinct_algorithms, gpu, poison, say};
+use crate::forward::{geometries, table};
+use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
+use crate::support::compare::{bound, compare};
+
+fn conv2d() -> &'static Conv2d {
+    static OPERATOR: std::sync::OnceLock<Conv2d> = std::sync::OnceLock::new();
+    OPERATOR.get_or_init(|| Conv2d::new(gpu()))
+}
+
+fn options(case: &Case, activation: Activation) -> Options {
+    let deform::Options { stride, padding, dilation, algorithm, workspace_limit, .. } = case.options;
+    Options { stride, padding, dilation, activation, algorithm, workspace_limit }
+}
+
+fn shapes(case: &Case) -> Inputs<&[usize]> {
+    let shapes = case.shape_slices();
+    Inputs { input: shapes.input, weight: shapes.weight, bias: shapes.bias }
+}
+
+fn upload_as<T: deform::Element>(gpu: &Gpu, case: &Case, element: impl Fn(f32) -> T) -> Inputs<Tensor> {
+    let upload = |shape: &[usize], values: &[f32]| {
+        let values: Vec<T> = values.iter().map(|&value| element(value)).collect();
+        Tensor::upload(gpu, shape, &values).unwrap()
+    };
+    let (shapes, values) = (case.shape_slices(), case.slices());
+    Inputs {
+        input: upload(shapes.input, values.input),
+        weight: upload(shapes.weight, values.weight),
+        bias: shapes.bias.zip(values.bias).map(|(shape, values)| upload(shape, values)),
+    }
+}
+
+fn upload(case: &Case) -> Inputs<Tensor> {
+    upload_as(gpu(), case, |value| value)
+}
+
+fn view(inputs: &Inputs<Tensor>) -> Inputs<&Tensor> {
+    Inputs { input: &inputs.input, weight: &inputs.weight, bias: inputs.bias.as_ref() }
+}
+
+fn workspace(bytes: u64) -> Tensor {
+    poison(&[(bytes / 4) as usize])
+}
+
+/// Runs the case through `record_forward`, output and workspace poisoned.
+fn run(case: &Case, activation: Activation) -> Tensor {
+    let options = options(case, activation);
+    let plan = conv2d().prepare(&shapes(case), Dtype::F32, options).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+    assert!(plan.memory_bytes() <= options.workspace_limit);
+    let output = poison(&case.geometry().output_shape());
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let workspace = workspace(plan.workspace_bytes);
+    conv2d().record_forward(&mut encoder, &view(&upload(case)), &output, &workspace, options).unwrap();
+    gpu().queue().submit([encoder.finish()]);
+    output
+}
+
+fn scale(activation: Activation) -> Option<f64> {
+    match activation {
+        Activation::Identity => None,
+        Activation::Sigmoid => Some(1.0),
+        Activation::TwiceSigmoid => Some(2.0),
+    }
+}
+
+/// What comes of linear sums, and of bounds on their terms: the sigmoid is nowhere steeper than 1/4, and is itself some roundings.
+fn activated(activation: Activation, (mut value, mut magnitude): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
+    if let Some(scale) = scale(activation) {
+        for (value, magnitude) in value.iter_mut().zip(&mut magnitude) {
+            *value = scale / (1.0 + (-*value).exp());
+            *magnitude = scale * *magnitude / 4.0 + *value;
+        }
+    }
+    (value, magnitude)
+}
+
+fn check(case: &Case, activation: Activation) -> f64 {
+    let (want, magnitude) = activated(activation, case.expected());
+    let got: Vec<f32> = run(case, activation).download().unwrap();
+    let compared = compare(&got, &want, &magnitude, case.terms());
+    compared.unwrap_or_else(|error| panic!("{} by {:?}: {error}", case.name, case.options.algorithm))
+}
+
+const ALL_MODES: Gradients<Mode> = Gradients { input: Mode::Write, weight: Mode::Write, bias: Mode::Write };
+
+fn modes(case: &Case) -> Gradients<Mode> {
+    if case.shapes.bias.is_some() { ALL_MODES } else { Gradients { bias: Mode::Skip, ..ALL_MODES } }
+}
+
+/// Holds every gradient against the reference.
+fn check_gradients(case: &Case, activation: Activation) -> f64 {
+    let options = options(case, activation);
+    let output = run(case, activation);
+    let grad_output = case.grad_output();
+    let linear: Vec<f32> = match scale(activation) {
+        None => grad_output.clone(),
+        Some(scale) => {
+            let slopes = output.download::<f32>().unwrap().into_iter().map(f64::from).map(|s| s * (1.0 - s / scale));
+            slopes.zip(&grad_output).map(|(slope, &grad)| (slope * f64::from(grad)) as f32).collect()
+        }
+    };
+    let grad_output = Tensor::upload(gpu(), output.shape(), &grad_output).unwrap();
+    let inputs = upload(case);
+    let plan = conv2d().prepare_backward(&shapes(case), Dtype::F32, modes(case), options);
+    let plan = plan.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    assert!(plan.memory_bytes() <= options.workspace_limit);
+    let gradients = Gradients {
+        input: Some(poison(inputs.input.shape())),
+        weight: Some(poison(inputs.weight.shape())),
+        bias: inputs.bias.as_ref().map(|bias| poison(bias.shape())),
+    };
+    let targets = Gradients {
+        input: gradients.input.as_ref().map(Gradient::Write),
+        weight: gradients.weight.as_ref().map(Gradient::Write),
+        bias: gradients.bias.as_ref().map(Gradient::Write),
+    };
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let workspace = workspace(plan.workspace_bytes);
+    let inputs = view(&inputs);
+    conv2d()
+        .record_backward(&mut encoder, &inputs, &output, &grad_output, &targets, &workspace, options)
+        .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    gpu().queue().submit([encoder.finish()]);
+    let download = |gradient: Option<Tensor>| gradient.map(|gradient| gradient.download().unwrap());
+    let got = deform::Gradients {
+        input: download(gradients.input),
+        weight: download(gradients.weight),
+        bias: download(gradients.bias),
+        ..Default::default()
+    };
+    let compared = case.expected_gradients(&linear).compare(&got);
+    compared.unwrap_or_else(|error| panic!("{} by {:?}: {error}", case.name, case.options.algorithm))
+}
+
+/// The tiles differ in no line that asks for an offset.
+fn algorithms_of_each_kind() -> Vec<Algorithm> {
+    let tiled = [1, 2].map(|splits| Algorithm::FusedTiled { tile: Tile::M32N32, splits });
+    distinct_algorithms().into_iter().chain(tiled).collect()
+}
+
+fn by(case: &Case, algorithm: Algorithm) -> Case {
+    Case { options: deform::Options { algorithm, ..case.options }, ..case.clone() }
+}
+
+#[test]
+fn the_table_without_offsets_meets_the_reference() {
+    let table: Vec<_> = table().into_iter().map(regular).collect();
+    for algorithm in algorithms_of_each_kind() {
+        let worst = table.iter().map(|case| check(&by(case, algorithm), Activation::Identity)).fold(0.0, f64::max);
+        say(&format!("case table without offsets by {algorithm:?}: worst error {worst:.3} of its bound"));
+    }
+    for algorithm in ways() {
+        let worst = table.iter().map(|case| check_gradients(&by(case, algorithm), Activation::Identity));
+        say(&format!("its gradients by {algorithm:?}: worst error {:.3} of its bound", worst.fold(0.0, f64::max)));
+    }
+}
+
+#[test]
+fn activations_and_their_gradients() {
+    let sizes = Sizes { batch: 3, in_channels: 10, out_channels: 9, input: [13, 11], mask: false, ..PLAIN };
+    let case = regular(Case::new("activation", sizes, padded()));
+    for activation in [Activation::Sigmoid, Activation::TwiceSigmoid] {
+        for algorithm in algorithms_of_each_kind() {
+            check(&by(&case, algorithm), activation);
+        }
+        for algorithm in ways() {
+            check_gradients(&by(&case, algorithm), activation);
+        }
+    }
+    // Sums far out, where an exponential would overflow.
+    let mut far = case;
+    far.operands.weight.iter_mut().for_each(|weight| *weight *= 100.0);
+    let got: Vec<f32> = run(&far, Activation::Sigmoid).download().unwrap();
+    assert!(got.iter().all(|value| (0.0..=1.0).contains(value)));
+    assert!(got.contains(&0.0) && got.contains(&1.0), "none is so far out");
+}
+
+#[test]
+fn random_geometries_in_small_workspaces() {
+    let config = Config { cases: 120, rng_seed: RngSeed::Fixed(5), failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let outcome = runner.run(&(geometries(), 0u32..4, 0usize..3), |((sizes, options), shrink, activation)| {
+        let activation = [Activation::Identity, Activation::Sigmoid, Activation::TwiceSigmoid][activation];
+        for algorithm in ways() {
+            let mut case = regular(Case::new("random", sizes, deform::Options { algorithm, ..options }));
+            let least = |error| match error {
+                Err(Error::WorkspaceTooSmall { needed, .. }) => needed,
+                Ok(plan) => deform::plan::Plan::memory_bytes(&plan),
+                other => panic!("{other:?}"),
+            };
+            let with_limit = |workspace_limit| Options { workspace_limit, ..self::options(&case, activation) };
+            let forward = |limit| conv2d().prepare(&shapes(&case), Dtype::F32, with_limit(limit));
+            let backward =
+                |limit| conv2d().prepare_backward(&shapes(&case), Dtype::F32, modes(&case), with_limit(limit));
+            let whole = forward(64 << 20).unwrap().memory_bytes();
+            let limit = (whole >> shrink).max(least(forward(0)));
+            let whole = backward(64 << 20).unwrap().memory_bytes();
+            let backward_limit = (whole >> shrink).max(least(backward(0)));
+            case.options.workspace_limit = limit;
+            check(&case, activation);
+            case.options.workspace_limit = backward_limit.max(limit);
+            check_gradients(&case, activation);
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Read exactly, summed in f32, rounded once; natively, and on a device without f16 shaders.
+#[test]
+fn half_precision() {
+    let sizes = Sizes { batch: 2, in_channels: 12, out_channels: 10, groups: 2, input: [9, 7], ..PLAIN };
+    let round = |values: &mut Vec<f32>| values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
+    let mut case = regular(Case::new("halves", sizes, padded()));
+    [&mut case.operands.input, &mut case.operands.weight].into_iter().for_each(round);
+    case.operands.bias.iter_mut().for_each(round);
+    let (want, magnitude) = case.expected();
+    let gradients = case.expected_gradients(&vec![1.0; want.len()]);
+    for gpu in [gpu(), default_limits_gpu()] {
+        let operator = Conv2d::new(gpu);
+        let inputs = upload_as(gpu, &case, f16::from_f32);
+        let inputs = view(&inputs);
+        let output = operator.forward(&inputs, options(&case, Activation::Identity)).unwrap();
+        for (n, got) in output.download::<f16>().unwrap().into_iter().enumerate() {
+            let sum = bound(magnitude[n], case.terms());
+            let bound = sum + 2f64.powi(-11) * (want[n].abs() + sum) + 2f64.powi(-25);
+            assert!((got.to_f64() - want[n]).abs() <= bound, "element {n}: {got}, expected {}", want[n]);
+        }
+        // With the output 0 both activations' slopes are 0; with the whole scale, too; a half of it has slope scale/4.
+        let half = Tensor::upload(gpu, output.shape(), &vec![f16::ONE; want.len()]).unwrap();
+        let twice = options(&case, Activation::TwiceSigmoid);
+        let grad_output = Tensor::upload(gpu, output.shape(), &vec![f16::from_f32(2.0); want.len()]).unwrap();
+        let got = operator.backward(&inputs, &half, &grad_output, Gradients::ALL, twice).unwrap();
+        let download = |gradient: Option<Tensor>| gradient.map(|gradient| gradient.download().unwrap());
+        let got = deform::Gradients {
+            input: download(got.input),
+            weight: download(got.weight),
+            bias: download(got.bias),
+            ..Default::default()
+        };
+        gradients.compare(&got).unwrap();
+    }
+}
+
+#[test]
+fn no_plan_binds_an_offset_or_sorts() {
+    let case = regular(Case::new("plan", PLAIN, padded()));
+    let options = options(&case, Activation::Identity);
+    let forward = conv2d().prepare(&shapes(&case), Dtype::F32, options).unwrap();
+    let backward = conv2d().prepare_backward(&shapes(&case), Dtype::F32, modes(&case), options).unwrap();
+    for step in forward.steps.iter().chain(&backward.steps) {
+        assert!(step.windows.iter().all(|window| window.operand != "offset"), "{step}");
+        assert!(!step.kernel.name.contains("bin_"), "{step}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let case = regular(Case::new("errors", PLAIN, padded()));
+    let inputs = upload(&case);
+    let inputs = view(&inputs);
+    let options = options(&case, Activation::Sigmoid);
+    let output = conv2d().forward(&inputs, options).unwrap();
+    let grad_output = Tensor::new(gpu(), output.shape(), Dtype::F32).unwrap();
+    let wrong = poison(&[1, 4, 7, 5]);
+    let refused = conv2d().backward(&inputs, &wrong, &grad_output, Gradients::ALL, options).unwrap_err();
+    assert!(matches!(refused, Error::Axis { operand: "output", axis: 3, expected: 6, got: 5, .. }), "{refused}");
+    let refused = conv2d().forward(&Inputs { weight: &wrong, ..inputs }, options).unwrap_err();
+    assert!(matches!(refused, Error::Axis { operand: "bias", .. } | Error::OutputTooSmall { .. }), "{refused}");
+    let unbiased = Inputs { bias: None, ..inputs };
+    let target = poison(&[4]);
+    let targets = Gradients { bias: Some(Gradient::Write(&target)), ..Gradients::default() };
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let refused = conv2d()
+        .record_backward(&mut encoder, &unbiased, &output, &grad_output, &targets, &poison(&[1]), options)
+        .unwrap_err();
+    assert!(matches!(refused, Error::NoSuchOperand { operand: "bias" }), "{refused}");
+}
