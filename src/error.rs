@@ -33,6 +33,12 @@ pub enum Error {
         /// The operand's name.
         operand: &'static str,
     },
+    /// A state dict does not hold what a layer needs, or is none.
+    #[error("the state dict: {reason}")]
+    State {
+        /// What is wrong.
+        reason: String,
+    },
     /// An operand has the wrong number of axes.
     #[error("{operand} has {got} axes, expected {expected}")]
     Rank {

@@ -5,7 +5,10 @@
 
 pub mod conv2d;
 pub mod deform_conv2d;
+pub mod optimizer;
 pub mod roofline;
+pub mod shift;
+pub mod statistics;
 mod storage;
 mod unroll;
 
@@ -180,6 +183,7 @@ const GRID: &str = include_str!("../shaders/shared/grid.wgsl");
 const BILINEAR: &str = include_str!("../shaders/shared/bilinear.wgsl");
 const SCATTER: &str = include_str!("../shaders/shared/scatter.wgsl");
 const TEXELS: &str = include_str!("../shaders/shared/texels.wgsl");
+const MAGNITUDE: &str = include_str!("../shaders/shared/magnitude.wgsl");
 const TAPS: &str = include_str!("../shaders/shared/taps.wgsl");
 
 /// Every kernel of the crate.
@@ -216,6 +220,12 @@ pub const KERNELS: &[&Kernel] = &[
     &conv2d::COL2IM,
     &conv2d::ACTIVATE,
     &conv2d::GRAD_ACTIVATION,
+    &shift::SHIFT,
+    &optimizer::SGD,
+    &optimizer::ADAM,
+    &statistics::MAGNITUDE,
+    &statistics::OFFSET_MAGNITUDE,
+    &statistics::STATISTICS_REDUCE,
     &roofline::MULTIPLY_ADD,
     &roofline::COPY,
 ];

@@ -3,6 +3,7 @@
 mod error;
 pub mod gpu;
 pub mod kernel;
+pub mod layers;
 pub mod ops;
 pub mod plan;
 

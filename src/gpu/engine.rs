@@ -99,6 +99,16 @@ impl<K: PartialEq + Clone> Engine<K> {
         Ok(())
     }
 
+    /// Records calls that need no workspace, one after another, and submits them together.
+    pub(crate) fn submit_all(&self, calls: &[(Arc<Prepared>, Call<'_>)]) -> Result<()> {
+        self.submit_recorded(|encoder| {
+            calls.iter().try_for_each(|(prepared, call)| {
+                // Any tensor does: the plan has a workspace of 0 bytes.
+                call.operands.first().map_or(Ok(()), |(_, any)| self.record(prepared, encoder, call, any))
+            })
+        })
+    }
+
     /// Records into the caller's encoder.
     pub(crate) fn record(
         &self,

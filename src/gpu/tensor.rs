@@ -80,14 +80,34 @@ impl Tensor {
             return Err(Error::ElementCount { shape: shape.to_vec(), expected, got: elements.len() });
         }
         let tensor = Self::new(gpu, shape, T::DTYPE)?;
+        tensor.write(elements)?;
+        Ok(tensor)
+    }
+
+    /// Replaces the contents. Work submitted before sees what was there, work submitted after sees `elements`.
+    ///
+    /// # Errors
+    /// [`Error::ElementCount`], [`Error::Dtype`] where `elements` are not what the tensor holds; [`Error::UnsuitableBuffer`] where it is
+    /// a part of a caller's buffer without `COPY_DST` usage; [`Error::Device`].
+    pub fn write<T: Element>(&self, elements: &[T]) -> Result<()> {
+        let expected = self.shape.iter().product();
+        if elements.len() != expected {
+            return Err(Error::ElementCount { shape: self.shape.clone(), expected, got: elements.len() });
+        }
+        if T::DTYPE != self.dtype {
+            return Err(Error::Dtype { operand: "tensor", expected: self.dtype, got: T::DTYPE });
+        }
+        if !self.buffer.usage().contains(wgpu::BufferUsages::COPY_DST) {
+            let reason = format!("its usage is {:?}, without COPY_DST", self.buffer.usage());
+            return Err(Error::UnsuitableBuffer { reason });
+        }
         let mut bytes: std::borrow::Cow<'_, [u8]> = bytemuck::cast_slice(elements).into();
         if !bytes.len().is_multiple_of(4) {
             // Writes are whole words; an odd number of f16 ends in half of one.
             let whole_words = bytes.len().next_multiple_of(4);
             bytes.to_mut().resize(whole_words, 0);
         }
-        gpu.checked(|| gpu.queue().write_buffer(&tensor.buffer, 0, &bytes))?;
-        Ok(tensor)
+        self.gpu.checked(|| self.gpu.queue().write_buffer(&self.buffer, self.offset, &bytes))
     }
 
     /// A tensor of zeros.

@@ -2,4 +2,37 @@
 
 pub mod conv2d;
 pub mod deform_conv2d;
+pub mod optimizer;
 pub mod roofline;
+pub mod shift;
+pub mod statistics;
+
+use crate::kernel::Storage;
+use crate::{Dtype, Error, Gpu, Result, Tensor};
+
+/// How a device stores operands of `dtype`.
+fn storage(gpu: &Gpu, dtype: Dtype) -> Storage {
+    match dtype {
+        Dtype::F32 => Storage::F32,
+        Dtype::F16 if gpu.limits().f16 => Storage::F16,
+        Dtype::F16 => Storage::PackedF16,
+    }
+}
+
+fn check_dtype(operand: &'static str, tensor: &Tensor, expected: Dtype) -> Result<()> {
+    match tensor.dtype() {
+        got if got == expected => Ok(()),
+        got => Err(Error::Dtype { operand, expected, got }),
+    }
+}
+
+fn check_shape(operand: &'static str, tensor: &Tensor, expected: &[usize], because: &'static str) -> Result<()> {
+    if tensor.shape().len() != expected.len() {
+        return Err(Error::Rank { operand, expected: expected.len(), got: tensor.shape().len() });
+    }
+    let axes = tensor.shape().iter().zip(expected).enumerate();
+    match axes.into_iter().find(|(_, (got, expected))| got != expected) {
+        Some((axis, (&got, &expected))) => Err(Error::Axis { operand, axis, expected, got, because }),
+        None => Ok(()),
+    }
+}

@@ -18,5 +18,8 @@ mod golden;
 mod gradients;
 mod half_precision;
 mod identities;
+mod layers;
+mod shift;
+mod training;
 mod tuning;
 mod verbs;

@@ -128,7 +128,13 @@ impl Conv2d {
     /// The operator on `gpu`. Compiles nothing yet.
     #[must_use]
     pub fn new(gpu: &Gpu) -> Self {
-        Self { operator: DeformConv2d::new(gpu) }
+        Self::sharing(&DeformConv2d::new(gpu))
+    }
+
+    /// The operator that shares plans, workspace and scratch with `operator`: of a model's calls, one at a time needs them.
+    #[must_use]
+    pub fn sharing(operator: &DeformConv2d) -> Self {
+        Self { operator: operator.clone() }
     }
 
     /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates it, records and submits. Does
@@ -186,6 +192,21 @@ impl Conv2d {
         let task = task(inputs, options);
         let gradients = self.operator.run_backward(&task, Some(output), grad_output, wanted.into())?;
         Ok(gradients.into())
+    }
+
+    /// Computes the gradients that have a target, into that, as [`DeformConv2d::backward_into`] does.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::backward_into`], and for `output` as for `grad_output`.
+    pub fn backward_into(
+        &self,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        options: Options,
+    ) -> Result<()> {
+        self.operator.submit_backward(&task(inputs, options), Some(output), grad_output, &(*targets).into())
     }
 
     /// Records [`Conv2d::backward`] into the caller's encoder, as [`DeformConv2d::record_backward`] does.

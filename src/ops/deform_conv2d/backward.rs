@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{
-    DeformConv2d, Geometry, Gradient, Gradients, Inputs, Mode, Operands, Options, Task, check_dtype, check_shape,
-    plan_backward,
-};
+use super::{DeformConv2d, Geometry, Gradient, Gradients, Inputs, Mode, Operands, Options, Task, plan_backward};
 use crate::gpu::{Call, CommandEncoder, Prepared};
+use crate::ops::{check_dtype, check_shape};
 use crate::plan::Plan;
 use crate::{Dtype, Error, Result, Tensor};
 
@@ -39,6 +37,20 @@ impl DeformConv2d {
         options: Options,
     ) -> Result<Gradients<Option<Tensor>>> {
         self.run_backward(&Task::of((*inputs).into(), options), None, grad_output, wanted)
+    }
+
+    /// Computes the gradients that have a target, into that: records and submits with a workspace of the operator's own. Does not wait.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::record_backward`].
+    pub fn backward_into(
+        &self,
+        inputs: &Inputs<&Tensor>,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        options: Options,
+    ) -> Result<()> {
+        self.submit_backward(&Task::of((*inputs).into(), options), None, grad_output, targets)
     }
 
     /// Records [`DeformConv2d::backward`] into the caller's encoder: no allocation of device memory, no submission, no wait.
@@ -97,15 +109,25 @@ impl DeformConv2d {
             bias: operands.bias,
         };
         let wanted = wanted.zip(&operands, |wanted, operand| operand.filter(|_| *wanted));
-        let modes = wanted.map(|operand| operand.map_or(Mode::Skip, |_| Mode::Write));
-        let prepared = self.prepared_backward(task, output, grad_output, modes)?;
         let new = |operand: &Option<&Tensor>| {
             operand.map(|operand| Tensor::new(self.engine.gpu(), operand.shape(), Dtype::F32)).transpose()
         };
         let gradients = wanted.try_map(new)?;
         let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
-        self.engine.submit(&prepared, &backward_call(task, output, grad_output, &targets))?;
+        self.submit_backward(task, output, grad_output, &targets)?;
         Ok(gradients)
+    }
+
+    /// [`DeformConv2d::backward_into`] of any convolution.
+    pub(in crate::ops) fn submit_backward(
+        &self,
+        task: &Task<'_>,
+        output: Option<&Tensor>,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+    ) -> Result<()> {
+        let prepared = self.checked_backward(task, output, grad_output, targets)?;
+        self.engine.submit(&prepared, &backward_call(task, output, grad_output, targets))
     }
 
     /// [`DeformConv2d::record_backward`] of any convolution.
@@ -118,23 +140,16 @@ impl DeformConv2d {
         targets: &Gradients<Option<Gradient<'_>>>,
         workspace: &Tensor,
     ) -> Result<()> {
-        let prepared = self.prepared_backward(task, output, grad_output, targets.modes())?;
-        for ((operand, target), name) in targets.named().into_iter().zip(GRADIENTS) {
-            let Some(target) = target else { continue };
-            let mut named = task.named().filter(|(name, _)| *name == operand);
-            let (_, expected) = named.next().ok_or(Error::NoSuchOperand { operand })?;
-            check_dtype(name, target.tensor(), Dtype::F32)?;
-            check_shape(name, target.tensor(), expected.shape(), "the shape of its operand")?;
-        }
+        let prepared = self.checked_backward(task, output, grad_output, targets)?;
         self.engine.record(&prepared, encoder, &backward_call(task, output, grad_output, targets), workspace)
     }
 
-    fn prepared_backward(
+    fn checked_backward(
         &self,
         task: &Task<'_>,
         output: Option<&Tensor>,
         grad_output: &Tensor,
-        modes: Gradients<Mode>,
+        targets: &Gradients<Option<Gradient<'_>>>,
     ) -> Result<Arc<Prepared>> {
         let geometry = self.checked_geometry(task)?;
         for (name, tensor) in [("grad_output", Some(grad_output)), ("output", output)] {
@@ -142,7 +157,15 @@ impl DeformConv2d {
             check_shape(name, tensor, &geometry.output_shape(), "the output's shape")?;
             check_dtype(name, tensor, task.operands.input.dtype())?;
         }
-        self.prepared_gradients(geometry, modes, task.options)
+        let prepared = self.prepared_gradients(geometry, targets.modes(), task.options)?;
+        for ((operand, target), name) in targets.named().into_iter().zip(GRADIENTS) {
+            let Some(target) = target else { continue };
+            let mut named = task.named().filter(|(name, _)| *name == operand);
+            let (_, expected) = named.next().ok_or(Error::NoSuchOperand { operand })?;
+            check_dtype(name, target.tensor(), Dtype::F32)?;
+            check_shape(name, target.tensor(), expected.shape(), "the shape of its operand")?;
+        }
+        Ok(prepared)
     }
 
     pub(in crate::ops) fn prepared_gradients(

@@ -32,10 +32,10 @@ pub use plan::{choice, plan, plan_backward};
 pub use tuning::Tuning;
 
 use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
-use crate::kernel::Storage;
 use crate::ops::conv2d::Activation;
+use crate::ops::{check_dtype, check_shape, storage};
 use crate::plan::Plan;
-use crate::{Dtype, Error, Gpu, Result, Tensor};
+use crate::{Dtype, Gpu, Result, Tensor};
 
 /// How the taps are laid out, and how the work is to be done. Pairs are `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,6 +97,12 @@ impl DeformConv2d {
         Self { engine: Arc::new(Engine::new(gpu)), tuning: Arc::default() }
     }
 
+    /// The device.
+    #[must_use]
+    pub fn gpu(&self) -> &Gpu {
+        self.engine.gpu()
+    }
+
     /// The operator on `gpu`, with what was measured before: [`Algorithm::Auto`] goes by it before it goes by the table.
     #[must_use]
     pub fn with_tuning(gpu: &Gpu, tuning: Tuning) -> Self {
@@ -117,8 +123,8 @@ impl DeformConv2d {
     /// not wait; [`Tensor::download`] and [`Gpu::wait`] do.
     ///
     /// # Errors
-    /// As [`Geometry::new`] and [`plan`]; [`Error::Dtype`] for operands that store another type than the input; [`Error::OtherDevice`];
-    /// [`Error::BufferTooLarge`] for the output; [`Error::Device`].
+    /// As [`Geometry::new`] and [`plan`]; [`Error::Dtype`](crate::Error::Dtype) for operands that store another type than the input; [`Error::OtherDevice`](crate::Error::OtherDevice);
+    /// [`Error::BufferTooLarge`](crate::Error::BufferTooLarge) for the output; [`Error::Device`](crate::Error::Device).
     pub fn forward<'a, W>(&self, inputs: &Inputs<&'a Tensor, W>, options: Options) -> Result<Tensor>
     where
         W: Copy + Into<Weight<'a>>,
@@ -133,8 +139,8 @@ impl DeformConv2d {
     /// prepared is prepared first, which allocates its uniforms and may compile. The encoder must be of the operator's device.
     ///
     /// # Errors
-    /// As [`DeformConv2d::forward`]; [`Error::Axis`] for an output of another shape; [`Error::WorkspaceTooSmall`];
-    /// [`Error::Aliased`].
+    /// As [`DeformConv2d::forward`]; [`Error::Axis`](crate::Error::Axis) for an output of another shape; [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall);
+    /// [`Error::Aliased`](crate::Error::Aliased).
     pub fn record_forward<'a, W>(
         &self,
         encoder: &mut CommandEncoder,
@@ -191,7 +197,7 @@ impl DeformConv2d {
     /// scratch that these need.
     ///
     /// # Errors
-    /// As [`Geometry::new`] and [`plan`]; [`Error::Device`] where a kernel does not compile.
+    /// As [`Geometry::new`] and [`plan`]; [`Error::Device`](crate::Error::Device) where a kernel does not compile.
     pub fn prepare(&self, shapes: &Inputs<&[usize]>, options: Options) -> Result<Plan> {
         self.prepare_dtype(shapes, Dtype::F32, options)
     }
@@ -220,12 +226,7 @@ impl DeformConv2d {
         dtype: Dtype,
         options: &Options,
     ) -> Result<Geometry> {
-        let storage = match dtype {
-            Dtype::F32 => Storage::F32,
-            Dtype::F16 if self.engine.gpu().limits().f16 => Storage::F16,
-            Dtype::F16 => Storage::PackedF16,
-        };
-        Ok(Geometry::of(shapes, options)?.stored(storage))
+        Ok(Geometry::of(shapes, options)?.stored(storage(self.engine.gpu(), dtype)))
     }
 
     pub(in crate::ops) fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
@@ -316,23 +317,5 @@ impl<'a> Task<'a> {
 
     fn call<'b>(&'b self, output: &'b Tensor) -> Call<'b> {
         Call { operands: self.named().chain([("output", output)]).collect(), packed: self.packed }
-    }
-}
-
-fn check_dtype(operand: &'static str, tensor: &Tensor, expected: Dtype) -> Result<()> {
-    match tensor.dtype() {
-        got if got == expected => Ok(()),
-        got => Err(Error::Dtype { operand, expected, got }),
-    }
-}
-
-fn check_shape(operand: &'static str, tensor: &Tensor, expected: &[usize], because: &'static str) -> Result<()> {
-    if tensor.shape().len() != expected.len() {
-        return Err(Error::Rank { operand, expected: expected.len(), got: tensor.shape().len() });
-    }
-    let axes = tensor.shape().iter().zip(expected).enumerate();
-    match axes.into_iter().find(|(_, (got, expected))| got != expected) {
-        Some((axis, (&got, &expected))) => Err(Error::Axis { operand, axis, expected, got, because }),
-        None => Ok(()),
     }
 }

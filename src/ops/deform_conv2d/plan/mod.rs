@@ -118,7 +118,7 @@ impl Len for Range<u64> {
 
 impl Geometry {
     /// The words by which kernels find where taps sample.
-    fn tap_geometry(&self) -> TapGeometry {
+    pub(in crate::ops) fn tap_geometry(&self) -> TapGeometry {
         TapGeometry {
             in_height: self.in_height as u32,
             in_width: self.in_width as u32,

@@ -1,0 +1,60 @@
+// How far offsets move taps, and how many out of the image, as partial sums for statistics_reduce.
+//
+//     partial[slice] = (Σ |offset|, max |offset|, offsets that are NaN or infinite, taps whose sample is 0 whatever the image holds)
+//
+// Reads   offset: some images.
+// Writes  partial, whole.
+// Runs    One invocation owns every SLICES-th tap of the images; a workgroup is 64 of them. Grid: SLICES / 64.
+// Order   No barrier, no atomic.
+
+struct OffsetMagnitudeParams {
+    in_height: u32,
+    in_width: u32,
+    out_width: u32,
+    out_pixels: u32,
+    kernel_width: u32,
+    taps: u32,
+    stride_h: u32,
+    stride_w: u32,
+    pad_h: u32,
+    pad_w: u32,
+    dil_h: u32,
+    dil_w: u32,
+    all_taps: u32,
+    base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: OffsetMagnitudeParams;
+/// [(image, offset group, tap, y|x), out_height, out_width]
+@group(0) @binding(1) var<storage, read> offset: array<f32>;
+/// [slice]
+@group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>;
+
+const WORKGROUP_SIZE = 64u;
+const SLICES = 4096u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let slice = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if slice >= SLICES {
+        return;
+    }
+    var sum = vec4<f32>();
+    for (var n = slice; n < params.all_taps; n += SLICES) {
+        let pixel = n % params.out_pixels;
+        let plane = n / params.out_pixels;
+        let at = params.base + 2u * plane * params.out_pixels + pixel;
+        let y = read_offset(at);
+        let x = read_offset(at + params.out_pixels);
+        sum = counted(counted(sum, y), x);
+        let position = moved(first_tap(pixel) + tap_step(plane % params.taps), at);
+        if !position_at(position.y, position.x, params.in_height, params.in_width).inside {
+            sum.w += 1.0;
+        }
+    }
+    partial[slice] = sum;
+}

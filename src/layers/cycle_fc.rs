@@ -1,0 +1,80 @@
+//! CycleMLP's fully connected layer.
+
+use super::{Conv2d, Parameter, State};
+use crate::ops::conv2d;
+use crate::ops::deform_conv2d::{DeformConv2d as Operator, Mode};
+use crate::ops::shift::{Border, ChannelShift, cycle_fc};
+use crate::{Result, Tensor};
+
+/// CycleFC (Chen et al., CycleMLP, 2021): `deform_conv2d` with a 1×1 weight, an offset group for each channel, and the constant offset
+/// `(i + k/2) mod k − k/2` for channel `i`, along x for a kernel of `[1, k]`, along y for `[k, 1]`.
+///
+/// ```text
+/// output[b, o, y, x] = bias[o] + Σ_i weight[o, i] · input[b, i, y + offset_y(i), x + offset_x(i)]          0 outside
+/// ```
+///
+/// The offsets are whole, so each channel is shifted, without interpolation, and the rest is a 1×1 convolution.
+#[derive(Debug, Clone)]
+pub struct CycleFc {
+    shift: ChannelShift,
+    /// The 1×1 convolution behind the shift.
+    pub mix: Conv2d,
+}
+
+impl CycleFc {
+    /// The layer with torch's initialisation, from `seed`.
+    ///
+    /// # Errors
+    /// As [`Tensor::upload`]; [`Error::EmptyAxis`](crate::Error::EmptyAxis) for no input channels.
+    pub fn new(
+        operator: &Operator,
+        in_channels: usize,
+        out_channels: usize,
+        kernel: [usize; 2],
+        bias: bool,
+        seed: u64,
+    ) -> Result<Self> {
+        let shift = ChannelShift::new(operator.gpu(), &cycle_fc(in_channels, kernel), Border::Zero)?;
+        let mix = Conv2d::new(operator, [out_channels, in_channels, 1, 1], bias, conv2d::Options::default(), seed)?;
+        Ok(Self { shift, mix })
+    }
+
+    /// The output.
+    ///
+    /// # Errors
+    /// As [`ChannelShift::forward`] and [`Conv2d::forward`].
+    pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        self.mix.forward(&self.shift.forward(input)?)
+    }
+
+    /// The gradient of the input, which is returned, and those of the parameters, which are treated as `mode` says.
+    ///
+    /// # Errors
+    /// As [`CycleFc::forward`].
+    pub fn backward(&self, input: &Tensor, output: &Tensor, grad_output: &Tensor, mode: Mode) -> Result<Tensor> {
+        let shifted = self.shift.forward(input)?;
+        self.shift.backward(&self.mix.backward(&shifted, output, grad_output, mode)?)
+    }
+
+    /// The parameters with their names.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
+        self.mix.parameters()
+    }
+
+    /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them.
+    ///
+    /// # Errors
+    /// As [`Tensor::download`].
+    pub fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
+        self.mix.save(state, prefix)
+    }
+
+    /// Takes the parameters from `state`.
+    ///
+    /// # Errors
+    /// [`Error::State`](crate::Error::State) where one is missing or has another shape.
+    pub fn load(&self, state: &State, prefix: &str) -> Result<()> {
+        self.mix.load(state, prefix)
+    }
+}

@@ -1,0 +1,89 @@
+//! The operator with its parameters.
+
+use super::parameter::convolution;
+use super::{Parameter, State};
+use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Gradients, Inputs, Mode, Options};
+use crate::{Result, Tensor};
+
+/// torchvision's `DeformConv2d` module: the offset, and the mask if there is one, are given.
+#[derive(Debug, Clone)]
+pub struct DeformConv2d {
+    operator: Operator,
+    options: Options,
+    /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
+    pub weight: Parameter,
+    /// `[out_channels]`
+    pub bias: Option<Parameter>,
+}
+
+impl DeformConv2d {
+    /// The layer with torchvision's initialisation: weight and bias uniform in ±1/√fan_in, from `seed`.
+    ///
+    /// # Errors
+    /// As [`Tensor::upload`].
+    pub fn new(operator: &Operator, weight_shape: [usize; 4], bias: bool, options: Options, seed: u64) -> Result<Self> {
+        let (weight, bias) = convolution(operator.gpu(), weight_shape, bias, seed)?;
+        Ok(Self { operator: operator.clone(), options, weight, bias })
+    }
+
+    /// The operands of a call.
+    #[must_use]
+    pub fn inputs<'a>(&'a self, input: &'a Tensor, offset: &'a Tensor, mask: Option<&'a Tensor>) -> Inputs<&'a Tensor> {
+        let bias = self.bias.as_ref().map(Parameter::value);
+        Inputs { input, offset, weight: self.weight.value(), mask, bias }
+    }
+
+    /// The output.
+    ///
+    /// # Errors
+    /// As the operator's [`forward`](Operator::forward).
+    pub fn forward(&self, input: &Tensor, offset: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        self.operator.forward(&self.inputs(input, offset, mask), self.options)
+    }
+
+    /// The gradients of input, offset and mask go where `targets` says (what it says of weight and bias does not matter), those of the
+    /// parameters into these, as `mode` says.
+    ///
+    /// # Errors
+    /// As the operator's [`record_backward`](Operator::record_backward).
+    pub fn backward(
+        &self,
+        input: &Tensor,
+        offset: &Tensor,
+        mask: Option<&Tensor>,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        mode: Mode,
+    ) -> Result<()> {
+        let bias = self.bias.as_ref().and_then(|bias| bias.target(mode));
+        let targets = Gradients { weight: self.weight.target(mode), bias, ..*targets };
+        self.operator.backward_into(&self.inputs(input, offset, mask), grad_output, &targets, self.options)
+    }
+
+    /// The parameters with torchvision's names.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
+        let bias = self.bias.as_ref().map(|bias| ("bias", bias));
+        [("weight", &self.weight)].into_iter().chain(bias).collect()
+    }
+
+    /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them.
+    ///
+    /// # Errors
+    /// As [`Tensor::download`].
+    pub fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
+        self.parameters()
+            .into_iter()
+            .try_for_each(|(name, parameter)| state.store(format!("{prefix}{name}"), parameter))
+    }
+
+    /// Takes the parameters from `state`.
+    ///
+    /// # Errors
+    /// [`Error::State`](crate::Error::State) where one is missing or has another shape.
+    pub fn load(&self, state: &State, prefix: &str) -> Result<()> {
+        self.parameters()
+            .into_iter()
+            .try_for_each(|(name, parameter)| state.load(&format!("{prefix}{name}"), parameter))
+    }
+}

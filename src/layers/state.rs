@@ -1,0 +1,104 @@
+//! Named tensors on the host, as files hold them.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::Parameter;
+use crate::{Error, Result};
+
+/// A state dict: f32 tensors by name. From and to `.safetensors`, which `safetensors.torch.save_file(module.state_dict(), path)` writes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct State {
+    /// The tensors.
+    pub tensors: BTreeMap<String, HostTensor>,
+}
+
+/// An array on the host, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostTensor {
+    /// The sizes of the axes.
+    pub shape: Vec<usize>,
+    /// Its elements.
+    pub values: Vec<f32>,
+}
+
+impl State {
+    /// Reads the contents of a `.safetensors` file. f16, bf16 and f64 become f32; tensors of other types, such as counters, are left out.
+    ///
+    /// # Errors
+    /// [`Error::State`] where it is not such a file.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
+        let file = SafeTensors::deserialize(bytes).map_err(|error| state_error(error.to_string()))?;
+        let tensors = file.tensors().into_iter().filter_map(|(name, view)| {
+            let values = values(&view)?;
+            Some((name, HostTensor { shape: view.shape().to_vec(), values }))
+        });
+        Ok(Self { tensors: tensors.collect() })
+    }
+
+    /// The contents of a `.safetensors` file, in f32.
+    ///
+    /// # Errors
+    /// [`Error::State`] where a tensor's elements are not as many as its shape says.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        let views = self.tensors.iter().map(|(name, tensor)| {
+            // The format is little-endian.
+            let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            (name, tensor.shape.clone(), bytes)
+        });
+        let views: Vec<_> = views.collect();
+        let views =
+            views.iter().map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
+        let views: std::result::Result<Vec<_>, safetensors::SafeTensorError> = views.collect();
+        let file = views.and_then(|views| safetensors::serialize(views, None));
+        file.map_err(|error| state_error(error.to_string()))
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// [`Error::State`] where there is none.
+    pub fn get(&self, name: &str) -> Result<&HostTensor> {
+        self.tensors.get(name).ok_or_else(|| state_error(format!("there is no tensor {name}")))
+    }
+
+    /// Takes a parameter's value under this name. Waits for it.
+    ///
+    /// # Errors
+    /// As [`Tensor::download`](crate::Tensor::download).
+    pub fn store(&mut self, name: String, parameter: &Parameter) -> Result<()> {
+        let value = parameter.value();
+        self.tensors.insert(name, HostTensor { shape: value.shape().to_vec(), values: value.download()? });
+        Ok(())
+    }
+
+    /// Writes the tensor of this name into a parameter.
+    ///
+    /// # Errors
+    /// [`Error::State`] where there is none, or it has another shape than the parameter.
+    pub fn load(&self, name: &str, parameter: &Parameter) -> Result<()> {
+        let HostTensor { shape, values } = self.get(name)?;
+        let expected = parameter.value().shape();
+        if shape != expected {
+            return Err(state_error(format!("{name} is {shape:?}, expected {expected:?}")));
+        }
+        parameter.value().write(values)
+    }
+}
+
+pub(super) fn state_error(reason: String) -> Error {
+    Error::State { reason }
+}
+
+fn values(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let data = view.data();
+    let halves = || data.as_chunks::<2>().0.iter();
+    Some(match view.dtype() {
+        Dtype::F32 => data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        Dtype::F64 => data.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+        Dtype::F16 => halves().map(|bytes| half::f16::from_le_bytes(*bytes).to_f32()).collect(),
+        Dtype::BF16 => halves().map(|bytes| half::bf16::from_le_bytes(*bytes).to_f32()).collect(),
+        _ => return None,
+    })
+}

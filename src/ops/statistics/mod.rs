@@ -1,0 +1,152 @@
+//! How large things have become: what people look at while a model with learned offsets trains, since it fails by offsets that
+//! explode. Reduced on the device; 16 bytes come back.
+
+use std::ops::Range;
+
+use crate::gpu::{Call, Engine};
+use crate::kernel::Storage;
+use crate::kernel::statistics::{
+    MAGNITUDE, MagnitudeParams, OFFSET_MAGNITUDE, OffsetMagnitudeParams, SLICES, STATISTICS_REDUCE,
+    StatisticsReduceParams,
+};
+use crate::ops::deform_conv2d::Geometry;
+use crate::plan::{DeviceLimits, F32_BYTES, MAX_LOOP_STEPS, Plan, WORKSPACE, Window};
+use crate::{Dtype, Error, Gpu, Result, Tensor};
+
+/// The size of a tensor's elements.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Magnitude {
+    /// The mean of the absolute values, of those that are finite.
+    pub mean: f32,
+    /// The largest absolute value of those that are finite.
+    pub largest: f32,
+    /// The share of elements that are NaN or infinite.
+    pub not_finite: f32,
+}
+
+/// How far the taps of a call are moved.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct OffsetMagnitude {
+    /// The offsets' size, in pixels.
+    pub offset: Magnitude,
+    /// The share of taps that sample nothing: outside the image by a pixel or more, or not finite.
+    pub outside: f32,
+}
+
+/// The operator on one device.
+#[derive(Debug)]
+pub struct Statistics {
+    engine: Engine<Of>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Of {
+    Elements(usize),
+    Offset(Box<Geometry>),
+}
+
+impl Statistics {
+    /// The operator on `gpu`. Compiles nothing yet.
+    #[must_use]
+    pub fn new(gpu: &Gpu) -> Self {
+        Self { engine: Engine::new(gpu) }
+    }
+
+    /// The size of an f32 tensor's elements: of a gradient, or a weight. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Dtype`]; [`Error::OtherDevice`]; [`Error::Device`].
+    pub fn magnitude(&self, tensor: &Tensor) -> Result<Magnitude> {
+        super::check_dtype("tensor", tensor, Dtype::F32)?;
+        let elements = tensor.shape().iter().product::<usize>();
+        let plan = || magnitude_plan(elements as u64, self.engine.gpu().limits());
+        let total = self.run(&Of::Elements(elements), plan, ("elements", tensor))?;
+        Ok(magnitude(total, elements))
+    }
+
+    /// How far the offsets of a call of these sizes move its taps. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Rank`], [`Error::Axis`], [`Error::Dtype`] where the offset is not f32 of the geometry's shape; [`Error::BindingTooLarge`] where one
+    /// image's passes what the device binds; [`Error::OtherDevice`]; [`Error::Device`].
+    pub fn offset(&self, geometry: &Geometry, offset: &Tensor) -> Result<OffsetMagnitude> {
+        let g = *geometry;
+        let shape = [g.batch, 2 * g.offset_groups * g.taps(), g.out_height, g.out_width];
+        super::check_dtype("offset", offset, Dtype::F32)?;
+        super::check_shape("offset", offset, &shape, "the geometry's")?;
+        let plan = || offset_plan(&g, self.engine.gpu().limits());
+        let total = self.run(&Of::Offset(Box::new(g)), plan, ("offset", offset))?;
+        let elements = shape.iter().product::<usize>();
+        Ok(OffsetMagnitude { offset: magnitude(total, elements), outside: total[3] / (elements / 2).max(1) as f32 })
+    }
+
+    fn run(&self, key: &Of, plan: impl FnOnce() -> Result<Plan>, operand: (&'static str, &Tensor)) -> Result<[f32; 4]> {
+        let prepared = self.engine.prepare(key, plan)?;
+        let total = Tensor::new(self.engine.gpu(), [4], Dtype::F32)?;
+        self.engine.submit(&prepared, &Call { operands: vec![operand, ("total", &total)], packed: None })?;
+        let mut values = [0.0; 4];
+        values.copy_from_slice(&total.download::<f32>()?);
+        Ok(values)
+    }
+}
+
+fn magnitude([sum, largest, not_finite, _]: [f32; 4], elements: usize) -> Magnitude {
+    let finite = (elements as f32 - not_finite).max(1.0);
+    Magnitude { mean: sum / finite, largest, not_finite: not_finite / elements.max(1) as f32 }
+}
+
+/// Elements that the loop of one step may pass over.
+fn most_elements(limits: &DeviceLimits) -> u64 {
+    limits.max_window_elements().min(u64::from(MAX_LOOP_STEPS - 2) * u64::from(SLICES))
+}
+
+fn magnitude_plan(elements: u64, limits: &DeviceLimits) -> Result<Plan> {
+    let parts = parts(elements, most_elements(limits));
+    with_reduce(limits, parts, |part| {
+        let (window, base) = limits.window("elements", part.start, part.end - part.start);
+        let params = MagnitudeParams { elements: (part.end - part.start) as u32, base };
+        (&MAGNITUDE, params.words(), window)
+    })
+}
+
+fn offset_plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
+    let image = g.offset_elements() as u64;
+    let most = most_elements(limits);
+    if image > most {
+        let (bytes, limit) = (image * F32_BYTES, most * F32_BYTES);
+        return Err(Error::BindingTooLarge { what: "one image's offset", bytes, limit });
+    }
+    let parts = parts(g.batch as u64, most / image);
+    with_reduce(limits, parts, |images| {
+        let elements = (images.end - images.start) * image;
+        let (window, base) = limits.window("offset", images.start * image, elements);
+        let all_taps = (elements / 2) as u32;
+        (&OFFSET_MAGNITUDE, OffsetMagnitudeParams { geometry: g.tap_geometry(), all_taps, base }.words(), window)
+    })
+}
+
+/// `0..total` in parts of at most `most`.
+fn parts(total: u64, most: u64) -> impl Iterator<Item = Range<u64>> {
+    let most = most.max(1);
+    (0..total.div_ceil(most)).map(move |n| n * most..total.min((n + 1) * most))
+}
+
+fn with_reduce(
+    limits: &DeviceLimits,
+    parts: impl Iterator<Item = Range<u64>>,
+    step: impl Fn(Range<u64>) -> (&'static crate::kernel::Kernel, Vec<u32>, Window),
+) -> Result<Plan> {
+    let partial_bytes = u64::from(SLICES) * 4 * F32_BYTES;
+    let partial = Window { operand: WORKSPACE, start: 0, bytes: partial_bytes };
+    let (total, _) = limits.window("total", 0, 4);
+    let mut steps = Vec::new();
+    for part in parts {
+        let follows = u32::from(!steps.is_empty());
+        let (kernel, params, window) = step(part);
+        let workgroups = u64::from(SLICES / kernel.workgroup_size);
+        steps.push(limits.step(kernel, Storage::F32, params, vec![window, partial], workgroups)?);
+        let reduce = StatisticsReduceParams { follows }.words();
+        steps.push(limits.step(&STATISTICS_REDUCE, Storage::F32, reduce, vec![partial, total], 1)?);
+    }
+    Ok(Plan { steps, workspace_bytes: partial_bytes, ..Plan::default() })
+}

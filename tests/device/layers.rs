@@ -1,0 +1,331 @@
+//! The layers: against PyTorch's stored answers, as the plain convolution they begin as, and through state dicts.
+
+use std::collections::BTreeMap;
+
+use deform::layers::{
+    Conv2d, CycleFc, DeformConv2d, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, Names,
+    Parameter, State,
+};
+use deform::ops::conv2d;
+use deform::ops::deform_conv2d::Mode;
+use deform::{Error, Gradient, Gradients, Options, Tensor};
+
+use crate::device::{gpu, operator, poison};
+use crate::support::case::{Case, PLAIN, Sizes, padded};
+use crate::support::golden::{Operand, Stored, stored};
+
+/// An f32 chain of three sums (generator, samples, product; backward the same) of at most some hundred terms each loses 3·10·2⁻²⁴·√terms at worst, if
+/// its terms are no larger than the result: under 1e-4. In the largest element there is no cancellation to speak of.
+const CHAIN: f64 = 1e-4;
+
+/// Every element within [`CHAIN`] of the largest.
+fn close(name: &str, got: &Tensor, want: &[f64]) {
+    let got = got.download::<f32>().unwrap();
+    assert_eq!(got.len(), want.len(), "{name}");
+    let largest = want.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    assert!(largest > 0.0, "{name} holds nothing to compare");
+    for (n, (got, want)) in got.iter().zip(want).enumerate() {
+        let error = (f64::from(*got) - want).abs();
+        assert!(error <= CHAIN * largest, "{name} element {n}: {got}, expected {want} (largest {largest})");
+    }
+}
+
+fn state(tensors: &[(&str, &Operand)]) -> State {
+    let tensor = |(shape, values): &Operand| HostTensor { shape: shape.clone(), values: values.clone() };
+    State { tensors: tensors.iter().map(|(name, operand)| ((*name).to_owned(), tensor(operand))).collect() }
+}
+
+fn upload(case: &Stored, name: &str) -> Tensor {
+    let (shape, values) = &case.operands[name];
+    Tensor::upload(gpu(), shape, values).unwrap()
+}
+
+fn layer_of(case: &Stored) -> DeformableConv2d {
+    let weight = &case.operands["weight"].0;
+    let [stride, padding, dilation] = ["stride", "padding", "dilation"].map(|name| [case.number(name); 2]);
+    let options = DeformableConv2dOptions {
+        groups: case.number("groups"),
+        offset_groups: case.number("offset_groups"),
+        bias: case.operands.contains_key("bias"),
+        mask: if case.metadata["mask"] == "sigmoid" { Mask::Sigmoid } else { Mask::None },
+        generator: Generator { kernel: [3, 3], padding: [1, 1], dilation: [1, 1] },
+        deform: Options { stride, padding, dilation, ..Options::default() },
+        ..DeformableConv2dOptions::new(case.operands["input"].0[1], weight[0], [weight[2], weight[3]])
+    };
+    let layer = DeformableConv2d::new(operator(), options, 1).unwrap();
+    let names = [
+        ("weight", "weight"),
+        ("bias", "bias"),
+        ("conv_offset.weight", "generator_weight"),
+        ("conv_offset.bias", "generator_bias"),
+    ];
+    let tensors = names.iter().filter_map(|(ours, theirs)| Some((*ours, case.operands.get(*theirs)?)));
+    layer.load(&state(&tensors.collect::<Vec<_>>()), "").unwrap();
+    layer
+}
+
+/// What a combined generator's gradient would be: its rows, the offset's first.
+fn generator_gradient(layer: &DeformableConv2d, of: impl Fn(&Conv2d) -> &Parameter) -> Vec<f32> {
+    let convs = [Some(&layer.offset_conv), layer.mask_conv.as_ref()];
+    convs.into_iter().flatten().flat_map(|conv| of(conv).gradient().download::<f32>().unwrap()).collect()
+}
+
+#[test]
+fn deformable_conv2d_meets_every_stored_case() {
+    for case in stored("deformable_conv2d", 6) {
+        let layer = layer_of(&case);
+        let input = upload(&case, "input");
+        let forward = layer.forward(&input).unwrap();
+        close(&format!("{} output", case.name), &forward.output, &case.answers["output"]);
+        let grad_output = upload(&case, "grad_output");
+        let check = |times: f64| {
+            let answer = |name: &str| case.answers[name].iter().map(|value| times * value).collect::<Vec<_>>();
+            let regular = &layer.regular_conv;
+            close(&format!("{} grad_weight", case.name), regular.weight.gradient(), &answer("grad_weight"));
+            if let Some(bias) = &regular.bias {
+                close(&format!("{} grad_bias", case.name), bias.gradient(), &answer("grad_bias"));
+            }
+            let weight = generator_gradient(&layer, |conv| &conv.weight);
+            let weight = Tensor::upload(gpu(), [weight.len()], &weight).unwrap();
+            close(&format!("{} grad_generator_weight", case.name), &weight, &answer("grad_generator_weight"));
+            let bias = generator_gradient(&layer, |conv| conv.bias.as_ref().unwrap());
+            let bias = Tensor::upload(gpu(), [bias.len()], &bias).unwrap();
+            close(&format!("{} grad_generator_bias", case.name), &bias, &answer("grad_generator_bias"));
+        };
+        // Replaced, added to, and left alone.
+        for (mode, times) in [(Mode::Write, 1.0), (Mode::Add, 2.0), (Mode::Skip, 2.0), (Mode::Write, 1.0)] {
+            let grad_input = layer.backward(&input, &forward, &grad_output, mode).unwrap();
+            close(&format!("{} grad_input", case.name), &grad_input, &case.answers["grad_input"]);
+            check(times);
+        }
+    }
+}
+
+#[test]
+fn cycle_fc_meets_every_stored_case() {
+    for case in stored("cycle_fc", 4) {
+        let weight = &case.operands["weight"].0;
+        let bias = case.operands.contains_key("bias");
+        let layer = CycleFc::new(operator(), weight[1], weight[0], case.pair("kernel_size"), bias, 3).unwrap();
+        let tensors = ["weight", "bias"].map(|name| Some((name, case.operands.get(name)?)));
+        layer.load(&state(&tensors.into_iter().flatten().collect::<Vec<_>>()), "").unwrap();
+        let input = upload(&case, "input");
+        let output = layer.forward(&input).unwrap();
+        close(&case.name, &output, &case.answers["output"]);
+        let grad_input = layer.backward(&input, &output, &upload(&case, "grad_output"), Mode::Write).unwrap();
+        close(&case.name, &grad_input, &case.answers["grad_input"]);
+        close(&case.name, layer.mix.weight.gradient(), &case.answers["grad_weight"]);
+        if let Some(bias) = &layer.mix.bias {
+            close(&case.name, bias.gradient(), &case.answers["grad_bias"]);
+        }
+        assert_eq!(layer.parameters().len(), 1 + usize::from(bias));
+    }
+}
+
+fn random(shape: [usize; 4], seed: usize) -> Tensor {
+    let values: Vec<f32> =
+        (0..shape.iter().product()).map(|n| ((n * 7919 + seed * 104_729) % 1021) as f32 / 510.5 - 1.0).collect();
+    Tensor::upload(gpu(), shape, &values).unwrap()
+}
+
+/// A layer of strides, groups and both generators' kernels, with a generator of random rows where `generator` is not 0.
+fn layer(mask: Mask, generator: f32) -> DeformableConv2d {
+    let options = DeformableConv2dOptions {
+        groups: 2,
+        offset_groups: 2,
+        mask,
+        generator: Generator { kernel: [5, 5], padding: [2, 2], dilation: [1, 1] },
+        deform: Options { stride: [2, 2], padding: [1, 1], ..Options::default() },
+        ..DeformableConv2dOptions::new(4, 6, [3, 3])
+    };
+    let layer = DeformableConv2d::new(operator(), options, 7).unwrap();
+    for (n, (_, parameter)) in layer.generator_parameters().into_iter().enumerate() {
+        let count = parameter.value().shape().iter().product();
+        let values: Vec<f32> = (0..count).map(|k| generator * (((k + n) * 7919 % 1021) as f32 / 510.5 - 1.0)).collect();
+        parameter.value().write(&values).unwrap();
+    }
+    layer
+}
+
+/// With a generator of zeros nothing is deformed, and 2·σ(0) is 1: bit for bit the operator with offsets of zero, and the ordinary convolution.
+#[test]
+fn a_generator_of_zeros_makes_the_plain_convolution() {
+    let input = random([2, 4, 9, 11], 0);
+    let options = conv2d::Options { stride: [2, 2], padding: [1, 1], ..conv2d::Options::default() };
+    for (mask, factor) in [(Mask::None, 1.0), (Mask::TwiceSigmoid, 1.0), (Mask::Sigmoid, 0.5)] {
+        let layer = layer(mask, 0.0);
+        let plain = Conv2d::new(operator(), [6, 2, 3, 3], true, options, 7).unwrap();
+        assert_eq!(
+            plain.weight.value().download::<f32>().unwrap(),
+            layer.regular_conv.weight.value().download::<f32>().unwrap(),
+            "one seed, one initialisation"
+        );
+        let bias: Vec<f32> = plain.bias.as_ref().unwrap().value().download().unwrap();
+        let forward = layer.forward(&input).unwrap();
+        assert!(forward.offset.download::<f32>().unwrap().iter().all(|offset| *offset == 0.0));
+        let want: Vec<f32> = plain.forward(&input).unwrap().download().unwrap();
+        let got: Vec<f32> = forward.output.download().unwrap();
+        let pixels = want.len() / 2 / 6;
+        for (n, (got, want)) in got.into_iter().zip(want).enumerate() {
+            let bias = bias[n / pixels % 6];
+            let want = bias + factor * (want - bias);
+            assert!((got - want).abs() <= 4.0 * f32::EPSILON * (1.0 + want.abs()), "{mask:?} {n}: {got}, {want}");
+        }
+    }
+}
+
+/// torch's initialisation: uniform in ±1/√fan_in, filling that range, and another for another seed.
+#[test]
+fn initialisation() {
+    let new = |seed| DeformConv2d::new(operator(), [64, 8, 3, 3], true, Options::default(), seed).unwrap();
+    let bound = 1.0 / 72f32.sqrt();
+    let (one, two) = (new(1), new(2));
+    for parameter in [&one.weight, one.bias.as_ref().unwrap()] {
+        let values: Vec<f32> = parameter.value().download().unwrap();
+        let largest = values.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+        assert!(largest <= bound && largest > 0.9 * bound, "{largest} of {bound}");
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        assert!(mean.abs() < 0.3 * bound, "mean {mean}");
+    }
+    let values = |layer: &DeformConv2d| layer.weight.value().download::<f32>().unwrap();
+    assert_eq!(values(&one), values(&new(1)));
+    assert_ne!(values(&one), values(&two));
+}
+
+fn outputs(layer: &DeformableConv2d) -> Vec<f32> {
+    layer.forward(&random([1, 4, 8, 8], 5)).unwrap().output.download().unwrap()
+}
+
+/// Every way of naming the parameters, there and back through a file.
+#[test]
+fn state_dicts_of_the_field() {
+    for (mask, names, expected) in [
+        (Mask::Sigmoid, Names::Mmcv, vec!["bias", "conv_offset.bias", "conv_offset.weight", "weight"]),
+        (Mask::None, Names::Mmcv, vec!["bias", "conv_offset.bias", "conv_offset.weight", "weight"]),
+        (Mask::Sigmoid, Names::CenterNet, vec!["bias", "conv_offset_mask.bias", "conv_offset_mask.weight", "weight"]),
+        (
+            Mask::TwiceSigmoid,
+            Names::BiRefNet,
+            vec![
+                "modulator_conv.bias",
+                "modulator_conv.weight",
+                "offset_conv.bias",
+                "offset_conv.weight",
+                "regular_conv.bias",
+                "regular_conv.weight",
+            ],
+        ),
+    ] {
+        let from = layer(mask, 0.1);
+        let mut saved = State::default();
+        from.save(&mut saved, "model.", names).unwrap();
+        let keys: Vec<_> = saved.tensors.keys().map(|key| key.trim_start_matches("model.").to_owned()).collect();
+        assert_eq!(keys, expected);
+        let read = State::from_safetensors(&saved.to_safetensors().unwrap()).unwrap();
+        assert_eq!(read, saved);
+        let to = layer(mask, 0.0);
+        assert_ne!(outputs(&to), outputs(&from));
+        to.load(&read, "model.").unwrap();
+        assert_eq!(outputs(&to), outputs(&from), "{names:?}");
+        // A part of it is no state of this layer.
+        let missing = State {
+            tensors: read
+                .tensors
+                .into_iter()
+                .filter(|(key, _)| !key.contains("regular") && !key.ends_with("model.weight"))
+                .collect(),
+        };
+        assert!(matches!(to.load(&missing, "model."), Err(Error::State { .. })));
+    }
+    // A combined generator's rows: offsets first, then masks.
+    let layer = layer(Mask::Sigmoid, 0.1);
+    let mut state = State::default();
+    layer.save(&mut state, "", Names::Mmcv).unwrap();
+    let combined = state.get("conv_offset.weight").unwrap();
+    assert_eq!(combined.shape, [54, 4, 5, 5]);
+    let offset: Vec<f32> = layer.offset_conv.weight.value().download().unwrap();
+    assert_eq!(combined.values[..offset.len()], offset);
+}
+
+#[test]
+fn states_that_do_not_fit() {
+    let layer = layer(Mask::Sigmoid, 0.0);
+    let error = layer.load(&State::default(), "neck.").unwrap_err();
+    assert!(error.to_string().contains("conv_offset_mask"), "{error}");
+    let mut state = State::default();
+    layer.save(&mut state, "", Names::BiRefNet).unwrap();
+    state.tensors.get_mut("offset_conv.weight").unwrap().shape[0] -= 1;
+    let error = layer.load(&state, "").unwrap_err();
+    assert!(error.to_string().contains("[35, 4, 5, 5], expected [36, 4, 5, 5]"), "{error}");
+    assert!(matches!(state.to_safetensors(), Err(Error::State { .. })), "a shape that its elements do not fill");
+    assert!(matches!(State::from_safetensors(b"no file"), Err(Error::State { .. })));
+}
+
+/// The types of PyTorch's state dicts.
+#[test]
+fn other_types_become_f32() {
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+    let halves: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect();
+    let brains: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect();
+    let doubles: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let counter = 7i64.to_le_bytes();
+    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+    let file = [
+        ("half", view(Dtype::F16, &[2], halves.as_slice())),
+        ("brain", view(Dtype::BF16, &[2], brains.as_slice())),
+        ("double", view(Dtype::F64, &[2], doubles.as_slice())),
+        ("num_batches_tracked", view(Dtype::I64, &[1], counter.as_slice())),
+    ];
+    let state = State::from_safetensors(&safetensors::serialize(file, None).unwrap()).unwrap();
+    let want = HostTensor { shape: vec![2], values: vec![1.5, -2.0] };
+    let want: BTreeMap<_, _> = ["brain", "double", "half"].map(|name| (name.to_owned(), want.clone())).into();
+    assert_eq!(state.tensors, want);
+}
+
+/// The layer is the operator with its parameters: what it says of input, offset and mask is the operator's.
+#[test]
+fn deform_conv2d_passes_targets_on() {
+    let sizes = Sizes { in_channels: 4, out_channels: 4, ..PLAIN };
+    let case = Case::new("layer", sizes, padded());
+    let inputs = crate::device::upload(&case);
+    let layer = DeformConv2d::new(operator(), [4, 4, 3, 3], true, padded(), 0).unwrap();
+    layer.weight.value().write(&case.operands.weight).unwrap();
+    layer.bias.as_ref().unwrap().value().write(case.operands.bias.as_ref().unwrap()).unwrap();
+    let output = layer.forward(&inputs.input, &inputs.offset, inputs.mask.as_ref()).unwrap();
+    assert_eq!(output.download::<f32>().unwrap(), crate::device::run(&case));
+    let grad_output = case.grad_output();
+    let upload = Tensor::upload(gpu(), output.shape(), &grad_output).unwrap();
+    let grad_offset = poison(inputs.offset.shape());
+    let targets = Gradients { offset: Some(Gradient::Write(&grad_offset)), ..Gradients::default() };
+    layer.backward(&inputs.input, &inputs.offset, inputs.mask.as_ref(), &upload, &targets, Mode::Write).unwrap();
+    let got = Gradients {
+        offset: Some(grad_offset.download().unwrap()),
+        weight: Some(layer.weight.gradient().download().unwrap()),
+        bias: Some(layer.bias.as_ref().unwrap().gradient().download().unwrap()),
+        ..Gradients::default()
+    };
+    case.expected_gradients(&grad_output).compare(&got).unwrap();
+    let mut state = State::default();
+    layer.save(&mut state, "dcn.").unwrap();
+    assert_eq!(state.get("dcn.weight").unwrap().values, case.operands.weight);
+    let other = DeformConv2d::new(operator(), [4, 4, 3, 3], true, padded(), 9).unwrap();
+    other.load(&state, "dcn.").unwrap();
+    assert_eq!(other.bias.unwrap().value().download::<f32>().unwrap(), case.operands.bias.unwrap());
+}
+
+#[test]
+fn sizes_that_do_not_fit() {
+    let options = DeformableConv2dOptions { groups: 3, ..DeformableConv2dOptions::new(4, 6, [3, 3]) };
+    let refused = DeformableConv2d::new(operator(), options, 0).unwrap_err();
+    assert!(matches!(refused, Error::NotAMultiple { got: 4, divisor: 3, .. }), "{refused}");
+    // A generator whose output is not as large as the layer's.
+    let generator = Generator { kernel: [3, 3], padding: [0, 0], dilation: [1, 1] };
+    let options = DeformableConv2dOptions { generator, ..DeformableConv2dOptions::new(4, 6, [3, 3]) };
+    let layer = DeformableConv2d::new(operator(), options, 0).unwrap();
+    let refused = layer.forward(&random([1, 4, 8, 8], 0)).unwrap_err();
+    assert!(matches!(refused, Error::Axis { operand: "offset", axis: 2, expected: 8, got: 6, .. }), "{refused}");
+    let parameter = Parameter::zeros(gpu(), [3]).unwrap();
+    assert!(matches!(parameter.value().write(&[1.0f32]), Err(Error::ElementCount { .. })));
+    assert!(matches!(parameter.value().write(&[half::f16::ONE; 3]), Err(Error::Dtype { .. })));
+}

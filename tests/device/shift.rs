@@ -1,0 +1,131 @@
+//! Channel shifts against torch's stored answers, and against the definition in sizes of every kind. Nothing is rounded: all is equal.
+
+use deform::ops::shift::{Border, ChannelShift, Direction, as_mlp, s2_mlp_v1, s2_mlp_v2};
+use deform::{Error, Gpu, Tensor, wgpu};
+use half::f16;
+
+use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
+use crate::support::golden::stored;
+
+/// The operator's definition, a scatter for the gradient.
+fn expected(shape: [usize; 4], input: &[f32], shifts: &[[i32; 2]], border: Border, direction: Direction) -> Vec<f32> {
+    let [batch, channels, height, width] = shape;
+    let mut output = vec![0.0; input.len()];
+    for plane in 0..batch * channels {
+        let [down, right] = shifts[plane % channels];
+        for (y, x) in (0..height as i32).flat_map(|y| (0..width as i32).map(move |x| (y, x))) {
+            let (mut from_y, mut from_x) = (y - down, x - right);
+            if border == Border::Wrap {
+                (from_y, from_x) = (from_y.rem_euclid(height as i32), from_x.rem_euclid(width as i32));
+            }
+            let there = (0..height as i32).contains(&from_y) && (0..width as i32).contains(&from_x);
+            let at = |y: i32, x: i32| (plane * height + y as usize) * width + x as usize;
+            let from = match (there, border) {
+                (true, _) => at(from_y, from_x),
+                (false, Border::Keep) => at(y, x),
+                (false, _) => continue,
+            };
+            match direction {
+                Direction::Forward => output[at(y, x)] += input[from],
+                Direction::Backward => output[from] += input[at(y, x)],
+            }
+        }
+    }
+    output
+}
+
+#[test]
+fn stored_shifts() {
+    for case in stored("shift", 5) {
+        let (shape, input) = &case.operands["input"];
+        let channels = shape[1];
+        let (shifts, border) = match case.metadata["kind"].as_str() {
+            "s2v1" => (s2_mlp_v1(channels), Border::Keep),
+            "s2v2" => (s2_mlp_v2(channels), Border::Keep),
+            "as_h" => (as_mlp(channels, case.number("shift_size"), 0), Border::Zero),
+            "as_w" => (as_mlp(channels, case.number("shift_size"), 1), Border::Zero),
+            "roll" => (s2_mlp_v1(channels), Border::Wrap),
+            other => panic!("{other}"),
+        };
+        let operator = ChannelShift::new(gpu(), &shifts, border).unwrap();
+        let upload = |values: &[f32]| Tensor::upload(gpu(), shape, values).unwrap();
+        // A sum of two f32, rounded once, is that rounded from f64.
+        let answer = |name: &str| case.answers[name].iter().map(|value| *value as f32).collect::<Vec<_>>();
+        let download = |tensor: Tensor| tensor.download::<f32>().unwrap();
+        assert_eq!(download(operator.forward(&upload(input)).unwrap()), answer("output"), "{}", case.name);
+        let grad_output = upload(&case.operands["grad_output"].1);
+        assert_eq!(download(operator.backward(&grad_output).unwrap()), answer("grad_input"), "{}", case.name);
+    }
+}
+
+fn run(gpu: &Gpu, shape: [usize; 4], shifts: &[[i32; 2]], border: Border) {
+    let operator = ChannelShift::new(gpu, shifts, border).unwrap();
+    let count: usize = shape.iter().product();
+    // Whole numbers, so that sums are exact in f16, too.
+    let input: Vec<f32> = (0..count).map(|n| (n * 7919 % 1021) as f32).collect();
+    let halves: Vec<f16> = input.iter().map(|&value| f16::from_f32(value)).collect();
+    for direction in [Direction::Forward, Direction::Backward] {
+        let want = expected(shape, &input, shifts, border, direction);
+        let of = |input: &Tensor| match direction {
+            Direction::Forward => operator.forward(input).unwrap(),
+            Direction::Backward => operator.backward(input).unwrap(),
+        };
+        let got = of(&Tensor::upload(gpu, shape, &input).unwrap()).download::<f32>().unwrap();
+        assert_eq!(got, want, "{shape:?} {border:?} {direction:?}");
+        let got = of(&Tensor::upload(gpu, shape, &halves).unwrap()).download::<f16>().unwrap();
+        let halves: Vec<f32> = got.into_iter().map(f16::to_f32).collect();
+        assert_eq!(halves, want, "{shape:?} {border:?} {direction:?} in f16");
+    }
+}
+
+#[test]
+fn every_border_and_size() {
+    let shifts = [[0, 0], [1, 0], [0, -1], [2, 3], [-7, 5], [100, -100], [-1, 1]];
+    for border in [Border::Zero, Border::Keep, Border::Wrap] {
+        for size in [[1, 1], [1, 9], [5, 1], [8, 13]] {
+            run(gpu(), [2, 7, size[0], size[1]], &shifts, border);
+        }
+    }
+    // Packed f16, an odd number of elements.
+    run(default_limits_gpu(), [1, 3, 5, 5], &[[1, 0], [0, 1], [-2, -1]], Border::Keep);
+}
+
+/// A device whose bindings hold one plane and a half.
+#[test]
+fn planes_in_steps() {
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 6 << 10, ..wgpu::Limits::default() };
+    run(&callers_gpu(limits), [2, 3, 20, 50], &[[1, 0], [0, -3], [4, 4]], Border::Wrap);
+}
+
+#[test]
+fn recorded_into_an_encoder() {
+    let shifts = [[1, 2], [-1, 0]];
+    let operator = ChannelShift::new(gpu(), &shifts, Border::Zero).unwrap();
+    let values: Vec<f32> = (0..2 * 6 * 5).map(|n| n as f32).collect();
+    let input = Tensor::upload(gpu(), [1, 2, 6, 5], &values).unwrap();
+    let output = poison(&[1, 2, 6, 5]);
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    operator.record(&mut encoder, Direction::Backward, &input, &output).unwrap();
+    gpu().queue().submit([encoder.finish()]);
+    let want = expected([1, 2, 6, 5], &values, &shifts, Border::Zero, Direction::Backward);
+    assert_eq!(output.download::<f32>().unwrap(), want);
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let refused = operator.record(&mut encoder, Direction::Forward, &input, &input).unwrap_err();
+    assert!(matches!(refused, Error::Aliased { .. }), "{refused}");
+    let refused = operator.record(&mut encoder, Direction::Forward, &input, &poison(&[1, 2, 5, 6])).unwrap_err();
+    assert!(matches!(refused, Error::Axis { operand: "output", axis: 2, expected: 6, got: 5, .. }), "{refused}");
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let operator = ChannelShift::new(gpu(), &[[0, 0]; 3], Border::Zero).unwrap();
+    let refused = operator.forward(&poison(&[1, 4, 2, 2])).unwrap_err();
+    assert!(matches!(refused, Error::Axis { operand: "input", axis: 1, expected: 3, got: 4, .. }), "{refused}");
+    let refused = operator.forward(&poison(&[3, 2, 2])).unwrap_err();
+    assert!(matches!(refused, Error::Rank { operand: "input", expected: 4, got: 3 }), "{refused}");
+    let refused = ChannelShift::new(gpu(), &[[0, 1 << 25]], Border::Zero).unwrap_err();
+    assert!(matches!(refused, Error::TooLarge { got: 0x200_0000, .. }), "{refused}");
+    let refused = ChannelShift::new(gpu(), &[], Border::Zero).unwrap_err();
+    assert!(matches!(refused, Error::EmptyAxis { operand: "shift", .. }), "{refused}");
+    assert!(operator.forward(&poison(&[0, 3, 2, 2])).unwrap().download::<f32>().unwrap().is_empty());
+}
