@@ -17,7 +17,7 @@ pub(crate) struct Operand {
 
 /// A tensor that the file says is right, in the precision that the file has it in.
 pub(crate) struct Answer {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Vec<f64>,
 }
@@ -119,7 +119,7 @@ fn optional(file: &SafeTensors<'_>, name: &str) -> Result<Option<Operand>> {
 }
 
 /// `exact.output` is a file's answer in higher precision beside an `output` as some peer computed it.
-fn answer(file: &SafeTensors<'_>, names: [&'static str; 2]) -> Result<Option<Answer>> {
+pub(crate) fn answer(file: &SafeTensors<'_>, names: [&str; 2]) -> Result<Option<Answer>> {
     for name in names {
         let Ok(view) = file.tensor(name) else { continue };
         let values = match view.dtype() {
@@ -127,7 +127,7 @@ fn answer(file: &SafeTensors<'_>, names: [&'static str; 2]) -> Result<Option<Ans
             Dtype::F32 => f32s(view.data()).into_iter().map(f64::from).collect(),
             other => bail!("answer {name}: got dtype {other:?}, expected F64 or F32"),
         };
-        return Ok(Some(Answer { name, shape: view.shape().to_vec(), values }));
+        return Ok(Some(Answer { name: name.to_owned(), shape: view.shape().to_vec(), values }));
     }
     Ok(None)
 }
@@ -148,7 +148,7 @@ fn names(file: &SafeTensors<'_>) -> String {
 }
 
 /// A metadata entry "h,w".
-fn pair(metadata: &HashMap<String, String>, key: &str, default: [usize; 2]) -> Result<[usize; 2]> {
+pub(crate) fn pair(metadata: &HashMap<String, String>, key: &str, default: [usize; 2]) -> Result<[usize; 2]> {
     let Some(text) = metadata.get(key) else { return Ok(default) };
     let parse = |text: &str| text.trim().parse::<usize>().ok();
     text.split_once(',')

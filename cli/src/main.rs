@@ -7,6 +7,7 @@ mod case;
 mod demo;
 mod gradients;
 mod info;
+mod layer;
 mod run;
 mod shaders;
 mod time;
@@ -50,12 +51,20 @@ enum Command {
     Demo(demo::Demo),
 }
 
-/// The operators that `run` and `time` know.
-#[derive(Clone, Copy, ValueEnum)]
+/// The operators that `run` knows.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Operator {
     /// torchvision's deform_conv2d, version 1 (no mask) or 2 (with a mask)
     DeformConv2d,
+    /// The layer that makes its own offsets and masks by a convolution
+    DeformableConv2d,
+    /// CycleMLP's fully connected layer
+    CycleFc,
+    /// Channel shifts: S²-MLP's, AS-MLP's, roll
+    Shift,
+    /// Ordinary convolution, with an activation
+    Conv2d,
 }
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! `deform run`: one call on the operands of a file.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -12,7 +12,7 @@ use safetensors::tensor::TensorView;
 use crate::Operator;
 use crate::accuracy::{self, Bounds, Comparison, Mismatch};
 use crate::case::{self, Answer, Case};
-use crate::gradients;
+use crate::{gradients, layer};
 
 /// Compute an operator's output, and its gradients, for the operands in a file, and compare them with the file's answers.
 ///
@@ -22,8 +22,13 @@ use crate::gradients;
 /// output (f64 or f32), the result is compared with it: exit code 4 when an element is off by more than its bound. With
 /// --backward the file has a tensor grad_output as well, and may have exact.grad_input or grad_input, and so on for offset, weight,
 /// mask and bias.
+///
+/// The other operators: deformable_conv2d takes input, weight, bias, generator_weight and generator_bias (the rows that make offsets first, then
+/// those that make masks), and metadata groups, offset_groups, mask (none, sigmoid, twice_sigmoid), generator_padding, generator_dilation; cycle_fc
+/// takes input, weight and bias, and metadata kernel_size; shift takes input, and metadata kind (s2v1, s2v2, as_h, as_w, roll) and shift_size; conv2d
+/// takes input, weight and bias, and metadata activation (identity, sigmoid, twice_sigmoid).
 #[derive(Args)]
-#[command(after_help = format!("{}\n\n{}", accuracy::BOUND, gradients::BOUND))]
+#[command(after_help = format!("{}\n\n{}\n\n{}", accuracy::BOUND, gradients::BOUND, layer::BOUND))]
 pub(crate) struct Run {
     /// The operator to compute
     #[arg(value_enum)]
@@ -31,7 +36,7 @@ pub(crate) struct Run {
     /// The safetensors file with the operands
     case: PathBuf,
     /// Write the result to this safetensors file: the f32 tensors output, and with --backward grad_input, grad_offset, grad_weight,
-    /// grad_mask and grad_bias
+    /// grad_mask and grad_bias, or what gradients the operator has
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The algorithm: auto, columns, direct, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
@@ -47,7 +52,9 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(&self) -> Result<()> {
-        let Operator::DeformConv2d = self.operator;
+        if self.operator != Operator::DeformConv2d {
+            return self.run_layer();
+        }
         let case = Case::read(&self.case)?;
         let gpu = Gpu::new()?;
         let inputs = case::upload(&gpu, &case.operands)?;
@@ -68,15 +75,18 @@ impl Run {
         };
         println!("{}: output {:?} on {}", case.name, output.shape(), gpu.info().name);
         if let Some(path) = &self.out {
-            write(path, output.shape(), &values, &gradients)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-            println!("written to {}", path.display());
+            let named = gradients.named().into_iter();
+            let gradients =
+                named.filter_map(|(operand, gradient)| Some((format!("grad_{operand}"), gradient.as_ref()?)));
+            let gradients = gradients.map(|(name, (shape, values))| (name, shape.as_slice(), values.as_slice()));
+            let output = [("output".to_owned(), output.shape(), values.as_slice())];
+            write(path, output.into_iter().chain(gradients))?;
         }
         match &case.answer {
             None => println!("the file has no answer to compare with"),
             Some(answer) => {
                 let comparison = compare(&case, answer, &output, &values)?;
-                report(answer, &comparison);
+                report(&answer.name, &comparison);
                 comparison.check(&format!("the file's {}", answer.name))?;
             }
         }
@@ -84,19 +94,43 @@ impl Run {
             let comparisons = gradients::compare(&case, &gradients)?;
             for ((_, comparison), (_, answer)) in comparisons.named().into_iter().zip(case.grad_answers.named()) {
                 if let (Some(comparison), Some(answer)) = (comparison, answer) {
-                    report(answer, comparison);
+                    report(&answer.name, comparison);
                 }
             }
             gradients::check(&case, &comparisons)?;
         }
         Ok(())
     }
+
+    fn run_layer(&self) -> Result<()> {
+        let file = layer::File::read(&self.case)?;
+        let gpu = Gpu::new()?;
+        let Self { algorithm, workspace: workspace_limit, backward, .. } = *self;
+        let results = layer::compute(&gpu, self.operator, &file, layer::How { algorithm, workspace_limit, backward })?;
+        for (name, result) in &results {
+            println!("{name} {:?} on {}", result.shape, gpu.info().name);
+        }
+        if let Some(path) = &self.out {
+            let results = results.iter();
+            write(
+                path,
+                results.map(|(name, result)| (name.clone(), result.shape.as_slice(), result.values.as_slice())),
+            )?;
+        }
+        let comparisons = layer::compare(&file, &results)?;
+        if comparisons.is_empty() {
+            println!("the file has no answer to compare with");
+        }
+        comparisons.iter().for_each(|(name, comparison)| report(name, comparison));
+        comparisons.iter().try_for_each(|(name, comparison)| comparison.check(&format!("the file's {name}")))?;
+        Ok(())
+    }
 }
 
-fn report(answer: &Answer, comparison: &Comparison) {
+fn report(name: &str, comparison: &Comparison) {
     println!(
         "max abs error {:.3e} against {}; {:.3} of the bound, which is {:.3e} there",
-        comparison.max_abs_error, answer.name, comparison.worst_ratio, comparison.worst.bound
+        comparison.max_abs_error, name, comparison.worst_ratio, comparison.worst.bound
     );
 }
 
@@ -114,16 +148,15 @@ pub(crate) fn compare(case: &Case, answer: &Answer, output: &Tensor, values: &[f
     Ok(Bounds::new(case)?.compare(values, &answer.values))
 }
 
-fn write(path: &std::path::Path, shape: &[usize], values: &[f32], gradients: &gradients::Values) -> Result<()> {
+fn write<'a>(path: &Path, tensors: impl Iterator<Item = (String, &'a [usize], &'a [f32])>) -> Result<()> {
     let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let named = gradients.named().into_iter();
-    let gradients = named.filter_map(|(operand, gradient)| Some((format!("grad_{operand}"), gradient.as_ref()?)));
-    let mut tensors = vec![("output".to_owned(), shape.to_vec(), bytes(values))];
-    tensors.extend(gradients.map(|(name, (shape, values))| (name, shape.clone(), bytes(values))));
+    let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape.to_vec(), bytes(values))).collect();
     let views =
         tensors.iter().map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
     let views = views.collect::<Result<Vec<_>>>()?;
     let metadata = HashMap::from([("source".to_owned(), format!("deform {}", env!("CARGO_PKG_VERSION")))]);
-    std::fs::write(path, safetensors::serialize(views, Some(metadata))?)?;
+    std::fs::write(path, safetensors::serialize(views, Some(metadata))?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written to {}", path.display());
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::case::{self, Case};
 use crate::timing::Timing;
-use crate::{Operator, gradients, run};
+use crate::{gradients, run};
 
 /// Time single calls of an operator on the operands in a file; prints one line of JSON.
 ///
@@ -20,7 +20,7 @@ use crate::{Operator, gradients, run};
 pub(crate) struct Time {
     /// The operator to time
     #[arg(value_enum)]
-    operator: Operator,
+    operator: TimedOperator,
     /// What to compute
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
@@ -37,6 +37,14 @@ pub(crate) struct Time {
     algorithm: Algorithm,
 }
 
+/// The operators that `time` knows.
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum TimedOperator {
+    /// torchvision's deform_conv2d, version 1 (no mask) or 2 (with a mask)
+    DeformConv2d,
+}
+
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Mode {
     /// The forward pass
@@ -48,7 +56,7 @@ enum Mode {
 
 impl Time {
     pub(crate) fn run(&self) -> Result<()> {
-        let Operator::DeformConv2d = self.operator;
+        let TimedOperator::DeformConv2d = self.operator;
         let case = Case::read(&self.case)?;
         let gpu = Gpu::new()?;
         let op = DeformConv2d::new(&gpu);

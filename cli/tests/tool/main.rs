@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 
 mod bench;
 mod gradients;
+mod layers;
 
 /// Runs the tool and checks its exit code.
 fn deform(arguments: &[&str], exit_code: i32) -> Outcome {
@@ -60,7 +61,16 @@ type Tensors = HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
 /// Writes a copy of the golden case v2 with its tensors or metadata changed.
 fn changed(folder: &tempfile::TempDir, change: impl FnOnce(&mut Tensors, &mut HashMap<String, String>)) -> PathBuf {
-    let bytes = std::fs::read(golden("v2")).expect("the golden case is there");
+    changed_file(folder, &golden("v2"), change)
+}
+
+/// The same of any file.
+fn changed_file(
+    folder: &tempfile::TempDir,
+    file: &Path,
+    change: impl FnOnce(&mut Tensors, &mut HashMap<String, String>),
+) -> PathBuf {
+    let bytes = std::fs::read(file).expect("the file is there");
     let file = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
     let (_, header) = SafeTensors::read_metadata(&bytes).expect("it has a header");
     let mut metadata = header.metadata().clone().expect("it has metadata");

@@ -1,0 +1,114 @@
+//! The operators around deform_conv2d as a user of the tool meets them.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::SafeTensors;
+
+use crate::{changed_file, deform, folder, text};
+
+const FOLDERS: [(&str, usize); 3] = [("deformable_conv2d", 6), ("cycle_fc", 4), ("shift", 5)];
+
+fn stored(operator: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(operator);
+    let files = std::fs::read_dir(folder).expect("the stored cases are there");
+    files.map(|file| file.expect("it can be listed").path()).collect()
+}
+
+#[test]
+fn run_agrees_with_every_stored_case() {
+    for (operator, count) in FOLDERS {
+        let files = stored(operator);
+        assert_eq!(files.len(), count);
+        for file in files {
+            let stdout = deform(&["run", operator, "--backward", text(&file)], 0).stdout;
+            let bytes = std::fs::read(&file).expect("it can be read");
+            let file = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
+            let answers = file.names().into_iter().filter(|name| name.starts_with("grad_") && *name != "grad_output");
+            for answer in answers.chain(["output"]) {
+                assert!(stdout.contains(&format!("against {answer};")), "{answer} is not compared:\n{stdout}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_wrong_element_is_exit_code_4() {
+    let folder = folder();
+    for (operator, answers) in [
+        (
+            "deformable_conv2d",
+            vec!["output", "grad_input", "grad_weight", "grad_generator_weight", "grad_generator_bias"],
+        ),
+        ("cycle_fc", vec!["output", "grad_input", "grad_weight"]),
+        ("shift", vec!["output", "grad_input"]),
+    ] {
+        let file = stored(operator).remove(0);
+        for answer in answers {
+            let case = changed_file(&folder, &file, |tensors, _| {
+                let (_, _, bytes) = tensors.get_mut(answer).expect("the case has it");
+                let value = f64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
+                bytes[..8].copy_from_slice(&(value + 0.05).to_le_bytes());
+            });
+            deform(&["run", operator, "--backward", text(&case)], 4).says(&["does not match", answer, "element 0"]);
+        }
+    }
+}
+
+#[test]
+fn run_writes_what_it_computed_and_reads_it_again() {
+    let folder = folder();
+    let out = folder.path().join("written.safetensors");
+    for (operator, _) in FOLDERS {
+        let file = stored(operator).remove(0);
+        deform(&["run", operator, "--backward", text(&file), "--out", text(&out)], 0);
+        let bytes = std::fs::read(&out).expect("it was written");
+        let written = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
+        let bytes = std::fs::read(&file).expect("it can be read");
+        let stored = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
+        for name in written.names() {
+            let shape = |file: &SafeTensors<'_>| file.tensor(name).expect("both have it").shape().to_vec();
+            assert_eq!(shape(&written), shape(&stored), "{name}");
+        }
+        assert!(written.names().contains(&"grad_input"));
+    }
+}
+
+/// An ordinary convolution is deform_conv2d with offsets of zero: the tool computes one, and checks the other against it.
+#[test]
+fn conv2d_is_deform_conv2d_with_offsets_of_zero() {
+    let folder = folder();
+    let out = folder.path().join("deformed.safetensors");
+    let zero = changed_file(&folder, &crate::golden("v2"), |tensors, metadata| {
+        tensors.retain(|name, _| ["input", "offset", "weight", "bias", "grad_output"].contains(&name.as_str()));
+        tensors.get_mut("offset").expect("it is there").2.fill(0);
+        metadata.insert("activation".into(), "identity".into());
+    });
+    deform(&["run", "deform_conv2d", "--backward", text(&zero), "--out", text(&out)], 0);
+    let written = std::fs::read(&out).expect("it was written");
+    let written = SafeTensors::deserialize(&written).expect("it is a safetensors file");
+    let with_answers = changed_file(&folder, &zero, |tensors, _| {
+        for (name, view) in written.iter().filter(|(name, _)| *name != "grad_offset") {
+            let tensor = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+            tensors.insert(name.to_owned(), tensor);
+        }
+    });
+    let stdout = deform(&["run", "conv2d", "--backward", text(&with_answers)], 0).stdout;
+    for answer in ["output", "grad_input", "grad_weight", "grad_bias"] {
+        assert!(stdout.contains(&format!("against {answer};")), "{stdout}");
+    }
+}
+
+#[test]
+fn what_the_file_lacks_or_misspells_is_named() {
+    let folder = folder();
+    let file = stored("deformable_conv2d").remove(0);
+    let case = changed_file(&folder, &file, |_, metadata| drop(metadata.insert("mask".into(), "relu".into())));
+    deform(&["run", "deformable_conv2d", text(&case)], 1).says(&["mask", "relu", "twice_sigmoid"]);
+    let case = changed_file(&folder, &file, |tensors, _| drop(tensors.remove("generator_weight")));
+    deform(&["run", "deformable_conv2d", text(&case)], 1).says(&["generator_weight is missing"]);
+    let file = stored("shift").remove(0);
+    let case = changed_file(&folder, &file, |_, metadata| drop(metadata.insert("kind".into(), "twirl".into())));
+    deform(&["run", "shift", text(&case)], 1).says(&["kind", "twirl", "as_h"]);
+    deform(&["run", "shift", text(Path::new("nowhere.safetensors"))], 1).says(&["nowhere.safetensors"]);
+    deform(&["time", "shift", text(&file)], 2);
+}
