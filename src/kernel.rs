@@ -3,6 +3,7 @@
 //! This is the only place where the host knows a shader by name. Every fact here is proved equal to the WGSL by a test that
 //! parses the source, so neither side can drift.
 
+pub mod activation;
 pub mod conv2d;
 pub mod deform_conv2d;
 pub mod optimizer;
@@ -218,8 +219,8 @@ pub const KERNELS: &[&Kernel] = &[
     &deform_conv2d::GRAD_BIAS_REDUCE,
     &deform_conv2d::FILL_ZERO,
     &conv2d::COL2IM,
-    &conv2d::ACTIVATE,
-    &conv2d::GRAD_ACTIVATION,
+    &activation::ACTIVATE,
+    &activation::GRAD_ACTIVATION,
     &shift::SHIFT,
     &optimizer::SGD,
     &optimizer::ADAM,

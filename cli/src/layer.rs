@@ -252,9 +252,10 @@ fn conv2d(gpu: &Gpu, file: &File, how: How) -> Result<Results> {
     let Options { stride, padding, dilation, algorithm, workspace_limit, .. } = deform_options(file, how)?;
     let activation = match file.word("activation", "identity") {
         "identity" => Activation::Identity,
+        "relu" => Activation::Relu,
         "sigmoid" => Activation::Sigmoid,
         "twice_sigmoid" => Activation::TwiceSigmoid,
-        other => bail!("metadata activation: got {other:?}, expected identity, sigmoid or twice_sigmoid"),
+        other => bail!("metadata activation: got {other:?}, expected identity, relu, sigmoid or twice_sigmoid"),
     };
     let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
     let bias = file.has("bias").then(|| file.upload(gpu, "bias")).transpose()?;

@@ -26,7 +26,7 @@ use crate::{gradients, layer};
 /// The other operators: deformable_conv2d takes input, weight, bias, generator_weight and generator_bias (the rows that make offsets first, then
 /// those that make masks), and metadata groups, offset_groups, mask (none, sigmoid, twice_sigmoid), generator_padding, generator_dilation; cycle_fc
 /// takes input, weight and bias, and metadata kernel_size; shift takes input, and metadata kind (s2v1, s2v2, as_h, as_w, roll) and shift_size; conv2d
-/// takes input, weight and bias, and metadata activation (identity, sigmoid, twice_sigmoid).
+/// takes input, weight and bias, and metadata activation (identity, relu, sigmoid, twice_sigmoid).
 #[derive(Args)]
 #[command(after_help = format!("{}\n\n{}\n\n{}", accuracy::BOUND, gradients::BOUND, layer::BOUND))]
 pub(crate) struct Run {

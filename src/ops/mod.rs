@@ -1,11 +1,14 @@
 //! The operators, one folder each: geometry, plan, reference, and the verbs in `mod`.
 
+pub mod activation;
 pub mod conv2d;
 pub mod deform_conv2d;
 pub mod optimizer;
 pub mod roofline;
 pub mod shift;
 pub mod statistics;
+
+use std::ops::Range;
 
 use crate::kernel::Storage;
 use crate::{Dtype, Error, Gpu, Result, Tensor};
@@ -35,4 +38,10 @@ fn check_shape(operand: &'static str, tensor: &Tensor, expected: &[usize], becau
         Some((axis, (&got, &expected))) => Err(Error::Axis { operand, axis, expected, got, because }),
         None => Ok(()),
     }
+}
+
+/// `0..total` in parts of at most `most`.
+fn parts(total: u64, most: u64) -> impl Iterator<Item = Range<u64>> {
+    let most = most.max(1);
+    (0..total.div_ceil(most)).map(move |n| n * most..total.min((n + 1) * most))
 }

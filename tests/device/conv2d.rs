@@ -1,13 +1,14 @@
 //! The ordinary convolution: against the reference of the deformable one with offsets of zero, which tests/pure holds against plain loops.
 
+use deform::ops::activation::Activate;
 use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
 use deform::ops::deform_conv2d::Mode;
-use deform::{Algorithm, Dtype, Error, Gpu, Gradient, Tensor, Tile};
+use deform::{Algorithm, Dtype, Error, Gpu, Gradient, Tensor, Tile, wgpu};
 use half::f16;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::backward::ways;
-use crate::device::{default_limits_gpu, distinct_algorithms, gpu, poison, say};
+use crate::device::{callers_gpu, default_limits_gpu, distinct_algorithms, gpu, poison, say};
 use crate::forward::{geometries, table};
 use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
 use crate::support::compare::{bound, compare};
@@ -67,7 +68,7 @@ fn run(case: &Case, activation: Activation) -> Tensor {
 
 fn scale(activation: Activation) -> Option<f64> {
     match activation {
-        Activation::Identity => None,
+        Activation::Identity | Activation::Relu => None,
         Activation::Sigmoid => Some(1.0),
         Activation::TwiceSigmoid => Some(2.0),
     }
@@ -75,6 +76,9 @@ fn scale(activation: Activation) -> Option<f64> {
 
 /// What comes of linear sums, and of bounds on their terms: the sigmoid is nowhere steeper than 1/4, and is itself some roundings.
 fn activated(activation: Activation, (mut value, mut magnitude): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
+    if activation == Activation::Relu {
+        value.iter_mut().for_each(|value| *value = value.max(0.0));
+    }
     if let Some(scale) = scale(activation) {
         for (value, magnitude) in value.iter_mut().zip(&mut magnitude) {
             *value = scale / (1.0 + (-*value).exp());
@@ -103,6 +107,10 @@ fn check_gradients(case: &Case, activation: Activation) -> f64 {
     let output = run(case, activation);
     let grad_output = case.grad_output();
     let linear: Vec<f32> = match scale(activation) {
+        None if activation == Activation::Relu => {
+            let there = output.download::<f32>().unwrap().into_iter().map(|value| f32::from(u8::from(value > 0.0)));
+            there.zip(&grad_output).map(|(there, &grad)| there * grad).collect()
+        }
         None => grad_output.clone(),
         Some(scale) => {
             let slopes = output.download::<f32>().unwrap().into_iter().map(f64::from).map(|s| s * (1.0 - s / scale));
@@ -169,7 +177,7 @@ fn the_table_without_offsets_meets_the_reference() {
 fn activations_and_their_gradients() {
     let sizes = Sizes { batch: 3, in_channels: 10, out_channels: 9, input: [13, 11], mask: false, ..PLAIN };
     let case = regular(Case::new("activation", sizes, padded()));
-    for activation in [Activation::Sigmoid, Activation::TwiceSigmoid] {
+    for activation in [Activation::Relu, Activation::Sigmoid, Activation::TwiceSigmoid] {
         for algorithm in algorithms_of_each_kind() {
             check(&by(&case, algorithm), activation);
         }
@@ -189,8 +197,9 @@ fn activations_and_their_gradients() {
 fn random_geometries_in_small_workspaces() {
     let config = Config { cases: 120, rng_seed: RngSeed::Fixed(5), failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let outcome = runner.run(&(geometries(), 0u32..4, 0usize..3), |((sizes, options), shrink, activation)| {
-        let activation = [Activation::Identity, Activation::Sigmoid, Activation::TwiceSigmoid][activation];
+    let outcome = runner.run(&(geometries(), 0u32..4, 0usize..4), |((sizes, options), shrink, activation)| {
+        let activation =
+            [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::TwiceSigmoid][activation];
         for algorithm in ways() {
             let mut case = regular(Case::new("random", sizes, deform::Options { algorithm, ..options }));
             let least = |error| match error {
@@ -285,4 +294,51 @@ fn what_does_not_fit_is_an_error() {
         .record_backward(&mut encoder, &unbiased, &output, &grad_output, &targets, &poison(&[1]), options)
         .unwrap_err();
     assert!(matches!(refused, Error::NoSuchOperand { operand: "bias" }), "{refused}");
+}
+
+/// The activations on their own, in windows: what comes of each element, and of its gradient, in f32 and in f16.
+#[test]
+fn activations_alone() {
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 4 << 10, ..wgpu::Limits::default() };
+    let values: Vec<f32> = (0..3_001).map(|n| (n * 7919 % 1021) as f32 / 64.0 - 8.0).collect();
+    let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
+    for gpu in [gpu(), &callers_gpu(limits)] {
+        let operator = Activate::new(gpu);
+        for activation in [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::TwiceSigmoid] {
+            let want = |value: f64| match scale(activation) {
+                Some(scale) => scale / (1.0 + (-value).exp()),
+                None if activation == Activation::Relu => value.max(0.0),
+                None => value,
+            };
+            let slope = |output: f64| match scale(activation) {
+                Some(scale) => output * (1.0 - output / scale),
+                None => f64::from(u8::from(activation == Activation::Identity || output > 0.0)),
+            };
+            let tensor = Tensor::upload(gpu, [3_001], &values).unwrap();
+            operator.forward(&tensor, activation).unwrap();
+            let output = tensor.download::<f32>().unwrap();
+            for (got, value) in output.iter().zip(&values) {
+                let want = want(f64::from(*value));
+                assert!((f64::from(*got) - want).abs() <= 8.0 * 2f64.powi(-24) * (1.0 + want.abs()), "{got}, {want}");
+            }
+            let grad_output = Tensor::upload(gpu, [3_001], &values).unwrap();
+            let got: Vec<f32> = operator.backward(&tensor, &grad_output, activation).unwrap().download().unwrap();
+            for ((got, output), grad) in got.into_iter().zip(output).zip(&values) {
+                let want = slope(f64::from(output)) * f64::from(*grad);
+                assert!((f64::from(got) - want).abs() <= 8.0 * 2f64.powi(-24) * grad.abs() as f64, "{got}, {want}");
+            }
+            let tensor = Tensor::upload(gpu, [3_001], &halves).unwrap();
+            operator.forward(&tensor, activation).unwrap();
+            for (got, value) in tensor.download::<f16>().unwrap().into_iter().zip(&halves) {
+                let want = want(value.to_f64());
+                assert!((got.to_f64() - want).abs() <= 2f64.powi(-10) * want.abs() + 2f64.powi(-24), "{got}, {want}");
+            }
+        }
+    }
+    let operator = Activate::new(gpu());
+    let refused = operator.backward(&poison(&[3]), &poison(&[4]), Activation::Relu).unwrap_err();
+    assert!(matches!(refused, Error::Axis { operand: "grad_output", .. }), "{refused}");
+    let nan = poison(&[1]);
+    operator.forward(&nan, Activation::Relu).unwrap();
+    assert!(nan.download::<f32>().unwrap()[0].is_nan());
 }

@@ -8,31 +8,10 @@
 //! without an offset, and computed by the same plans and kernels, in which a sample then is one pixel.
 
 use crate::gpu::CommandEncoder;
+pub use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::{self, Algorithm, DeformConv2d, Geometry, Gradient, Mode, Operands, Task};
 use crate::plan::Plan;
 use crate::{Dtype, Gpu, Result, Tensor};
-
-/// What each sum goes through last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Activation {
-    /// Nothing.
-    #[default]
-    Identity,
-    /// `σ(v) = 1 / (1 + e^−v)`: masks in 0 … 1.
-    Sigmoid,
-    /// `2·σ(v)`: masks in 0 … 2, which a generator of zeros makes 1.
-    TwiceSigmoid,
-}
-
-impl Activation {
-    /// What the sigmoid is multiplied by.
-    pub(in crate::ops) fn scale(self) -> u32 {
-        match self {
-            Self::Identity | Self::Sigmoid => 1,
-            Self::TwiceSigmoid => 2,
-        }
-    }
-}
 
 /// The operands of one call, in torch's names: tensors or shapes, depending on `T`.
 ///
@@ -174,7 +153,7 @@ impl Conv2d {
     /// derivative of an activation comes from. Otherwise as [`DeformConv2d::backward`].
     ///
     /// ```text
-    /// grad_linear = grad_output · activation′                  1 for the identity, output·(1 − output/scale) for scale·σ
+    /// grad_linear = grad_output · activation′                  1 for the identity, output·(1 − output/scale) for scale·σ, output > 0 for ReLU
     /// grad_bias   = Σ_{b,oy,ox} grad_linear                    grad_weight = grad_linear · columnsᵀ
     /// grad_input  = weightᵀ · grad_linear, each added to the pixel that its tap read
     /// ```

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Inputs, Operands, Options};
 use crate::kernel::{Sampling, Storage, Variant};
-use crate::ops::conv2d::Activation;
+use crate::ops::activation::Activation;
 use crate::{Error, Result};
 
 /// Every size of one call. `groups` and `offset_groups` come from the shapes, as in torchvision.

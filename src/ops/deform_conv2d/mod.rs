@@ -32,7 +32,7 @@ pub use plan::{choice, plan, plan_backward};
 pub use tuning::Tuning;
 
 use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
-use crate::ops::conv2d::Activation;
+use crate::ops::activation::Activation;
 use crate::ops::{check_dtype, check_shape, storage};
 use crate::plan::Plan;
 use crate::{Dtype, Gpu, Result, Tensor};

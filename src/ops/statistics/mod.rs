@@ -101,7 +101,7 @@ fn most_elements(limits: &DeviceLimits) -> u64 {
 }
 
 fn magnitude_plan(elements: u64, limits: &DeviceLimits) -> Result<Plan> {
-    let parts = parts(elements, most_elements(limits));
+    let parts = super::parts(elements, most_elements(limits));
     with_reduce(limits, parts, |part| {
         let (window, base) = limits.window("elements", part.start, part.end - part.start);
         let params = MagnitudeParams { elements: (part.end - part.start) as u32, base };
@@ -116,19 +116,13 @@ fn offset_plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
         let (bytes, limit) = (image * F32_BYTES, most * F32_BYTES);
         return Err(Error::BindingTooLarge { what: "one image's offset", bytes, limit });
     }
-    let parts = parts(g.batch as u64, most / image);
+    let parts = super::parts(g.batch as u64, most / image);
     with_reduce(limits, parts, |images| {
         let elements = (images.end - images.start) * image;
         let (window, base) = limits.window("offset", images.start * image, elements);
         let all_taps = (elements / 2) as u32;
         (&OFFSET_MAGNITUDE, OffsetMagnitudeParams { geometry: g.tap_geometry(), all_taps, base }.words(), window)
     })
-}
-
-/// `0..total` in parts of at most `most`.
-fn parts(total: u64, most: u64) -> impl Iterator<Item = Range<u64>> {
-    let most = most.max(1);
-    (0..total.div_ceil(most)).map(move |n| n * most..total.min((n + 1) * most))
 }
 
 fn with_reduce(

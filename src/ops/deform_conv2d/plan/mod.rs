@@ -20,9 +20,7 @@ pub use choice::choice;
 
 use super::{Algorithm, Geometry, Options};
 use crate::kernel::Storage;
-use crate::kernel::conv2d::{ACTIVATE, ActivateParams};
 use crate::kernel::deform_conv2d::TapGeometry;
-use crate::ops::conv2d::Activation;
 use crate::plan::{DeviceLimits, MAX_STEPS, Plan, Step};
 use crate::{Error, Result};
 
@@ -35,15 +33,10 @@ use crate::{Error, Result};
 /// [`Error::TooLarge`] for a grid that a device with less than WebGPU's limits cannot dispatch.
 pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     let mut plan = linear(geometry, options, limits)?;
-    if geometry.activation != Activation::Identity {
-        let storage = geometry.storage;
-        let elements = geometry.output_shape().iter().product::<usize>() as u64;
-        for part in split(0..elements, limits.max_operand_elements(storage)) {
-            let (output, output_base) = limits.operand_window(storage, "output", part.start, part.len());
-            let scale = geometry.activation.scale();
-            let params = ActivateParams { elements: part.len() as u32, scale, output_base };
-            let workgroups = part.len().div_ceil(u64::from(ACTIVATE.workgroup_size));
-            push(&mut plan.steps, limits.step(&ACTIVATE, storage, params.words(), vec![output], workgroups)?)?;
+    let elements = geometry.output_shape().iter().product::<usize>() as u64;
+    for part in split(0..elements, limits.max_operand_elements(geometry.storage)) {
+        if let Some(step) = geometry.activation.step(limits, geometry.storage, part)? {
+            push(&mut plan.steps, step)?;
         }
     }
     Ok(plan)

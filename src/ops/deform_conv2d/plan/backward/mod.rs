@@ -23,7 +23,7 @@ use super::packed_input::{self, Chunk};
 use super::{Len, binding_too_large, push, split};
 use crate::kernel::deform_conv2d::{FILL_ZERO, FillZeroParams, SUBGROUP_SIZE};
 use crate::kernel::{Sampling, Storage};
-use crate::ops::conv2d::Activation;
+use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};

@@ -7,7 +7,7 @@ use crate::kernel::deform_conv2d::{
     GRAD_WEIGHT_PIXELS, GradWeightTile,
 };
 use crate::kernel::{Kernel, Sampling};
-use crate::ops::conv2d::Activation;
+use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::Geometry;
 use crate::ops::deform_conv2d::plan::packed_input::{self, Chunk, QUAD};
 use crate::ops::deform_conv2d::plan::{split, unsuitable};

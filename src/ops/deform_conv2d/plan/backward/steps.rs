@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::Backward;
 use super::sizes::{Sizes, grad_weight_tiles, workgroups};
 use crate::Result;
-use crate::kernel::conv2d::{GRAD_ACTIVATION, GradActivationParams};
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, GRAD_BIAS, GRAD_BIAS_REDUCE, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS,
     GRAD_COLUMN_SUBGROUP, GRAD_OFFSET, GRAD_WEIGHT_REDUCE, GradBiasParams, GradBiasReduceParams, GradColumnParams,
@@ -13,7 +12,7 @@ use crate::kernel::deform_conv2d::{
     PackGradOutputParams, PackWeightColumnsParams,
 };
 use crate::kernel::{Kernel, Sampling, Storage, Variant};
-use crate::ops::conv2d::Activation;
+use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::images::unread;
@@ -269,18 +268,8 @@ impl Backward<'_> {
     /// One image's gradient before the activation, from that behind it.
     pub(super) fn grad_activation(&self, image: u64) -> Result<Step> {
         let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
-        let window = |operand| self.limits.operand_window(self.g.storage, operand, image * elements, elements);
-        let (output, output_base) = window("output");
-        let (grad_output, grad_output_base) = window("grad_output");
-        let params = GradActivationParams {
-            elements: elements as u32,
-            scale: self.g.activation.scale(),
-            output_base,
-            grad_output_base,
-        };
-        let (grad_linear, _) = self.limits.window(GRAD_LINEAR, 0, elements);
-        let windows = vec![output, grad_output, grad_linear];
-        self.step(&GRAD_ACTIVATION, params.words(), windows, workgroups(&GRAD_ACTIVATION, elements))
+        let image = image * elements..(image + 1) * elements;
+        self.g.activation.grad_step(self.limits, self.g.storage, image, (GRAD_LINEAR, 0))
     }
 
     /// `step`, which reads the gradient of the output or, behind an activation, what grad_activation made of it: that is f32.

@@ -1,28 +1,34 @@
 // The gradient before an activation, from that behind it: the derivative comes from the output alone.
 //
-//     grad_linear = grad_output · output · (1 − output / scale)          output = scale · σ(linear)
+//     grad_linear = grad_output · output · (1 − output / kind)          output = kind · σ(linear)
+//                   grad_output where output > 0                         output = max(linear, 0): RELU
+//                   grad_output                                         IDENTITY
 //
-// Reads   output, grad_output: one image.
-// Writes  grad_linear, whole.
+// Reads   output, grad_output.
+// Writes  grad_linear.
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
 
 struct GradActivationParams {
     elements: u32,
-    scale: u32,
+    kind: u32,
     output_base: u32,
     grad_output_base: u32,
+    grad_linear_base: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: GradActivationParams;
-/// [out channel, out_height, out_width]
+/// Any window of the output.
 @group(0) @binding(1) var<storage, read> output: array<f32>;
-/// [out channel, out_height, out_width]
+/// As output.
 @group(0) @binding(2) var<storage, read> grad_output: array<f32>;
-/// [out channel, out_height, out_width]
+/// As output.
 @group(0) @binding(3) var<storage, read_write> grad_linear: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
+const IDENTITY = 0u;
+/// The other kinds, 1 and 2, are what the sigmoid is multiplied by.
+const RELU = 3u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -36,5 +42,11 @@ fn main(
     }
     let value = read_output(params.output_base + number);
     let grad = read_grad_output(params.grad_output_base + number);
-    grad_linear[number] = grad * value * (1.0 - value / f32(params.scale));
+    var slope = 1.0;
+    if params.kind == RELU {
+        slope = select(0.0, 1.0, value > 0.0);
+    } else if params.kind != IDENTITY {
+        slope = value * (1.0 - value / f32(params.kind));
+    }
+    grad_linear[params.grad_linear_base + number] = grad * slope;
 }

@@ -1,6 +1,6 @@
 // Puts an output through its activation, in place.
 //
-//     output = scale · σ(output),   σ(v) = 1 / (1 + e^−v)
+//     output = kind · σ(output),   σ(v) = 1 / (1 + e^−v);          max(output, 0) where kind is RELU
 //
 // Reads   output.
 // Writes  output.
@@ -9,7 +9,7 @@
 
 struct ActivateParams {
     elements: u32,
-    scale: u32,
+    kind: u32,
     output_base: u32,
 }
 
@@ -18,6 +18,8 @@ struct ActivateParams {
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
+/// The other kinds, 1 and 2, are what the sigmoid is multiplied by.
+const RELU = 3u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -30,8 +32,13 @@ fn main(
         return;
     }
     let value = read_output(params.output_base + number);
+    if params.kind == RELU {
+        // Not max: NaN stays.
+        write_output(params.output_base + number, select(value, 0.0, value < 0.0));
+        return;
+    }
     // Of a positive number e^ would overflow.
     let e = exp(-abs(value));
     let numerator = select(1.0, e, value < 0.0);
-    write_output(params.output_base + number, f32(params.scale) * numerator / (1.0 + e));
+    write_output(params.output_base + number, f32(params.kind) * numerator / (1.0 + e));
 }
