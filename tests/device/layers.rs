@@ -10,6 +10,7 @@ use deform::ops::conv2d;
 use deform::ops::deform_conv2d::Mode;
 use deform::{Error, Gradient, Gradients, Options, Tensor};
 
+use crate::aspp;
 use crate::device::{gpu, operator, poison};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::golden::{Operand, Stored, stored};
@@ -328,4 +329,13 @@ fn sizes_that_do_not_fit() {
     let parameter = Parameter::zeros(gpu(), [3]).unwrap();
     assert!(matches!(parameter.value().write(&[1.0f32]), Err(Error::ElementCount { .. })));
     assert!(matches!(parameter.value().write(&[half::f16::ONE; 3]), Err(Error::Dtype { .. })));
+}
+
+/// A whole block of a real model, with weights from a formula that the golden's script has as well: loaded under PyTorch's names.
+#[test]
+fn birefnets_aspp_meets_pytorch() {
+    let block = aspp::AsppDeformable::new(gpu(), &aspp::state()).unwrap();
+    let output = block.forward(&aspp::input(gpu(), 16, 20).unwrap()).unwrap();
+    assert_eq!(output.shape(), [1, 64, 16, 20]);
+    close("ASPPDeformable", &output, &stored("birefnet", 1)[0].answers["output"]);
 }

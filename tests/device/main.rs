@@ -6,6 +6,8 @@
     reason = "a test binary has no users, and a failed unwrap is a failed test"
 )]
 
+#[path = "../../examples/birefnet_aspp/aspp.rs"]
+mod aspp;
 #[path = "../support/mod.rs"]
 mod support;
 
