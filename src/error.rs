@@ -33,6 +33,16 @@ pub enum Error {
         /// The operand's name.
         operand: &'static str,
     },
+    /// An optimiser's setting makes no sense.
+    #[error("{setting} is {got}, expected {expected}")]
+    OptimizerSetting {
+        /// Its name.
+        setting: &'static str,
+        /// What it is.
+        got: String,
+        /// What it must be.
+        expected: &'static str,
+    },
     /// A state dict does not hold what a layer needs, or is none.
     #[error("the state dict: {reason}")]
     State {

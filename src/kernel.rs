@@ -185,6 +185,7 @@ const BILINEAR: &str = include_str!("../shaders/shared/bilinear.wgsl");
 const SCATTER: &str = include_str!("../shaders/shared/scatter.wgsl");
 const TEXELS: &str = include_str!("../shaders/shared/texels.wgsl");
 const MAGNITUDE: &str = include_str!("../shaders/shared/magnitude.wgsl");
+const SLOPE: &str = include_str!("../shaders/shared/slope.wgsl");
 const TAPS: &str = include_str!("../shaders/shared/taps.wgsl");
 
 /// Every kernel of the crate.

@@ -87,7 +87,7 @@ fn layer(operator: &DeformConv2d) -> deform::Result<DeformableConv2d> {
     let layer = DeformableConv2d::new(operator, options, 0)?;
     let weight: Vec<f32> =
         (0..3 * (3 + BASIS)).map(|n| f32::from(u8::from(n / (3 + BASIS) == n % (3 + BASIS)))).collect();
-    layer.regular_conv.weight.value().write(&weight)?;
+    layer.regular_conv.weight().value().write(&weight)?;
     Ok(layer)
 }
 

@@ -1,8 +1,6 @@
 // The gradient before an activation, from that behind it: the derivative comes from the output alone.
 //
-//     grad_linear = grad_output · output · (1 − output / kind)          output = kind · σ(linear)
-//                   grad_output where output > 0                         output = max(linear, 0): RELU
-//                   grad_output                                         IDENTITY
+//     grad_linear = grad_output · slope(output)          see slope.wgsl
 //
 // Reads   output, grad_output.
 // Writes  grad_linear.
@@ -26,9 +24,6 @@ struct GradActivationParams {
 @group(0) @binding(3) var<storage, read_write> grad_linear: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
-const IDENTITY = 0u;
-/// The other kinds, 1 and 2, are what the sigmoid is multiplied by.
-const RELU = 3u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -42,11 +37,5 @@ fn main(
     }
     let value = read_output(params.output_base + number);
     let grad = read_grad_output(params.grad_output_base + number);
-    var slope = 1.0;
-    if params.kind == RELU {
-        slope = select(0.0, 1.0, value > 0.0);
-    } else if params.kind != IDENTITY {
-        slope = value * (1.0 - value / f32(params.kind));
-    }
-    grad_linear[params.grad_linear_base + number] = grad * slope;
+    grad_linear[params.grad_linear_base + number] = grad * slope(params.kind, value);
 }

@@ -54,6 +54,7 @@ fn main(
     let y = i32(pixel / params.in_width + params.pad_h);
     let x = i32(pixel % params.in_width + params.pad_w);
     let stride = vec2<i32>(vec2<u32>(params.stride_w, params.stride_h));
+    let out_height = params.out_pixels / params.out_width;
     var sum = vec4<f32>();
     // The column of the tap's first pixel, and the tap (i, j): counted up, since a division is dear.
     var first = 0u;
@@ -63,10 +64,10 @@ fn main(
     for (var tap = 0u; tap < taps; tap++) {
         let position = vec2<i32>(x, y) - vec2<i32>(vec2<u32>(j * params.dil_w, i * params.dil_h));
         let at = position / stride;
-        // A pixel of the window, if it is one; far above it where a part is negative.
+        // A pixel of the window, if it is one of the output at all.
         let out_pixel = u32(at.y) * params.out_width + u32(at.x) - params.first_pixel;
         let there = position.x >= 0 && position.y >= 0 && all(at * stride == position)
-            && u32(at.x) < params.out_width && out_pixel < params.pixels;
+            && u32(at.x) < params.out_width && u32(at.y) < out_height && out_pixel < params.pixels;
         let column = first + select(0u, out_pixel, there);
         let value = textureLoad(grad_column, texel_at(column * params.quads + quad));
         sum += select(vec4<f32>(), value, there);

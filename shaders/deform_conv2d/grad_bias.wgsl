@@ -1,8 +1,8 @@
 // The gradient of the bias, as partial sums: the gradient of the output, summed over slices of one image's pixels.
 //
-//     partial[o, slice] = Σ over the pixels of the slice of   grad_output[o, p]
+//     partial[o, slice] = Σ over the pixels of the slice of   grad_output[o, p] · slope(output[o, p])
 //
-// Reads   grad_output: one image.
+// Reads   grad_output and output (which the slope of the identity does not look at): one image.
 // Writes  partial. grad_bias_reduce.wgsl adds the slices in order.
 // Runs    One invocation is one slice of one channel: every slices-th pixel; a workgroup is 64 of them. Grid: slices / 64, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
@@ -12,13 +12,17 @@ struct GradBiasParams {
     slices: u32,
     invocations: u32,
     grad_output_base: u32,
+    output_base: u32,
+    kind: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: GradBiasParams;
 /// [out channel, out_height, out_width]
 @group(0) @binding(1) var<storage, read> grad_output: array<f32>;
+/// As grad_output.
+@group(0) @binding(2) var<storage, read> output: array<f32>;
 /// [out channel, slice]
-@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
 
@@ -32,10 +36,11 @@ fn main(
     if number >= params.invocations {
         return;
     }
-    let plane = params.grad_output_base + number / params.slices * params.out_pixels;
+    let plane = number / params.slices * params.out_pixels;
     var sum = 0.0;
     for (var pixel = number % params.slices; pixel < params.out_pixels; pixel += params.slices) {
-        sum += read_grad_output(plane + pixel);
+        let at = plane + pixel;
+        sum += read_grad_output(params.grad_output_base + at) * slope(params.kind, read_output(params.output_base + at));
     }
     partial[number] = sum;
 }

@@ -2,9 +2,9 @@
 //
 //     packed_grad_output[(block, g·quads + q, p)][l] = grad_output[g·rows + 4·q + l, 32·block + p]
 //
-// g is a weight group, q a quad of its rows output channels. What is no channel, or past the window's last pixel, is 0.
+// times the slope of the activation there (slope.wgsl). g is a weight group, q a quad of its rows output channels. What is no channel, or past the window's last pixel, is 0.
 //
-// Reads   grad_output: the image.
+// Reads   grad_output and output (which the slope of the identity does not look at): the image.
 // Writes  packed_grad_output: every texel of the window's blocks.
 // Runs    One invocation owns one texel; a workgroup is 64 of them, neighbours in pixels. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
@@ -18,16 +18,25 @@ struct PackGradOutputParams {
     pixels: u32,
     texels: u32,
     grad_output_base: u32,
+    output_base: u32,
+    kind: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: PackGradOutputParams;
 /// [out channel, out_height, out_width]
 @group(0) @binding(1) var<storage, read> grad_output: array<f32>;
+/// As grad_output.
+@group(0) @binding(2) var<storage, read> output: array<f32>;
 /// [(block, group, quad, pixel of the block)], four channels of the quad
-@group(0) @binding(2) var packed_grad_output: texture_storage_2d<rgba32float, write>;
+@group(0) @binding(3) var packed_grad_output: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
 const BLOCK_PIXELS = 32u;
+
+/// The gradient before the activation.
+fn linear(at: u32) -> f32 {
+    return read_grad_output(params.grad_output_base + at) * slope(params.kind, read_output(params.output_base + at));
+}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -45,11 +54,11 @@ fn main(
     var value = vec4<f32>();
     if pixel < params.pixels {
         let channel = quad / params.quads * params.rows + row;
-        let at = params.grad_output_base + channel * params.out_pixels + params.first_pixel + pixel;
-        value.x = read_grad_output(at);
-        if row + 1u < params.rows { value.y = read_grad_output(at + params.out_pixels); }
-        if row + 2u < params.rows { value.z = read_grad_output(at + 2u * params.out_pixels); }
-        if row + 3u < params.rows { value.w = read_grad_output(at + 3u * params.out_pixels); }
+        let at = channel * params.out_pixels + params.first_pixel + pixel;
+        value.x = linear(at);
+        if row + 1u < params.rows { value.y = linear(at + params.out_pixels); }
+        if row + 2u < params.rows { value.z = linear(at + 2u * params.out_pixels); }
+        if row + 3u < params.rows { value.w = linear(at + 3u * params.out_pixels); }
     }
     textureStore(packed_grad_output, texel_at(texel), value);
 }

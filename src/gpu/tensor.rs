@@ -95,7 +95,7 @@ impl Tensor {
             return Err(Error::ElementCount { shape: self.shape.clone(), expected, got: elements.len() });
         }
         if T::DTYPE != self.dtype {
-            return Err(Error::Dtype { operand: "tensor", expected: self.dtype, got: T::DTYPE });
+            return Err(Error::Dtype { operand: "tensor", expected: T::DTYPE, got: self.dtype });
         }
         if !self.buffer.usage().contains(wgpu::BufferUsages::COPY_DST) {
             let reason = format!("its usage is {:?}, without COPY_DST", self.buffer.usage());

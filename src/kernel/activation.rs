@@ -1,6 +1,6 @@
 //! The kernels of [`ops::activation`](crate::ops::activation).
 
-use crate::kernel::{GRID, Kernel, operand, output, params, read_write};
+use crate::kernel::{GRID, Kernel, SLOPE, operand, output, params, read_write};
 
 /// Puts an output through its activation.
 pub const ACTIVATE: Kernel = Kernel {
@@ -17,7 +17,7 @@ pub const ACTIVATE: Kernel = Kernel {
 /// The gradient before an activation.
 pub const GRAD_ACTIVATION: Kernel = Kernel {
     name: "activation/grad_activation",
-    sources: &[include_str!("../../shaders/activation/grad_activation.wgsl"), GRID],
+    sources: &[include_str!("../../shaders/activation/grad_activation.wgsl"), SLOPE, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[operand("output"), operand("grad_output"), read_write("grad_linear")],

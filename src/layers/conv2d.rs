@@ -1,6 +1,6 @@
 //! The ordinary convolution as a layer.
 
-use super::parameter::convolution;
+use super::parameter::{Convolution, write_all};
 use super::{Parameter, State};
 use crate::ops::conv2d::{self, Gradients, Inputs, Options};
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Mode};
@@ -11,10 +11,7 @@ use crate::{Dtype, Result, Tensor};
 pub struct Conv2d {
     operator: conv2d::Conv2d,
     options: Options,
-    /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
-    pub weight: Parameter,
-    /// `[out_channels]`
-    pub bias: Option<Parameter>,
+    pub(super) parameters: Convolution,
 }
 
 impl Conv2d {
@@ -23,20 +20,18 @@ impl Conv2d {
     /// # Errors
     /// As [`Tensor::upload`].
     pub fn new(operator: &Operator, weight_shape: [usize; 4], bias: bool, options: Options, seed: u64) -> Result<Self> {
-        let (weight, bias) = convolution(operator.gpu(), weight_shape, bias, seed)?;
-        Ok(Self { operator: conv2d::Conv2d::sharing(operator), options, weight, bias })
+        let parameters = Convolution::initialized(operator.gpu(), weight_shape, bias, seed)?;
+        Ok(Self { operator: conv2d::Conv2d::sharing(operator), options, parameters })
     }
 
     /// The layer with a weight and a bias of zeros.
     pub(super) fn zeros(operator: &Operator, weight_shape: [usize; 4], bias: bool, options: Options) -> Result<Self> {
-        let gpu = operator.gpu();
-        let weight = Parameter::zeros(gpu, weight_shape)?;
-        let bias = if bias { Some(Parameter::zeros(gpu, &weight_shape[..1])?) } else { None };
-        Ok(Self { operator: conv2d::Conv2d::sharing(operator), options, weight, bias })
+        let parameters = Convolution::zeros(operator.gpu(), weight_shape, bias)?;
+        Ok(Self { operator: conv2d::Conv2d::sharing(operator), options, parameters })
     }
 
     fn inputs<'a>(&'a self, input: &'a Tensor) -> Inputs<&'a Tensor> {
-        Inputs { input, weight: self.weight.value(), bias: self.bias.as_ref().map(Parameter::value) }
+        Inputs { input, weight: self.weight().value(), bias: self.bias().map(Parameter::value) }
     }
 
     /// The output.
@@ -67,17 +62,28 @@ impl Conv2d {
     ) -> Result<()> {
         let targets = Gradients {
             input: Some(grad_input),
-            weight: self.weight.target(mode),
-            bias: self.bias.as_ref().and_then(|bias| bias.target(mode)),
+            weight: self.weight().target(mode),
+            bias: self.bias().and_then(|bias| bias.target(mode)),
         };
         self.operator.backward_into(&self.inputs(input), output, grad_output, &targets, self.options)
+    }
+
+    /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
+    #[must_use]
+    pub fn weight(&self) -> &Parameter {
+        &self.parameters.weight
+    }
+
+    /// `[out_channels]`
+    #[must_use]
+    pub fn bias(&self) -> Option<&Parameter> {
+        self.parameters.bias.as_ref()
     }
 
     /// The parameters with their names.
     #[must_use]
     pub fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
-        let bias = self.bias.as_ref().map(|bias| ("bias", bias));
-        [("weight", &self.weight)].into_iter().chain(bias).collect()
+        self.parameters.parameters()
     }
 
     /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them.
@@ -85,18 +91,14 @@ impl Conv2d {
     /// # Errors
     /// As [`Tensor::download`].
     pub fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
-        self.parameters()
-            .into_iter()
-            .try_for_each(|(name, parameter)| state.store(format!("{prefix}{name}"), parameter))
+        self.parameters.save(state, prefix)
     }
 
     /// Takes the parameters from `state`.
     ///
     /// # Errors
-    /// [`Error::State`](crate::Error::State) where one is missing or has another shape.
+    /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
     pub fn load(&self, state: &State, prefix: &str) -> Result<()> {
-        self.parameters()
-            .into_iter()
-            .try_for_each(|(name, parameter)| state.load(&format!("{prefix}{name}"), parameter))
+        write_all(self.parameters.writes(state, prefix)?)
     }
 }

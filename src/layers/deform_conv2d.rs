@@ -1,6 +1,6 @@
 //! The operator with its parameters.
 
-use super::parameter::convolution;
+use super::parameter::{Convolution, write_all};
 use super::{Parameter, State};
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Gradients, Inputs, Mode, Options};
 use crate::{Result, Tensor};
@@ -10,10 +10,7 @@ use crate::{Result, Tensor};
 pub struct DeformConv2d {
     operator: Operator,
     options: Options,
-    /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
-    pub weight: Parameter,
-    /// `[out_channels]`
-    pub bias: Option<Parameter>,
+    pub(super) parameters: Convolution,
 }
 
 impl DeformConv2d {
@@ -22,15 +19,15 @@ impl DeformConv2d {
     /// # Errors
     /// As [`Tensor::upload`].
     pub fn new(operator: &Operator, weight_shape: [usize; 4], bias: bool, options: Options, seed: u64) -> Result<Self> {
-        let (weight, bias) = convolution(operator.gpu(), weight_shape, bias, seed)?;
-        Ok(Self { operator: operator.clone(), options, weight, bias })
+        let parameters = Convolution::initialized(operator.gpu(), weight_shape, bias, seed)?;
+        Ok(Self { operator: operator.clone(), options, parameters })
     }
 
     /// The operands of a call.
     #[must_use]
     pub fn inputs<'a>(&'a self, input: &'a Tensor, offset: &'a Tensor, mask: Option<&'a Tensor>) -> Inputs<&'a Tensor> {
-        let bias = self.bias.as_ref().map(Parameter::value);
-        Inputs { input, offset, weight: self.weight.value(), mask, bias }
+        let bias = self.bias().map(Parameter::value);
+        Inputs { input, offset, weight: self.weight().value(), mask, bias }
     }
 
     /// The output.
@@ -55,16 +52,27 @@ impl DeformConv2d {
         targets: &Gradients<Option<Gradient<'_>>>,
         mode: Mode,
     ) -> Result<()> {
-        let bias = self.bias.as_ref().and_then(|bias| bias.target(mode));
-        let targets = Gradients { weight: self.weight.target(mode), bias, ..*targets };
+        let bias = self.bias().and_then(|bias| bias.target(mode));
+        let targets = Gradients { weight: self.weight().target(mode), bias, ..*targets };
         self.operator.backward_into(&self.inputs(input, offset, mask), grad_output, &targets, self.options)
+    }
+
+    /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
+    #[must_use]
+    pub fn weight(&self) -> &Parameter {
+        &self.parameters.weight
+    }
+
+    /// `[out_channels]`
+    #[must_use]
+    pub fn bias(&self) -> Option<&Parameter> {
+        self.parameters.bias.as_ref()
     }
 
     /// The parameters with torchvision's names.
     #[must_use]
     pub fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
-        let bias = self.bias.as_ref().map(|bias| ("bias", bias));
-        [("weight", &self.weight)].into_iter().chain(bias).collect()
+        self.parameters.parameters()
     }
 
     /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them.
@@ -72,18 +80,14 @@ impl DeformConv2d {
     /// # Errors
     /// As [`Tensor::download`].
     pub fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
-        self.parameters()
-            .into_iter()
-            .try_for_each(|(name, parameter)| state.store(format!("{prefix}{name}"), parameter))
+        self.parameters.save(state, prefix)
     }
 
     /// Takes the parameters from `state`.
     ///
     /// # Errors
-    /// [`Error::State`](crate::Error::State) where one is missing or has another shape.
+    /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
     pub fn load(&self, state: &State, prefix: &str) -> Result<()> {
-        self.parameters()
-            .into_iter()
-            .try_for_each(|(name, parameter)| state.load(&format!("{prefix}{name}"), parameter))
+        write_all(self.parameters.writes(state, prefix)?)
     }
 }

@@ -1,9 +1,10 @@
 //! The layer that makes its own offsets.
 
+use super::parameter::{Write, write_all};
 use super::state::state_error;
-use super::{Conv2d, DeformConv2d, HostTensor, Parameter, State};
+use super::{Conv2d, DeformConv2d, Parameter, State};
 use crate::ops::conv2d::{self, Activation};
-use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Gradients, Mode, Options};
+use crate::ops::deform_conv2d::{Algorithm, DeformConv2d as Operator, Gradient, Gradients, Mode, Options};
 use crate::{Dtype, Result, Tensor};
 
 /// The mask that a layer makes.
@@ -145,12 +146,14 @@ impl DeformableConv2d {
             return Err(crate::Error::NotAMultiple { operand: "input", axis: 1, got, divisor, because });
         }
         let [height, width] = o.kernel;
-        let taps = o.offset_groups * height * width;
+        let taps = o.offset_groups.saturating_mul(height).saturating_mul(width);
         let generator = |channels, activation| {
             let [kernel_height, kernel_width] = o.generator.kernel;
             let shape = [channels, o.in_channels, kernel_height, kernel_width];
             let Generator { padding, dilation, .. } = o.generator;
-            let Options { stride, algorithm, workspace_limit, .. } = o.deform;
+            let Options { stride, workspace_limit, .. } = o.deform;
+            // Groups and channels are others than the layer's: so may be the best algorithm.
+            let algorithm = Algorithm::Auto;
             let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
             Conv2d::zeros(operator, shape, true, options)
         };
@@ -161,7 +164,7 @@ impl DeformableConv2d {
         };
         let shape = [o.out_channels, o.in_channels / o.groups, height, width];
         let regular_conv = DeformConv2d::new(operator, shape, o.bias, o.deform, seed)?;
-        Ok(Self { offset_conv: generator(2 * taps, Activation::Identity)?, mask_conv, regular_conv })
+        Ok(Self { offset_conv: generator(taps.saturating_mul(2), Activation::Identity)?, mask_conv, regular_conv })
     }
 
     /// The output, the offset and the mask.
@@ -241,7 +244,7 @@ impl DeformableConv2d {
     /// the state has none, gets zeros.
     ///
     /// # Errors
-    /// [`Error::State`](crate::Error::State) where one is missing or has another shape.
+    /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
     pub fn load(&self, state: &State, prefix: &str) -> Result<()> {
         let has = |name: &str| state.tensors.contains_key(&format!("{prefix}{name}.weight"));
         let names =
@@ -250,50 +253,49 @@ impl DeformableConv2d {
             let tried = names.map(|(_, generator)| generator).join(", ");
             return Err(state_error(format!("there is no generator of offsets behind {prefix:?} (tried {tried})")));
         };
-        self.regular_conv.load(state, &format!("{prefix}{}", names.regular()))?;
-        let mut generators = State::default();
-        let offset_rows = self.offset_conv.weight.value().shape()[0];
-        for part in ["weight", "bias"] {
-            let name = format!("{prefix}{generator}.{part}");
-            let Some(tensor) = state.tensors.get(&name) else { continue };
-            if names.combined().is_some() {
-                let (offset, mask) = split_rows(tensor, offset_rows);
-                generators.tensors.insert(format!("offset.{part}"), offset);
-                generators.tensors.insert(format!("mask.{part}"), mask);
+        let mut writes = self.regular_conv.parameters.writes(state, &format!("{prefix}{}", names.regular()))?;
+        let masks = format!("{prefix}modulator_conv.");
+        if self.mask_conv.is_none() && state.tensors.contains_key(&format!("{masks}weight")) {
+            return Err(state_error(format!("{masks}weight is there, and the layer makes no mask")));
+        }
+        // A combined generator's rows make offsets first.
+        let convs: Vec<_> = [Some(&self.offset_conv), self.mask_conv.as_ref()].into_iter().flatten().collect();
+        let tensors = match names.combined() {
+            Some(_) => vec![(format!("{prefix}{generator}."), convs)],
+            None => convs
+                .into_iter()
+                .zip([format!("{prefix}{generator}."), masks])
+                .map(|(c, name)| (name, vec![c]))
+                .collect(),
+        };
+        for (name, convs) in tensors {
+            writes.extend(rows(state, &format!("{name}weight"), convs.iter().map(|conv| conv.weight()).collect())?);
+            let biases: Vec<_> = convs.iter().filter_map(|conv| conv.bias()).collect();
+            let bias = format!("{name}bias");
+            if state.tensors.contains_key(&bias) {
+                writes.extend(rows(state, &bias, biases)?);
             } else {
-                generators.tensors.insert(format!("offset.{part}"), tensor.clone());
-                let mask = state.tensors.get(&format!("{prefix}modulator_conv.{part}"));
-                mask.map(|mask| generators.tensors.insert(format!("mask.{part}"), mask.clone()));
+                let zeros = |bias: &Parameter| vec![0.0; bias.value().shape().iter().product()];
+                writes.extend(biases.into_iter().map(|bias| (bias, zeros(bias))));
             }
         }
-        for (conv, part) in [(Some(&self.offset_conv), "offset"), (self.mask_conv.as_ref(), "mask")] {
-            let Some(conv) = conv else { continue };
-            if let Some(bias) = conv.bias.as_ref().filter(|_| !generators.tensors.contains_key(&format!("{part}.bias")))
-            {
-                let shape = bias.value().shape().to_vec();
-                let values = vec![0.0; shape.iter().product()];
-                generators.tensors.insert(format!("{part}.bias"), HostTensor { shape, values });
-            }
-            conv.load(&generators, &format!("{part}."))?;
-        }
-        Ok(())
+        write_all(writes)
     }
+}
+
+/// The tensor of this name, which holds the rows of all these parameters, one behind the other.
+fn rows<'a>(state: &State, name: &str, parameters: Vec<&'a Parameter>) -> Result<Vec<Write<'a>>> {
+    let mut shape = parameters.first().map_or_else(Vec::new, |first| first.value().shape().to_vec());
+    shape.iter_mut().take(1).for_each(|size| *size = parameters.iter().map(|p| p.value().shape()[0]).sum());
+    let mut values = state.shaped(name, &shape)?;
+    let take = |parameter: &'a Parameter| {
+        let (own, rest) = values.split_at(parameter.value().shape().iter().product());
+        values = rest;
+        (parameter, own.to_vec())
+    };
+    Ok(parameters.into_iter().map(take).collect())
 }
 
 fn named<'a>(prefix: &str, parameters: Vec<(&'static str, &'a Parameter)>) -> Vec<(String, &'a Parameter)> {
     parameters.into_iter().map(|(name, parameter)| (format!("{prefix}{name}"), parameter)).collect()
-}
-
-/// The first `rows` along axis 0, and the rest.
-fn split_rows(tensor: &HostTensor, rows: usize) -> (HostTensor, HostTensor) {
-    let all = tensor.shape.first().copied().unwrap_or(0);
-    let rows = rows.min(all);
-    let at = tensor.values.len().checked_div(all).unwrap_or(0) * rows;
-    let part = |rows, values: &[f32]| {
-        let mut shape = tensor.shape.clone();
-        shape.iter_mut().take(1).for_each(|size| *size = rows);
-        HostTensor { shape, values: values.to_vec() }
-    };
-    let (first, rest) = tensor.values.split_at(at);
-    (part(rows, first), part(all - rows, rest))
 }

@@ -9,7 +9,7 @@
 //!
 //! A layer's `forward` keeps nothing: what `backward` needs is the input and what `forward` returned. `backward` leaves the gradients of the
 //! parameters in them, replaced or added to, and returns that of the input. An [`Optimizer`](crate::ops::optimizer::Optimizer) then changes the values.
-//! Everything is f32, and no call waits.
+//! Everything is f32. No call waits, but those that save.
 //!
 //! Layers of one device should share one operator: its plans, workspace and scratch then exist once.
 //!

@@ -3,6 +3,8 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::State;
+use super::state::state_error;
 use crate::ops::deform_conv2d::{Gradient, Mode};
 use crate::ops::optimizer::Variable;
 use crate::{Dtype, Gpu, Result, Tensor};
@@ -62,23 +64,66 @@ impl Parameter {
     }
 }
 
-/// What a weight and bias of torch's convolutions begin with: both uniform in ±1/√fan_in, `fan_in = in_channels/groups · kernel_height ·
-/// kernel_width`. That is `kaiming_uniform_(a=√5)` for the weight, which torchvision's `DeformConv2d.reset_parameters` calls, too.
-/// The numbers are the same for the same seed and version of this crate; they are not torch's.
-pub(super) fn convolution(
-    gpu: &Gpu,
-    shape: [usize; 4],
-    bias: bool,
-    seed: u64,
-) -> Result<(Parameter, Option<Parameter>)> {
-    let fan_in = shape[1..].iter().product::<usize>().max(1);
-    let bound = 1.0 / (fan_in as f32).sqrt();
-    let mut rng = StdRng::seed_from_u64(seed);
-    let mut uniform = |shape: &[usize]| {
-        let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|_| rng.random_range(-bound..=bound)).collect();
-        Parameter::new(gpu, shape, &values)
-    };
-    let weight = uniform(&shape)?;
-    let bias = if bias { Some(uniform(&shape[..1])?) } else { None };
-    Ok((weight, bias))
+/// The weight of a convolution, and its bias where it has one.
+#[derive(Debug, Clone)]
+pub(super) struct Convolution {
+    pub(super) weight: Parameter,
+    pub(super) bias: Option<Parameter>,
+}
+
+/// Values on their way into a parameter: all are checked before the first is written.
+pub(super) type Write<'a> = (&'a Parameter, Vec<f32>);
+
+impl Convolution {
+    pub(super) fn zeros(gpu: &Gpu, shape: [usize; 4], bias: bool) -> Result<Self> {
+        let weight = Parameter::zeros(gpu, shape)?;
+        let bias = if bias { Some(Parameter::zeros(gpu, &shape[..1])?) } else { None };
+        Ok(Self { weight, bias })
+    }
+
+    /// What torch's convolutions begin with: both uniform in ±1/√fan_in, `fan_in = in_channels/groups · kernel_height · kernel_width`. That is
+    /// `kaiming_uniform_(a=√5)` for the weight, which torchvision's `DeformConv2d.reset_parameters` calls, too. The numbers are the
+    /// same for the same seed and version of this crate; they are not torch's.
+    pub(super) fn initialized(gpu: &Gpu, shape: [usize; 4], bias: bool, seed: u64) -> Result<Self> {
+        // First, since it finds sizes that no device holds.
+        let convolution = Self::zeros(gpu, shape, bias)?;
+        let fan_in = shape[1..].iter().product::<usize>().max(1);
+        let bound = 1.0 / (fan_in as f32).sqrt();
+        let mut rng = StdRng::seed_from_u64(seed);
+        for parameter in [Some(&convolution.weight), convolution.bias.as_ref()].into_iter().flatten() {
+            let count = parameter.value.shape().iter().product();
+            let values: Vec<f32> = (0..count).map(|_| rng.random_range(-bound..=bound)).collect();
+            parameter.value.write(&values)?;
+        }
+        Ok(convolution)
+    }
+
+    pub(super) fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
+        let bias = self.bias.as_ref().map(|bias| ("bias", bias));
+        [("weight", &self.weight)].into_iter().chain(bias).collect()
+    }
+
+    pub(super) fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
+        self.parameters()
+            .into_iter()
+            .try_for_each(|(name, parameter)| state.store(format!("{prefix}{name}"), parameter))
+    }
+
+    /// What `state` holds for it behind `prefix`. A bias that it does not have must not be there.
+    pub(super) fn writes<'a>(&'a self, state: &State, prefix: &str) -> Result<Vec<Write<'a>>> {
+        let bias = format!("{prefix}bias");
+        if self.bias.is_none() && state.tensors.contains_key(&bias) {
+            return Err(state_error(format!("{bias} is there, and the layer has no bias")));
+        }
+        let of = |(name, parameter): (&str, &'a Parameter)| {
+            let values = state.shaped(&format!("{prefix}{name}"), parameter.value.shape())?;
+            Ok((parameter, values.to_vec()))
+        };
+        self.parameters().into_iter().map(of).collect()
+    }
+}
+
+/// Writes what was checked.
+pub(super) fn write_all(writes: Vec<Write<'_>>) -> Result<()> {
+    writes.into_iter().try_for_each(|(parameter, values)| parameter.value.write(&values))
 }

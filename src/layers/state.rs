@@ -78,12 +78,19 @@ impl State {
     /// # Errors
     /// [`Error::State`] where there is none, or it has another shape than the parameter.
     pub fn load(&self, name: &str, parameter: &Parameter) -> Result<()> {
+        parameter.value().write(self.shaped(name, parameter.value().shape())?)
+    }
+
+    /// The elements of the tensor of this name, which has this shape.
+    pub(super) fn shaped(&self, name: &str, expected: &[usize]) -> Result<&[f32]> {
         let HostTensor { shape, values } = self.get(name)?;
-        let expected = parameter.value().shape();
         if shape != expected {
             return Err(state_error(format!("{name} is {shape:?}, expected {expected:?}")));
         }
-        parameter.value().write(values)
+        if values.len() != shape.iter().product::<usize>() {
+            return Err(state_error(format!("{name} is {shape:?} and has {} elements", values.len())));
+        }
+        Ok(values)
     }
 }
 

@@ -1,10 +1,8 @@
 //! The layers: against PyTorch's stored answers, as the plain convolution they begin as, and through state dicts.
 
-use std::collections::BTreeMap;
-
 use deform::layers::{
-    Conv2d, CycleFc, DeformConv2d, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, Names,
-    Parameter, State,
+    Conv2d, CycleFc, DeformConv2d, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, Parameter,
+    State,
 };
 use deform::ops::conv2d;
 use deform::ops::deform_conv2d::Mode;
@@ -82,14 +80,14 @@ fn deformable_conv2d_meets_every_stored_case() {
         let check = |times: f64| {
             let answer = |name: &str| case.answers[name].iter().map(|value| times * value).collect::<Vec<_>>();
             let regular = &layer.regular_conv;
-            close(&format!("{} grad_weight", case.name), regular.weight.gradient(), &answer("grad_weight"));
-            if let Some(bias) = &regular.bias {
+            close(&format!("{} grad_weight", case.name), regular.weight().gradient(), &answer("grad_weight"));
+            if let Some(bias) = regular.bias() {
                 close(&format!("{} grad_bias", case.name), bias.gradient(), &answer("grad_bias"));
             }
-            let weight = generator_gradient(&layer, |conv| &conv.weight);
+            let weight = generator_gradient(&layer, |conv| conv.weight());
             let weight = Tensor::upload(gpu(), [weight.len()], &weight).unwrap();
             close(&format!("{} grad_generator_weight", case.name), &weight, &answer("grad_generator_weight"));
-            let bias = generator_gradient(&layer, |conv| conv.bias.as_ref().unwrap());
+            let bias = generator_gradient(&layer, |conv| conv.bias().unwrap());
             let bias = Tensor::upload(gpu(), [bias.len()], &bias).unwrap();
             close(&format!("{} grad_generator_bias", case.name), &bias, &answer("grad_generator_bias"));
         };
@@ -115,22 +113,22 @@ fn cycle_fc_meets_every_stored_case() {
         close(&case.name, &output, &case.answers["output"]);
         let grad_input = layer.backward(&input, &output, &upload(&case, "grad_output"), Mode::Write).unwrap();
         close(&case.name, &grad_input, &case.answers["grad_input"]);
-        close(&case.name, layer.mix.weight.gradient(), &case.answers["grad_weight"]);
-        if let Some(bias) = &layer.mix.bias {
+        close(&case.name, layer.mix.weight().gradient(), &case.answers["grad_weight"]);
+        if let Some(bias) = layer.mix.bias() {
             close(&case.name, bias.gradient(), &case.answers["grad_bias"]);
         }
         assert_eq!(layer.parameters().len(), 1 + usize::from(bias));
     }
 }
 
-fn random(shape: [usize; 4], seed: usize) -> Tensor {
+pub fn random(shape: [usize; 4], seed: usize) -> Tensor {
     let values: Vec<f32> =
         (0..shape.iter().product()).map(|n| ((n * 7919 + seed * 104_729) % 1021) as f32 / 510.5 - 1.0).collect();
     Tensor::upload(gpu(), shape, &values).unwrap()
 }
 
 /// A layer of strides, groups and both generators' kernels, with a generator of random rows where `generator` is not 0.
-fn layer(mask: Mask, generator: f32) -> DeformableConv2d {
+pub fn layer(mask: Mask, generator: f32) -> DeformableConv2d {
     let options = DeformableConv2dOptions {
         groups: 2,
         offset_groups: 2,
@@ -157,11 +155,11 @@ fn a_generator_of_zeros_makes_the_plain_convolution() {
         let layer = layer(mask, 0.0);
         let plain = Conv2d::new(operator(), [6, 2, 3, 3], true, options, 7).unwrap();
         assert_eq!(
-            plain.weight.value().download::<f32>().unwrap(),
-            layer.regular_conv.weight.value().download::<f32>().unwrap(),
+            plain.weight().value().download::<f32>().unwrap(),
+            layer.regular_conv.weight().value().download::<f32>().unwrap(),
             "one seed, one initialisation"
         );
-        let bias: Vec<f32> = plain.bias.as_ref().unwrap().value().download().unwrap();
+        let bias: Vec<f32> = plain.bias().unwrap().value().download().unwrap();
         let forward = layer.forward(&input).unwrap();
         assert!(forward.offset.download::<f32>().unwrap().iter().all(|offset| *offset == 0.0));
         let want: Vec<f32> = plain.forward(&input).unwrap().download().unwrap();
@@ -181,107 +179,16 @@ fn initialisation() {
     let new = |seed| DeformConv2d::new(operator(), [64, 8, 3, 3], true, Options::default(), seed).unwrap();
     let bound = 1.0 / 72f32.sqrt();
     let (one, two) = (new(1), new(2));
-    for parameter in [&one.weight, one.bias.as_ref().unwrap()] {
+    for parameter in [one.weight(), one.bias().unwrap()] {
         let values: Vec<f32> = parameter.value().download().unwrap();
         let largest = values.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
         assert!(largest <= bound && largest > 0.9 * bound, "{largest} of {bound}");
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         assert!(mean.abs() < 0.3 * bound, "mean {mean}");
     }
-    let values = |layer: &DeformConv2d| layer.weight.value().download::<f32>().unwrap();
+    let values = |layer: &DeformConv2d| layer.weight().value().download::<f32>().unwrap();
     assert_eq!(values(&one), values(&new(1)));
     assert_ne!(values(&one), values(&two));
-}
-
-fn outputs(layer: &DeformableConv2d) -> Vec<f32> {
-    layer.forward(&random([1, 4, 8, 8], 5)).unwrap().output.download().unwrap()
-}
-
-/// Every way of naming the parameters, there and back through a file.
-#[test]
-fn state_dicts_of_the_field() {
-    for (mask, names, expected) in [
-        (Mask::Sigmoid, Names::Mmcv, vec!["bias", "conv_offset.bias", "conv_offset.weight", "weight"]),
-        (Mask::None, Names::Mmcv, vec!["bias", "conv_offset.bias", "conv_offset.weight", "weight"]),
-        (Mask::Sigmoid, Names::CenterNet, vec!["bias", "conv_offset_mask.bias", "conv_offset_mask.weight", "weight"]),
-        (
-            Mask::TwiceSigmoid,
-            Names::BiRefNet,
-            vec![
-                "modulator_conv.bias",
-                "modulator_conv.weight",
-                "offset_conv.bias",
-                "offset_conv.weight",
-                "regular_conv.bias",
-                "regular_conv.weight",
-            ],
-        ),
-    ] {
-        let from = layer(mask, 0.1);
-        let mut saved = State::default();
-        from.save(&mut saved, "model.", names).unwrap();
-        let keys: Vec<_> = saved.tensors.keys().map(|key| key.trim_start_matches("model.").to_owned()).collect();
-        assert_eq!(keys, expected);
-        let read = State::from_safetensors(&saved.to_safetensors().unwrap()).unwrap();
-        assert_eq!(read, saved);
-        let to = layer(mask, 0.0);
-        assert_ne!(outputs(&to), outputs(&from));
-        to.load(&read, "model.").unwrap();
-        assert_eq!(outputs(&to), outputs(&from), "{names:?}");
-        // A part of it is no state of this layer.
-        let missing = State {
-            tensors: read
-                .tensors
-                .into_iter()
-                .filter(|(key, _)| !key.contains("regular") && !key.ends_with("model.weight"))
-                .collect(),
-        };
-        assert!(matches!(to.load(&missing, "model."), Err(Error::State { .. })));
-    }
-    // A combined generator's rows: offsets first, then masks.
-    let layer = layer(Mask::Sigmoid, 0.1);
-    let mut state = State::default();
-    layer.save(&mut state, "", Names::Mmcv).unwrap();
-    let combined = state.get("conv_offset.weight").unwrap();
-    assert_eq!(combined.shape, [54, 4, 5, 5]);
-    let offset: Vec<f32> = layer.offset_conv.weight.value().download().unwrap();
-    assert_eq!(combined.values[..offset.len()], offset);
-}
-
-#[test]
-fn states_that_do_not_fit() {
-    let layer = layer(Mask::Sigmoid, 0.0);
-    let error = layer.load(&State::default(), "neck.").unwrap_err();
-    assert!(error.to_string().contains("conv_offset_mask"), "{error}");
-    let mut state = State::default();
-    layer.save(&mut state, "", Names::BiRefNet).unwrap();
-    state.tensors.get_mut("offset_conv.weight").unwrap().shape[0] -= 1;
-    let error = layer.load(&state, "").unwrap_err();
-    assert!(error.to_string().contains("[35, 4, 5, 5], expected [36, 4, 5, 5]"), "{error}");
-    assert!(matches!(state.to_safetensors(), Err(Error::State { .. })), "a shape that its elements do not fill");
-    assert!(matches!(State::from_safetensors(b"no file"), Err(Error::State { .. })));
-}
-
-/// The types of PyTorch's state dicts.
-#[test]
-fn other_types_become_f32() {
-    use safetensors::Dtype;
-    use safetensors::tensor::TensorView;
-    let halves: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect();
-    let brains: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect();
-    let doubles: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
-    let counter = 7i64.to_le_bytes();
-    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
-    let file = [
-        ("half", view(Dtype::F16, &[2], halves.as_slice())),
-        ("brain", view(Dtype::BF16, &[2], brains.as_slice())),
-        ("double", view(Dtype::F64, &[2], doubles.as_slice())),
-        ("num_batches_tracked", view(Dtype::I64, &[1], counter.as_slice())),
-    ];
-    let state = State::from_safetensors(&safetensors::serialize(file, None).unwrap()).unwrap();
-    let want = HostTensor { shape: vec![2], values: vec![1.5, -2.0] };
-    let want: BTreeMap<_, _> = ["brain", "double", "half"].map(|name| (name.to_owned(), want.clone())).into();
-    assert_eq!(state.tensors, want);
 }
 
 /// The layer is the operator with its parameters: what it says of input, offset and mask is the operator's.
@@ -291,8 +198,8 @@ fn deform_conv2d_passes_targets_on() {
     let case = Case::new("layer", sizes, padded());
     let inputs = crate::device::upload(&case);
     let layer = DeformConv2d::new(operator(), [4, 4, 3, 3], true, padded(), 0).unwrap();
-    layer.weight.value().write(&case.operands.weight).unwrap();
-    layer.bias.as_ref().unwrap().value().write(case.operands.bias.as_ref().unwrap()).unwrap();
+    layer.weight().value().write(&case.operands.weight).unwrap();
+    layer.bias().unwrap().value().write(case.operands.bias.as_ref().unwrap()).unwrap();
     let output = layer.forward(&inputs.input, &inputs.offset, inputs.mask.as_ref()).unwrap();
     assert_eq!(output.download::<f32>().unwrap(), crate::device::run(&case));
     let grad_output = case.grad_output();
@@ -302,8 +209,8 @@ fn deform_conv2d_passes_targets_on() {
     layer.backward(&inputs.input, &inputs.offset, inputs.mask.as_ref(), &upload, &targets, Mode::Write).unwrap();
     let got = Gradients {
         offset: Some(grad_offset.download().unwrap()),
-        weight: Some(layer.weight.gradient().download().unwrap()),
-        bias: Some(layer.bias.as_ref().unwrap().gradient().download().unwrap()),
+        weight: Some(layer.weight().gradient().download().unwrap()),
+        bias: Some(layer.bias().unwrap().gradient().download().unwrap()),
         ..Gradients::default()
     };
     case.expected_gradients(&grad_output).compare(&got).unwrap();
@@ -312,7 +219,7 @@ fn deform_conv2d_passes_targets_on() {
     assert_eq!(state.get("dcn.weight").unwrap().values, case.operands.weight);
     let other = DeformConv2d::new(operator(), [4, 4, 3, 3], true, padded(), 9).unwrap();
     other.load(&state, "dcn.").unwrap();
-    assert_eq!(other.bias.unwrap().value().download::<f32>().unwrap(), case.operands.bias.unwrap());
+    assert_eq!(other.bias().unwrap().value().download::<f32>().unwrap(), case.operands.bias.unwrap());
 }
 
 #[test]
@@ -328,7 +235,8 @@ fn sizes_that_do_not_fit() {
     assert!(matches!(refused, Error::Axis { operand: "offset", axis: 2, expected: 8, got: 6, .. }), "{refused}");
     let parameter = Parameter::zeros(gpu(), [3]).unwrap();
     assert!(matches!(parameter.value().write(&[1.0f32]), Err(Error::ElementCount { .. })));
-    assert!(matches!(parameter.value().write(&[half::f16::ONE; 3]), Err(Error::Dtype { .. })));
+    let refused = parameter.value().write(&[half::f16::ONE; 3]).unwrap_err().to_string();
+    assert!(refused.contains("stores f32, expected f16"), "{refused}");
 }
 
 /// A whole block of a real model, with weights from a formula that the golden's script has as well: loaded under PyTorch's names.
@@ -338,4 +246,58 @@ fn birefnets_aspp_meets_pytorch() {
     let output = block.forward(&aspp::input(gpu(), 16, 20).unwrap()).unwrap();
     assert_eq!(output.shape(), [1, 64, 16, 20]);
     close("ASPPDeformable", &output, &stored("birefnet", 1)[0].answers["output"]);
+}
+
+/// What no stored case has: the options' defaults, a generator with the layer's dilation, as mmcv's, and one without biases.
+#[test]
+fn the_defaults_and_a_dilated_generator() {
+    let input = random([1, 4, 12, 13], 2);
+    let defaults = DeformableConv2dOptions::new(4, 6, [3, 3]);
+    let padding = [2, 2];
+    let dilated = DeformableConv2dOptions {
+        generator: Generator { kernel: [3, 3], padding, dilation: [2, 2] },
+        deform: Options { padding, dilation: [2, 2], workspace_limit: 1 << 20, ..Options::default() },
+        ..defaults
+    };
+    for options in [defaults, dilated] {
+        let layer = DeformableConv2d::new(operator(), options, 3).unwrap();
+        let names: Vec<_> =
+            layer.regular_parameters().into_iter().chain(layer.generator_parameters()).map(|(name, _)| name).collect();
+        let convs = ["regular_conv", "offset_conv", "modulator_conv"];
+        assert_eq!(names, convs.map(|conv| ["weight", "bias"].map(|part| format!("{conv}.{part}"))).concat());
+        let mut state = State::default();
+        for (name, parameter) in layer.generator_parameters() {
+            let count: usize = parameter.value().shape().iter().product();
+            let values: Vec<f32> = (0..count).map(|n| 0.2 * ((n * 7919 % 1021) as f32 / 510.5 - 1.0)).collect();
+            parameter.value().write(&values).unwrap();
+            // Biases that a state without them must reset.
+            if !name.ends_with("bias") {
+                state.store(name, parameter).unwrap();
+            }
+        }
+        layer.regular_conv.save(&mut state, "regular_conv.").unwrap();
+        layer.load(&state, "").unwrap();
+        let forward = layer.forward(&input).unwrap();
+        assert_eq!(forward.output.shape(), [1, 6, 12, 13]);
+        let conv = |weight: &Parameter, activation| {
+            let Generator { padding, dilation, .. } = options.generator;
+            let options = conv2d::Options { padding, dilation, activation, ..conv2d::Options::default() };
+            let inputs = conv2d::Inputs { input: &input, weight: weight.value(), bias: None };
+            conv2d::Conv2d::sharing(operator()).forward(&inputs, options).unwrap().download::<f32>().unwrap()
+        };
+        let offset: Vec<f32> = forward.offset.download().unwrap();
+        assert_eq!(offset, conv(layer.offset_conv.weight(), conv2d::Activation::Identity));
+        let mask: Vec<f32> = forward.mask.unwrap().download().unwrap();
+        assert_eq!(mask, conv(layer.mask_conv.unwrap().weight(), conv2d::Activation::Sigmoid));
+    }
+    // More memory than the limit: the generators keep to the layer's.
+    let deform = Options { workspace_limit: 64, ..defaults.deform };
+    let layer = DeformableConv2d::new(operator(), DeformableConv2dOptions { deform, ..defaults }, 0).unwrap();
+    let refused = layer.offset_conv.forward(&input).unwrap_err();
+    assert!(matches!(refused, Error::WorkspaceTooSmall { got: 64, .. }), "{refused}");
+    // Sizes that no device holds are an error before anything is made.
+    let huge = DeformConv2d::new(operator(), [1 << 44, 1, 1, 1], false, Options::default(), 0).unwrap_err();
+    assert!(matches!(huge, Error::BufferTooLarge { .. }), "{huge}");
+    let huge = DeformConv2d::new(operator(), [1, 1 << 40, 1 << 40, 1], false, Options::default(), 0).unwrap_err();
+    assert!(matches!(huge, Error::TooLarge { .. }), "{huge}");
 }

@@ -13,6 +13,7 @@ mod support;
 
 mod backward;
 mod conv2d;
+mod conv2d_limits;
 mod device;
 mod errors;
 mod forward;
@@ -22,6 +23,7 @@ mod half_precision;
 mod identities;
 mod layers;
 mod shift;
+mod states;
 mod training;
 mod tuning;
 mod verbs;

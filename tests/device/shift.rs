@@ -127,5 +127,8 @@ fn what_does_not_fit_is_an_error() {
     assert!(matches!(refused, Error::TooLarge { got: 0x200_0000, .. }), "{refused}");
     let refused = ChannelShift::new(gpu(), &[], Border::Zero).unwrap_err();
     assert!(matches!(refused, Error::EmptyAxis { operand: "shift", .. }), "{refused}");
+    let empty = Tensor::new(gpu(), [0, 3, 1 << 40, 1 << 40], deform::Dtype::F32).unwrap();
+    let refused = operator.forward(&empty).unwrap_err();
+    assert!(matches!(refused, Error::BindingTooLarge { what: "one channel", .. }), "{refused}");
     assert!(operator.forward(&poison(&[0, 3, 2, 2])).unwrap().download::<f32>().unwrap().is_empty());
 }

@@ -43,7 +43,10 @@ const EQUIVALENT: [(&str, &str); 4] = [
 ];
 
 /// The quick tests first: most changes fall to them.
-const FILTERS: [&[&str]; 2] = [&["golden", "identities"], &["table", "little", "more_workgroups", "mesas", "random"]];
+const FILTERS: [&[&str]; 2] = [
+    &["golden", "identities"],
+    &["table", "little", "more_workgroups", "mesas", "random", "conv2d", "layers", "shift", "training"],
+];
 
 /// A changed shader that loops for ever or too long counts as noticed.
 const TIME_LIMIT_SECONDS: &str = "300";

@@ -25,7 +25,7 @@ pub enum Activation {
 
 impl Activation {
     /// What tells the kernels.
-    fn kind(self) -> u32 {
+    pub(in crate::ops) fn kind(self) -> u32 {
         match self {
             Self::Identity => IDENTITY,
             Self::Relu => RELU,
@@ -51,18 +51,12 @@ impl Activation {
         limits.step(&ACTIVATE, storage, params.words(), vec![output], workgroups).map(Some)
     }
 
-    /// `target`, from `first` on, from the same elements of `output` and `grad_output`.
-    pub(in crate::ops) fn grad_step(
-        self,
-        limits: &DeviceLimits,
-        storage: Storage,
-        elements: Range<u64>,
-        (target, first): (&'static str, u64),
-    ) -> Result<Step> {
+    /// `grad_linear` from the same elements of `output` and `grad_output`.
+    fn grad_step(self, limits: &DeviceLimits, storage: Storage, elements: Range<u64>) -> Result<Step> {
         let count = elements.end - elements.start;
         let window = |operand| limits.operand_window(storage, operand, elements.start, count);
         let ((output, output_base), (grad_output, grad_output_base)) = (window("output"), window("grad_output"));
-        let (grad_linear, grad_linear_base) = limits.window(target, first, count);
+        let (grad_linear, grad_linear_base) = limits.window("grad_linear", elements.start, count);
         let params = GradActivationParams {
             elements: count as u32,
             kind: self.kind(),
@@ -114,10 +108,7 @@ impl Activate {
         let (elements, storage, limits) = self.sizes(output);
         let plan = || {
             let most = limits.max_operand_elements(storage).min(limits.max_window_elements());
-            let steps = super::parts(elements as u64, most).map(|part| {
-                let first = part.start;
-                activation.grad_step(limits, storage, part, ("grad_linear", first))
-            });
+            let steps = super::parts(elements as u64, most).map(|part| activation.grad_step(limits, storage, part));
             Ok(Plan { steps: steps.collect::<Result<_>>()?, ..Plan::default() })
         };
         let prepared = self.engine.prepare(&(elements, storage, activation, true), plan)?;

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The sum runs over the input channels of o's weight group; the image is surrounded by zeros. It is the deformable convolution
-//! without an offset, and computed by the same plans and kernels, in which a sample then is one pixel.
+//! without an offset, and computed by the same plans and kernels, in which a sample then is one pixel. f16 outputs behind an activation are
+//! rounded twice: the sum, and what comes of it.
 
 use crate::gpu::CommandEncoder;
 pub use crate::ops::activation::Activation;

@@ -49,6 +49,9 @@ impl fmt::Display for Geometry {
         }
         let present = [(self.has_mask, " mask"), (self.has_bias, " bias")];
         present.into_iter().filter(|(there, _)| *there).try_for_each(|(_, name)| f.write_str(name))?;
+        if self.activation != Activation::Identity {
+            write!(f, " {:?}", self.activation)?;
+        }
         match self.storage {
             Storage::F32 => Ok(()),
             Storage::F16 => f.write_str(" f16"),
@@ -60,7 +63,7 @@ impl fmt::Display for Geometry {
 /// The kernels' sizes are u32, with room to add two.
 const MAX_AXIS: u64 = i32::MAX as u64;
 /// Up to here every whole number is an f32, so that positions before the offset, and the image's size, are exact.
-const MAX_POSITION: u64 = 1 << 24;
+pub(super) const MAX_POSITION: u64 = 1 << 24;
 /// No device holds more; products of a few sizes stay inside 64 bits.
 const MAX_ELEMENTS: u64 = 1 << 48;
 const AXIS_NAMES: [&str; 2] = ["height", "width"];

@@ -7,7 +7,7 @@ use crate::gpu::{Call, Engine};
 use crate::kernel::Storage;
 use crate::kernel::optimizer::{ADAM, AdamParams, SGD, SgdParams};
 use crate::plan::{DeviceLimits, Plan};
-use crate::{Dtype, Gpu, Result, Tensor};
+use crate::{Dtype, Error, Gpu, Result, Tensor};
 
 /// How a step is taken. `g = gradient + weight_decay · value`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +40,29 @@ impl Rule {
     pub const SGD: Self = Self::Sgd { momentum: 0.9, weight_decay: 0.0 };
     /// Adam with torch's defaults.
     pub const ADAM: Self = Self::Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0 };
+
+    /// torch's own conditions.
+    fn check(self) -> Result<()> {
+        let within = |setting, value: f32, below: f32, expected| {
+            if value >= 0.0 && value < below {
+                Ok(())
+            } else {
+                Err(Error::OptimizerSetting { setting, got: value.to_string(), expected })
+            }
+        };
+        let finite = |setting, value| within(setting, value, f32::INFINITY, "at least 0");
+        match self {
+            Self::Sgd { momentum, weight_decay } => {
+                finite("momentum", momentum)?;
+                finite("weight_decay", weight_decay)
+            }
+            Self::Adam { betas, epsilon, weight_decay } => {
+                betas.into_iter().try_for_each(|beta| within("betas", beta, 1.0, "at least 0 and below 1"))?;
+                finite("epsilon", epsilon)?;
+                finite("weight_decay", weight_decay)
+            }
+        }
+    }
 
     /// Tensors of each variable that a rule remembers between steps.
     fn moments(self) -> &'static [&'static str] {
@@ -97,12 +120,18 @@ impl Optimizer {
     /// An optimiser that has taken no step.
     ///
     /// # Errors
-    /// [`Error::Dtype`](crate::Error::Dtype), [`Error::Rank`](crate::Error::Rank), [`Error::Axis`](crate::Error::Axis) where a gradient is not f32 of its value's shape; [`Error::Device`](crate::Error::Device) where memory runs
+    /// [`Error::OptimizerSetting`]; [`Error::Aliased`] for a value that stands twice; [`Error::Dtype`], [`Error::Rank`], [`Error::Axis`] where a gradient is not f32 of its value's shape; [`Error::Device`] where memory runs
     /// out.
     pub fn new(gpu: &Gpu, rule: Rule, groups: Vec<Group>) -> Result<Self> {
+        rule.check()?;
+        let mut seen: Vec<&Tensor> = Vec::new();
         for variable in groups.iter().flat_map(|group| &group.variables) {
             let Variable { value, gradient } = variable;
             super::check_dtype("value", value, Dtype::F32)?;
+            if seen.iter().any(|other| other.buffer() == value.buffer() && other.offset() == value.offset()) {
+                return Err(Error::Aliased { operand: "value", other: "value" });
+            }
+            seen.push(value);
             super::check_dtype("gradient", gradient, Dtype::F32)?;
             super::check_shape("gradient", gradient, value.shape(), "the value's shape")?;
         }
@@ -123,7 +152,7 @@ impl Optimizer {
     /// Takes one step with the gradients as they are. Does not wait.
     ///
     /// # Errors
-    /// [`Error::OtherDevice`](crate::Error::OtherDevice), [`Error::Aliased`](crate::Error::Aliased), [`Error::Device`](crate::Error::Device).
+    /// [`Error::OtherDevice`], [`Error::Aliased`], [`Error::Device`].
     pub fn step(&mut self) -> Result<()> {
         let t = self.steps.saturating_add(1);
         let limits = self.engine.gpu().limits();

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::gpu::{Call, CommandEncoder, Engine};
 use crate::kernel::Storage;
 use crate::kernel::shift::{KEEP, SHIFT, ShiftParams, WRAP};
-use crate::plan::{DeviceLimits, Plan};
+use crate::plan::{DeviceLimits, F32_BYTES, Plan};
 use crate::{Error, Gpu, Result, Tensor};
 
 /// What a pixel gets that would come from outside the image.
@@ -157,11 +157,18 @@ fn plan(
     direction: Direction,
     limits: &DeviceLimits,
 ) -> Result<Plan> {
-    let pixels = (height * width) as u64;
+    let pixels = (height as u64).saturating_mul(width as u64);
     let window = limits.max_operand_elements(storage);
+    let too_large = |what, elements: u64, bytes: u64, most: u64| {
+        let (bytes, limit) = (elements.saturating_mul(bytes), most * bytes);
+        Err(Error::BindingTooLarge { what, bytes, limit })
+    };
     if pixels > window {
-        let (bytes, limit) = (pixels * storage.bytes(), window * storage.bytes());
-        return Err(Error::BindingTooLarge { what: "one channel", bytes, limit });
+        return too_large("one channel", pixels, storage.bytes(), window);
+    }
+    let (shifts, most) = (2 * channels as u64, limits.max_window_elements());
+    if shifts > most {
+        return too_large("the shifts", shifts, F32_BYTES, most);
     }
     let planes = (batch * channels) as u64;
     let planes_per_step = window.checked_div(pixels).unwrap_or(0).max(1);
@@ -172,7 +179,7 @@ fn plan(
         let elements = count * pixels;
         let (input, input_base) = limits.operand_window(storage, "input", first * pixels, elements);
         let (output, output_base) = limits.operand_window(storage, "output", first * pixels, elements);
-        let (shift, _) = limits.window("shift", 0, 2 * channels as u64);
+        let (shift, _) = limits.window("shift", 0, shifts);
         let params = ShiftParams {
             height: height as u32,
             width: width as u32,

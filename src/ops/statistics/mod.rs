@@ -16,7 +16,7 @@ use crate::{Dtype, Error, Gpu, Result, Tensor};
 /// The size of a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Magnitude {
-    /// The mean of the absolute values, of those that are finite.
+    /// The mean of the absolute values, of those that are finite; infinite where their sum passes f32.
     pub mean: f32,
     /// The largest absolute value of those that are finite.
     pub largest: f32,
@@ -110,7 +110,7 @@ fn magnitude_plan(elements: u64, limits: &DeviceLimits) -> Result<Plan> {
 }
 
 fn offset_plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
-    let image = g.offset_elements() as u64;
+    let image = 2 * (g.offset_groups * g.taps() * g.out_pixels()) as u64;
     let most = most_elements(limits);
     if image > most {
         let (bytes, limit) = (image * F32_BYTES, most * F32_BYTES);

@@ -1,7 +1,7 @@
 //! The products of the backward pass, and the packing they need.
 
 use crate::kernel::unroll::backward as unroll;
-use crate::kernel::{GRID, Kernel, TEXELS, operand, params, read, read_write, texture_read, texture_write};
+use crate::kernel::{GRID, Kernel, SLOPE, TEXELS, operand, params, read, read_write, texture_read, texture_write};
 
 /// Pixels that the textures of the backward pass keep together; a window of pixels is filled up to whole blocks.
 pub const BLOCK_PIXELS: u32 = 32;
@@ -15,10 +15,10 @@ pub const GRAD_COLUMN_QUADS: u32 = 8;
 /// Packs the gradient of the output into a texture, four channels a texel.
 pub const PACK_GRAD_OUTPUT: Kernel = Kernel {
     name: "deform_conv2d/pack_grad_output",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_grad_output.wgsl"), TEXELS, GRID],
+    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_grad_output.wgsl"), SLOPE, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[operand("grad_output"), texture_write("packed_grad_output")],
+    bindings: &[operand("grad_output"), operand("output"), texture_write("packed_grad_output")],
     workgroup_size: 64,
     params: PackGradOutputParams::FIELDS,
     constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
@@ -164,6 +164,10 @@ params! {
         texels,
         /// Where the image starts in the bound gradient.
         grad_output_base,
+        /// Where it starts in the bound output.
+        output_base,
+        /// The activation: see [`kernel::activation`](crate::kernel::activation).
+        kind,
     }
 }
 

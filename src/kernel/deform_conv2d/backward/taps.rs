@@ -2,7 +2,8 @@
 
 use super::BLOCK_PIXELS;
 use crate::kernel::{
-    BILINEAR, GRID, Kernel, TAPS, TEXELS, operand, params, read, read_write, tap_params, texture_read, texture_write,
+    BILINEAR, GRID, Kernel, SLOPE, TAPS, TEXELS, operand, params, read, read_write, tap_params, texture_read,
+    texture_write,
 };
 
 /// The gradients of offset and mask, and the columns.
@@ -28,10 +29,10 @@ pub const GRAD_OFFSET: Kernel = Kernel {
 /// The gradient of the bias, as partial sums.
 pub const GRAD_BIAS: Kernel = Kernel {
     name: "deform_conv2d/grad_bias",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_bias.wgsl"), GRID],
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_bias.wgsl"), SLOPE, GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[operand("grad_output"), read_write("partial")],
+    bindings: &[operand("grad_output"), operand("output"), read_write("partial")],
     workgroup_size: 64,
     params: GradBiasParams::FIELDS,
     constants: &[],
@@ -110,6 +111,10 @@ params! {
         invocations,
         /// Where the image starts in the bound gradient.
         grad_output_base,
+        /// Where it starts in the bound output.
+        output_base,
+        /// The activation: see [`kernel::activation`](crate::kernel::activation).
+        kind,
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct ImageStrides {
 
 impl ImageStrides {
     pub(super) fn new(g: &Geometry) -> Self {
-        let mask = (g.offset_groups * g.taps() * g.out_pixels()) as u64;
+        let mask = if g.has_mask { (g.offset_groups * g.taps() * g.out_pixels()) as u64 } else { 0 };
         let input = (g.in_channels * g.in_pixels()) as u64;
         Self {
             input,

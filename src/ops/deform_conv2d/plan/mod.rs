@@ -18,6 +18,7 @@ use fused_tiled::FusedTiled;
 pub use backward::plan_backward;
 pub use choice::choice;
 
+use super::geometry::MAX_POSITION;
 use super::{Algorithm, Geometry, Options};
 use crate::kernel::Storage;
 use crate::kernel::deform_conv2d::TapGeometry;
@@ -112,6 +113,8 @@ impl Len for Range<u64> {
 impl Geometry {
     /// The words by which kernels find where taps sample.
     pub(in crate::ops) fn tap_geometry(&self) -> TapGeometry {
+        // A longer stride takes one pixel as well, and a kernel of one tap may have any dilation.
+        let most = |step: usize| step.min(MAX_POSITION as usize) as u32;
         TapGeometry {
             in_height: self.in_height as u32,
             in_width: self.in_width as u32,
@@ -119,12 +122,12 @@ impl Geometry {
             out_pixels: self.out_pixels() as u32,
             kernel_width: self.kernel_width as u32,
             taps: self.taps() as u32,
-            stride_h: self.stride[0] as u32,
-            stride_w: self.stride[1] as u32,
+            stride_h: most(self.stride[0]),
+            stride_w: most(self.stride[1]),
             pad_h: self.padding[0] as u32,
             pad_w: self.padding[1] as u32,
-            dil_h: self.dilation[0] as u32,
-            dil_w: self.dilation[1] as u32,
+            dil_h: most(self.dilation[0]),
+            dil_w: most(self.dilation[1]),
         }
     }
 }

@@ -17,13 +17,12 @@ mod steps;
 
 use std::ops::Range;
 
-use sizes::{Layout, Sizes, Tiling};
+use sizes::{Layout, Sizes};
 
 use super::packed_input::{self, Chunk};
 use super::{Len, binding_too_large, push, split};
 use crate::kernel::deform_conv2d::{FILL_ZERO, FillZeroParams, SUBGROUP_SIZE};
 use crate::kernel::{Sampling, Storage};
-use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
@@ -97,30 +96,24 @@ impl<'a> Backward<'a> {
         self.check_bindings()?;
         let mut steps = self.zeros()?;
         let mut plan = Plan { algorithm: self.name().to_owned(), ..Plan::default() };
-        let bias = self.modes.bias.wanted();
-        let others = self.needs_columns_gradient() || self.needs_samples();
-        if g.batch > 0 && (bias || others) {
-            if bias {
-                plan.workspace_bytes = self.bias_slices() * g.out_channels as u64 * F32_BYTES;
+        if g.batch > 0 && self.modes.bias.wanted() {
+            plan.workspace_bytes = self.bias_slices() * g.out_channels as u64 * F32_BYTES;
+            for image in 0..g.batch as u64 {
+                self.grad_bias(image)?.into_iter().try_for_each(|step| push(&mut steps, step))?;
             }
-            let tiling = if others { self.tiling(plan.workspace_bytes)? } else { Tiling::LEAST };
+        }
+        if g.batch > 0 && (self.needs_columns_gradient() || self.needs_samples()) {
+            let tiling = self.tiling(plan.workspace_bytes)?;
             let sizes = self.sizes(tiling);
             if self.needs_columns_gradient() {
                 push(&mut steps, self.pack_weight(&sizes)?)?;
             }
             let mut held = Held::default();
             for image in 0..g.batch as u64 {
-                if g.activation != Activation::Identity {
-                    push(&mut steps, self.grad_activation(image)?)?;
-                }
-                if bias {
-                    self.grad_bias(image)?.into_iter().try_for_each(|step| push(&mut steps, step))?;
-                }
-                let windows = split(0..g.out_pixels() as u64, tiling.pixels).filter(|_| others);
-                for (pixels, chunk) in
-                    windows.flat_map(|pixels| self.chunks(tiling).into_iter().map(move |chunk| (pixels.clone(), chunk)))
-                {
-                    self.chunk_steps(&mut steps, &mut held, &sizes, image, &pixels, &chunk)?;
+                for pixels in split(0..g.out_pixels() as u64, tiling.pixels) {
+                    for chunk in self.chunks(tiling) {
+                        self.chunk_steps(&mut steps, &mut held, &sizes, image, &pixels, &chunk)?;
+                    }
                 }
             }
             plan.workspace_bytes = plan.workspace_bytes.max(sizes.partial_bytes);

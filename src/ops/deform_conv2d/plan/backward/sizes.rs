@@ -1,13 +1,11 @@
 //! How much of the work is done at once, and what it needs.
 
 use super::Backward;
-use super::steps::GRAD_LINEAR;
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16,
     GRAD_WEIGHT_PIXELS, GradWeightTile,
 };
 use crate::kernel::{Kernel, Sampling};
-use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::Geometry;
 use crate::ops::deform_conv2d::plan::packed_input::{self, Chunk, QUAD};
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
@@ -153,8 +151,6 @@ impl Backward<'_> {
         }
         let counters = offset_groups * bins_x.max(bins_y) * walkers;
         needs(self.needs_order(), "entry_ends", Size::Bytes(counters * F32_BYTES));
-        let image = (g.out_channels * g.out_pixels()) as u64;
-        needs(g.activation != Activation::Identity, GRAD_LINEAR, Size::Bytes(image * F32_BYTES));
         // Bound in the place of a gradient that is not wanted.
         needs(self.needs_samples() && !self.modes.offset.wanted(), "no_grad_offset", Size::Bytes(F32_BYTES));
         needs(self.needs_samples() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
@@ -201,6 +197,8 @@ impl Backward<'_> {
                 && per_walker + 2 + self.bins().into_iter().max().unwrap_or(0) < steps;
         // A turn for every quad of output channels, then one for every texel to store.
         let turns = u64::from(GRAD_COLUMN_PIXELS * GRAD_COLUMN_QUADS) + 2;
+        // col2im's over the taps.
+        let loops = loops && (self.needs_order() || !self.modes.input.wanted() || taps + 1 < steps);
         let loops = loops && (!self.needs_columns_gradient() || layout.row_quads + turns < steps);
         textures
             && loops

@@ -11,16 +11,13 @@ use crate::kernel::deform_conv2d::{
     GradOffsetParams, GradWeightParams, GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_WEIGHT_COLUMNS,
     PackGradOutputParams, PackWeightColumnsParams,
 };
-use crate::kernel::{Kernel, Sampling, Storage, Variant};
+use crate::kernel::{Kernel, Sampling, Storage};
 use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::images::unread;
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
 use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
-
-/// One image's gradient before the activation.
-pub(super) const GRAD_LINEAR: &str = "grad_linear";
 
 impl Backward<'_> {
     pub(super) fn pack_weight(&self, sizes: &Sizes) -> Result<Step> {
@@ -45,6 +42,7 @@ impl Backward<'_> {
     pub(super) fn pack_grad_output(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>) -> Result<Step> {
         let layout = &self.layout;
         let (grad_output, grad_output_base) = self.grad_output(image);
+        let (output, output_base) = self.output(image);
         let texels = padded(pixels) * layout.all_row_quads;
         let params = PackGradOutputParams {
             rows: layout.rows as u32,
@@ -55,10 +53,11 @@ impl Backward<'_> {
             pixels: pixels.len() as u32,
             texels: texels as u32,
             grad_output_base,
+            output_base,
+            kind: self.g.activation.kind(),
         };
-        let windows = vec![grad_output, sizes.scratch("packed_grad_output").window()];
-        let step = self.step(&PACK_GRAD_OUTPUT, params.words(), windows, workgroups(&PACK_GRAD_OUTPUT, texels))?;
-        Ok(self.reading_grad_output(step))
+        let windows = vec![grad_output, output, sizes.scratch("packed_grad_output").window()];
+        self.step(&PACK_GRAD_OUTPUT, params.words(), windows, workgroups(&PACK_GRAD_OUTPUT, texels))
     }
 
     pub(super) fn grad_column(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
@@ -208,20 +207,22 @@ impl Backward<'_> {
         let slices = self.bias_slices();
         let invocations = g.out_channels as u64 * slices;
         let (grad_output, grad_output_base) = self.grad_output(image);
+        let (output, output_base) = self.output(image);
         let params = GradBiasParams {
             out_pixels: g.out_pixels() as u32,
             slices: slices as u32,
             invocations: invocations as u32,
             grad_output_base,
+            output_base,
+            kind: g.activation.kind(),
         };
         let reduce = GradBiasReduceParams { out_channels: g.out_channels as u32, slices: slices as u32 };
         let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
         let (grad_bias, _) = self.limits.window("grad_bias", 0, g.out_channels as u64);
         let sums = workgroups(&GRAD_BIAS_REDUCE, g.out_channels as u64);
-        let windows = vec![grad_output, partial];
-        let sum = self.step(&GRAD_BIAS, params.words(), windows, workgroups(&GRAD_BIAS, invocations))?;
+        let windows = vec![grad_output, output, partial];
         Ok([
-            self.reading_grad_output(sum),
+            self.step(&GRAD_BIAS, params.words(), windows, workgroups(&GRAD_BIAS, invocations))?,
             self.step(&GRAD_BIAS_REDUCE, reduce.words(), vec![partial, grad_bias], sums)?,
         ])
     }
@@ -265,26 +266,17 @@ impl Backward<'_> {
         if self.g.has_mask { self.taps("mask", self.g.storage, 1, image, groups) } else { (unread, 0) }
     }
 
-    /// One image's gradient before the activation, from that behind it.
-    pub(super) fn grad_activation(&self, image: u64) -> Result<Step> {
-        let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
-        let image = image * elements..(image + 1) * elements;
-        self.g.activation.grad_step(self.limits, self.g.storage, image, (GRAD_LINEAR, 0))
-    }
-
-    /// `step`, which reads the gradient of the output or, behind an activation, what grad_activation made of it: that is f32.
-    fn reading_grad_output(&self, step: Step) -> Step {
+    /// What came of the image, where an activation's slope comes from it; else something must be bound.
+    fn output(&self, image: u64) -> (Window, u32) {
         if self.g.activation == Activation::Identity {
-            return step;
+            return self.grad_output(image);
         }
-        Step { variant: Variant { operands: Storage::F32, ..step.variant }, ..step }
+        let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
+        self.limits.operand_window(self.g.storage, "output", image * elements, elements)
     }
 
     fn grad_output(&self, image: u64) -> (Window, u32) {
         let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
-        if self.g.activation != Activation::Identity {
-            return self.limits.window(GRAD_LINEAR, 0, elements);
-        }
         self.limits.operand_window(self.g.storage, "grad_output", image * elements, elements)
     }
 

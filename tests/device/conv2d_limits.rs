@@ -1,0 +1,147 @@
+//! The ordinary convolution in f16, at the limits, and what is said to what does not fit.
+
+use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
+use deform::ops::deform_conv2d::Mode;
+use deform::{Dtype, Error, Gradient, Tensor, wgpu};
+use half::f16;
+
+use crate::conv2d::{
+    ALL_MODES, activated, check, check_gradients, conv2d, modes, options, shapes, upload, upload_as, view,
+};
+use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
+use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
+use crate::support::compare::bound;
+
+/// Read exactly, summed in f32, rounded once; natively, and on a device without f16 shaders.
+#[test]
+fn half_precision() {
+    let sizes = Sizes { batch: 16, in_channels: 12, out_channels: 10, groups: 2, input: [9, 7], ..PLAIN };
+    let round = |values: &mut Vec<f32>| values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
+    let mut case = regular(Case::new("halves", sizes, padded()));
+    [&mut case.operands.input, &mut case.operands.weight].into_iter().for_each(round);
+    case.operands.bias.iter_mut().for_each(round);
+    let (want, magnitude) = activated(Activation::TwiceSigmoid, case.expected());
+    let twice = options(&case, Activation::TwiceSigmoid);
+    // Outputs and gradients that differ from element to element, and whose product is exact in f32.
+    let halves = |of: &dyn Fn(usize) -> f32| (0..want.len()).map(|n| f16::from_f32(of(n))).collect::<Vec<_>>();
+    let slopes = halves(&|n| (n * 7919 % 64) as f32 / 32.0);
+    let grads = halves(&|n| (n * 104_729 % 61) as f32 / 16.0 - 2.0);
+    let linear = slopes.iter().zip(&grads).map(|(s, g)| g.to_f32() * s.to_f32() * (1.0 - s.to_f32() / 2.0));
+    let gradients = case.expected_gradients(&linear.collect::<Vec<_>>());
+    // So little that the activation of all images takes two windows.
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 14 << 10, ..wgpu::Limits::default() };
+    let small = callers_gpu(limits);
+    for gpu in [gpu(), default_limits_gpu(), &small] {
+        let operator = Conv2d::new(gpu);
+        let inputs = upload_as(gpu, &case, f16::from_f32);
+        let inputs = view(&inputs);
+        let output = operator.forward(&inputs, twice).unwrap();
+        for (n, got) in output.download::<f16>().unwrap().into_iter().enumerate() {
+            // The sum is rounded to f16, and what comes of it is again.
+            let sum = bound(magnitude[n], case.terms());
+            let linear = (want[n] / (2.0 - want[n])).ln().abs();
+            let bound = sum + 2f64.powi(-11) * (linear / 2.0 + want[n] + 2.0 * sum) + 2f64.powi(-24);
+            assert!((got.to_f64() - want[n]).abs() <= bound, "element {n}: {got}, expected {} ± {bound:e}", want[n]);
+        }
+        if gpu == &small {
+            // Too small for the backward pass's partial sums.
+            continue;
+        }
+        let slopes = Tensor::upload(gpu, output.shape(), &slopes).unwrap();
+        let grad_output = Tensor::upload(gpu, output.shape(), &grads).unwrap();
+        let got = operator.backward(&inputs, &slopes, &grad_output, Gradients::ALL, twice).unwrap();
+        let download = |gradient: Option<Tensor>| gradient.map(|gradient| gradient.download().unwrap());
+        let got = deform::Gradients {
+            input: download(got.input),
+            weight: download(got.weight),
+            bias: download(got.bias),
+            ..Default::default()
+        };
+        gradients.compare(&got).unwrap();
+    }
+}
+
+#[test]
+fn no_plan_binds_an_offset_or_sorts() {
+    let case = regular(Case::new("plan", PLAIN, padded()));
+    let options = options(&case, Activation::Identity);
+    let forward = conv2d().prepare(&shapes(&case), Dtype::F32, options).unwrap();
+    let backward = conv2d().prepare_backward(&shapes(&case), Dtype::F32, modes(&case), options).unwrap();
+    for step in forward.steps.iter().chain(&backward.steps) {
+        assert!(step.windows.iter().all(|window| window.operand != "offset"), "{step}");
+        assert!(!step.kernel.name.contains("bin_"), "{step}");
+    }
+}
+
+/// Sizes at which 32 bits, or a driver's loops, would run out.
+#[test]
+fn sizes_at_the_limits() {
+    let far = 1usize << 32;
+    // One output pixel a row, whatever the stride; one tap, whatever the dilation.
+    for (kernel, stride, dilation) in [([3, 3], [far, 1], [1, 1]), ([1, 3], [1, far], [far, 1])] {
+        let sizes = Sizes { input: [9, 9], kernel, mask: false, ..PLAIN };
+        let near = regular(Case::new("far", sizes, deform::Options { stride: stride.map(|s| s.min(99)), ..padded() }));
+        let options = deform::Options { stride, dilation, ..near.options };
+        let far = Case { options, ..near.clone() };
+        check(&far, Activation::Identity);
+        check_gradients(&far, Activation::Identity);
+    }
+    // A tap far below the image, in an output of one row: at the same index as a pixel of that, but for the row.
+    let shapes = Inputs { input: &[1, 1, 65_537, 1][..], weight: &[1, 1, 2, 2][..], bias: None };
+    let tall = Options { dilation: [65_536, 1], padding: [0, 32_768], ..Options::default() };
+    let input = Tensor::new(gpu(), shapes.input, Dtype::F32).unwrap();
+    let weight = Tensor::upload(gpu(), shapes.weight, &[1.0f32, 2.0, 3.0, 4.0]).unwrap();
+    let inputs = Inputs { input: &input, weight: &weight, bias: None };
+    let output = Tensor::new(gpu(), [1, 1, 1, 65_536], Dtype::F32).unwrap();
+    let grad_output = Tensor::upload(gpu(), output.shape(), &[1.0f32; 65_536]).unwrap();
+    let wanted = Gradients { input: true, weight: false, bias: false };
+    let got = conv2d().backward(&inputs, &output, &grad_output, wanted, tall).unwrap();
+    let got: Vec<f32> = got.input.unwrap().download().unwrap();
+    // The first row is reached by the upper taps of two pixels, the last by the lower ones.
+    assert_eq!((got[0], got[65_536]), (3.0, 7.0));
+    assert!(got[1..65_536].iter().all(|value| *value == 0.0));
+    // More taps than a driver may count.
+    let shapes = Inputs { input: &[1, 1, 257, 257][..], weight: &[1, 1, 257, 257][..], bias: None };
+    let modes = Gradients { input: Mode::Write, ..Gradients::default() };
+    let refused = conv2d().prepare_backward(&shapes, Dtype::F32, modes, Options::default()).unwrap_err();
+    assert!(matches!(refused, Error::Unsuitable { .. }), "{refused}");
+    // A column matrix that no integer counts: refused, not overflowed.
+    let shapes = Inputs { input: &[1, 1, 1, 1][..], weight: &[1, 1, 1 << 20, 1 << 20][..], bias: None };
+    let options = Options { padding: [1 << 22; 2], ..Options::default() };
+    assert!(conv2d().prepare(&shapes, Dtype::F32, options).is_err());
+}
+
+/// Activations take no memory of their own: the gradient of a mask generator fits where that of a plain one does.
+#[test]
+fn activations_cost_no_workspace() {
+    let shapes = Inputs { input: &[1, 8, 483, 483][..], weight: &[72, 8, 3, 3][..], bias: None };
+    let plan = |activation| {
+        let options = Options { padding: [1, 1], activation, ..Options::default() };
+        let modes = Gradients { bias: Mode::Skip, ..ALL_MODES };
+        conv2d().prepare_backward(&shapes, Dtype::F32, modes, options).unwrap().memory_bytes()
+    };
+    assert_eq!(plan(Activation::TwiceSigmoid), plan(Activation::Identity));
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let case = regular(Case::new("errors", PLAIN, padded()));
+    let inputs = upload(&case);
+    let inputs = view(&inputs);
+    let options = options(&case, Activation::Sigmoid);
+    let output = conv2d().forward(&inputs, options).unwrap();
+    let grad_output = Tensor::new(gpu(), output.shape(), Dtype::F32).unwrap();
+    let wrong = poison(&[1, 4, 7, 5]);
+    let refused = conv2d().backward(&inputs, &wrong, &grad_output, Gradients::ALL, options).unwrap_err();
+    assert!(matches!(refused, Error::Axis { operand: "output", axis: 3, expected: 6, got: 5, .. }), "{refused}");
+    let refused = conv2d().forward(&Inputs { weight: &wrong, ..inputs }, options).unwrap_err();
+    assert!(matches!(refused, Error::Axis { operand: "bias", .. } | Error::OutputTooSmall { .. }), "{refused}");
+    let unbiased = Inputs { bias: None, ..inputs };
+    let target = poison(&[4]);
+    let targets = Gradients { bias: Some(Gradient::Write(&target)), ..Gradients::default() };
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let refused = conv2d()
+        .record_backward(&mut encoder, &unbiased, &output, &grad_output, &targets, &poison(&[1]), options)
+        .unwrap_err();
+    assert!(matches!(refused, Error::NoSuchOperand { operand: "bias" }), "{refused}");
+}

@@ -1,0 +1,123 @@
+//! State dicts: every way of naming the parameters, there and back, and what does not fit.
+
+use std::collections::BTreeMap;
+
+use deform::Error;
+use deform::layers::{Conv2d, DeformableConv2d, HostTensor, Mask, Names, State};
+use deform::ops::conv2d;
+
+use crate::device::operator;
+use crate::layers::{layer, random};
+
+fn outputs(layer: &DeformableConv2d) -> Vec<f32> {
+    layer.forward(&random([1, 4, 8, 8], 5)).unwrap().output.download().unwrap()
+}
+
+/// Every way of naming the parameters, there and back through a file.
+#[test]
+fn state_dicts_of_the_field() {
+    for (mask, names, expected) in [
+        (Mask::Sigmoid, Names::Mmcv, vec!["bias", "conv_offset.bias", "conv_offset.weight", "weight"]),
+        (Mask::None, Names::Mmcv, vec!["bias", "conv_offset.bias", "conv_offset.weight", "weight"]),
+        (Mask::Sigmoid, Names::CenterNet, vec!["bias", "conv_offset_mask.bias", "conv_offset_mask.weight", "weight"]),
+        (
+            Mask::TwiceSigmoid,
+            Names::BiRefNet,
+            vec![
+                "modulator_conv.bias",
+                "modulator_conv.weight",
+                "offset_conv.bias",
+                "offset_conv.weight",
+                "regular_conv.bias",
+                "regular_conv.weight",
+            ],
+        ),
+    ] {
+        let from = layer(mask, 0.1);
+        let mut saved = State::default();
+        from.save(&mut saved, "model.", names).unwrap();
+        let keys: Vec<_> = saved.tensors.keys().map(|key| key.trim_start_matches("model.").to_owned()).collect();
+        assert_eq!(keys, expected);
+        let read = State::from_safetensors(&saved.to_safetensors().unwrap()).unwrap();
+        assert_eq!(read, saved);
+        let to = layer(mask, 0.0);
+        assert_ne!(outputs(&to), outputs(&from));
+        to.load(&read, "model.").unwrap();
+        assert_eq!(outputs(&to), outputs(&from), "{names:?}");
+        // A part of it is no state of this layer.
+        let missing = State {
+            tensors: read
+                .tensors
+                .into_iter()
+                .filter(|(key, _)| !key.contains("regular") && !key.ends_with("model.weight"))
+                .collect(),
+        };
+        assert!(matches!(to.load(&missing, "model."), Err(Error::State { .. })));
+    }
+    // A combined generator's rows: offsets first, then masks.
+    let layer = layer(Mask::Sigmoid, 0.1);
+    let mut state = State::default();
+    layer.save(&mut state, "", Names::Mmcv).unwrap();
+    let combined = state.get("conv_offset.weight").unwrap();
+    assert_eq!(combined.shape, [54, 4, 5, 5]);
+    let offset: Vec<f32> = layer.offset_conv.weight().value().download().unwrap();
+    assert_eq!(combined.values[..offset.len()], offset);
+}
+
+#[test]
+fn states_that_do_not_fit() {
+    let layer = layer(Mask::Sigmoid, 0.0);
+    let error = layer.load(&State::default(), "neck.").unwrap_err();
+    assert!(error.to_string().contains("conv_offset_mask"), "{error}");
+    let mut state = State::default();
+    layer.save(&mut state, "", Names::BiRefNet).unwrap();
+    state.tensors.get_mut("offset_conv.weight").unwrap().shape[0] -= 1;
+    let error = layer.load(&state, "").unwrap_err();
+    assert!(error.to_string().contains("offset_conv.weight is [35, 4, 5, 5], expected [36, 4, 5, 5]"), "{error}");
+    assert!(matches!(state.to_safetensors(), Err(Error::State { .. })), "a shape that its elements do not fill");
+    assert!(matches!(State::from_safetensors(b"no file"), Err(Error::State { .. })));
+
+    // A v2 state into a v1 layer and the other way round, a bias too many: nothing is dropped silently, and nothing changed.
+    let refused = |from: Mask, names, to: Mask, words: &str| {
+        let mut state = State::default();
+        crate::layers::layer(from, 0.1).save(&mut state, "p.", names).unwrap();
+        let to = crate::layers::layer(to, 0.0);
+        let before = outputs(&to);
+        let error = to.load(&state, "p.").unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert_eq!(outputs(&to), before);
+    };
+    let v2 = "p.conv_offset.weight is [54, 4, 5, 5], expected [36, 4, 5, 5]";
+    refused(Mask::Sigmoid, Names::Mmcv, Mask::None, v2);
+    let v1 = "p.conv_offset.weight is [36, 4, 5, 5], expected [54, 4, 5, 5]";
+    refused(Mask::None, Names::Mmcv, Mask::Sigmoid, v1);
+    refused(Mask::Sigmoid, Names::BiRefNet, Mask::None, "p.modulator_conv.weight is there");
+    refused(Mask::None, Names::BiRefNet, Mask::Sigmoid, "there is no tensor p.modulator_conv.weight");
+    let unbiased = Conv2d::new(operator(), [6, 4, 3, 3], false, conv2d::Options::default(), 0).unwrap();
+    let mut biased = State::default();
+    Conv2d::new(operator(), [6, 4, 3, 3], true, conv2d::Options::default(), 1).unwrap().save(&mut biased, "").unwrap();
+    let error = unbiased.load(&biased, "").unwrap_err().to_string();
+    assert!(error.contains("bias is there"), "{error}");
+}
+
+/// The types of PyTorch's state dicts.
+#[test]
+fn other_types_become_f32() {
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+    let halves: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect();
+    let brains: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect();
+    let doubles: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let counter = 7i64.to_le_bytes();
+    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+    let file = [
+        ("half", view(Dtype::F16, &[2], halves.as_slice())),
+        ("brain", view(Dtype::BF16, &[2], brains.as_slice())),
+        ("double", view(Dtype::F64, &[2], doubles.as_slice())),
+        ("num_batches_tracked", view(Dtype::I64, &[1], counter.as_slice())),
+    ];
+    let state = State::from_safetensors(&safetensors::serialize(file, None).unwrap()).unwrap();
+    let want = HostTensor { shape: vec![2], values: vec![1.5, -2.0] };
+    let want: BTreeMap<_, _> = ["brain", "double", "half"].map(|name| (name.to_owned(), want.clone())).into();
+    assert_eq!(state.tensors, want);
+}
