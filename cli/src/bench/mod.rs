@@ -1,6 +1,7 @@
 //! `deform bench`: the layers of known networks on this adapter, each result checked against the reference.
 
 mod backward;
+mod generator;
 pub(crate) mod layers;
 
 use std::path::PathBuf;
@@ -79,6 +80,8 @@ enum Pass {
     /// The output in one row, all gradients in another
     #[default]
     Both,
+    /// The ordinary convolution of the layer's kernel that would make its offsets
+    Generator,
 }
 
 /// What one layer's calls took and how right they were.
@@ -112,19 +115,22 @@ impl Bench {
             .filter(|layer| self.layers.is_empty() || self.layers.iter().any(|n| n == layer.name))
             .collect();
         // Drawn on stderr, and only where that is a terminal.
-        let passes =
-            [Pass::Forward, Pass::Backward].into_iter().filter(|&pass| [pass, Pass::Both].contains(&self.pass));
-        let bar = ProgressBar::new((layers.len() * passes.clone().count()) as u64)
+        let passes = match self.pass {
+            Pass::Both => vec![Pass::Forward, Pass::Backward],
+            pass => vec![pass],
+        };
+        let bar = ProgressBar::new((layers.len() * passes.len()) as u64)
             .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")?);
         let tuning = self.tuning.as_ref().map(Tuning::load).transpose()?;
         let op = DeformConv2d::with_tuning(&gpu, tuning.unwrap_or_default());
         let mut rows = Vec::new();
-        for (layer, pass) in layers.into_iter().flat_map(|layer| passes.clone().map(move |pass| (layer, pass))) {
+        for (layer, pass) in layers.into_iter().flat_map(|layer| passes.iter().map(move |&pass| (layer, pass))) {
             bar.set_message(layer.name);
             bar.tick();
             let result = match pass {
                 Pass::Backward => self.measure_backward(&gpu, &op, layer),
-                _ => self.measure(&gpu, &op, layer),
+                Pass::Generator => self.measure_generator(&gpu, &op, layer),
+                Pass::Forward | Pass::Both => self.measure(&gpu, &op, layer),
             };
             rows.push(Row { layer, pass, result });
             bar.inc(1);
@@ -201,7 +207,11 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn pass(&self) -> &'static str {
-        if self.pass == Pass::Backward { "backward" } else { "forward" }
+        match self.pass {
+            Pass::Forward | Pass::Both => "forward",
+            Pass::Backward => "backward",
+            Pass::Generator => "generator",
+        }
     }
 
     fn name(&self) -> String {

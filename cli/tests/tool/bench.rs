@@ -27,3 +27,20 @@ fn bench_measures_a_layer_and_writes_json() {
         assert!(document["layers"][row]["error_of_bound"].as_f64().is_some_and(|ratio| ratio <= 1.0));
     }
 }
+
+/// The convolution that makes a layer's offsets, held against the reference.
+#[test]
+fn bench_measures_generators() {
+    let folder = folder();
+    let json = folder.path().join("bench.json");
+    let arguments =
+        ["bench", "--layer", "birefnet_k7_small", "--pass", "generator", "--runs", "1", "--json", text(&json)];
+    let stdout = deform(&arguments, 0).stdout;
+    assert!(stdout.contains("birefnet_k7_small") && stdout.contains("generator"), "{stdout}");
+    let document = std::fs::read_to_string(&json).expect("it was written");
+    let document: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
+    let layer = &document["layers"][0];
+    assert_eq!(layer["pass"], "generator");
+    let error = layer["error_of_bound"].as_f64();
+    assert!(error.is_some_and(|error| error > 0.0 && error <= 1.0), "{layer}");
+}
