@@ -45,14 +45,8 @@ impl Gpu {
     /// [`Error::NoAdapter`] with what every backend said; [`Error::NoDevice`].
     pub async fn new_async() -> Result<Self> {
         let adapter = Self::default_adapter().await?;
-        let able = adapter.limits();
-        let required_limits = wgpu::Limits {
-            max_buffer_size: able.max_buffer_size,
-            max_storage_buffer_binding_size: able.max_storage_buffer_binding_size,
-            max_texture_dimension_2d: able.max_texture_dimension_2d,
-            ..wgpu::Limits::default()
-        };
-        let required_features = adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16);
+        let required_limits = Self::required_limits(&adapter);
+        let required_features = Self::required_features(&adapter);
         let label = Some("deform");
         let descriptor = wgpu::DeviceDescriptor { label, required_features, required_limits, ..Default::default() };
         let (device, queue) = adapter
@@ -61,6 +55,25 @@ impl Gpu {
             .map_err(|error| Error::NoDevice { adapter: adapter.get_info().name, reason: error.to_string() })?;
         log::debug!("device on {:?}", adapter.get_info());
         Ok(Self::from_wgpu(device, queue))
+    }
+
+    /// The limits to ask `adapter`'s device for, for a caller who makes it: WebGPU's defaults, and buffers, bindings and textures as large as the
+    /// adapter allows. None of the larger ones is needed; a caller merges them with its own.
+    #[must_use]
+    pub fn required_limits(adapter: &wgpu::Adapter) -> wgpu::Limits {
+        let able = adapter.limits();
+        wgpu::Limits {
+            max_buffer_size: able.max_buffer_size,
+            max_storage_buffer_binding_size: able.max_storage_buffer_binding_size,
+            max_texture_dimension_2d: able.max_texture_dimension_2d,
+            ..wgpu::Limits::default()
+        }
+    }
+
+    /// The features to ask for: subgroups and f16 in shaders, where the adapter has them. None is needed.
+    #[must_use]
+    pub fn required_features(adapter: &wgpu::Adapter) -> wgpu::Features {
+        adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
     }
 
     async fn default_adapter() -> Result<wgpu::Adapter> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pipeline::Pipeline;
 use super::scratch::{Pool, Resource};
-use super::{Dtype, Gpu, Tensor};
+use super::{Dtype, Gpu, Recorder, Tensor};
 use crate::plan::{F32_BYTES, Plan, Step, WORKSPACE};
 use crate::{Error, Result};
 
@@ -104,16 +104,16 @@ impl<K: PartialEq + Clone> Engine<K> {
         self.submit_recorded(|encoder| {
             calls.iter().try_for_each(|(prepared, call)| {
                 // Any tensor does: the plan has a workspace of 0 bytes.
-                call.operands.first().map_or(Ok(()), |(_, any)| self.record(prepared, encoder, call, any))
+                call.operands.first().map_or(Ok(()), |(_, any)| self.record(prepared, &mut *encoder, call, any))
             })
         })
     }
 
-    /// Records into the caller's encoder.
-    pub(crate) fn record(
+    /// Records into the caller's encoder or pass.
+    pub(crate) fn record<'a, 'pass: 'a>(
         &self,
         prepared: &Prepared,
-        encoder: &mut wgpu::CommandEncoder,
+        recorder: impl Into<Recorder<'a, 'pass>>,
         call: &Call<'_>,
         workspace: &Tensor,
     ) -> Result<()> {
@@ -133,11 +133,26 @@ impl<K: PartialEq + Clone> Engine<K> {
             Some((scratch.name, packed.or_else(|| pool.get(scratch))?))
         });
         let bound = Bound { operands: &call.operands, scratch: scratch.collect(), workspace };
-        prepared.record(&self.gpu, encoder, steps, &bound)
+        prepared.record(&self.gpu, recorder.into(), steps, &bound)
     }
 
     /// Runs the plan's weight steps into scratch of their own.
     pub(crate) fn pack(&self, prepared: &Prepared, weight: (&'static str, &Tensor)) -> Result<Packed> {
+        let mut packed = None;
+        self.submit_recorded(|encoder| {
+            packed = Some(self.record_pack(prepared, encoder, weight)?);
+            Ok(())
+        })?;
+        packed.ok_or_else(|| Error::Device { message: "nothing was recorded".into() })
+    }
+
+    /// The same, recorded into the caller's encoder or pass.
+    pub(crate) fn record_pack<'a, 'pass: 'a>(
+        &self,
+        prepared: &Prepared,
+        recorder: impl Into<Recorder<'a, 'pass>>,
+        weight: (&'static str, &Tensor),
+    ) -> Result<Packed> {
         let plan = &prepared.plan;
         let steps = &plan.steps[..plan.weight_steps];
         let written: Vec<_> = plan
@@ -150,7 +165,7 @@ impl<K: PartialEq + Clone> Engine<K> {
         pool.provide(&self.gpu, &written)?;
         let scratch = written.iter().filter_map(|scratch| Some((scratch.name, pool.get(scratch)?))).collect();
         let bound = Bound { operands: &[weight], scratch, workspace: weight.1 };
-        self.submit_recorded(|encoder| prepared.record(&self.gpu, encoder, 0..steps.len(), &bound))?;
+        prepared.record(&self.gpu, recorder.into(), 0..steps.len(), &bound)?;
         Ok(Packed { steps: steps.to_vec(), scratch: pool })
     }
 
@@ -193,13 +208,7 @@ impl Prepared {
 
     /// Records these steps into one compute pass. Checks what WebGPU would trip over: foreign devices, a short workspace, and
     /// buffers that are read and written at once.
-    fn record(
-        &self,
-        gpu: &Gpu,
-        encoder: &mut wgpu::CommandEncoder,
-        steps: Range<usize>,
-        bound: &Bound<'_>,
-    ) -> Result<()> {
+    fn record(&self, gpu: &Gpu, recorder: Recorder<'_, '_>, steps: Range<usize>, bound: &Bound<'_>) -> Result<()> {
         let workspace = bound.workspace;
         let operands: Vec<_> = bound.operands.iter().copied().chain([(WORKSPACE, workspace)]).collect();
         if let Some(&(operand, _)) = operands.iter().find(|(_, tensor)| tensor.gpu() != gpu) {
@@ -209,16 +218,29 @@ impl Prepared {
         // Before anything is recorded: a bind group that fails leaves the caller's encoder as it was.
         let groups: Vec<_> =
             gpu.checked(|| steps.clone().map(|n| self.bind(gpu, n, &operands, &bound.scratch)).collect())?;
-        gpu.checked(|| {
-            let descriptor = wgpu::ComputePassDescriptor { label: Some("deform"), timestamp_writes: None };
-            let mut pass = encoder.begin_compute_pass(&descriptor);
-            for (n, group) in steps.zip(&groups) {
-                let [x, y, z] = self.plan.steps[n].workgroups;
-                pass.set_pipeline(&self.pipelines[n].pipeline);
-                pass.set_bind_group(0, group, &[]);
-                pass.dispatch_workgroups(x, y, z);
+        let label = format!("deform {}", self.plan.algorithm);
+        gpu.checked(|| match recorder {
+            Recorder::Encoder(encoder) => {
+                let descriptor = wgpu::ComputePassDescriptor { label: Some(label.trim_end()), timestamp_writes: None };
+                self.dispatch(&mut encoder.begin_compute_pass(&descriptor), steps, &groups);
+            }
+            Recorder::Pass(pass) => {
+                pass.push_debug_group(label.trim_end());
+                self.dispatch(pass, steps, &groups);
+                pass.pop_debug_group();
             }
         })
+    }
+
+    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, steps: Range<usize>, groups: &[wgpu::BindGroup]) {
+        for (n, group) in steps.zip(groups) {
+            let step = &self.plan.steps[n];
+            let [x, y, z] = step.workgroups;
+            pass.insert_debug_marker(step.kernel.name);
+            pass.set_pipeline(&self.pipelines[n].pipeline);
+            pass.set_bind_group(0, group, &[]);
+            pass.dispatch_workgroups(x, y, z);
+        }
     }
 
     fn bind(

@@ -3,10 +3,12 @@
 mod context;
 mod engine;
 mod pipeline;
+mod recorder;
 mod scratch;
 mod tensor;
 
 pub use context::Gpu;
 pub(crate) use engine::{Call, Engine, Packed, Prepared};
+pub use recorder::Recorder;
 pub use tensor::{Dtype, Element, Tensor};
 pub use wgpu::{self, CommandEncoder};

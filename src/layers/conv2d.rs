@@ -4,7 +4,8 @@ use super::parameter::{Convolution, write_all};
 use super::{Parameter, State};
 use crate::ops::conv2d::{self, Gradients, Inputs, Options};
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Mode};
-use crate::{Dtype, Result, Tensor};
+use crate::plan::Plan;
+use crate::{Dtype, Recorder, Result, Tensor};
 
 /// `torch.nn.Conv2d`, with an activation where [`Options::activation`] says so.
 #[derive(Debug, Clone)]
@@ -52,6 +53,78 @@ impl Conv2d {
         Ok(grad_input)
     }
 
+    /// The shape of the output for an input of this shape.
+    ///
+    /// # Errors
+    /// As the operator's [`output_shape`](conv2d::Conv2d::output_shape).
+    pub fn output_shape(&self, input: &[usize]) -> Result<[usize; 4]> {
+        conv2d::Conv2d::output_shape(&self.shapes(input), &self.options)
+    }
+
+    /// Plans a forward call on an input of this shape, so that recording it allocates nothing. The plan tells the workspace it needs.
+    ///
+    /// # Errors
+    /// As the operator's [`prepare`](conv2d::Conv2d::prepare).
+    pub fn prepare_forward(&self, input: &[usize]) -> Result<Plan> {
+        self.operator.prepare(&self.shapes(input), Dtype::F32, self.options)
+    }
+
+    /// The same of a backward call, which writes the gradient of the input or adds to it.
+    ///
+    /// # Errors
+    /// As the operator's [`prepare_backward`](conv2d::Conv2d::prepare_backward).
+    pub fn prepare_backward(&self, input: &[usize], grad_input: Mode, mode: Mode) -> Result<Plan> {
+        let bias = self.bias().map_or(Mode::Skip, |_| mode);
+        let modes = Gradients { input: grad_input, weight: mode, bias };
+        self.operator.prepare_backward(&self.shapes(input), Dtype::F32, modes, self.options)
+    }
+
+    fn shapes<'a>(&'a self, input: &'a [usize]) -> Inputs<&'a [usize]> {
+        let bias = self.bias().map(|bias| bias.value().shape());
+        Inputs { input, weight: self.weight().value().shape(), bias }
+    }
+
+    /// [`Conv2d::forward`] into the caller's output, recorded into the caller's encoder or compute pass.
+    ///
+    /// # Errors
+    /// As the operator's [`record_forward`](conv2d::Conv2d::record_forward).
+    pub fn record_forward<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        input: &Tensor,
+        output: &Tensor,
+        workspace: &Tensor,
+    ) -> Result<()> {
+        self.operator.record_forward(recorder, &self.inputs(input), output, workspace, self.options)
+    }
+
+    /// [`Conv2d::backward`] into the caller's gradient of the input, recorded into the caller's encoder or compute pass.
+    ///
+    /// # Errors
+    /// As the operator's [`record_backward`](conv2d::Conv2d::record_backward).
+    #[allow(clippy::too_many_arguments, reason = "what the forward pass took and gave, and where the result goes")]
+    pub fn record_backward<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        input: &Tensor,
+        output: &Tensor,
+        grad_output: &Tensor,
+        grad_input: Gradient<'_>,
+        workspace: &Tensor,
+        mode: Mode,
+    ) -> Result<()> {
+        let (inputs, targets) = (self.inputs(input), self.targets(grad_input, mode));
+        self.operator.record_backward(recorder, &inputs, output, grad_output, &targets, workspace, self.options)
+    }
+
+    fn targets<'a>(&'a self, grad_input: Gradient<'a>, mode: Mode) -> Gradients<Option<Gradient<'a>>> {
+        Gradients {
+            input: Some(grad_input),
+            weight: self.weight().target(mode),
+            bias: self.bias().and_then(|bias| bias.target(mode)),
+        }
+    }
+
     pub(super) fn backward_into(
         &self,
         input: &Tensor,
@@ -60,11 +133,7 @@ impl Conv2d {
         grad_input: Gradient<'_>,
         mode: Mode,
     ) -> Result<()> {
-        let targets = Gradients {
-            input: Some(grad_input),
-            weight: self.weight().target(mode),
-            bias: self.bias().and_then(|bias| bias.target(mode)),
-        };
+        let targets = self.targets(grad_input, mode);
         self.operator.backward_into(&self.inputs(input), output, grad_output, &targets, self.options)
     }
 

@@ -2,8 +2,9 @@
 
 use super::parameter::{Convolution, write_all};
 use super::{Parameter, State};
-use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Gradients, Inputs, Mode, Options};
-use crate::{Result, Tensor};
+use crate::ops::deform_conv2d::{DeformConv2d as Operator, Geometry, Gradient, Gradients, Inputs, Mode, Options};
+use crate::plan::Plan;
+use crate::{Dtype, Recorder, Result, Tensor};
 
 /// torchvision's `DeformConv2d` module: the offset, and the mask if there is one, are given.
 #[derive(Debug, Clone)]
@@ -38,6 +39,80 @@ impl DeformConv2d {
         self.operator.forward(&self.inputs(input, offset, mask), self.options)
     }
 
+    /// The shape of the output for operands of these shapes.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`].
+    pub fn output_shape(&self, input: &[usize], offset: &[usize], mask: Option<&[usize]>) -> Result<[usize; 4]> {
+        Ok(Geometry::new(&self.shapes(input, offset, mask), &self.options)?.output_shape())
+    }
+
+    /// Plans a forward call of these shapes, so that recording it allocates nothing. The plan tells the workspace it needs.
+    ///
+    /// # Errors
+    /// As the operator's [`prepare`](Operator::prepare).
+    pub fn prepare_forward(&self, input: &[usize], offset: &[usize], mask: Option<&[usize]>) -> Result<Plan> {
+        self.operator.prepare(&self.shapes(input, offset, mask), self.options)
+    }
+
+    /// The same of a backward call; `modes` are those of input, offset and mask.
+    ///
+    /// # Errors
+    /// As the operator's [`prepare_backward`](Operator::prepare_backward).
+    pub fn prepare_backward(
+        &self,
+        input: &[usize],
+        offset: &[usize],
+        mask: Option<&[usize]>,
+        modes: Gradients<Mode>,
+        mode: Mode,
+    ) -> Result<Plan> {
+        let modes = Gradients { weight: mode, bias: self.bias().map_or(Mode::Skip, |_| mode), ..modes };
+        self.operator.prepare_backward(&self.shapes(input, offset, mask), Dtype::F32, modes, self.options)
+    }
+
+    fn shapes<'a>(&'a self, input: &'a [usize], offset: &'a [usize], mask: Option<&'a [usize]>) -> Inputs<&'a [usize]> {
+        let bias = self.bias().map(|bias| bias.value().shape());
+        Inputs { input, offset, weight: self.weight().value().shape(), mask, bias }
+    }
+
+    /// [`DeformConv2d::forward`] into the caller's output, recorded into the caller's encoder or compute pass. `inputs` are those of
+    /// [`DeformConv2d::inputs`].
+    ///
+    /// # Errors
+    /// As the operator's [`record_forward`](Operator::record_forward).
+    pub fn record_forward<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+        workspace: &Tensor,
+    ) -> Result<()> {
+        self.operator.record_forward(recorder, inputs, output, workspace, self.options)
+    }
+
+    /// [`DeformConv2d::backward`], recorded into the caller's encoder or compute pass. `inputs` are those of [`DeformConv2d::inputs`].
+    ///
+    /// # Errors
+    /// As the operator's [`record_backward`](Operator::record_backward).
+    pub fn record_backward<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        inputs: &Inputs<&Tensor>,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        workspace: &Tensor,
+        mode: Mode,
+    ) -> Result<()> {
+        let targets = self.targets(targets, mode);
+        self.operator.record_backward(recorder, inputs, grad_output, &targets, workspace, self.options)
+    }
+
+    fn targets<'a>(&'a self, targets: &Gradients<Option<Gradient<'a>>>, mode: Mode) -> Gradients<Option<Gradient<'a>>> {
+        let bias = self.bias().and_then(|bias| bias.target(mode));
+        Gradients { weight: self.weight().target(mode), bias, ..*targets }
+    }
+
     /// The gradients of input, offset and mask go where `targets` says (what it says of weight and bias does not matter), those of the
     /// parameters into these, as `mode` says.
     ///
@@ -52,8 +127,7 @@ impl DeformConv2d {
         targets: &Gradients<Option<Gradient<'_>>>,
         mode: Mode,
     ) -> Result<()> {
-        let bias = self.bias().and_then(|bias| bias.target(mode));
-        let targets = Gradients { weight: self.weight().target(mode), bias, ..*targets };
+        let targets = self.targets(targets, mode);
         self.operator.backward_into(&self.inputs(input, offset, mask), grad_output, &targets, self.options)
     }
 

@@ -1,8 +1,11 @@
 //! The layer that makes its own offsets.
 
-use super::parameter::{Write, write_all};
-use super::state::state_error;
-use super::{Conv2d, DeformConv2d, Parameter, State};
+mod names;
+mod recorded;
+
+pub use names::Names;
+
+use super::{Conv2d, DeformConv2d, Parameter};
 use crate::ops::conv2d::{self, Activation};
 use crate::ops::deform_conv2d::{Algorithm, DeformConv2d as Operator, Gradient, Gradients, Mode, Options};
 use crate::{Dtype, Result, Tensor};
@@ -73,36 +76,6 @@ impl DeformableConv2dOptions {
     }
 }
 
-/// What state dicts call the parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Names {
-    /// mmcv's `DeformConv2dPack` and `ModulatedDeformConv2dPack`: `weight`, `bias`, and one convolution `conv_offset.…`, whose output in three chunks is
-    /// (o1, o2, mask) with offset = (o1, o2).
-    Mmcv,
-    /// The same with `conv_offset_mask.…`: CenterNet's DCNv2.
-    CenterNet,
-    /// BiRefNet's `DeformableConv2d`: `regular_conv.…`, `offset_conv.…`, `modulator_conv.…`.
-    BiRefNet,
-}
-
-impl Names {
-    /// The combined generator's name.
-    fn combined(self) -> Option<&'static str> {
-        match self {
-            Self::Mmcv => Some("conv_offset"),
-            Self::CenterNet => Some("conv_offset_mask"),
-            Self::BiRefNet => None,
-        }
-    }
-
-    fn regular(self) -> &'static str {
-        match self {
-            Self::Mmcv | Self::CenterNet => "",
-            Self::BiRefNet => "regular_conv.",
-        }
-    }
-}
-
 /// What a forward pass made: the output, and what it was made with.
 #[derive(Debug, Clone)]
 pub struct Forward {
@@ -112,6 +85,34 @@ pub struct Forward {
     pub offset: Tensor,
     /// `[batch, offset_groups·kernel_height·kernel_width, out_height, out_width]`, behind its sigmoid
     pub mask: Option<Tensor>,
+}
+
+/// The gradients that a backward pass makes on its way.
+#[derive(Debug, Clone)]
+pub struct Backward {
+    /// Of the input: through the samples and through the generators.
+    pub input: Tensor,
+    /// Of the offset.
+    pub offset: Tensor,
+    /// Of the mask.
+    pub mask: Option<Tensor>,
+}
+
+impl Backward {
+    fn new(input: &[usize], forward: &Forward) -> Result<Self> {
+        let new = |shape: &[usize]| Tensor::new(forward.offset.gpu(), shape, Dtype::F32);
+        let mask = forward.mask.as_ref().map(|mask| new(mask.shape())).transpose()?;
+        Ok(Self { input: new(input)?, offset: new(forward.offset.shape())?, mask })
+    }
+
+    fn targets(&self) -> Gradients<Option<Gradient<'_>>> {
+        Gradients {
+            input: Some(Gradient::Write(&self.input)),
+            offset: Some(Gradient::Write(&self.offset)),
+            mask: self.mask.as_ref().map(Gradient::Write),
+            ..Gradients::default()
+        }
+    }
 }
 
 /// The module that the field's models use: convolutions make offset and mask from the input, and all is learned together.
@@ -185,22 +186,24 @@ impl DeformableConv2d {
     /// As the operators'.
     pub fn backward(&self, input: &Tensor, forward: &Forward, grad_output: &Tensor, mode: Mode) -> Result<Tensor> {
         let Forward { offset, mask, .. } = forward;
-        let new = |like: &Tensor| Tensor::new(like.gpu(), like.shape(), Dtype::F32);
-        let (grad_input, grad_offset) = (new(input)?, new(offset)?);
-        let grad_mask = mask.as_ref().map(new).transpose()?;
-        let targets = Gradients {
-            input: Some(Gradient::Write(&grad_input)),
-            offset: Some(Gradient::Write(&grad_offset)),
-            mask: grad_mask.as_ref().map(Gradient::Write),
-            ..Gradients::default()
-        };
-        self.regular_conv.backward(input, offset, mask.as_ref(), grad_output, &targets, mode)?;
-        let more = Gradient::Add(&grad_input);
-        self.offset_conv.backward_into(input, offset, &grad_offset, more, mode)?;
-        if let (Some(conv), Some(mask), Some(grad_mask)) = (&self.mask_conv, mask, &grad_mask) {
-            conv.backward_into(input, mask, grad_mask, more, mode)?;
+        let backward = Backward::new(input.shape(), forward)?;
+        self.regular_conv.backward(input, offset, mask.as_ref(), grad_output, &backward.targets(), mode)?;
+        let more = Gradient::Add(&backward.input);
+        for (conv, made, gradient) in self.generated(forward, &backward) {
+            conv.backward_into(input, made, gradient, more, mode)?;
         }
-        Ok(grad_input)
+        Ok(backward.input)
+    }
+
+    /// The generators, what each made, and its gradient.
+    fn generated<'a>(
+        &'a self,
+        forward: &'a Forward,
+        backward: &'a Backward,
+    ) -> impl Iterator<Item = (&'a Conv2d, &'a Tensor, &'a Tensor)> {
+        let mask = self.mask_conv.as_ref().zip(forward.mask.as_ref()).zip(backward.mask.as_ref());
+        let offset = (&self.offset_conv, &forward.offset, &backward.offset);
+        std::iter::once(offset).chain(mask.map(|((conv, made), gradient)| (conv, made, gradient)))
     }
 
     /// The parameters of the deformable convolution, with BiRefNet's names.
@@ -215,85 +218,6 @@ impl DeformableConv2d {
         let mask = self.mask_conv.iter().flat_map(|conv| named("modulator_conv.", conv.parameters()));
         named("offset_conv.", self.offset_conv.parameters()).into_iter().chain(mask).collect()
     }
-
-    /// Writes the parameters into `state`, each name behind `prefix`. Waits for them.
-    ///
-    /// # Errors
-    /// As [`Tensor::download`].
-    pub fn save(&self, state: &mut State, prefix: &str, names: Names) -> Result<()> {
-        self.regular_conv.save(state, &format!("{prefix}{}", names.regular()))?;
-        let Some(combined) = names.combined() else {
-            self.offset_conv.save(state, &format!("{prefix}offset_conv."))?;
-            return self.mask_conv.iter().try_for_each(|conv| conv.save(state, &format!("{prefix}modulator_conv.")));
-        };
-        let combined = format!("{prefix}{combined}.");
-        self.offset_conv.save(state, &combined)?;
-        let Some(mask_conv) = &self.mask_conv else { return Ok(()) };
-        let mut masks = State::default();
-        mask_conv.save(&mut masks, &combined)?;
-        for (name, mut mask) in masks.tensors {
-            if let Some(offset) = state.tensors.get_mut(&name) {
-                offset.shape[0] += mask.shape[0];
-                offset.values.append(&mut mask.values);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the parameters from `state`, under whichever of the [`Names`] they are there behind `prefix`. A generator without bias, where
-    /// the state has none, gets zeros.
-    ///
-    /// # Errors
-    /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
-    pub fn load(&self, state: &State, prefix: &str) -> Result<()> {
-        let has = |name: &str| state.tensors.contains_key(&format!("{prefix}{name}.weight"));
-        let names =
-            [(Names::Mmcv, "conv_offset"), (Names::CenterNet, "conv_offset_mask"), (Names::BiRefNet, "offset_conv")];
-        let Some((names, generator)) = names.into_iter().find(|(_, generator)| has(generator)) else {
-            let tried = names.map(|(_, generator)| generator).join(", ");
-            return Err(state_error(format!("there is no generator of offsets behind {prefix:?} (tried {tried})")));
-        };
-        let mut writes = self.regular_conv.parameters.writes(state, &format!("{prefix}{}", names.regular()))?;
-        let masks = format!("{prefix}modulator_conv.");
-        if self.mask_conv.is_none() && state.tensors.contains_key(&format!("{masks}weight")) {
-            return Err(state_error(format!("{masks}weight is there, and the layer makes no mask")));
-        }
-        // A combined generator's rows make offsets first.
-        let convs: Vec<_> = [Some(&self.offset_conv), self.mask_conv.as_ref()].into_iter().flatten().collect();
-        let tensors = match names.combined() {
-            Some(_) => vec![(format!("{prefix}{generator}."), convs)],
-            None => convs
-                .into_iter()
-                .zip([format!("{prefix}{generator}."), masks])
-                .map(|(c, name)| (name, vec![c]))
-                .collect(),
-        };
-        for (name, convs) in tensors {
-            writes.extend(rows(state, &format!("{name}weight"), convs.iter().map(|conv| conv.weight()).collect())?);
-            let biases: Vec<_> = convs.iter().filter_map(|conv| conv.bias()).collect();
-            let bias = format!("{name}bias");
-            if state.tensors.contains_key(&bias) {
-                writes.extend(rows(state, &bias, biases)?);
-            } else {
-                let zeros = |bias: &Parameter| vec![0.0; bias.value().shape().iter().product()];
-                writes.extend(biases.into_iter().map(|bias| (bias, zeros(bias))));
-            }
-        }
-        write_all(writes)
-    }
-}
-
-/// The tensor of this name, which holds the rows of all these parameters, one behind the other.
-fn rows<'a>(state: &State, name: &str, parameters: Vec<&'a Parameter>) -> Result<Vec<Write<'a>>> {
-    let mut shape = parameters.first().map_or_else(Vec::new, |first| first.value().shape().to_vec());
-    shape.iter_mut().take(1).for_each(|size| *size = parameters.iter().map(|p| p.value().shape()[0]).sum());
-    let mut values = state.shaped(name, &shape)?;
-    let take = |parameter: &'a Parameter| {
-        let (own, rest) = values.split_at(parameter.value().shape().iter().product());
-        values = rest;
-        (parameter, own.to_vec())
-    };
-    Ok(parameters.into_iter().map(take).collect())
 }
 
 fn named<'a>(prefix: &str, parameters: Vec<(&'static str, &'a Parameter)>) -> Vec<(String, &'a Parameter)> {

@@ -41,6 +41,6 @@ mod state;
 pub use conv2d::Conv2d;
 pub use cycle_fc::CycleFc;
 pub use deform_conv2d::DeformConv2d;
-pub use deformable_conv2d::{DeformableConv2d, DeformableConv2dOptions, Forward, Generator, Mask, Names};
+pub use deformable_conv2d::{Backward, DeformableConv2d, DeformableConv2dOptions, Forward, Generator, Mask, Names};
 pub use parameter::Parameter;
 pub use state::{HostTensor, State};

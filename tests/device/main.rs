@@ -19,6 +19,7 @@ mod errors;
 mod forward;
 mod golden;
 mod gradients;
+mod guest;
 mod half_precision;
 mod identities;
 mod layers;

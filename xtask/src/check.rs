@@ -11,6 +11,8 @@ pub(crate) fn check() -> Result<()> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     heading("clippy");
     run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    // A caller who chooses wgpu's backends itself.
+    run(&mut cargo(["clippy", "-p", "deform", "--lib", "--no-default-features", "--", "-D", "warnings"]))?;
     heading("documentation");
     run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     msrv::msrv()?;

@@ -8,7 +8,7 @@
 //! without an offset, and computed by the same plans and kernels, in which a sample then is one pixel. f16 outputs behind an activation are
 //! rounded twice: the sum, and what comes of it.
 
-use crate::gpu::CommandEncoder;
+use crate::gpu::Recorder;
 pub use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::{self, Algorithm, DeformConv2d, Geometry, Gradient, Mode, Operands, Task};
 use crate::plan::Plan;
@@ -126,19 +126,19 @@ impl Conv2d {
         self.operator.run(&task(inputs, options))
     }
 
-    /// Records the computation into the caller's encoder, as [`DeformConv2d::record_forward`] does.
+    /// Records the computation into the caller's encoder or compute pass, as [`DeformConv2d::record_forward`] does.
     ///
     /// # Errors
     /// As [`DeformConv2d::record_forward`].
-    pub fn record_forward(
+    pub fn record_forward<'r, 'pass: 'r>(
         &self,
-        encoder: &mut CommandEncoder,
+        recorder: impl Into<Recorder<'r, 'pass>>,
         inputs: &Inputs<&Tensor>,
         output: &Tensor,
         workspace: &Tensor,
         options: Options,
     ) -> Result<()> {
-        self.operator.record(encoder, &task(inputs, options), output, workspace)
+        self.operator.record(recorder, &task(inputs, options), output, workspace)
     }
 
     /// Plans a call of these shapes, as [`DeformConv2d::prepare_dtype`] does.
@@ -148,6 +148,14 @@ impl Conv2d {
     pub fn prepare(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
         let geometry = self.geometry(shapes, dtype, &options)?;
         Ok(self.operator.prepared_for(geometry, options.of_taps())?.plan().clone())
+    }
+
+    /// The shape of the output of a call of these shapes.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`].
+    pub fn output_shape(shapes: &Inputs<&[usize]>, options: &Options) -> Result<[usize; 4]> {
+        Ok(Geometry::of(&Operands::from(*shapes), &options.of_taps())?.output_shape())
     }
 
     /// Computes the gradients of a loss by the operands, given its gradient by the output and the output itself, which the
@@ -189,14 +197,14 @@ impl Conv2d {
         self.operator.submit_backward(&task(inputs, options), Some(output), grad_output, &(*targets).into())
     }
 
-    /// Records [`Conv2d::backward`] into the caller's encoder, as [`DeformConv2d::record_backward`] does.
+    /// Records [`Conv2d::backward`] into the caller's encoder or compute pass, as [`DeformConv2d::record_backward`] does.
     ///
     /// # Errors
     /// As [`DeformConv2d::record_backward`].
     #[allow(clippy::too_many_arguments, reason = "what the forward pass took and gave, and where the result goes")]
-    pub fn record_backward(
+    pub fn record_backward<'r, 'pass: 'r>(
         &self,
-        encoder: &mut CommandEncoder,
+        recorder: impl Into<Recorder<'r, 'pass>>,
         inputs: &Inputs<&Tensor>,
         output: &Tensor,
         grad_output: &Tensor,
@@ -206,7 +214,7 @@ impl Conv2d {
     ) -> Result<()> {
         let task = task(inputs, options);
         let targets = (*targets).into();
-        self.operator.record_backward_of(encoder, &task, Some(output), grad_output, &targets, workspace)
+        self.operator.record_backward_of(recorder, &task, Some(output), grad_output, &targets, workspace)
     }
 
     /// Plans the backward pass of a call of these shapes, as [`DeformConv2d::prepare_backward`] does.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{DeformConv2d, Geometry, Gradient, Gradients, Inputs, Mode, Operands, Options, Task, plan_backward};
-use crate::gpu::{Call, CommandEncoder, Prepared};
+use crate::gpu::{Call, Prepared, Recorder};
 use crate::ops::{check_dtype, check_shape};
 use crate::plan::Plan;
 use crate::{Dtype, Error, Result, Tensor};
@@ -53,7 +53,7 @@ impl DeformConv2d {
         self.submit_backward(&Task::of((*inputs).into(), options), None, grad_output, targets)
     }
 
-    /// Records [`DeformConv2d::backward`] into the caller's encoder: no allocation of device memory, no submission, no wait.
+    /// Records [`DeformConv2d::backward`] into the caller's encoder or compute pass: no allocation of device memory, no submission, no wait.
     ///
     /// The gradients that have a target are computed, and written to it or added to what is there. `workspace` is scratch of at
     /// least [`DeformConv2d::prepare_backward`]'s `workspace_bytes`. No target, nor the workspace, may share a buffer with anything
@@ -63,9 +63,9 @@ impl DeformConv2d {
     /// As [`DeformConv2d::backward`]; [`Error::NoSuchOperand`] for a target of the mask or the bias where there is none;
     /// [`Error::Axis`] and [`Error::Dtype`] for a target that is not f32 of its operand's shape; [`Error::WorkspaceTooSmall`];
     /// [`Error::Aliased`].
-    pub fn record_backward(
+    pub fn record_backward<'r, 'pass: 'r>(
         &self,
-        encoder: &mut CommandEncoder,
+        recorder: impl Into<Recorder<'r, 'pass>>,
         inputs: &Inputs<&Tensor>,
         grad_output: &Tensor,
         targets: &Gradients<Option<Gradient<'_>>>,
@@ -73,7 +73,7 @@ impl DeformConv2d {
         options: Options,
     ) -> Result<()> {
         let task = Task::of((*inputs).into(), options);
-        self.record_backward_of(encoder, &task, None, grad_output, targets, workspace)
+        self.record_backward_of(recorder, &task, None, grad_output, targets, workspace)
     }
 
     /// Plans the backward pass of a call of these shapes, compiles what it needs and uploads its uniforms, so that recording it does
@@ -131,9 +131,9 @@ impl DeformConv2d {
     }
 
     /// [`DeformConv2d::record_backward`] of any convolution.
-    pub(in crate::ops) fn record_backward_of(
+    pub(in crate::ops) fn record_backward_of<'r, 'pass: 'r>(
         &self,
-        encoder: &mut CommandEncoder,
+        recorder: impl Into<Recorder<'r, 'pass>>,
         task: &Task<'_>,
         output: Option<&Tensor>,
         grad_output: &Tensor,
@@ -141,7 +141,7 @@ impl DeformConv2d {
         workspace: &Tensor,
     ) -> Result<()> {
         let prepared = self.checked_backward(task, output, grad_output, targets)?;
-        self.engine.record(&prepared, encoder, &backward_call(task, output, grad_output, targets), workspace)
+        self.engine.record(&prepared, recorder, &backward_call(task, output, grad_output, targets), workspace)
     }
 
     fn checked_backward(

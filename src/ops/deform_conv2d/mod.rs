@@ -31,7 +31,7 @@ pub(in crate::ops) use inputs::Operands;
 pub use plan::{choice, plan, plan_backward};
 pub use tuning::Tuning;
 
-use crate::gpu::{Call, CommandEncoder, Engine, Packed, Prepared};
+use crate::gpu::{Call, Engine, Packed, Prepared, Recorder};
 use crate::ops::activation::Activation;
 use crate::ops::{check_dtype, check_shape, storage};
 use crate::plan::Plan;
@@ -132,7 +132,7 @@ impl DeformConv2d {
         self.run(&Task::new(inputs, options))
     }
 
-    /// Records the computation into the caller's encoder: no allocation of device memory, no submission, no wait.
+    /// Records the computation into the caller's encoder or compute pass: no allocation of device memory, no submission, no wait.
     ///
     /// `output` is written, `workspace` is scratch of at least [`DeformConv2d::prepare`]'s `workspace_bytes`; neither may share a
     /// buffer with any other operand. Several recordings in one submission may share a workspace. A geometry that was never
@@ -141,9 +141,9 @@ impl DeformConv2d {
     /// # Errors
     /// As [`DeformConv2d::forward`]; [`Error::Axis`](crate::Error::Axis) for an output of another shape; [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall);
     /// [`Error::Aliased`](crate::Error::Aliased).
-    pub fn record_forward<'a, W>(
+    pub fn record_forward<'a, 'r, 'pass: 'r, W>(
         &self,
-        encoder: &mut CommandEncoder,
+        recorder: impl Into<Recorder<'r, 'pass>>,
         inputs: &Inputs<&'a Tensor, W>,
         output: &'a Tensor,
         workspace: &Tensor,
@@ -152,7 +152,7 @@ impl DeformConv2d {
     where
         W: Copy + Into<Weight<'a>>,
     {
-        self.record(encoder, &Task::new(inputs, options), output, workspace)
+        self.record(recorder, &Task::new(inputs, options), output, workspace)
     }
 
     pub(in crate::ops) fn run(&self, task: &Task<'_>) -> Result<Tensor> {
@@ -163,9 +163,9 @@ impl DeformConv2d {
         Ok(output)
     }
 
-    pub(in crate::ops) fn record(
+    pub(in crate::ops) fn record<'r, 'pass: 'r>(
         &self,
-        encoder: &mut CommandEncoder,
+        recorder: impl Into<Recorder<'r, 'pass>>,
         task: &Task<'_>,
         output: &Tensor,
         workspace: &Tensor,
@@ -174,7 +174,7 @@ impl DeformConv2d {
         let prepared = self.prepared_for(geometry, task.options)?;
         check_shape("output", output, &geometry.output_shape(), "the output's shape")?;
         check_dtype("output", output, task.operands.input.dtype())?;
-        self.engine.record(&prepared, encoder, &task.call(output), workspace)
+        self.engine.record(&prepared, recorder, &task.call(output), workspace)
     }
 
     /// Packs the weight for calls of these shapes and options, and submits that: such calls then pack it no more.
@@ -186,10 +186,31 @@ impl DeformConv2d {
     /// As [`DeformConv2d::forward`].
     pub fn prepare_weight(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<PreparedWeight> {
         let weight = shapes.weight;
-        let shapes = Operands::from(shapes.with_weight(weight.shape()));
-        let geometry = self.geometry(&shapes, weight.dtype(), &options)?;
-        let packed = self.engine.pack(&*self.prepared_for(geometry, options)?, ("weight", weight))?;
+        let prepared = self.prepared_for(self.weight_geometry(shapes, &options)?, options)?;
+        let packed = self.engine.pack(&prepared, ("weight", weight))?;
         Ok(PreparedWeight { weight: weight.clone(), packed: Arc::new(packed) })
+    }
+
+    /// [`DeformConv2d::prepare_weight`], recorded into the caller's encoder or compute pass: what is allocated is the packed weight, which is
+    /// returned, and ready once that is submitted.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::forward`].
+    pub fn record_prepare_weight<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        shapes: &Inputs<&[usize], &Tensor>,
+        options: Options,
+    ) -> Result<PreparedWeight> {
+        let weight = shapes.weight;
+        let prepared = self.prepared_for(self.weight_geometry(shapes, &options)?, options)?;
+        let packed = self.engine.record_pack(&prepared, recorder, ("weight", weight))?;
+        Ok(PreparedWeight { weight: weight.clone(), packed: Arc::new(packed) })
+    }
+
+    fn weight_geometry(&self, shapes: &Inputs<&[usize], &Tensor>, options: &Options) -> Result<Geometry> {
+        let weight = shapes.weight;
+        self.geometry(&Operands::from(shapes.with_weight(weight.shape())), weight.dtype(), options)
     }
 
     /// Plans a call of these shapes with f32 operands, compiles what it needs and uploads its uniforms, so that recording it does

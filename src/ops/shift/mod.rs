@@ -10,11 +10,11 @@
 
 use std::sync::Arc;
 
-use crate::gpu::{Call, CommandEncoder, Engine};
+use crate::gpu::{Call, Engine, Prepared, Recorder};
 use crate::kernel::Storage;
 use crate::kernel::shift::{KEEP, SHIFT, ShiftParams, WRAP};
 use crate::plan::{DeviceLimits, F32_BYTES, Plan};
-use crate::{Error, Gpu, Result, Tensor};
+use crate::{Dtype, Error, Gpu, Result, Tensor};
 
 /// What a pixel gets that would come from outside the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -94,14 +94,22 @@ impl ChannelShift {
         self.run(grad_output, Direction::Backward)
     }
 
-    /// Records either into the caller's encoder: no allocation of device memory but the plan's own at the first call, no submission, no wait.
+    /// Plans a call on a tensor of this shape, so that recording it allocates nothing. It needs no workspace.
+    ///
+    /// # Errors
+    /// As [`ChannelShift::forward`].
+    pub fn prepare(&self, shape: [usize; 4], dtype: Dtype, direction: Direction) -> Result<()> {
+        self.prepared(shape, dtype, direction).map(|_| ())
+    }
+
+    /// Records either into the caller's encoder or compute pass: no allocation of device memory but the plan's own at the first call, no submission, no wait.
     /// `output` has `input`'s shape and element type and may not share its buffer.
     ///
     /// # Errors
     /// As [`ChannelShift::forward`]; [`Error::Rank`], [`Error::Axis`] and [`Error::Dtype`] for the output; [`Error::Aliased`].
-    pub fn record(
+    pub fn record<'r, 'pass: 'r>(
         &self,
-        encoder: &mut CommandEncoder,
+        recorder: impl Into<Recorder<'r, 'pass>>,
         direction: Direction,
         input: &Tensor,
         output: &Tensor,
@@ -109,15 +117,13 @@ impl ChannelShift {
         let shape = self.shape(input)?;
         super::check_shape("output", output, &shape, "the input's shape")?;
         super::check_dtype("output", output, input.dtype())?;
-        let prepared =
-            self.engine.prepare(&self.key(input, shape, direction), || self.plan(input, shape, direction))?;
-        self.engine.record(&prepared, encoder, &self.call(input, output), &self.shift)
+        let prepared = self.prepared(shape, input.dtype(), direction)?;
+        self.engine.record(&prepared, recorder, &self.call(input, output), &self.shift)
     }
 
     fn run(&self, input: &Tensor, direction: Direction) -> Result<Tensor> {
         let shape = self.shape(input)?;
-        let prepared =
-            self.engine.prepare(&self.key(input, shape, direction), || self.plan(input, shape, direction))?;
+        let prepared = self.prepared(shape, input.dtype(), direction)?;
         let output = Tensor::new(self.engine.gpu(), shape, input.dtype())?;
         self.engine.submit(&prepared, &self.call(input, &output))?;
         Ok(output)
@@ -139,13 +145,11 @@ impl ChannelShift {
         Call { operands: vec![("input", input), ("shift", &self.shift), ("output", output)], packed: None }
     }
 
-    fn key(&self, input: &Tensor, shape: [usize; 4], direction: Direction) -> ([usize; 4], Storage, Direction) {
-        (shape, super::storage(self.engine.gpu(), input.dtype()), direction)
-    }
-
-    fn plan(&self, input: &Tensor, shape: [usize; 4], direction: Direction) -> Result<Plan> {
-        let limits = self.engine.gpu().limits();
-        plan(shape, super::storage(self.engine.gpu(), input.dtype()), self.border, direction, limits)
+    fn prepared(&self, shape: [usize; 4], dtype: Dtype, direction: Direction) -> Result<Arc<Prepared>> {
+        let gpu = self.engine.gpu();
+        let storage = super::storage(gpu, dtype);
+        let plan = || plan(shape, storage, self.border, direction, gpu.limits());
+        self.engine.prepare(&(shape, storage, direction), plan)
     }
 }
 

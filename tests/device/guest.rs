@@ -1,0 +1,217 @@
+//! In someone else's program: calls recorded into the host's encoder and passes, on a device with exactly WebGPU's default limits.
+
+use deform::layers::{CycleFc, DeformableConv2d, DeformableConv2dOptions, Mask};
+use deform::ops::conv2d::{self, Activation, Conv2d};
+use deform::ops::deform_conv2d::Mode;
+use deform::ops::shift::{Border, ChannelShift, Direction, s2_mlp_v1};
+use deform::{DeformConv2d, Dtype, Gpu, Gradient, Gradients, Inputs, Tensor, wgpu};
+
+use crate::device::{default_limits_gpu, upload_to};
+use crate::support::case::{Case, PLAIN, Sizes, padded};
+
+/// The host's own shader: adds one to every element of a buffer.
+const HOST: &str = "
+@group(0) @binding(0) var<storage, read_write> values: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < arrayLength(&values) { values[id.x] += 1.0; }
+}";
+
+struct Host {
+    pipeline: wgpu::ComputePipeline,
+}
+
+impl Host {
+    fn new(gpu: &Gpu) -> Self {
+        let source = wgpu::ShaderSource::Wgsl(HOST.into());
+        let module = gpu.device().create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source });
+        let pipeline = gpu.device().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        Self { pipeline }
+    }
+
+    /// Adds one to a tensor, in a pass that is already begun.
+    fn add_one(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, tensor: &Tensor) {
+        let group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &self.pipeline.get_bind_group_layout(0),
+            entries: &[wgpu::BindGroupEntry { binding: 0, resource: tensor.buffer().as_entire_binding() }],
+        });
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups((tensor.bytes() / 256 + 1) as u32, 1, 1);
+    }
+}
+
+fn poison(gpu: &Gpu, shape: &[usize]) -> Tensor {
+    Tensor::upload(gpu, shape, &vec![f32::NAN; shape.iter().product()]).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.download().unwrap()
+}
+
+fn random(gpu: &Gpu, shape: [usize; 4], seed: usize) -> Tensor {
+    let values: Vec<f32> =
+        (0..shape.iter().product()).map(|n| ((n * 7919 + seed * 104_729) % 1021) as f32 / 510.5 - 1.0).collect();
+    Tensor::upload(gpu, shape, &values).unwrap()
+}
+
+fn generators(layer: &DeformableConv2d) {
+    for (_, parameter) in layer.generator_parameters() {
+        let count: usize = parameter.value().shape().iter().product();
+        let noise: Vec<f32> = (0..count).map(|n| 0.1 * ((n * 7919 % 1021) as f32 / 510.5 - 1.0)).collect();
+        parameter.value().write(&noise).unwrap();
+    }
+}
+
+/// Everything that can be recorded, ten calls and more, in one submission: some in the encoder, some in a pass of the host's between the host's
+/// own dispatches. Each gives what it gives alone, bit for bit, and sees what the host wrote before it.
+#[test]
+fn ten_calls_in_one_submission_between_the_hosts_own() {
+    let gpu = default_limits_gpu();
+    assert_eq!(gpu.device().limits(), wgpu::Limits::default());
+    assert_eq!(gpu.device().features(), wgpu::Features::empty());
+    let host = Host::new(gpu);
+    let operator = DeformConv2d::new(gpu);
+    let conv2d = Conv2d::sharing(&operator);
+
+    let sizes = Sizes { batch: 2, in_channels: 8, out_channels: 8, input: [12, 11], ..PLAIN };
+    let case = Case::new("guest", sizes, padded());
+    let inputs = upload_to(gpu, &case);
+    let inputs = inputs.map(|tensor| tensor);
+    let shapes = case.shape_slices();
+    let plain = conv2d::Inputs { input: inputs.input, weight: inputs.weight, bias: inputs.bias };
+    let options = conv2d::Options { padding: [1, 1], activation: Activation::Sigmoid, ..Default::default() };
+    let grad_output = Tensor::upload(gpu, case.geometry().output_shape(), &case.grad_output()).unwrap();
+    let shift = ChannelShift::new(gpu, &s2_mlp_v1(8), Border::Keep).unwrap();
+    let layer_options =
+        DeformableConv2dOptions { mask: Mask::TwiceSigmoid, ..DeformableConv2dOptions::new(8, 6, [3, 3]) };
+    let layer = DeformableConv2d::new(&operator, layer_options, 1).unwrap();
+    generators(&layer);
+    let cycle = CycleFc::new(&operator, 8, 5, [1, 3], true, 2).unwrap();
+    let grad_layer = random(gpu, [2, 6, 12, 11], 3);
+    let grad_cycle = random(gpu, [2, 5, 12, 11], 4);
+
+    // What each gives alone.
+    let forward = operator.forward(&inputs, case.options).unwrap();
+    let gradients = operator.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();
+    let conv = conv2d.forward(&plain, options).unwrap();
+    let conv_gradients = conv2d.backward(&plain, &conv, &grad_output, conv2d::Gradients::ALL, options).unwrap();
+    let shifted = shift.forward(inputs.input).unwrap();
+    let layer_forward = layer.forward(inputs.input).unwrap();
+    let layer_gradient = layer.backward(inputs.input, &layer_forward, &grad_layer, Mode::Write).unwrap();
+    let layer_weight = values(layer.offset_conv.weight().gradient());
+    let cycle_output = cycle.forward(inputs.input).unwrap();
+    let cycle_gradient = cycle.backward(inputs.input, &cycle_output, &grad_cycle, Mode::Write).unwrap();
+
+    // The same, recorded: everything is allocated and planned before.
+    let input_shape = inputs.input.shape();
+    let input_axes: [usize; 4] = input_shape.try_into().unwrap();
+    let modes = Gradients::ALL.map(|_| Mode::Write);
+    let conv_shapes = conv2d::Inputs { input: shapes.input, weight: shapes.weight, bias: shapes.bias };
+    let conv_modes = conv2d::Gradients { input: Mode::Write, weight: Mode::Write, bias: Mode::Write };
+    let (made, layer_bytes) = layer.prepare_forward(input_shape).unwrap();
+    let (back, back_bytes) = layer.prepare_backward(input_shape, &made, Mode::Write).unwrap();
+    let needed = [
+        operator.prepare(&shapes, case.options).unwrap().workspace_bytes,
+        operator.prepare_backward(&shapes, Dtype::F32, modes, case.options).unwrap().workspace_bytes,
+        conv2d.prepare(&conv_shapes, Dtype::F32, options).unwrap().workspace_bytes,
+        conv2d.prepare_backward(&conv_shapes, Dtype::F32, conv_modes, options).unwrap().workspace_bytes,
+        layer_bytes,
+        back_bytes,
+        cycle.prepare_forward(input_axes).unwrap(),
+        cycle.prepare_backward(input_axes, Mode::Write).unwrap(),
+    ];
+    shift.prepare(input_axes, Dtype::F32, Direction::Forward).unwrap();
+    let workspace = poison(gpu, &[(needed.into_iter().max().unwrap() / 4) as usize]);
+    let like = |tensor: &Tensor| poison(gpu, tensor.shape());
+    let outputs = [like(&forward), like(&forward), like(&conv), like(&shifted), like(&cycle_output)];
+    let targets = gradients.map(|gradient| gradient.as_ref().map(like));
+    let conv_targets = [&conv_gradients.input, &conv_gradients.weight, &conv_gradients.bias];
+    let conv_targets = conv_targets.map(|gradient| like(gradient.as_ref().unwrap()));
+    let [cycle_shifted, cycle_back, cycle_input] = [(); 3].map(|()| like(inputs.input));
+    // The host adds one to this before, and deform must see it: it holds the input less one.
+    let moving: Vec<f32> = case.operands.input.iter().map(|value| value - 1.0).collect();
+    let moving = Tensor::upload(gpu, input_shape, &moving).unwrap();
+    let moved_alone: Vec<f32> = values(&moving).iter().map(|value| value + 1.0).collect();
+    let moved = like(&shifted);
+
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    let prepared =
+        operator.record_prepare_weight(&mut encoder, &shapes.with_weight(inputs.weight), case.options).unwrap();
+    operator.record_forward(&mut encoder, &inputs, &outputs[0], &workspace, case.options).unwrap();
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        host.add_one(gpu, &mut pass, &moving);
+        let with_weight = inputs.with_weight(&prepared);
+        operator.record_forward(&mut pass, &with_weight, &outputs[1], &workspace, case.options).unwrap();
+        shift.record(&mut pass, Direction::Forward, &moving, &moved).unwrap();
+        let gradients = targets.map(|target| target.as_ref().map(Gradient::Write));
+        operator.record_backward(&mut pass, &inputs, &grad_output, &gradients, &workspace, case.options).unwrap();
+        host.add_one(gpu, &mut pass, &moving);
+        layer.record_forward(&mut pass, inputs.input, &made, &workspace).unwrap();
+        layer.record_backward(&mut pass, inputs.input, &made, &grad_layer, &back, &workspace, Mode::Write).unwrap();
+    }
+    conv2d.record_forward(&mut encoder, &plain, &outputs[2], &workspace, options).unwrap();
+    let [input, weight, bias] = &conv_targets;
+    let conv_gradients_to = conv2d::Gradients {
+        input: Some(Gradient::Write(input)),
+        weight: Some(Gradient::Write(weight)),
+        bias: Some(Gradient::Write(bias)),
+    };
+    conv2d
+        .record_backward(&mut encoder, &plain, &outputs[2], &grad_output, &conv_gradients_to, &workspace, options)
+        .unwrap();
+    shift.record(&mut encoder, Direction::Forward, inputs.input, &outputs[3]).unwrap();
+    cycle.record_forward(&mut encoder, inputs.input, &cycle_shifted, &outputs[4], &workspace).unwrap();
+    let between = [&cycle_back, &cycle_input];
+    cycle
+        .record_backward(&mut encoder, &cycle_shifted, &outputs[4], &grad_cycle, between, &workspace, Mode::Write)
+        .unwrap();
+    gpu.queue().submit([encoder.finish()]);
+
+    assert_eq!(values(&outputs[0]), values(&forward));
+    assert_eq!(values(&outputs[1]), values(&forward), "with the weight packed in the same submission");
+    for ((operand, got), (_, want)) in targets.named().into_iter().zip(gradients.named()) {
+        assert_eq!(values(got.as_ref().unwrap()), values(want.as_ref().unwrap()), "{operand}");
+    }
+    assert_eq!(values(&outputs[2]), values(&conv));
+    let conv_gradients = [conv_gradients.input, conv_gradients.weight, conv_gradients.bias];
+    for (got, want) in conv_targets.iter().zip(&conv_gradients) {
+        assert_eq!(values(got), values(want.as_ref().unwrap()));
+    }
+    assert_eq!(values(&outputs[3]), values(&shifted));
+    let moved_alone = shift.forward(&Tensor::upload(gpu, input_shape, &moved_alone).unwrap()).unwrap();
+    assert_eq!(values(&moved), values(&moved_alone), "what the host wrote before");
+    assert_eq!(values(&made.output), values(&layer_forward.output));
+    assert_eq!(values(&back.input), values(&layer_gradient));
+    assert_eq!(values(layer.offset_conv.weight().gradient()), layer_weight);
+    assert_eq!(values(&outputs[4]), values(&cycle_output));
+    assert_eq!(values(&cycle_input), values(&cycle_gradient));
+}
+
+/// What a caller is told to ask for gives a device on which plans are what they are on deform's own.
+#[test]
+fn required_limits_and_features_are_those_of_our_own_device() {
+    let own = crate::device::gpu();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    let descriptor = wgpu::DeviceDescriptor {
+        required_limits: Gpu::required_limits(&adapter),
+        required_features: Gpu::required_features(&adapter),
+        ..Default::default()
+    };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
+    assert_eq!(Gpu::from_wgpu(device, queue).limits(), own.limits());
+    let shapes: Inputs<&[usize]> =
+        Inputs { input: &[1, 4, 8, 8], offset: &[1, 18, 8, 8], weight: &[4, 4, 3, 3], mask: None, bias: None };
+    assert!(!DeformConv2d::new(own).prepare(&shapes, padded()).unwrap().steps.is_empty());
+}
