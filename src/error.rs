@@ -216,6 +216,12 @@ pub enum Error {
         /// Why not: usage, size or alignment, with the numbers.
         reason: String,
     },
+    /// A caller's texture cannot be read or written as asked.
+    #[error("the texture is unsuitable: {reason}")]
+    UnsuitableTexture {
+        /// Why not: format, usage or size, with the numbers.
+        reason: String,
+    },
     /// The device did not finish within the wait timeout.
     #[error("the device did not finish within {timeout:?}")]
     Timeout {

@@ -11,6 +11,7 @@ pub mod roofline;
 pub mod shift;
 pub mod statistics;
 mod storage;
+pub mod texture;
 mod unroll;
 
 pub use storage::{Sampling, Storage, Variant};
@@ -58,13 +59,28 @@ pub enum Access {
     TextureRead,
     /// `texture_storage_2d<rgba32float, write>`
     TextureWrite,
+    /// `texture_2d<f32>`: a caller's, in any format that is read as floating-point numbers
+    CallersTexture,
+    /// `texture_storage_2d<…, write>`: a caller's
+    CallersTextureWrite(TexelFormat),
+}
+
+/// The formats in which shaders write a caller's texture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TexelFormat {
+    /// `rgba8unorm`
+    Rgba8Unorm,
+    /// `rgba16float`
+    Rgba16Float,
+    /// `rgba32float`
+    Rgba32Float,
 }
 
 impl Access {
     /// Whether the kernel writes the binding.
     #[must_use]
     pub const fn writes(self) -> bool {
-        matches!(self, Self::ReadWrite | Self::TextureWrite)
+        matches!(self, Self::ReadWrite | Self::TextureWrite | Self::CallersTextureWrite(_))
     }
 }
 
@@ -228,6 +244,10 @@ pub const KERNELS: &[&Kernel] = &[
     &statistics::MAGNITUDE,
     &statistics::OFFSET_MAGNITUDE,
     &statistics::STATISTICS_REDUCE,
+    &texture::LOAD,
+    &texture::STORE_RGBA8UNORM,
+    &texture::STORE_RGBA16FLOAT,
+    &texture::STORE_RGBA32FLOAT,
     &roofline::MULTIPLY_ADD,
     &roofline::COPY,
 ];

@@ -8,7 +8,7 @@ pub mod ops;
 pub mod plan;
 
 pub use error::{Error, Result};
-pub use gpu::{CommandEncoder, Dtype, Element, Gpu, Recorder, Tensor, wgpu};
+pub use gpu::{CommandEncoder, Dtype, Element, Gpu, Recorder, Tensor, TextureRegion, wgpu};
 pub use ops::deform_conv2d::{Algorithm, BorderGradient, DeformConv2d, Inputs, Options, Tile, Tuning};
 pub use ops::deform_conv2d::{Gradient, Gradients, PreparedWeight, Weight};
 pub use ops::roofline::Roofline;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pipeline::Pipeline;
 use super::scratch::{Pool, Resource};
-use super::{Dtype, Gpu, Recorder, Tensor};
+use super::{BoundTexture, Dtype, Gpu, Recorder, Tensor};
 use crate::plan::{F32_BYTES, Plan, Step, WORKSPACE};
 use crate::{Error, Result};
 
@@ -23,11 +23,13 @@ pub(crate) struct Prepared {
 }
 
 /// The operands of one call, by the names that the plan's windows use.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Call<'a> {
     pub(crate) operands: Vec<(&'static str, &'a Tensor)>,
     /// What an earlier call of the plan's weight steps left, if it was kept.
     pub(crate) packed: Option<&'a Packed>,
+    /// The caller's texture, where the plan's windows name one.
+    pub(crate) texture: Option<(&'static str, &'a BoundTexture)>,
 }
 
 /// What a recording binds.
@@ -132,7 +134,9 @@ impl<K: PartialEq + Clone> Engine<K> {
             let packed = packed.and_then(|packed| packed.scratch.get(scratch));
             Some((scratch.name, packed.or_else(|| pool.get(scratch))?))
         });
-        let bound = Bound { operands: &call.operands, scratch: scratch.collect(), workspace };
+        let texture = call.texture.map(|(name, texture)| (name, &texture.0));
+        let scratch = scratch.chain(texture).collect();
+        let bound = Bound { operands: &call.operands, scratch, workspace };
         prepared.record(&self.gpu, recorder.into(), steps, &bound)
     }
 
@@ -210,7 +214,9 @@ impl Prepared {
     /// buffers that are read and written at once.
     fn record(&self, gpu: &Gpu, recorder: Recorder<'_, '_>, steps: Range<usize>, bound: &Bound<'_>) -> Result<()> {
         let workspace = bound.workspace;
-        let operands: Vec<_> = bound.operands.iter().copied().chain([(WORKSPACE, workspace)]).collect();
+        // A plan without one is given any tensor.
+        let workspace = (self.plan.workspace_bytes > 0).then_some((WORKSPACE, workspace));
+        let operands: Vec<_> = bound.operands.iter().copied().chain(workspace).collect();
         if let Some(&(operand, _)) = operands.iter().find(|(_, tensor)| tensor.gpu() != gpu) {
             return Err(Error::OtherDevice { operand });
         }

@@ -6,9 +6,12 @@ mod pipeline;
 mod recorder;
 mod scratch;
 mod tensor;
+mod texture;
 
 pub use context::Gpu;
 pub(crate) use engine::{Call, Engine, Packed, Prepared};
 pub use recorder::Recorder;
 pub use tensor::{Dtype, Element, Tensor};
+pub(crate) use texture::BoundTexture;
+pub use texture::TextureRegion;
 pub use wgpu::{self, CommandEncoder};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Gpu;
 use super::scratch::TEXTURE_FORMAT;
-use crate::kernel::{self, Access, Kernel};
+use crate::kernel::{self, Access, Kernel, TexelFormat};
 use crate::plan::Step;
 use crate::{Error, Result};
 
@@ -88,16 +88,27 @@ fn compile(gpu: &Gpu, step: &Step, cache: Option<&wgpu::PipelineCache>) -> Resul
 }
 
 fn binding_type(access: Access) -> wgpu::BindingType {
-    let texture = |access| wgpu::BindingType::StorageTexture {
-        access,
-        format: TEXTURE_FORMAT,
-        view_dimension: wgpu::TextureViewDimension::D2,
-    };
+    let view_dimension = wgpu::TextureViewDimension::D2;
+    let storage = |access, format| wgpu::BindingType::StorageTexture { access, format, view_dimension };
+    let texture = |access| storage(access, TEXTURE_FORMAT);
     match access {
         Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
         Access::ReadWrite => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
         Access::TextureRead => texture(wgpu::StorageTextureAccess::ReadOnly),
         Access::TextureWrite => texture(wgpu::StorageTextureAccess::WriteOnly),
+        Access::CallersTexture => wgpu::BindingType::Texture {
+            sample_type: wgpu::TextureSampleType::Float { filterable: false },
+            view_dimension,
+            multisampled: false,
+        },
+        Access::CallersTextureWrite(format) => {
+            let format = match format {
+                TexelFormat::Rgba8Unorm => wgpu::TextureFormat::Rgba8Unorm,
+                TexelFormat::Rgba16Float => wgpu::TextureFormat::Rgba16Float,
+                TexelFormat::Rgba32Float => wgpu::TextureFormat::Rgba32Float,
+            };
+            storage(wgpu::StorageTextureAccess::WriteOnly, format)
+        }
     }
 }
 

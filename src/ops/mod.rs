@@ -7,6 +7,7 @@ pub mod optimizer;
 pub mod roofline;
 pub mod shift;
 pub mod statistics;
+pub mod texture;
 
 use std::ops::Range;
 

@@ -25,6 +25,7 @@ mod identities;
 mod layers;
 mod shift;
 mod states;
+mod texture;
 mod training;
 mod tuning;
 mod verbs;

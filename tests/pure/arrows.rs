@@ -39,7 +39,7 @@ const NAMES: [(&str, &[&str]); 6] = [
     ("src/error.rs", &["Error", "Result", "error"]),
     ("src/kernel", &["kernel"]),
     ("src/plan.rs", &["plan"]),
-    ("src/gpu/", &["gpu", "Gpu", "Tensor", "Dtype", "Element", "wgpu", "CommandEncoder", "Recorder"]),
+    ("src/gpu/", &["gpu", "Gpu", "Tensor", "Dtype", "Element", "wgpu", "CommandEncoder", "Recorder", "TextureRegion"]),
     ("src/layers/", &["layers"]),
     ("src/ops/", &["ops", "DeformConv2d", "Inputs", "Options", "Algorithm", "Tile", "Tuning", "Roofline"]),
 ];

@@ -1,6 +1,6 @@
 //! The catalogue's facts, each proved equal to the WGSL by parsing it.
 
-use deform::kernel::{Access, KERNELS, Kernel, Storage};
+use deform::kernel::{Access, KERNELS, Kernel, Storage, TexelFormat};
 use deform::plan::MAX_LOOP_STEPS;
 use naga::{
     AddressSpace, ImageClass, ImageDimension, Literal, Module, Scalar, Statement, StorageAccess, StorageFormat,
@@ -82,6 +82,17 @@ fn bindings() {
                 Access::ReadWrite => buffer(StorageAccess::LOAD | StorageAccess::STORE),
                 Access::TextureRead => texture(StorageAccess::LOAD),
                 Access::TextureWrite => texture(StorageAccess::STORE),
+                Access::CallersTexture => {
+                    format!("{:?}", ImageClass::Sampled { kind: naga::ScalarKind::Float, multi: false })
+                }
+                Access::CallersTextureWrite(format) => {
+                    let format = match format {
+                        TexelFormat::Rgba8Unorm => StorageFormat::Rgba8Unorm,
+                        TexelFormat::Rgba16Float => StorageFormat::Rgba16Float,
+                        TexelFormat::Rgba32Float => StorageFormat::Rgba32Float,
+                    };
+                    format!("{:?}", ImageClass::Storage { format, access: StorageAccess::STORE })
+                }
             };
             (number, binding.name.to_owned(), access)
         });

@@ -94,7 +94,7 @@ impl Activate {
             Ok(Plan { steps: steps.collect::<Result<_>>()?, ..Plan::default() })
         };
         let prepared = self.engine.prepare(&(elements, storage, activation, false), plan)?;
-        self.engine.submit(&prepared, &Call { operands: vec![("output", tensor)], packed: None })
+        self.engine.submit(&prepared, &Call { operands: vec![("output", tensor)], ..Call::default() })
     }
 
     /// The gradient before the activation, in f32, from that behind it and what it gave. Does not wait.
@@ -114,7 +114,7 @@ impl Activate {
         let prepared = self.engine.prepare(&(elements, storage, activation, true), plan)?;
         let gradient = Tensor::new(self.engine.gpu(), output.shape(), Dtype::F32)?;
         let operands = vec![("output", output), ("grad_output", grad_output), ("grad_linear", &gradient)];
-        self.engine.submit(&prepared, &Call { operands, packed: None })?;
+        self.engine.submit(&prepared, &Call { operands, ..Call::default() })?;
         Ok(gradient)
     }
 

@@ -196,5 +196,5 @@ fn backward_call<'a>(
     let targets = targets.filter_map(|((_, target), name)| Some((name, target.as_ref()?.tensor())));
     let output = output.map(|output| ("output", output));
     let operands = task.named().chain([("grad_output", grad_output)]).chain(output).chain(targets);
-    Call { operands: operands.collect(), packed: None }
+    Call { operands: operands.collect(), ..Call::default() }
 }

@@ -337,6 +337,7 @@ impl<'a> Task<'a> {
     }
 
     fn call<'b>(&'b self, output: &'b Tensor) -> Call<'b> {
-        Call { operands: self.named().chain([("output", output)]).collect(), packed: self.packed }
+        let operands = self.named().chain([("output", output)]).collect();
+        Call { operands, packed: self.packed, ..Call::default() }
     }
 }

@@ -164,7 +164,7 @@ impl Optimizer {
                 let prepared = self.engine.prepare(&elements, || plan(self.rule, elements as u64, limits))?;
                 let operands = [("settings", settings), ("gradient", gradient), ("value", value)];
                 let moments = self.rule.moments().iter().copied().zip(moments);
-                let call = Call { operands: operands.into_iter().chain(moments).collect(), packed: None };
+                let call = Call { operands: operands.into_iter().chain(moments).collect(), ..Call::default() };
                 calls.push((prepared, call));
             }
         }

@@ -96,7 +96,7 @@ fn fastest<K: PartialEq + Clone>(
     prepared: &Prepared,
     operands: &[(&'static str, &Tensor)],
 ) -> Result<f64> {
-    let call = Call { operands: operands.to_vec(), packed: None };
+    let call = Call { operands: operands.to_vec(), ..Call::default() };
     let mut fastest = f64::INFINITY;
     // The first run is not counted: it compiles, and finds the memory cold.
     for run in 0..=RUNS {

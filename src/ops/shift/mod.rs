@@ -142,7 +142,7 @@ impl ChannelShift {
     }
 
     fn call<'a>(&'a self, input: &'a Tensor, output: &'a Tensor) -> Call<'a> {
-        Call { operands: vec![("input", input), ("shift", &self.shift), ("output", output)], packed: None }
+        Call { operands: vec![("input", input), ("shift", &self.shift), ("output", output)], ..Call::default() }
     }
 
     fn prepared(&self, shape: [usize; 4], dtype: Dtype, direction: Direction) -> Result<Arc<Prepared>> {

@@ -83,7 +83,7 @@ impl Statistics {
     fn run(&self, key: &Of, plan: impl FnOnce() -> Result<Plan>, operand: (&'static str, &Tensor)) -> Result<[f32; 4]> {
         let prepared = self.engine.prepare(key, plan)?;
         let total = Tensor::new(self.engine.gpu(), [4], Dtype::F32)?;
-        self.engine.submit(&prepared, &Call { operands: vec![operand, ("total", &total)], packed: None })?;
+        self.engine.submit(&prepared, &Call { operands: vec![operand, ("total", &total)], ..Call::default() })?;
         let mut values = [0.0; 4];
         values.copy_from_slice(&total.download::<f32>()?);
         Ok(values)

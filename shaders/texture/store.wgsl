@@ -1,0 +1,46 @@
+// Writes a tensor into a rectangle of a texture: a plane a channel; one plane alone is a grey picture.
+//
+//     texel(origin_y + y, origin_x + x) = (input[0], input[1], input[2], input[3] or 1)[y, x]
+//
+// Reads   input.
+// Writes  image: the rectangle. Its format clamps and rounds as it does.
+// Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
+// Order   No barrier, no atomic.
+//
+// `image` stands in the catalogue, in a variant for each format.
+
+struct StoreParams {
+    origin_y: u32,
+    origin_x: u32,
+    width: u32,
+    pixels: u32,
+    channels: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: StoreParams;
+/// [channel, height, width]
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let pixel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if pixel >= params.pixels {
+        return;
+    }
+    let first = read_input(pixel);
+    var texel = vec4<f32>(first, first, first, 1.0);
+    if params.channels > 1u {
+        texel.y = read_input(pixel + params.pixels);
+        texel.z = read_input(pixel + 2u * params.pixels);
+    }
+    if params.channels > 3u {
+        texel.w = read_input(pixel + 3u * params.pixels);
+    }
+    textureStore(image, vec2<u32>(params.origin_x + pixel % params.width, params.origin_y + pixel / params.width), texel);
+}

@@ -1,0 +1,99 @@
+//! A caller's texture, as an operand.
+
+use super::scratch::Resource;
+use crate::kernel::TexelFormat;
+use crate::{Error, Result};
+
+/// A rectangle of one mip level of a caller's two-dimensional texture. The texture must be of the operator's device, which wgpu has no way to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct TextureRegion<'a> {
+    /// The texture, of one layer and one sample a texel.
+    pub texture: &'a wgpu::Texture,
+    /// Its level; 0 is the whole size.
+    pub mip_level: u32,
+    /// The first texel, `[row, column]`.
+    pub origin: [u32; 2],
+    /// Rows and columns.
+    pub size: [u32; 2],
+    /// Another format to see the texels in, of those that the texture was made with: `rgba8unorm-srgb` for `rgba8unorm`, say.
+    pub view_format: Option<wgpu::TextureFormat>,
+}
+
+/// A texture made ready to bind.
+#[derive(Debug)]
+pub(crate) struct BoundTexture(pub(super) Resource);
+
+impl<'a> TextureRegion<'a> {
+    /// All of the texture's first level.
+    #[must_use]
+    pub fn whole(texture: &'a wgpu::Texture) -> Self {
+        Self { texture, mip_level: 0, origin: [0, 0], size: [texture.height(), texture.width()], view_format: None }
+    }
+
+    /// The region as something to read: any format that shaders read as floating-point numbers.
+    pub(crate) fn to_read(self) -> Result<BoundTexture> {
+        self.bound(wgpu::TextureUsages::TEXTURE_BINDING)
+    }
+
+    /// The region as something to write, and in which format.
+    pub(crate) fn to_write(self) -> Result<(BoundTexture, TexelFormat)> {
+        let format = match self.format() {
+            wgpu::TextureFormat::Rgba8Unorm => TexelFormat::Rgba8Unorm,
+            wgpu::TextureFormat::Rgba16Float => TexelFormat::Rgba16Float,
+            wgpu::TextureFormat::Rgba32Float => TexelFormat::Rgba32Float,
+            other => {
+                return Err(unsuitable(format!(
+                    "{other:?} is not written by shaders as it is: rgba8unorm, rgba16float and rgba32float are"
+                )));
+            }
+        };
+        Ok((self.bound(wgpu::TextureUsages::STORAGE_BINDING)?, format))
+    }
+
+    fn format(&self) -> wgpu::TextureFormat {
+        self.view_format.unwrap_or(self.texture.format())
+    }
+
+    fn bound(self, usage: wgpu::TextureUsages) -> Result<BoundTexture> {
+        let texture = self.texture;
+        let layers = texture.depth_or_array_layers();
+        if texture.dimension() != wgpu::TextureDimension::D2 || layers != 1 || texture.sample_count() != 1 {
+            return Err(unsuitable("it is not of two dimensions, one layer and one sample a texel".to_owned()));
+        }
+        if !texture.usage().contains(usage) {
+            return Err(unsuitable(format!("its usage is {:?}, without {usage:?}", texture.usage())));
+        }
+        let float = wgpu::TextureSampleType::Float { filterable: false };
+        let read_as = self.format().sample_type(None, None);
+        if !matches!(read_as, Some(wgpu::TextureSampleType::Float { .. })) {
+            return Err(unsuitable(format!("{:?} is read as {read_as:?}, not as {float:?}", self.format())));
+        }
+        if self.mip_level >= texture.mip_level_count() {
+            let levels = texture.mip_level_count();
+            return Err(unsuitable(format!("it has {levels} mip levels, and level {} is asked for", self.mip_level)));
+        }
+        let level = [texture.height(), texture.width()].map(|size| (size >> self.mip_level).max(1));
+        for axis in 0..2 {
+            let end = u64::from(self.origin[axis]) + u64::from(self.size[axis]);
+            if end > u64::from(level[axis]) {
+                let (origin, size) = (self.origin, self.size);
+                let reason =
+                    format!("{size:?} texels from {origin:?} do not fit into the level's {level:?} (rows, columns)");
+                return Err(unsuitable(reason));
+            }
+        }
+        let descriptor = wgpu::TextureViewDescriptor {
+            label: Some("deform texture"),
+            format: self.view_format,
+            usage: Some(usage),
+            base_mip_level: self.mip_level,
+            mip_level_count: Some(1),
+            ..Default::default()
+        };
+        Ok(BoundTexture(Resource::Texture(texture.create_view(&descriptor))))
+    }
+}
+
+fn unsuitable(reason: String) -> Error {
+    Error::UnsuitableTexture { reason }
+}
