@@ -1,6 +1,6 @@
 //! The device: found or given, and the waits and error scopes that every other part goes through.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::pipeline::Pipelines;
@@ -21,16 +21,19 @@ struct Shared {
     info: wgpu::AdapterInfo,
     limits: DeviceLimits,
     pipelines: Pipelines,
+    /// The first error that was not known at once: see [`Gpu::late_error`].
+    late_error: Mutex<Option<String>>,
 }
 
 /// How long a wait lasts before it gives up, unless [`Gpu::with_wait_timeout`] says otherwise.
 const DEFAULT_WAIT_TIMEOUT: Duration = Duration::from_secs(300);
 
 impl Gpu {
-    /// Finds an adapter and opens a device on it; blocks. See [`Gpu::new_async`].
+    /// Finds an adapter and opens a device on it; blocks. See [`Gpu::new_async`], which the web has alone.
     ///
     /// # Errors
     /// [`Error::NoAdapter`], [`Error::NoDevice`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn new() -> Result<Self> {
         pollster::block_on(Self::new_async())
     }
@@ -122,7 +125,8 @@ impl Gpu {
                 wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => DeviceKind::Other,
             },
         };
-        let shared = Shared { device, queue, info, limits, pipelines: Pipelines::default() };
+        let shared =
+            Shared { device, queue, info, limits, pipelines: Pipelines::default(), late_error: Mutex::default() };
         Self { shared: Arc::new(shared), wait_timeout: DEFAULT_WAIT_TIMEOUT }
     }
 
@@ -142,6 +146,7 @@ impl Gpu {
     }
 
     /// The adapters that wgpu sees on this machine; blocks.
+    #[cfg(not(target_arch = "wasm32"))]
     #[must_use]
     pub fn adapters() -> Vec<wgpu::Adapter> {
         pollster::block_on(instance().enumerate_adapters(backends()))
@@ -178,17 +183,44 @@ impl Gpu {
         &self.shared.limits
     }
 
-    /// Blocks until everything submitted so far is done.
+    /// Blocks until everything submitted so far is done. Not on the web, where nothing may block.
     ///
     /// # Errors
     /// [`Error::Timeout`]. A lost device counts as done, as it does for wgpu; the next download says so.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self) -> Result<()> {
         self.wait_for(None)
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let poll = wgpu::PollType::Wait { submission_index, timeout: Some(self.wait_timeout) };
         self.device().poll(poll).map(|_| ()).map_err(|error| wait_error(error, self.wait_timeout))
+    }
+
+    /// The same on a thread of its own.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) async fn wait_for_async(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        let gpu = self.clone();
+        let (sender, waited) = futures_intrusive::channel::shared::oneshot_channel();
+        // The receiver is gone where the future was dropped; then nobody wants the answer.
+        let wait = move || drop(sender.send(gpu.wait_for(Some(submission))));
+        let spawned = std::thread::Builder::new().name("deform download".into()).spawn(wait);
+        spawned.map_err(|error| Error::Device { message: format!("no thread to wait on: {error}") })?;
+        waited.receive().await.unwrap_or_else(|| Err(super::tensor::lost_callback()))
+    }
+
+    /// The browser polls by itself.
+    #[cfg(target_arch = "wasm32")]
+    #[allow(clippy::unused_async, reason = "what other platforms wait in")]
+    pub(super) async fn wait_for_async(&self, _: wgpu::SubmissionIndex) -> Result<()> {
+        Ok(())
+    }
+
+    /// What went wrong since it was last asked, where that is only known later: on the web.
+    pub(super) fn late_error(&self) -> Result<()> {
+        let late = self.shared.late_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        late.map_or(Ok(()), |message| Err(Error::Device { message }))
     }
 
     pub(super) fn pipelines(&self) -> &Pipelines {
@@ -200,12 +232,32 @@ impl Gpu {
         let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
         let scopes = filters.map(|filter| self.device().push_error_scope(filter));
         let value = work();
-        // Scopes are a stack; outside the web the popped futures are ready at once.
-        let errors: Vec<_> = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect();
-        match errors.first() {
-            None => Ok(value),
-            Some(error) => Err(Error::Device { message: error.to_string() }),
-        }
+        // Scopes are a stack.
+        let popped = scopes.into_iter().rev().map(wgpu::ErrorScopeGuard::pop);
+        self.first_error(popped.collect()).map_or(Ok(value), |message| Err(Error::Device { message }))
+    }
+
+    /// Outside the web the popped futures are ready at once.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<String> {
+        let errors: Vec<_> = popped.into_iter().filter_map(pollster::block_on).collect();
+        errors.first().map(ToString::to_string)
+    }
+
+    /// There the next download tells.
+    #[cfg(target_arch = "wasm32")]
+    fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<String> {
+        let shared = Arc::clone(&self.shared);
+        wasm_bindgen_futures::spawn_local(async move {
+            for popped in popped {
+                if let Some(error) = popped.await {
+                    log::error!("{error}");
+                    let mut late = shared.late_error.lock().unwrap_or_else(PoisonError::into_inner);
+                    late.get_or_insert(error.to_string());
+                }
+            }
+        });
+        None
     }
 }
 
@@ -217,6 +269,7 @@ impl PartialEq for Gpu {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn wait_error(error: wgpu::PollError, timeout: Duration) -> Error {
     match error {
         wgpu::PollError::Timeout => Error::Timeout { timeout },
@@ -232,7 +285,7 @@ fn instance() -> wgpu::Instance {
     wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
 

@@ -164,31 +164,29 @@ impl Tensor {
         }
     }
 
-    /// Copies the elements back to the host; blocks until all earlier work on the queue that they depend on is done.
+    /// Copies the elements back to the host; blocks until all earlier work on the queue that they depend on is done. Not on the web, where nothing
+    /// may block.
     ///
     /// # Errors
     /// [`Error::Dtype`] where `T` is not what the tensor stores; [`Error::Timeout`]; [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn download<T: Element>(&self) -> Result<Vec<T>> {
         let (readback, submission) = self.start_readback::<T>()?;
         self.gpu.wait_for(Some(submission))?;
-        readback.finish(self)
+        pollster::block_on(readback.finish(self))
     }
 
     /// Copies the elements back to the host without blocking the caller. The future needs no particular executor: a thread of
-    /// its own waits for the device. Dropping it abandons the copy.
+    /// its own waits for the device, or, on the web, the browser does. Dropping it abandons the copy.
+    ///
+    /// On the web, where wgpu says late what went wrong, this is where it is said: an error of earlier work comes with the next download.
     ///
     /// # Errors
-    /// As [`Tensor::download`].
+    /// As [`Error::Dtype`], [`Error::Timeout`] and [`Error::Device`] say.
     pub async fn download_async<T: Element>(&self) -> Result<Vec<T>> {
         let (readback, submission) = self.start_readback::<T>()?;
-        let gpu = self.gpu.clone();
-        let (sender, waited) = oneshot_channel();
-        // The receiver is gone where the future was dropped; then nobody wants the answer.
-        let wait = move || drop(sender.send(gpu.wait_for(Some(submission))));
-        let spawned = std::thread::Builder::new().name("deform download".into()).spawn(wait);
-        spawned.map_err(|error| Error::Device { message: format!("no thread to wait on: {error}") })?;
-        waited.receive().await.unwrap_or_else(|| Err(lost_callback()))?;
-        readback.finish(self)
+        self.gpu.wait_for_async(submission).await?;
+        readback.finish(self).await
     }
 
     fn start_readback<T: Element>(&self) -> Result<(Readback, wgpu::SubmissionIndex)> {
@@ -255,17 +253,19 @@ struct Readback {
 }
 
 impl Readback {
-    /// Takes the elements, once the wait for the copy has ended (which is when wgpu runs the mapping's callback).
-    fn finish<T: Element>(self, tensor: &Tensor) -> Result<Vec<T>> {
+    /// Takes the elements, once the wait for the copy has ended (which is when wgpu runs the mapping's callback; on the web it is this that
+    /// waits).
+    async fn finish<T: Element>(self, tensor: &Tensor) -> Result<Vec<T>> {
         let device_error = |message: String| Error::Device { message };
-        let answer = pollster::block_on(self.mapped.receive()).ok_or_else(lost_callback)?;
+        let answer = self.mapped.receive().await.ok_or_else(lost_callback)?;
+        tensor.gpu.late_error()?;
         answer.map_err(|error| device_error(error.to_string()))?;
         let view = self.staging.get_mapped_range(..).map_err(|error| device_error(error.to_string()))?;
         Ok(bytemuck::pod_collect_to_vec(&view[..tensor.bytes() as usize]))
     }
 }
 
-fn lost_callback() -> Error {
+pub(super) fn lost_callback() -> Error {
     Error::Device { message: "the device was lost before the download finished".into() }
 }
 

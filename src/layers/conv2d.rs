@@ -155,10 +155,11 @@ impl Conv2d {
         self.parameters.parameters()
     }
 
-    /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them.
+    /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them; not on the web.
     ///
     /// # Errors
     /// As [`Tensor::download`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
         self.parameters.save(state, prefix)
     }

@@ -121,10 +121,11 @@ impl CycleFc {
         self.mix.parameters()
     }
 
-    /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them.
+    /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them; not on the web.
     ///
     /// # Errors
     /// As [`Tensor::download`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
         self.mix.save(state, prefix)
     }

@@ -103,6 +103,7 @@ impl Convolution {
         [("weight", &self.weight)].into_iter().chain(bias).collect()
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
         self.parameters()
             .into_iter()

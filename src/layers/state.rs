@@ -63,13 +63,23 @@ impl State {
         self.tensors.get(name).ok_or_else(|| state_error(format!("there is no tensor {name}")))
     }
 
-    /// Takes a parameter's value under this name. Waits for it.
+    /// Takes a parameter's value under this name. Waits for it; not on the web.
     ///
     /// # Errors
-    /// As [`Tensor::download`](crate::Tensor::download).
+    /// As [`Tensor::download_async`](crate::Tensor::download_async).
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn store(&mut self, name: String, parameter: &Parameter) -> Result<()> {
+        pollster::block_on(self.store_async(name, parameter))
+    }
+
+    /// [`State::store`] without blocking: what the web has for the layers' `save`, parameter by parameter.
+    ///
+    /// # Errors
+    /// As [`State::store`].
+    pub async fn store_async(&mut self, name: String, parameter: &Parameter) -> Result<()> {
         let value = parameter.value();
-        self.tensors.insert(name, HostTensor { shape: value.shape().to_vec(), values: value.download()? });
+        let values = value.download_async().await?;
+        self.tensors.insert(name, HostTensor { shape: value.shape().to_vec(), values });
         Ok(())
     }
 

@@ -37,10 +37,11 @@ impl Names {
 }
 
 impl DeformableConv2d {
-    /// Writes the parameters into `state`, each name behind `prefix`. Waits for them.
+    /// Writes the parameters into `state`, each name behind `prefix`. Waits for them; not on the web.
     ///
     /// # Errors
     /// As [`Tensor::download`](crate::Tensor::download).
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn save(&self, state: &mut State, prefix: &str, names: Names) -> Result<()> {
         self.regular_conv.save(state, &format!("{prefix}{}", names.regular()))?;
         let Some(combined) = names.combined() else {

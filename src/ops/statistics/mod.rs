@@ -52,40 +52,63 @@ impl Statistics {
         Self { engine: Engine::new(gpu) }
     }
 
-    /// The size of an f32 tensor's elements: of a gradient, or a weight. Blocks.
+    /// The size of an f32 tensor's elements: of a gradient, or a weight. Blocks; not on the web.
     ///
     /// # Errors
     /// [`Error::Dtype`]; [`Error::OtherDevice`]; [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn magnitude(&self, tensor: &Tensor) -> Result<Magnitude> {
+        pollster::block_on(self.magnitude_async(tensor))
+    }
+
+    /// [`Statistics::magnitude`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Statistics::magnitude`].
+    pub async fn magnitude_async(&self, tensor: &Tensor) -> Result<Magnitude> {
         super::check_dtype("tensor", tensor, Dtype::F32)?;
         let elements = tensor.shape().iter().product::<usize>();
         let plan = || magnitude_plan(elements as u64, self.engine.gpu().limits());
-        let total = self.run(&Of::Elements(elements), plan, ("elements", tensor))?;
+        let total = self.run(&Of::Elements(elements), plan, ("elements", tensor)).await?;
         Ok(magnitude(total, elements))
     }
 
-    /// How far the offsets of a call of these sizes move its taps. Blocks.
+    /// How far the offsets of a call of these sizes move its taps. Blocks; not on the web.
     ///
     /// # Errors
     /// [`Error::Rank`], [`Error::Axis`], [`Error::Dtype`] where the offset is not f32 of the geometry's shape; [`Error::BindingTooLarge`] where one
     /// image's passes what the device binds; [`Error::OtherDevice`]; [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn offset(&self, geometry: &Geometry, offset: &Tensor) -> Result<OffsetMagnitude> {
+        pollster::block_on(self.offset_async(geometry, offset))
+    }
+
+    /// [`Statistics::offset`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Statistics::offset`].
+    pub async fn offset_async(&self, geometry: &Geometry, offset: &Tensor) -> Result<OffsetMagnitude> {
         let g = *geometry;
         let shape = [g.batch, 2 * g.offset_groups * g.taps(), g.out_height, g.out_width];
         super::check_dtype("offset", offset, Dtype::F32)?;
         super::check_shape("offset", offset, &shape, "the geometry's")?;
         let plan = || offset_plan(&g, self.engine.gpu().limits());
-        let total = self.run(&Of::Offset(Box::new(g)), plan, ("offset", offset))?;
+        let total = self.run(&Of::Offset(Box::new(g)), plan, ("offset", offset)).await?;
         let elements = shape.iter().product::<usize>();
         Ok(OffsetMagnitude { offset: magnitude(total, elements), outside: total[3] / (elements / 2).max(1) as f32 })
     }
 
-    fn run(&self, key: &Of, plan: impl FnOnce() -> Result<Plan>, operand: (&'static str, &Tensor)) -> Result<[f32; 4]> {
+    async fn run(
+        &self,
+        key: &Of,
+        plan: impl FnOnce() -> Result<Plan>,
+        operand: (&'static str, &Tensor),
+    ) -> Result<[f32; 4]> {
         let prepared = self.engine.prepare(key, plan)?;
         let total = Tensor::new(self.engine.gpu(), [4], Dtype::F32)?;
         self.engine.submit(&prepared, &Call { operands: vec![operand, ("total", &total)], ..Call::default() })?;
         let mut values = [0.0; 4];
-        values.copy_from_slice(&total.download::<f32>()?);
+        values.copy_from_slice(&total.download_async::<f32>().await?);
         Ok(values)
     }
 }
