@@ -1,12 +1,9 @@
 //! Everything that needs no GPU.
 
-use std::path::Path;
-use std::process::Command;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::command::{cargo, heading, run};
-use crate::{msrv, shaders};
+use crate::{msrv, shaders, web};
 
 /// Stops at the first failure.
 pub(crate) fn check() -> Result<()> {
@@ -16,26 +13,24 @@ pub(crate) fn check() -> Result<()> {
     run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     // A caller who chooses wgpu's backends itself.
     run(&mut cargo(["clippy", "-p", "deform", "--lib", "--no-default-features", "--", "-D", "warnings"]))?;
-    web()?;
+    library_for_the_web()?;
     heading("documentation");
     run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     msrv::msrv()?;
     shaders::check()
 }
 
-const WEB: &str = "wasm32-unknown-unknown";
-
 /// The library as the web gets it, where Rust's target for it is installed.
-fn web() -> Result<()> {
+fn library_for_the_web() -> Result<()> {
     heading("clippy for the web");
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("could not start rustc")?;
-    let sysroot = String::from_utf8(sysroot.stdout)?;
-    if !Path::new(sysroot.trim()).join("lib/rustlib").join(WEB).exists() {
-        println!("Not done: the target is not installed. To install it: rustup target add {WEB}");
+    if !web::target_is_installed()? {
+        println!("Not done: the target is not installed. To install it: rustup target add {}", web::TARGET);
         return Ok(());
     }
     let features = ["--no-default-features", "--features", "webgpu"];
     // wgpu's objects belong to one thread there, and an Arc of them is an Rc.
     let lints = ["-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
-    run(cargo(["clippy", "-p", "deform", "--lib", "--target", WEB]).args(features).arg("--").args(lints))
+    run(cargo(["clippy", "-p", "deform", "--lib", "--target", web::TARGET]).args(features).arg("--").args(lints))?;
+    let page = ["clippy", "--locked", "--manifest-path", "web/Cargo.toml", "--target", web::TARGET];
+    run(cargo(page).args(["--target-dir", web::BUILD, "--"]).args(lints))
 }

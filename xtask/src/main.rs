@@ -11,6 +11,7 @@ mod msrv;
 mod mutate;
 mod shaders;
 mod validate;
+mod web;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,10 @@ enum Task {
     },
     /// Format, clippy, documentation, minimum Rust version, shaders: all that needs no GPU
     Check,
+    /// Build the browser's page and serve it
+    Web,
+    /// Build the browser's page and run its self-test, every stored case, in a headless Chromium
+    WebTest,
     /// Check that nothing needs a newer Rust than the workspace's `rust-version`
     Msrv,
     /// Change one operator of the shaders at a time and expect a test to fail (minutes; takes what is committed)
@@ -80,6 +85,8 @@ fn perform() -> Result<()> {
         Task::Demo { out, extra } => demo(out.as_deref(), &extra),
         Task::Test { validate, extra } => test(validate, &extra),
         Task::Check => check::check(),
+        Task::Web => web::web(),
+        Task::WebTest => web::test(),
         Task::Msrv => msrv::msrv(),
         Task::Mutate { files } => {
             adapter::ensure()?;

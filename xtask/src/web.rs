@@ -1,0 +1,178 @@
+//! The browser: builds the page, serves it, and runs its self-test in a headless Chromium.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use crate::command::{cargo, heading, run, shown, succeeds};
+
+/// Rust's target.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// Where the page lies, ready to be served.
+const SITE: &str = "target/web";
+/// The page is the crate's own: it has a folder of its own, too.
+pub(crate) const BUILD: &str = "target/web-build";
+/// What the compressed page may be, in bytes, before a user waits for it.
+const MOST_BYTES: u64 = 1_500_000;
+const TIME_LIMIT: Duration = Duration::from_secs(300);
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+/// Whether Rust's target for the web is installed.
+pub(crate) fn target_is_installed() -> Result<bool> {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("could not start rustc")?;
+    Ok(Path::new(String::from_utf8(sysroot.stdout)?.trim()).join("lib/rustlib").join(TARGET).exists())
+}
+
+/// Builds the page and serves it until it is interrupted.
+pub(crate) fn web() -> Result<()> {
+    build()?;
+    let server = server()?;
+    println!("\nhttp://{} (Ctrl-C to stop)", server.server_addr());
+    loop {
+        answer(server.recv()?)?;
+    }
+}
+
+/// Builds the page and runs the self-test in a headless browser.
+pub(crate) fn test() -> Result<()> {
+    let browser = BROWSERS.into_iter().find(|browser| succeeds(Command::new(browser).arg("--version")));
+    let browser = browser.context("no Chromium on the path; on Debian: apt-get install chromium")?;
+    build()?;
+    heading("self-test in the browser");
+    let server = server()?;
+    let profile = std::path::absolute("target/web-profile")?;
+    let mut command = Command::new(browser);
+    command
+        .args(["--headless", "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("http://{}/index.html?report", server.server_addr()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    println!("$ {}", shown(&command));
+    let browser = Browser(command.spawn().context("could not start the browser")?);
+    let report = report(&server)?;
+    drop(browser);
+    let wrong = report["wrong"].as_array().context("a report that says nothing")?;
+    let cases = report["cases"].as_u64().unwrap_or(0);
+    println!("{cases} cases on {}", report["device"].as_str().unwrap_or("no device"));
+    ensure!(wrong.is_empty(), "wrong in the browser: {}", serde_json::to_string_pretty(wrong)?);
+    ensure!(cases as usize == stored()?.len(), "{cases} cases were run, {} are stored", stored()?.len());
+    Ok(())
+}
+
+/// Closed whatever happens.
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Answers requests until the page reports.
+fn report(server: &Server) -> Result<serde_json::Value> {
+    let start = Instant::now();
+    while start.elapsed() < TIME_LIMIT {
+        let Some(mut request) = server.recv_timeout(Duration::from_secs(1))? else { continue };
+        if *request.method() == Method::Post {
+            let report = serde_json::from_reader(request.as_reader())?;
+            request.respond(Response::empty(204))?;
+            return Ok(report);
+        }
+        answer(request)?;
+    }
+    bail!("the page has not reported within {TIME_LIMIT:?}")
+}
+
+fn build() -> Result<()> {
+    heading("page");
+    ensure!(target_is_installed()?, "Rust's target for the web is not installed: rustup target add {TARGET}");
+    let version = bindgen_version()?;
+    let installed = Command::new("wasm-bindgen").arg("--version").output();
+    let installed = installed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    ensure!(
+        installed.split_whitespace().nth(1) == Some(&version),
+        "wasm-bindgen {version} is not on the path: cargo install wasm-bindgen-cli --version {version} --locked"
+    );
+    run(cargo(["build", "--release", "--locked", "--target", TARGET, "--manifest-path", "web/Cargo.toml"])
+        .args(["--target-dir", BUILD]))?;
+    let wasm = Path::new(BUILD).join(TARGET).join("release/deform_web.wasm");
+    let package = Path::new(SITE).join("pkg");
+    run(Command::new("wasm-bindgen")
+        .args(["--target", "web", "--no-typescript", "--out-dir"])
+        .arg(&package)
+        .arg(wasm))?;
+    let wasm = package.join("deform_web_bg.wasm");
+    if succeeds(Command::new("wasm-opt").arg("--version")) {
+        run(Command::new("wasm-opt").args(["-Os", "--all-features", "-o"]).arg(&wasm).arg(&wasm))?;
+    }
+    let bytes = std::fs::metadata(&wasm)?.len();
+    println!("{} KiB of wasm", bytes >> 10);
+    ensure!(bytes < MOST_BYTES, "{bytes} bytes of wasm, over the {MOST_BYTES} that a page should load");
+
+    let stored = stored()?;
+    for file in &stored {
+        let to = Path::new(SITE).join(file);
+        std::fs::create_dir_all(to.parent().context("a case outside every folder")?)?;
+        std::fs::copy(Path::new("tests/golden").join(file), to)?;
+    }
+    let names: Vec<_> = stored.iter().map(|file| file.to_string_lossy().replace('\\', "/")).collect();
+    std::fs::write(Path::new(SITE).join("cases.json"), serde_json::to_string(&names)?)?;
+    for file in ["index.html", "selftest.js"] {
+        std::fs::copy(Path::new("web").join(file), Path::new(SITE).join(file))?;
+    }
+    Ok(())
+}
+
+/// wasm-bindgen's, as locked.
+fn bindgen_version() -> Result<String> {
+    let lock = std::fs::read_to_string("web/Cargo.lock").context("cannot read web/Cargo.lock")?;
+    let after = lock.split("name = \"wasm-bindgen\"\nversion = \"").nth(1);
+    let version = after.and_then(|rest| rest.split('"').next());
+    Ok(version.context("web/Cargo.lock has no wasm-bindgen")?.to_owned())
+}
+
+/// The stored cases of the operators that the page knows, below tests/golden.
+fn stored() -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for operator in ["deform_conv2d", "deformable_conv2d", "cycle_fc", "shift"] {
+        for file in std::fs::read_dir(Path::new("tests/golden").join(operator))? {
+            files.push(Path::new(operator).join(file?.file_name()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn server() -> Result<Server> {
+    Server::http("127.0.0.1:0").map_err(|error| anyhow::anyhow!("no port to serve from: {error}"))
+}
+
+/// Sends a file of the site.
+fn answer(request: Request) -> Result<()> {
+    let path = request.url().split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
+    let path = if path.is_empty() { "index.html".to_owned() } else { path };
+    // Nothing outside the site: a browser resolves dots itself, another client need not.
+    let inside = !path.split('/').any(|part| part == "..");
+    let file = inside.then(|| File::open(Path::new(SITE).join(&path)).ok()).flatten();
+    let kind = match Path::new(&path).extension().and_then(|extension| extension.to_str()) {
+        Some("html") => "text/html",
+        Some("js") => "text/javascript",
+        Some("wasm") => "application/wasm",
+        Some("json") => "application/json",
+        _ => "application/octet-stream",
+    };
+    let header = Header::from_bytes("content-type", kind).map_err(|()| anyhow::anyhow!("{kind} is no header"))?;
+    // A browser that has gone is no failure of the server's.
+    let _ = match file {
+        Some(file) => request.respond(Response::from_file(file).with_header(header)),
+        None => request.respond(Response::empty(404)),
+    };
+    Ok(())
+}
