@@ -9,6 +9,7 @@ use crate::{msrv, shaders, web};
 pub(crate) fn check() -> Result<()> {
     heading("format");
     run(&mut cargo(["fmt", "--all", "--check"]))?;
+    run(&mut cargo(["fmt", "--manifest-path", "web/Cargo.toml", "--check"]))?;
     heading("clippy");
     run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     // A caller who chooses wgpu's backends itself.
