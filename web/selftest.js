@@ -1,6 +1,6 @@
-// Runs every stored case and shows what came of it. A test waits for `window.result`, and sends itself the outcome where ?report is asked for.
+// Runs every stored case and shows what came of it.
 
-import init, { Device } from './pkg/deform_web.js';
+import { open, report } from './device.js';
 
 const ALLOWED = 1e-4;
 const state = document.getElementById('state');
@@ -15,12 +15,7 @@ function row(name, error, milliseconds) {
 }
 
 async function run() {
-  if (!navigator.gpu) {
-    throw new Error('This browser has no WebGPU. Chrome and Edge have it from version 113, Safari from 26, Firefox from 141 on Windows; '
-      + 'on Linux, Chrome wants --enable-unsafe-webgpu. The page must come from https or localhost.');
-  }
-  await init();
-  const device = await Device.open();
+  const device = await open();
   const cases = await (await fetch('cases.json')).json();
   const wrong = [];
   for (const name of cases) {
@@ -43,7 +38,4 @@ const result = await run().catch(failure => ({ cases: 0, wrong: [String(failure.
 state.textContent = result.wrong.length
   ? `${result.wrong.length} wrong: ${result.wrong.join('; ')}`
   : `All ${result.cases} cases are right (${result.device}).`;
-window.result = result;
-if (new URLSearchParams(location.search).has('report')) {
-  await fetch('report', { method: 'POST', body: JSON.stringify(result) });
-}
+await report(result);

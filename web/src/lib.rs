@@ -1,4 +1,6 @@
-//! deform in a browser: what the page calls.
+//! deform in a browser: what the pages call.
+
+mod bend;
 
 use std::collections::HashMap;
 

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::command::{cargo, heading, run, shown, succeeds};
@@ -18,6 +19,8 @@ const SITE: &str = "target/web";
 pub(crate) const BUILD: &str = "target/web-build";
 /// What the compressed page may be, in bytes, before a user waits for it.
 const MOST_BYTES: u64 = 1_500_000;
+/// What the gestures leave of the picture.
+const SCREENSHOT: &str = "target/web/bent.png";
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
@@ -42,26 +45,40 @@ pub(crate) fn test() -> Result<()> {
     let browser = BROWSERS.into_iter().find(|browser| succeeds(Command::new(browser).arg("--version")));
     let browser = browser.context("no Chromium on the path; on Debian: apt-get install chromium")?;
     build()?;
-    heading("self-test in the browser");
+    heading("in the browser");
     let server = server()?;
+    let tested = visit(browser, &server, "selftest.html")?;
+    let cases = tested["cases"].as_u64().unwrap_or(0);
+    println!("{cases} cases on {}", tested["device"].as_str().unwrap_or("no device"));
+    ensure!(cases as usize == stored()?.len(), "{cases} cases were run, {} are stored", stored()?.len());
+    let bent = visit(browser, &server, "index.html")?;
+    println!("{} gestures", bent["gestures"]);
+    let screenshot = bent["screenshot"].as_str().and_then(|url| url.strip_prefix("data:image/png;base64,"));
+    let screenshot = BASE64_STANDARD.decode(screenshot.context("no screenshot")?)?;
+    std::fs::write(SCREENSHOT, screenshot)?;
+    println!("the bent picture: {SCREENSHOT}");
+    Ok(())
+}
+
+/// Opens a page and waits for its report, which must say that nothing is wrong.
+fn visit(browser: &str, server: &Server, page: &str) -> Result<serde_json::Value> {
     let profile = std::path::absolute("target/web-profile")?;
     let mut command = Command::new(browser);
+    // As narrow as a phone.
     command
+        .arg("--window-size=390,844")
         .args(["--headless", "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"])
         .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(format!("http://{}/index.html?report", server.server_addr()))
+        .arg(format!("http://{}/{page}?report", server.server_addr()))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     println!("$ {}", shown(&command));
     let browser = Browser(command.spawn().context("could not start the browser")?);
-    let report = report(&server)?;
+    let report = report(server)?;
     drop(browser);
     let wrong = report["wrong"].as_array().context("a report that says nothing")?;
-    let cases = report["cases"].as_u64().unwrap_or(0);
-    println!("{cases} cases on {}", report["device"].as_str().unwrap_or("no device"));
-    ensure!(wrong.is_empty(), "wrong in the browser: {}", serde_json::to_string_pretty(wrong)?);
-    ensure!(cases as usize == stored()?.len(), "{cases} cases were run, {} are stored", stored()?.len());
-    Ok(())
+    ensure!(wrong.is_empty(), "wrong in {page}: {}", serde_json::to_string_pretty(wrong)?);
+    Ok(report)
 }
 
 /// Closed whatever happens.
@@ -124,9 +141,10 @@ fn build() -> Result<()> {
     }
     let names: Vec<_> = stored.iter().map(|file| file.to_string_lossy().replace('\\', "/")).collect();
     std::fs::write(Path::new(SITE).join("cases.json"), serde_json::to_string(&names)?)?;
-    for file in ["index.html", "selftest.js"] {
+    for file in ["index.html", "bend.js", "device.js", "selftest.html", "selftest.js"] {
         std::fs::copy(Path::new("web").join(file), Path::new(SITE).join(file))?;
     }
+    std::fs::copy("cli/assets/chelsea.jpg", Path::new(SITE).join("chelsea.jpg"))?;
     Ok(())
 }
 

@@ -1,0 +1,225 @@
+// The picture, the points that were dragged, and what deform makes of them.
+
+import { open, report } from './device.js';
+import { Kernel, taps } from './pkg/deform_web.js';
+
+const LONGEST = 480;
+const element = id => document.getElementById(id);
+const [stage, picture, overlay, state] = ['stage', 'picture', 'overlay', 'state'].map(element);
+
+let device;
+let source; // ImageData of the picture as it was
+let points = []; // { x, y, dx, dy } in pixels of the picture
+let current = -1;
+let hovered;
+let busy;
+let again = false;
+let last; // { milliseconds, gflops }
+
+const flat = () => new Float32Array(points.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy]));
+const kernel = () => new Kernel(Number(element('size').value), Number(element('dilation').value), element('v2').checked);
+
+/// Bends the picture; once more afterwards where something changed meanwhile.
+async function bend() {
+  if (busy) {
+    again = true;
+    return busy;
+  }
+  busy = (async () => {
+    do {
+      again = false;
+      const shape = kernel();
+      const start = performance.now();
+      const bent = await device.bend(source.data, source.width, flat(), shape);
+      const milliseconds = performance.now() - start;
+      last = { milliseconds, gflops: bent.flops / milliseconds / 1e6 };
+      const image = new ImageData(new Uint8ClampedArray(bent.rgba), source.width);
+      picture.getContext('2d').putImageData(image, 0, 0);
+      bent.free();
+      shape.free();
+    } while (again);
+  })();
+  try {
+    await busy;
+    state.textContent = `${source.width}×${source.height}, ${points.length} point${points.length === 1 ? '' : 's'}: `
+      + `${last.milliseconds.toFixed(1)} ms with upload and read-back, ${last.gflops.toFixed(2)} GFLOP/s (${device.describe()})`;
+  } finally {
+    busy = undefined;
+  }
+  draw();
+}
+
+/// Points, and the taps of the hovered pixel.
+function draw() {
+  const context = overlay.getContext('2d');
+  context.clearRect(0, 0, overlay.width, overlay.height);
+  points.forEach(({ x, y, dx, dy }, n) => {
+    context.strokeStyle = context.fillStyle = n === current ? '#1a73e8' : '#ffffff';
+    context.lineWidth = 2;
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(x + dx, y + dy);
+    context.stroke();
+    context.beginPath();
+    context.arc(x + dx, y + dy, 5, 0, 7);
+    context.fill();
+  });
+  if (hovered) {
+    const shape = kernel();
+    const places = taps(source.width, flat(), shape, hovered.x, hovered.y);
+    shape.free();
+    context.fillStyle = '#ff2d55';
+    for (let n = 0; n < places.length; n += 2) context.fillRect(places[n] - 1.5, places[n + 1] - 1.5, 3, 3);
+  }
+}
+
+/// Where an event lies in the picture.
+function place(event) {
+  const box = overlay.getBoundingClientRect();
+  return {
+    x: (event.clientX - box.left) * source.width / box.width,
+    y: (event.clientY - box.top) * source.height / box.height,
+  };
+}
+
+overlay.addEventListener('pointerdown', event => {
+  const { x, y } = place(event);
+  // A point that is there is taken up again.
+  current = points.findIndex(point => Math.hypot(point.x + point.dx - x, point.y + point.dy - y) < 10);
+  if (current < 0) current = points.push({ x, y, dx: 0, dy: 0 }) - 1;
+  // Synthetic events have no pointer to capture.
+  if (event.isTrusted) overlay.setPointerCapture(event.pointerId);
+});
+overlay.addEventListener('pointermove', event => {
+  hovered = place(event);
+  if (event.buttons && current >= 0) {
+    const point = points[current];
+    [point.dx, point.dy] = [hovered.x - point.x, hovered.y - point.y];
+    bend();
+  } else {
+    draw();
+  }
+});
+overlay.addEventListener('pointerleave', () => {
+  hovered = undefined;
+  draw();
+});
+overlay.addEventListener('keydown', event => {
+  const step = event.shiftKey ? 16 : 4;
+  const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
+  if (event.key === 'Enter') {
+    current = points.push({ x: source.width / 2, y: source.height / 2, dx: 0, dy: 0 }) - 1;
+  } else if ((event.key === 'Delete' || event.key === 'Backspace') && current >= 0) {
+    points.splice(current, 1);
+    current = points.length - 1;
+  } else if (move && current >= 0) {
+    points[current].dx += move[0];
+    points[current].dy += move[1];
+  } else {
+    return;
+  }
+  event.preventDefault();
+  bend();
+});
+element('controls').addEventListener('change', event => {
+  if (event.target.id !== 'file') bend();
+});
+element('reset').addEventListener('click', () => {
+  points = [];
+  current = -1;
+  bend();
+});
+element('file').addEventListener('change', event => event.target.files[0] && show(event.target.files[0]));
+stage.addEventListener('dragover', event => {
+  event.preventDefault();
+  stage.classList.add('over');
+});
+stage.addEventListener('dragleave', () => stage.classList.remove('over'));
+stage.addEventListener('drop', event => {
+  event.preventDefault();
+  stage.classList.remove('over');
+  const [file] = event.dataTransfer.files;
+  if (file) show(file);
+});
+
+/// Takes a picture, made smaller where it is large.
+async function show(blob) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(blob);
+  } catch {
+    state.textContent = 'This file is no picture that the browser knows.';
+    return;
+  }
+  const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
+  const [width, height] = [bitmap.width, bitmap.height].map(size => Math.max(1, Math.round(size * scale)));
+  for (const canvas of [picture, overlay]) [canvas.width, canvas.height] = [width, height];
+  const context = picture.getContext('2d', { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0, width, height);
+  source = context.getImageData(0, 0, width, height);
+  points = [];
+  current = -1;
+  await bend();
+}
+
+const shown = () => picture.getContext('2d').getImageData(0, 0, picture.width, picture.height).data;
+const difference = (a, b) => a.reduce((sum, value, n) => sum + Math.abs(value - b[n]), 0) / a.length;
+
+/// What a visitor would do, for the test: what came of it that should not have.
+async function gestures() {
+  const wrong = [];
+  const expect = (right, words) => right || wrong.push(words);
+  const box = overlay.getBoundingClientRect();
+  const pointer = (type, x, y, buttons) => overlay.dispatchEvent(new PointerEvent(type, {
+    clientX: box.left + x * box.width, clientY: box.top + y * box.height, buttons, bubbles: true,
+  }));
+  const key = name => overlay.dispatchEvent(new KeyboardEvent('keydown', { key: name, cancelable: true }));
+  element('size').value = '1';
+  await bend();
+  const straight = shown();
+  expect(difference(straight, source.data) < 0.01, 'a 1×1 kernel without points is not the picture');
+  pointer('pointerdown', 0.4, 0.4, 1);
+  pointer('pointermove', 0.5, 0.45, 1);
+  await bend();
+  const dragged = shown();
+  expect(difference(straight, dragged) > 1, 'dragging changes nothing');
+  expect(points.length === 1, 'dragging sets no point');
+  key('Enter');
+  for (let n = 0; n < 5; n++) key('ArrowRight');
+  await bend();
+  expect(points.length === 2 && points[1].dx === 20, 'the keyboard moves no point');
+  expect(difference(dragged, shown()) > 0.1, 'the keyboard changes nothing');
+  key('Delete');
+  await bend();
+  expect(difference(dragged, shown()) === 0, 'a deleted point leaves something');
+  pointer('pointermove', 0.2, 0.2, 0);
+  const marks = overlay.getContext('2d').getImageData(0, 0, overlay.width, overlay.height).data;
+  expect(marks.some((value, n) => n % 4 === 0 && value === 255 && marks[n + 1] === 45), 'no taps are shown');
+  element('size').value = '3';
+  element('size').dispatchEvent(new Event('change', { bubbles: true }));
+  await bend();
+  const blurred = shown();
+  expect(difference(dragged, blurred) > 0.3, 'the kernel changes nothing');
+  element('v2').checked = true;
+  element('v2').dispatchEvent(new Event('change', { bubbles: true }));
+  await bend();
+  expect(difference(blurred, shown()) > 1, 'the mask changes nothing');
+  expect(last.gflops > 0 && state.textContent.includes('GFLOP/s'), 'no rate is shown');
+  expect(document.documentElement.scrollWidth <= window.innerWidth, 'the page is wider than the window');
+  const screenshot = picture.toDataURL('image/png');
+  element('v2').checked = false;
+  element('reset').click();
+  await bend();
+  expect(points.length === 0, 'straightening leaves points');
+  return { device: device.describe(), gestures: 8, wrong, screenshot };
+}
+
+try {
+  device = await open();
+  await show(await (await fetch('chelsea.jpg')).blob());
+  if (new URLSearchParams(location.search).has('report')) await report(await gestures());
+} catch (failure) {
+  state.textContent = failure.message ?? String(failure);
+  state.className = 'wrong';
+  await report({ wrong: [String(failure.message ?? failure)] });
+}
