@@ -13,6 +13,8 @@ pub(crate) enum Need {
     Adapter,
     /// The Khronos validation layer.
     ValidationLayer,
+    /// A browser with WebGPU.
+    Browser,
 }
 
 impl Need {
@@ -20,6 +22,7 @@ impl Need {
         match self {
             Need::Adapter => &["mesa-vulkan-drivers", "libvulkan1"],
             Need::ValidationLayer => &["vulkan-validationlayers"],
+            Need::Browser => &["chromium"],
         }
     }
 
@@ -27,6 +30,7 @@ impl Need {
         match self {
             Need::Adapter => "no GPU adapter was found",
             Need::ValidationLayer => "the Khronos validation layer is missing",
+            Need::Browser => "no Chromium is on the path",
         }
     }
 
@@ -36,6 +40,9 @@ impl Need {
             (System::Debian, _) => ("sudo apt-get update && sudo apt-get install -y", self.debian_packages().join(" ")),
             (System::Fedora, Need::Adapter) => ("sudo dnf install", "mesa-vulkan-drivers vulkan-loader".into()),
             (System::Fedora, Need::ValidationLayer) => ("sudo dnf install", "vulkan-validation-layers".into()),
+            (System::Fedora, Need::Browser) => ("sudo dnf install", "chromium".into()),
+            (System::Arch, Need::Browser) => ("sudo pacman -S", "chromium".into()),
+            (System::Other, Need::Browser) => return "install Chromium or Chrome".into(),
             (System::Arch, Need::Adapter) => ("sudo pacman -S", "vulkan-swrast vulkan-icd-loader".into()),
             (System::Arch, Need::ValidationLayer) => ("sudo pacman -S", "vulkan-validation-layers".into()),
             (System::Other, Need::Adapter) => {

@@ -53,8 +53,12 @@ enum Task {
     Check,
     /// Build the browser's page and serve it
     Web,
-    /// Build the browser's page and run its self-test, every stored case, in a headless Chromium
-    WebTest,
+    /// Build the browser's page and run it in a headless Chromium: every stored case, and what a visitor would do
+    WebTest {
+        /// Say what is missing, where it cannot be installed, and do not fail for it
+        #[arg(long)]
+        if_possible: bool,
+    },
     /// Check that nothing needs a newer Rust than the workspace's `rust-version`
     Msrv,
     /// Change one operator of the shaders at a time and expect a test to fail (minutes; takes what is committed)
@@ -62,7 +66,7 @@ enum Task {
         /// Only these shaders, as paths from the checkout's root
         files: Vec<PathBuf>,
     },
-    /// `check`, then `test` (on Linux with `--validate`)
+    /// `check`, then `test` (on Linux with `--validate`), then `web-test --if-possible`
     Ci,
 }
 
@@ -86,7 +90,7 @@ fn perform() -> Result<()> {
         Task::Test { validate, extra } => test(validate, &extra),
         Task::Check => check::check(),
         Task::Web => web::web(),
-        Task::WebTest => web::test(),
+        Task::WebTest { if_possible } => web::test(if_possible),
         Task::Msrv => msrv::msrv(),
         Task::Mutate { files } => {
             adapter::ensure()?;
@@ -94,7 +98,8 @@ fn perform() -> Result<()> {
         }
         Task::Ci => {
             check::check()?;
-            test(cfg!(target_os = "linux"), &[])
+            test(cfg!(target_os = "linux"), &[])?;
+            web::test(true)
         }
     }
 }

@@ -10,6 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::command::{cargo, heading, run, shown, succeeds};
+use crate::install::{self, Need};
 
 /// Rust's target.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -21,6 +22,8 @@ pub(crate) const BUILD: &str = "target/web-build";
 const MOST_BYTES: u64 = 1_500_000;
 /// What the gestures leave of the picture.
 const SCREENSHOT: &str = "target/web/bent.png";
+/// Where tools are installed that are not on the path.
+const TOOLS: &str = "target/tools";
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
@@ -32,7 +35,7 @@ pub(crate) fn target_is_installed() -> Result<bool> {
 
 /// Builds the page and serves it until it is interrupted.
 pub(crate) fn web() -> Result<()> {
-    build()?;
+    build(&bindgen()?)?;
     let server = server()?;
     println!("\nhttp://{} (Ctrl-C to stop)", server.server_addr());
     loop {
@@ -40,11 +43,18 @@ pub(crate) fn web() -> Result<()> {
     }
 }
 
-/// Builds the page and runs the self-test in a headless browser.
-pub(crate) fn test() -> Result<()> {
-    let browser = BROWSERS.into_iter().find(|browser| succeeds(Command::new(browser).arg("--version")));
-    let browser = browser.context("no Chromium on the path; on Debian: apt-get install chromium")?;
-    build()?;
+/// Builds the page and runs it in a headless browser: every stored case, and what a visitor would do. With `if_possible` tools that are missing and
+/// cannot be had are said, and no failure.
+pub(crate) fn test(if_possible: bool) -> Result<()> {
+    let (bindgen, browser) = match bindgen().and_then(|bindgen| Ok((bindgen, browser()?))) {
+        Ok(tools) => tools,
+        Err(error) if if_possible => {
+            println!("Not done: the browser's tests. {error:#}");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    build(&bindgen)?;
     heading("in the browser");
     let server = server()?;
     let tested = visit(browser, &server, "selftest.html")?;
@@ -58,6 +68,37 @@ pub(crate) fn test() -> Result<()> {
     std::fs::write(SCREENSHOT, screenshot)?;
     println!("the bent picture: {SCREENSHOT}");
     Ok(())
+}
+
+/// A browser with WebGPU, installed where that is allowed.
+fn browser() -> Result<&'static str> {
+    let found = || BROWSERS.into_iter().find(|browser| succeeds(Command::new(browser).arg("--version")));
+    if found().is_none() {
+        install::install(Need::Browser)?;
+    }
+    found().context("Chromium was installed, and is not on the path")
+}
+
+/// wasm-bindgen's tool of the locked version, and Rust's target: installed where they are missing, the tool into the target folder.
+fn bindgen() -> Result<PathBuf> {
+    if !target_is_installed()? {
+        let added = run(Command::new("rustup").args(["target", "add", TARGET]));
+        added.context("Rust's target for the web is missing")?;
+    }
+    let version = bindgen_version()?;
+    let own = std::path::absolute(TOOLS)?.join("bin/wasm-bindgen");
+    let right = |program: &Path| {
+        let output = Command::new(program).arg("--version").output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).split_whitespace().nth(1) == Some(&version))
+    };
+    let on_the_path = PathBuf::from("wasm-bindgen");
+    if let Some(program) = [on_the_path, own.clone()].into_iter().find(|program| right(program)) {
+        return Ok(program);
+    }
+    heading(&format!("install wasm-bindgen {version}"));
+    run(cargo(["install", "wasm-bindgen-cli", "--locked", "--version", &version, "--root", TOOLS])
+        .args(["--target-dir", "target/tools-build"]))?;
+    Ok(own)
 }
 
 /// Opens a page and waits for its report, which must say that nothing is wrong.
@@ -107,24 +148,13 @@ fn report(server: &Server) -> Result<serde_json::Value> {
     bail!("the page has not reported within {TIME_LIMIT:?}")
 }
 
-fn build() -> Result<()> {
+fn build(bindgen: &Path) -> Result<()> {
     heading("page");
-    ensure!(target_is_installed()?, "Rust's target for the web is not installed: rustup target add {TARGET}");
-    let version = bindgen_version()?;
-    let installed = Command::new("wasm-bindgen").arg("--version").output();
-    let installed = installed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    ensure!(
-        installed.split_whitespace().nth(1) == Some(&version),
-        "wasm-bindgen {version} is not on the path: cargo install wasm-bindgen-cli --version {version} --locked"
-    );
     run(cargo(["build", "--release", "--locked", "--target", TARGET, "--manifest-path", "web/Cargo.toml"])
         .args(["--target-dir", BUILD]))?;
     let wasm = Path::new(BUILD).join(TARGET).join("release/deform_web.wasm");
     let package = Path::new(SITE).join("pkg");
-    run(Command::new("wasm-bindgen")
-        .args(["--target", "web", "--no-typescript", "--out-dir"])
-        .arg(&package)
-        .arg(wasm))?;
+    run(Command::new(bindgen).args(["--target", "web", "--no-typescript", "--out-dir"]).arg(&package).arg(wasm))?;
     let wasm = package.join("deform_web_bg.wasm");
     if succeeds(Command::new("wasm-opt").arg("--version")) {
         run(Command::new("wasm-opt").args(["-Os", "--all-features", "-o"]).arg(&wasm).arg(&wasm))?;
