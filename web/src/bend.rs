@@ -100,7 +100,8 @@ impl Device {
         let moved: Vec<[f32; 2]> = (0..pixels).map(place).map(|(y, x)| field.at(y, x)).collect();
         let offset: Vec<f32> =
             (0..2 * taps).flat_map(|plane| moved.iter().map(move |offset| offset[plane % 2])).collect();
-        let weight: Vec<f32> = (0..9 * taps).map(|n| if n / taps % 4 == 0 { 1.0 / taps as f32 } else { 0.0 }).collect();
+        let weight: Vec<f32> =
+            (0..9 * taps).map(|n| if (n / taps).is_multiple_of(4) { 1.0 / taps as f32 } else { 0.0 }).collect();
         let upload = |shape: [usize; 4], values: &[f32]| Tensor::upload(&self.gpu, shape, values);
         let input = upload([1, 3, height, width], &planes)?;
         let offset = upload([1, 2 * taps, height, width], &offset)?;
