@@ -17,6 +17,9 @@ pub(crate) fn check() -> Result<()> {
     library_for_the_web()?;
     heading("documentation");
     run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    heading("package");
+    // What would be published; compiling it again would take minutes. There is no earlier version to compare with.
+    run(&mut cargo(["package", "-p", "deform", "--locked", "--no-verify", "--allow-dirty", "--quiet"]))?;
     msrv::msrv()?;
     shaders::check()
 }
