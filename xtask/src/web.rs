@@ -96,7 +96,8 @@ fn bindgen() -> Result<PathBuf> {
         return Ok(program);
     }
     heading(&format!("install wasm-bindgen {version}"));
-    run(cargo(["install", "wasm-bindgen-cli", "--locked", "--version", &version, "--root", TOOLS])
+    // Unoptimised: it runs for seconds, and compiles for minutes.
+    run(cargo(["install", "wasm-bindgen-cli", "--debug", "--version", &version, "--root", TOOLS])
         .args(["--target-dir", "target/tools-build"]))?;
     Ok(own)
 }
