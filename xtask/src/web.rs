@@ -110,6 +110,8 @@ fn visit(browser: &str, server: &Server, page: &str) -> Result<serde_json::Value
     command
         .arg("--window-size=390,844")
         .args(["--headless", "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"])
+        // Containers often have little shared memory.
+        .arg("--disable-dev-shm-usage")
         .arg(format!("--user-data-dir={}", profile.display()))
         .arg(format!("http://{}/{page}?report", server.server_addr()))
         .stdout(Stdio::null())
