@@ -29,7 +29,7 @@ const CHANGES: [(&str, &str); 14] = [
 ];
 
 /// Changes that change nothing, with the reason.
-const EQUIVALENT: [(&str, &str); 17] = [
+const EQUIVALENT: [(&str, &str); 22] = [
     // A loop from first to end that are equal does nothing either.
     ("shaders/deform_conv2d/im2col.wgsl", "|| first > end {"),
     // One more tile, all zeros.
@@ -45,6 +45,12 @@ const EQUIVALENT: [(&str, &str); 17] = [
     ("shaders/activation/grad_activation.wgsl", "if number > params.elements {"),
     ("shaders/optimizer/adam.wgsl", "if number > params.elements {"),
     ("shaders/optimizer/sgd.wgsl", "if number > params.elements {"),
+    ("shaders/shift/shift.wgsl", "if number > params.elements {"),
+    ("shaders/statistics/magnitude.wgsl", "for (var n = slice; n <= params.elements; n += SLICES) {"),
+    ("shaders/statistics/statistics_reduce.wgsl", "for (var slice = 0u; slice <= SLICES; slice++) {"),
+    // The grid has SLICES invocations, and only the first of one workgroup passes.
+    ("shaders/statistics/magnitude.wgsl", "if slice > SLICES {"),
+    ("shaders/statistics/statistics_reduce.wgsl", "* WORKGROUP_SIZE - lane > 0u {"),
     // At 0 both sides are equal.
     ("shaders/activation/activate.wgsl", "select(value, 0.0, value <= 0.0));"),
     ("shaders/activation/activate.wgsl", "select(1.0, e, value <= 0.0);"),
