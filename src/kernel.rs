@@ -130,6 +130,16 @@ macro_rules! params {
 
 use params;
 
+params! {
+    /// The uniform of the kernels that work through a window of a tensor.
+    WindowParams {
+        /// Elements of the window.
+        elements,
+        /// Where it starts in the bound tensor.
+        base,
+    }
+}
+
 /// The same for kernels that know where taps sample: [`TapGeometry`](deform_conv2d::TapGeometry)'s words, then their own.
 macro_rules! tap_params {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident),+ $(,)? }) => {
@@ -202,7 +212,9 @@ const SCATTER: &str = include_str!("../shaders/shared/scatter.wgsl");
 const TEXELS: &str = include_str!("../shaders/shared/texels.wgsl");
 const MAGNITUDE: &str = include_str!("../shaders/shared/magnitude.wgsl");
 const SLOPE: &str = include_str!("../shaders/shared/slope.wgsl");
-const TAPS: &str = include_str!("../shaders/shared/taps.wgsl");
+const TAP_GEOMETRY: &str = include_str!("../shaders/shared/tap_geometry.wgsl");
+const TAPS: &str =
+    concat!(include_str!("../shaders/shared/tap_geometry.wgsl"), "\n", include_str!("../shaders/shared/taps.wgsl"));
 
 /// Every kernel of the crate.
 pub const KERNELS: &[&Kernel] = &[

@@ -44,14 +44,8 @@ pub(crate) fn compute(
 
 /// The gradients, read back.
 pub(crate) fn download(gradients: &Gradients<Option<Tensor>>) -> Result<Values> {
-    let mut values = Values::default();
-    let slots = [&mut values.input, &mut values.offset, &mut values.weight, &mut values.mask, &mut values.bias];
-    for ((_, gradient), slot) in gradients.named().into_iter().zip(slots) {
-        if let Some(gradient) = gradient {
-            *slot = Some((gradient.shape().to_vec(), gradient.download::<f32>()?));
-        }
-    }
-    Ok(values)
+    let values = |gradient: &Tensor| Ok((gradient.shape().to_vec(), gradient.download::<f32>()?));
+    gradients.try_map(|gradient| gradient.as_ref().map(values).transpose())
 }
 
 /// Each gradient that the file has an answer to, compared with it.

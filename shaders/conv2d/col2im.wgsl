@@ -10,18 +10,7 @@
 // Order   No barrier, no atomic; the taps of a pixel are added in order, the windows step by step.
 
 struct Col2imParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
+    geometry: TapGeometry,
     first_pixel: u32,
     pixels: u32,
     padded_pixels: u32,
@@ -51,29 +40,29 @@ fn main(
     let busy = number < params.invocations;
     let quad = number % params.quads;
     let pixel = number / params.quads;
-    let y = i32(pixel / params.in_width + params.pad_h);
-    let x = i32(pixel % params.in_width + params.pad_w);
-    let stride = vec2<i32>(vec2<u32>(params.stride_w, params.stride_h));
-    let out_height = params.out_pixels / params.out_width;
+    let y = i32(pixel / params.geometry.in_width + params.geometry.pad_h);
+    let x = i32(pixel % params.geometry.in_width + params.geometry.pad_w);
+    let stride = vec2<i32>(vec2<u32>(params.geometry.stride_w, params.geometry.stride_h));
+    let out_height = params.geometry.out_pixels / params.geometry.out_width;
     var sum = vec4<f32>();
     // The column of the tap's first pixel, and the tap (i, j): counted up, since a division is dear.
     var first = 0u;
     var i = 0u;
     var j = 0u;
-    let taps = select(0u, params.taps, busy);
+    let taps = select(0u, params.geometry.taps, busy);
     for (var tap = 0u; tap < taps; tap++) {
-        let position = vec2<i32>(x, y) - vec2<i32>(vec2<u32>(j * params.dil_w, i * params.dil_h));
+        let position = vec2<i32>(x, y) - vec2<i32>(vec2<u32>(j * params.geometry.dil_w, i * params.geometry.dil_h));
         let at = position / stride;
         // A pixel of the window, if it is one of the output at all.
-        let out_pixel = u32(at.y) * params.out_width + u32(at.x) - params.first_pixel;
+        let out_pixel = u32(at.y) * params.geometry.out_width + u32(at.x) - params.first_pixel;
         let there = position.x >= 0 && position.y >= 0 && all(at * stride == position)
-            && u32(at.x) < params.out_width && u32(at.y) < out_height && out_pixel < params.pixels;
+            && u32(at.x) < params.geometry.out_width && u32(at.y) < out_height && out_pixel < params.pixels;
         let column = first + select(0u, out_pixel, there);
         let value = textureLoad(grad_column, texel_at(column * params.quads + quad));
         sum += select(vec4<f32>(), value, there);
         first += params.padded_pixels;
         j++;
-        if j == params.kernel_width {
+        if j == params.geometry.kernel_width {
             j = 0u;
             i++;
         }
@@ -86,7 +75,7 @@ fn main(
     // The bound channels begin with the first of quad_start.
     let plane = segment * params.segment_channels + in_segment * 4u;
     let channels = params.segment_channels - (params.quad_start + in_segment) * 4u;
-    let size = params.in_height * params.in_width;
+    let size = params.geometry.in_height * params.geometry.in_width;
     let to = params.grad_input_base + plane * size + pixel;
     grad_input[to] += sum.x;
     if channels > 1u { grad_input[to + size] += sum.y; }

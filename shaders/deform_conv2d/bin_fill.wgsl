@@ -40,7 +40,7 @@ fn main(
         if params.by_row == 0u {
             entry = entry_of(walker.group, walk);
             if params.has_mask != 0u {
-                let plane = (walker.group * params.taps + walk.tap) * params.out_pixels;
+                let plane = (walker.group * params.geometry.taps + walk.tap) * params.geometry.out_pixels;
                 entry.w = read_mask(params.mask_base + plane + params.first_pixel + walk.pixel);
             }
             walk = after(walk);

@@ -14,18 +14,7 @@
 // the same there, since it depends on the output channel and not on the pixel.
 
 struct DirectParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
+    geometry: TapGeometry,
     channels_per_group: u32,
     channels_per_offset_group: u32,
     rows: u32,
@@ -74,15 +63,15 @@ fn main(
     if column >= params.columns || first >= params.out_channels {
         return;
     }
-    let image = column / params.out_pixels;
-    let pixel = column % params.out_pixels;
+    let image = column / params.geometry.out_pixels;
+    let pixel = column % params.geometry.out_pixels;
     let start = first_tap(pixel);
     let input_start = params.input_base + image * params.input_image_stride;
-    let plane_size = params.in_height * params.in_width;
+    let plane_size = params.geometry.in_height * params.geometry.in_width;
     let end = min(first + OUT_CHANNELS, params.out_channels);
 
     var sums = vec4<f32>();
-    for (var tap = 0u; tap < params.taps; tap++) {
+    for (var tap = 0u; tap < params.geometry.taps; tap++) {
         let whole = start + tap_step(tap);
         var offset_group = NONE;
         var corners: Corners;
@@ -94,10 +83,10 @@ fn main(
                 let wanted = o / params.rows * params.channels_per_group + n;
                 if wanted / params.channels_per_offset_group != offset_group {
                     offset_group = wanted / params.channels_per_offset_group;
-                    let plane = (offset_group * params.taps + tap) * params.out_pixels;
+                    let plane = (offset_group * params.geometry.taps + tap) * params.geometry.out_pixels;
                     let at = params.offset_base + image * params.offset_image_stride + 2u * plane + pixel;
                     let position = moved(whole, at);
-                    corners = corners_at(position.y, position.x, params.in_height, params.in_width);
+                    corners = corners_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width);
                     if params.has_mask != 0u {
                         scale = read_mask(params.mask_base + image * params.mask_image_stride + plane + pixel);
                     }
@@ -115,14 +104,14 @@ fn main(
                     }
                     value *= scale;
                 }
-                let w = read_weight((o * params.channels_per_group + n) * params.taps + tap);
+                let w = read_weight((o * params.channels_per_group + n) * params.geometry.taps + tap);
                 // A vector indexed at run time would be in memory.
                 sums += select(vec4<f32>(), vec4<f32>(w * value), vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(o - first));
             }
         }
     }
 
-    let at = params.output_base + image * params.output_image_stride + first * params.out_pixels + pixel;
+    let at = params.output_base + image * params.output_image_stride + first * params.geometry.out_pixels + pixel;
     store(at, first, end, 0u, sums.x);
     store(at, first, end, 1u, sums.y);
     store(at, first, end, 2u, sums.z);
@@ -135,6 +124,6 @@ fn store(at: u32, first: u32, end: u32, n: u32, sum: f32) {
         if params.has_bias != 0u {
             start = read_bias(first + n);
         }
-        write_output(at + n * params.out_pixels, start + sum);
+        write_output(at + n * params.geometry.out_pixels, start + sum);
     }
 }

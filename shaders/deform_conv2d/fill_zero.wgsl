@@ -4,12 +4,12 @@
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
 
-struct FillZeroParams {
+struct WindowParams {
     elements: u32,
     base: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: FillZeroParams;
+@group(0) @binding(0) var<uniform> params: WindowParams;
 @group(0) @binding(1) var<storage, read_write> gradient: array<f32>;
 
 const WORKGROUP_SIZE = 64u;

@@ -22,18 +22,7 @@
 // a loop over lanes again: hence a generator.
 
 struct FusedSubgroupParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
+    geometry: TapGeometry,
     segments_per_group: u32,
     segments_per_offset_group: u32,
     segment_start: u32,
@@ -83,9 +72,9 @@ fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + plane + pixel);
     }
-    let position = position_at(moved_to.y, moved_to.x, params.in_height, params.in_width);
+    let position = position_at(moved_to.y, moved_to.x, params.geometry.in_height, params.geometry.in_width);
     // A sample that counts 0 is one of the two zero columns on the right: its mask still counts, and may be NaN.
-    let nowhere = vec2<u32>(params.in_width + 1u, 0u);
+    let nowhere = vec2<u32>(params.geometry.in_width + 1u, 0u);
     return Tap(select(nowhere, vec2<u32>(position.corner + 1), position.inside), scale * position.weight);
 }
 
@@ -103,7 +92,7 @@ fn sample(tap: Tap, row: u32) -> vec4<f32> {
 
 /// Finishes one output: the bias where the group's first channels are in this step, what earlier steps left where not.
 fn store(channel: u32, pixel: u32, first: bool, sum: f32) {
-    let at = params.output_base + channel * params.out_pixels + pixel;
+    let at = params.output_base + channel * params.geometry.out_pixels + pixel;
     var start = 0.0;
     if !first {
         start = read_output(at);

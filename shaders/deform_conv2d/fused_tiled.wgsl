@@ -24,18 +24,7 @@
 // Tile constants stand in the catalogue, a variant each; none takes more than 14 KiB of workgroup memory or 256 invocations.
 
 struct FusedTiledParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
+    geometry: TapGeometry,
     segments_per_group: u32,
     segments_per_offset_group: u32,
     segment_channels: u32,
@@ -102,17 +91,17 @@ fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     if column >= params.columns {
         return Tap(vec4<u32>(ABSENT), vec4<f32>());
     }
-    let image = column / params.out_pixels;
-    let pixel = column % params.out_pixels;
+    let image = column / params.geometry.out_pixels;
+    let pixel = column % params.geometry.out_pixels;
     let whole = first_tap(pixel) + tap_step(tap);
-    let pair = offset_group * params.taps + tap;
-    let at = params.offset_base + image * params.offset_image_stride + 2u * pair * params.out_pixels + pixel;
+    let pair = offset_group * params.geometry.taps + tap;
+    let at = params.offset_base + image * params.offset_image_stride + 2u * pair * params.geometry.out_pixels + pixel;
     let position = moved(whole, at);
     var scale = 1.0;
     if params.has_mask != 0u {
-        scale = read_mask(params.mask_base + image * params.mask_image_stride + pair * params.out_pixels + pixel);
+        scale = read_mask(params.mask_base + image * params.mask_image_stride + pair * params.geometry.out_pixels + pixel);
     }
-    let corners = corners_at(position.y, position.x, params.in_height, params.in_width);
+    let corners = corners_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width);
     let start = params.input_base + image * params.input_image_stride;
     let present = select(vec4<bool>(), corners.present, corners.inside);
     return Tap(select(vec4<u32>(ABSENT), start + corners.index, present), scale * corners.weight);
@@ -145,7 +134,7 @@ fn load_samples(lane: u32, first: u32, first_plane: u32) {
         let k = n * SAMPLE_ROWS + lane / SAMPLE_LANES;
         var value = vec4<f32>();
         if first + k < params.segment_channels {
-            let plane = (first_plane + first + k) * params.in_height * params.in_width;
+            let plane = (first_plane + first + k) * params.geometry.in_height * params.geometry.in_width;
             value = vec4<f32>(sample(tap_0, plane), sample(tap_1, plane), sample(tap_2, plane), sample(tap_3, plane));
         }
         sample_tile[k * SAMPLE_LANES + quad] = value;
@@ -186,7 +175,7 @@ fn store(split: u32, channel: u32, column: u32, sum: f32) {
     if params.has_bias != 0u {
         start = read_bias(channel);
     }
-    let image = column / params.out_pixels;
-    write_output(params.output_base + image * params.output_image_stride + channel * params.out_pixels
-        + column % params.out_pixels, start + sum);
+    let image = column / params.geometry.out_pixels;
+    write_output(params.output_base + image * params.output_image_stride + channel * params.geometry.out_pixels
+        + column % params.geometry.out_pixels, start + sum);
 }

@@ -17,18 +17,7 @@
 // Order   No barrier, no atomic; each sum runs in one order.
 
 struct GradOffsetParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
+    geometry: TapGeometry,
     first_pixel: u32,
     pixels: u32,
     padded_pixels: u32,
@@ -82,31 +71,31 @@ fn main(
     // Not a return: all that follows would be inside a branch.
     let busy = number < params.invocations;
     let padded = number % params.padded_pixels;
-    let tap = number / params.padded_pixels % params.taps;
-    let group = params.group_start + number / params.padded_pixels / params.taps;
+    let tap = number / params.padded_pixels % params.geometry.taps;
+    let group = params.group_start + number / params.padded_pixels / params.geometry.taps;
     let real = busy && padded < params.pixels;
     let pixel = params.first_pixel + min(padded, params.pixels - 1u);
-    let plane = (group - params.group_start) * params.taps + tap;
-    let at = params.offset_base + 2u * plane * params.out_pixels + pixel;
+    let plane = (group - params.group_start) * params.geometry.taps + tap;
+    let at = params.offset_base + 2u * plane * params.geometry.out_pixels + pixel;
     let whole = first_tap(pixel) + tap_step(tap);
     let moved_to = moved(whole, at);
     let y = moved_to.y;
     let x = moved_to.x;
     var scale = 1.0;
     if params.has_mask != 0u {
-        scale = read_mask(params.mask_base + plane * params.out_pixels + pixel);
+        scale = read_mask(params.mask_base + plane * params.geometry.out_pixels + pixel);
     }
 
-    let position = position_at(y, x, params.in_height, params.in_width);
+    let position = position_at(y, x, params.geometry.in_height, params.geometry.in_width);
     // Where the derivative can be other than 0: at −1, too.
     let near = is_finite(y) && is_finite(x)
-        && y >= -1.0 && y < f32(params.in_height) && x >= -1.0 && x < f32(params.in_width);
+        && y >= -1.0 && y < f32(params.geometry.in_height) && x >= -1.0 && x < f32(params.geometry.in_width);
     let y0 = select(0.0, floor(y), near);
     let x0 = select(0.0, floor(x), near);
     let dy = select(0.0, y - y0, near);
     let dx = select(0.0, x - x0, near);
     // A sample at exactly −1 is 0 whatever the corners hold. Padding pixels and taps that land nowhere read the two zero columns on the right.
-    var corner = vec2<u32>(params.in_width + 1u, 0u);
+    var corner = vec2<u32>(params.geometry.in_width + 1u, 0u);
     if near && real {
         corner = vec2<u32>(vec2<i32>(i32(x0), i32(y0)) + 1);
     }
@@ -120,7 +109,7 @@ fn main(
     let column = (tap * params.padded_pixels + padded / BLOCK_PIXELS * BLOCK_PIXELS) * params.quads + padded % BLOCK_PIXELS;
     var d = vec4<f32>();
     for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
-        let texel = corner + vec2<u32>(0u, quad * (params.in_height + 1u));
+        let texel = corner + vec2<u32>(0u, quad * (params.geometry.in_height + 1u));
         let v00 = textureLoad(packed_input, texel);
         if !DEFORMED {
             // Only the columns are wanted.
@@ -144,17 +133,17 @@ fn main(
         let counts = select(near, position.inside, params.zero_at_border != 0u);
         let grad_y = scale * (dx * (d.w - d.y) + (1.0 - dx) * (d.z - d.x));
         let grad_x = scale * (dy * (d.w - d.z) + (1.0 - dy) * (d.y - d.x));
-        let to = params.grad_offset_base + 2u * plane * params.out_pixels + pixel;
+        let to = params.grad_offset_base + 2u * plane * params.geometry.out_pixels + pixel;
         var before = vec2<f32>();
         if params.adds_offset != 0u || !starts {
-            before = vec2<f32>(grad_offset[to], grad_offset[to + params.out_pixels]);
+            before = vec2<f32>(grad_offset[to], grad_offset[to + params.geometry.out_pixels]);
         }
         let sum = before + select(vec2<f32>(), vec2<f32>(grad_y, grad_x), counts);
         grad_offset[to] = sum.x;
-        grad_offset[to + params.out_pixels] = sum.y;
+        grad_offset[to + params.geometry.out_pixels] = sum.y;
     }
     if real && params.wants_mask != 0u {
-        let to = params.grad_mask_base + plane * params.out_pixels + pixel;
+        let to = params.grad_mask_base + plane * params.geometry.out_pixels + pixel;
         var before = 0.0;
         if params.adds_mask != 0u || !starts {
             before = grad_mask[to];

@@ -16,18 +16,7 @@
 // pixels of one plane: their offset, mask and column accesses are consecutive, and their corners usually near each other.
 
 struct Im2colParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
+    geometry: TapGeometry,
     pixel_start: u32,
     pixels: u32,
     columns_width: u32,
@@ -72,8 +61,8 @@ fn main(
     let pair = params.pair_start + pair_and_block % params.pairs;
     let block = pair_and_block / params.pairs;
 
-    let group = pair / params.taps;
-    let tap = pair % params.taps;
+    let group = pair / params.geometry.taps;
+    let tap = pair % params.geometry.taps;
     // The channels of this group that the step holds, and this block's part of them. A spare workgroup of the folded grid, or of
     // a group of which the step holds fewer channels, has a block past the last, and nothing to do.
     let group_start = group * params.channels_per_offset_group;
@@ -89,16 +78,16 @@ fn main(
     let pixel = params.pixel_start + pixel_in_chunk;
     let whole = first_tap(pixel) + tap_step(tap);
     let offset_y = params.offset_base + image * params.offset_image_stride
-        + 2u * (pair - params.pair_start) * params.out_pixels + pixel_in_chunk;
+        + 2u * (pair - params.pair_start) * params.geometry.out_pixels + pixel_in_chunk;
     let at = moved(whole, offset_y);
     var scale = 1.0;
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + image * params.mask_image_stride
-            + (pair - params.pair_start) * params.out_pixels + pixel_in_chunk);
+            + (pair - params.pair_start) * params.geometry.out_pixels + pixel_in_chunk);
     }
 
-    let corners = corners_at(at.y, at.x, params.in_height, params.in_width);
-    let plane_size = params.in_height * params.in_width;
+    let corners = corners_at(at.y, at.x, params.geometry.in_height, params.geometry.in_width);
+    let plane_size = params.geometry.in_height * params.geometry.in_width;
     for (var c = first; c < end; c++) {
         var value = 0.0;
         if corners.inside {
@@ -110,7 +99,7 @@ fn main(
                 value = read_input(corner.x);
             }
         }
-        let row = (c - params.columns_channel_start) * params.taps + tap;
+        let row = (c - params.columns_channel_start) * params.geometry.taps + tap;
         columns[row * params.columns_width + column] = scale * value;
     }
 }

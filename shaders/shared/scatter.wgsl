@@ -4,18 +4,7 @@
 // tap lies. One that touches no pixel has y = NOWHERE. `params`, `offset`, `mask` and `source` are the kernel's own.
 
 struct BinParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
+    geometry: TapGeometry,
     first_pixel: u32,
     pixels: u32,
     padded_pixels: u32,
@@ -60,7 +49,7 @@ struct Walk {
 }
 
 fn pixel_at(pixel: u32) -> vec2<u32> {
-    return vec2<u32>(pixel % params.out_width, pixel / params.out_width);
+    return vec2<u32>(pixel % params.geometry.out_width, pixel / params.geometry.out_width);
 }
 
 fn walk_from(entry: u32) -> Walk {
@@ -73,7 +62,7 @@ fn after(before: Walk) -> Walk {
     var walk = before;
     walk.pixel++;
     walk.at.x++;
-    if walk.at.x == params.out_width {
+    if walk.at.x == params.geometry.out_width {
         walk.at = vec2<u32>(0u, walk.at.y + 1u);
     }
     if walk.pixel == params.pixels {
@@ -84,12 +73,12 @@ fn after(before: Walk) -> Walk {
 
 /// The entry of a tap, but for its mask.
 fn entry_of(group: u32, walk: Walk) -> vec4<f32> {
-    let plane = (group * params.taps + walk.tap) * params.out_pixels;
+    let plane = (group * params.geometry.taps + walk.tap) * params.geometry.out_pixels;
     let at = params.offset_base + 2u * plane + params.first_pixel + walk.pixel;
-    let whole = vec2<i32>(walk.at * vec2<u32>(params.stride_w, params.stride_h))
-        - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h)) + walk.step;
+    let whole = vec2<i32>(walk.at * vec2<u32>(params.geometry.stride_w, params.geometry.stride_h))
+        - vec2<i32>(vec2<u32>(params.geometry.pad_w, params.geometry.pad_h)) + walk.step;
     let position = moved(whole, at);
-    let inside = position_at(position.y, position.x, params.in_height, params.in_width).inside;
+    let inside = position_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width).inside;
     let column = f32(walk.tap * params.padded_pixels + walk.pixel);
     return vec4<f32>(column, select(NOWHERE, position.y, inside), select(0.0, position.x, inside), 1.0);
 }
@@ -100,5 +89,5 @@ fn bin_of(entry: vec4<f32>) -> u32 {
     if params.by_row == 0u {
         return u32(floor(entry.z) + 1.0);
     }
-    return select(u32(max(floor(entry.y) + 1.0, 0.0)), params.in_height + 1u, entry.y == NOWHERE);
+    return select(u32(max(floor(entry.y) + 1.0, 0.0)), params.geometry.in_height + 1u, entry.y == NOWHERE);
 }

@@ -4,8 +4,8 @@
 
 /// Where the first tap of an output pixel samples. Once a pixel where it can be: a division is dear.
 fn first_tap(pixel: u32) -> vec2<i32> {
-    let at = vec2<u32>(pixel % params.out_width * params.stride_w, pixel / params.out_width * params.stride_h);
-    return vec2<i32>(at) - vec2<i32>(vec2<u32>(params.pad_w, params.pad_h));
+    let at = vec2<u32>(pixel % params.geometry.out_width * params.geometry.stride_w, pixel / params.geometry.out_width * params.geometry.stride_h);
+    return vec2<i32>(at) - vec2<i32>(vec2<u32>(params.geometry.pad_w, params.geometry.pad_h));
 }
 
 /// Where a tap samples, (x, y), in pixels: `at` is the index of its offset's y.
@@ -13,10 +13,10 @@ fn moved(whole: vec2<i32>, at: u32) -> vec2<f32> {
     if !DEFORMED {
         return vec2<f32>(whole);
     }
-    return vec2<f32>(f32(whole.x) + read_offset(at + params.out_pixels), f32(whole.y) + read_offset(at));
+    return vec2<f32>(f32(whole.x) + read_offset(at + params.geometry.out_pixels), f32(whole.y) + read_offset(at));
 }
 
 /// How far a tap lies from the first.
 fn tap_step(tap: u32) -> vec2<i32> {
-    return vec2<i32>(vec2<u32>(tap % params.kernel_width * params.dil_w, tap / params.kernel_width * params.dil_h));
+    return vec2<i32>(vec2<u32>(tap % params.geometry.kernel_width * params.geometry.dil_w, tap / params.geometry.kernel_width * params.geometry.dil_h));
 }

@@ -7,12 +7,12 @@
 // Runs    One invocation owns every SLICES-th element; a workgroup is 64 of them. Grid: SLICES / 64.
 // Order   No barrier, no atomic.
 
-struct MagnitudeParams {
+struct WindowParams {
     elements: u32,
     base: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: MagnitudeParams;
+@group(0) @binding(0) var<uniform> params: WindowParams;
 @group(0) @binding(1) var<storage, read> elements: array<f32>;
 /// [slice]
 @group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>;

@@ -8,18 +8,7 @@
 // Order   No barrier, no atomic.
 
 struct OffsetMagnitudeParams {
-    in_height: u32,
-    in_width: u32,
-    out_width: u32,
-    out_pixels: u32,
-    kernel_width: u32,
-    taps: u32,
-    stride_h: u32,
-    stride_w: u32,
-    pad_h: u32,
-    pad_w: u32,
-    dil_h: u32,
-    dil_w: u32,
+    geometry: TapGeometry,
     all_taps: u32,
     base: u32,
 }
@@ -45,14 +34,14 @@ fn main(
     }
     var sum = vec4<f32>();
     for (var n = slice; n < params.all_taps; n += SLICES) {
-        let pixel = n % params.out_pixels;
-        let plane = n / params.out_pixels;
-        let at = params.base + 2u * plane * params.out_pixels + pixel;
+        let pixel = n % params.geometry.out_pixels;
+        let plane = n / params.geometry.out_pixels;
+        let at = params.base + 2u * plane * params.geometry.out_pixels + pixel;
         let y = read_offset(at);
-        let x = read_offset(at + params.out_pixels);
+        let x = read_offset(at + params.geometry.out_pixels);
         sum = counted(counted(sum, y), x);
-        let position = moved(first_tap(pixel) + tap_step(plane % params.taps), at);
-        if !position_at(position.y, position.x, params.in_height, params.in_width).inside {
+        let position = moved(first_tap(pixel) + tap_step(plane % params.geometry.taps), at);
+        if !position_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width).inside {
             sum.w += 1.0;
         }
     }

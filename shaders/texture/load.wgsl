@@ -7,7 +7,7 @@
 // Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
 
-struct LoadParams {
+struct RegionParams {
     origin_y: u32,
     origin_x: u32,
     width: u32,
@@ -15,7 +15,7 @@ struct LoadParams {
     channels: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: LoadParams;
+@group(0) @binding(0) var<uniform> params: RegionParams;
 @group(0) @binding(1) var image: texture_2d<f32>;
 /// [channel, height, width]
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;

@@ -9,7 +9,7 @@
 //
 // `image` stands in the catalogue, in a variant for each format.
 
-struct StoreParams {
+struct RegionParams {
     origin_y: u32,
     origin_x: u32,
     width: u32,
@@ -17,7 +17,7 @@ struct StoreParams {
     channels: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: StoreParams;
+@group(0) @binding(0) var<uniform> params: RegionParams;
 /// [channel, height, width]
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 

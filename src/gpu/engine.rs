@@ -36,7 +36,7 @@ pub(crate) struct Call<'a> {
 struct Bound<'a> {
     operands: &'a [(&'static str, &'a Tensor)],
     scratch: Vec<(&'static str, &'a Resource)>,
-    workspace: &'a Tensor,
+    workspace: Option<&'a Tensor>,
 }
 
 /// What a plan's weight steps wrote, kept by the caller.
@@ -96,7 +96,7 @@ impl<K: PartialEq + Clone> Engine<K> {
             Some(workspace) => workspace,
             None => Tensor::new(&self.gpu, [(needed / F32_BYTES) as usize], Dtype::F32)?,
         };
-        self.submit_recorded(|encoder| self.record(prepared, encoder, call, &workspace))?;
+        self.submit_recorded(|encoder| self.record(prepared, encoder, call, Some(&workspace)))?;
         *lock(&self.workspace) = Some(workspace);
         Ok(())
     }
@@ -104,10 +104,7 @@ impl<K: PartialEq + Clone> Engine<K> {
     /// Records calls that need no workspace, one after another, and submits them together.
     pub(crate) fn submit_all(&self, calls: &[(Arc<Prepared>, Call<'_>)]) -> Result<()> {
         self.submit_recorded(|encoder| {
-            calls.iter().try_for_each(|(prepared, call)| {
-                // Any tensor does: the plan has a workspace of 0 bytes.
-                call.operands.first().map_or(Ok(()), |(_, any)| self.record(prepared, &mut *encoder, call, any))
-            })
+            calls.iter().try_for_each(|(prepared, call)| self.record(prepared, &mut *encoder, call, None))
         })
     }
 
@@ -117,15 +114,16 @@ impl<K: PartialEq + Clone> Engine<K> {
         prepared: &Prepared,
         recorder: impl Into<Recorder<'a, 'pass>>,
         call: &Call<'_>,
-        workspace: &Tensor,
+        workspace: Option<&Tensor>,
     ) -> Result<()> {
         let plan = &prepared.plan;
         let weight_steps = &plan.steps[..plan.weight_steps];
         let packed = call.packed.filter(|packed| packed.steps == weight_steps);
         let steps = if packed.is_some() { plan.weight_steps..plan.steps.len() } else { 0..plan.steps.len() };
         let needed = plan.workspace_bytes;
-        if workspace.bytes() < needed {
-            return Err(Error::WorkspaceTooSmall { needed, got: workspace.bytes() });
+        let got = workspace.map_or(0, Tensor::bytes);
+        if got < needed {
+            return Err(Error::WorkspaceTooSmall { needed, got });
         }
         let mut pool = lock(&self.scratch);
         // There since it was prepared, unless 64 other plans were meanwhile.
@@ -142,12 +140,7 @@ impl<K: PartialEq + Clone> Engine<K> {
 
     /// Runs the plan's weight steps into scratch of their own.
     pub(crate) fn pack(&self, prepared: &Prepared, weight: (&'static str, &Tensor)) -> Result<Packed> {
-        let mut packed = None;
-        self.submit_recorded(|encoder| {
-            packed = Some(self.record_pack(prepared, encoder, weight)?);
-            Ok(())
-        })?;
-        packed.ok_or_else(|| Error::Device { message: "nothing was recorded".into() })
+        self.submit_recorded(|encoder| self.record_pack(prepared, encoder, weight))
     }
 
     /// The same, recorded into the caller's encoder or pass.
@@ -168,17 +161,17 @@ impl<K: PartialEq + Clone> Engine<K> {
         let mut pool = Pool::default();
         pool.provide(&self.gpu, &written)?;
         let scratch = written.iter().filter_map(|scratch| Some((scratch.name, pool.get(scratch)?))).collect();
-        let bound = Bound { operands: &[weight], scratch, workspace: weight.1 };
+        let bound = Bound { operands: &[weight], scratch, workspace: None };
         prepared.record(&self.gpu, recorder.into(), 0..steps.len(), &bound)?;
         Ok(Packed { steps: steps.to_vec(), scratch: pool })
     }
 
-    fn submit_recorded(&self, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>) -> Result<()> {
+    fn submit_recorded<T>(&self, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<T>) -> Result<T> {
         let label = Some("deform");
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
-        record(&mut encoder)?;
+        let recorded = record(&mut encoder)?;
         self.gpu.checked(|| self.gpu.queue().submit([encoder.finish()]))?;
-        Ok(())
+        Ok(recorded)
     }
 }
 
@@ -213,9 +206,7 @@ impl Prepared {
     /// Records these steps into one compute pass. Checks what WebGPU would trip over: foreign devices, a short workspace, and
     /// buffers that are read and written at once.
     fn record(&self, gpu: &Gpu, recorder: Recorder<'_, '_>, steps: Range<usize>, bound: &Bound<'_>) -> Result<()> {
-        let workspace = bound.workspace;
-        // A plan without one is given any tensor.
-        let workspace = (self.plan.workspace_bytes > 0).then_some((WORKSPACE, workspace));
+        let workspace = bound.workspace.map(|workspace| (WORKSPACE, workspace));
         let operands: Vec<_> = bound.operands.iter().copied().chain(workspace).collect();
         if let Some(&(operand, _)) = operands.iter().find(|(_, tensor)| tensor.gpu() != gpu) {
             return Err(Error::OtherDevice { operand });

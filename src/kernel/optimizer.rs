@@ -1,6 +1,6 @@
 //! The kernels of [`ops::optimizer`](crate::ops::optimizer).
 
-use crate::kernel::{GRID, Kernel, params, read, read_write};
+use crate::kernel::{GRID, Kernel, WindowParams, read, read_write};
 
 /// One step of stochastic gradient descent with momentum.
 pub const SGD: Kernel = Kernel {
@@ -10,7 +10,7 @@ pub const SGD: Kernel = Kernel {
     subgroups: false,
     bindings: &[read("settings"), read("gradient"), read_write("value"), read_write("velocity")],
     workgroup_size: 64,
-    params: SgdParams::FIELDS,
+    params: WindowParams::FIELDS,
     constants: &[],
 };
 
@@ -22,26 +22,6 @@ pub const ADAM: Kernel = Kernel {
     subgroups: false,
     bindings: &[read("settings"), read("gradient"), read_write("value"), read_write("first"), read_write("second")],
     workgroup_size: 64,
-    params: AdamParams::FIELDS,
+    params: WindowParams::FIELDS,
     constants: &[],
 };
-
-params! {
-    /// The uniform of sgd.
-    SgdParams {
-        /// Elements of the step.
-        elements,
-        /// Where they start in the bound variable.
-        base,
-    }
-}
-
-params! {
-    /// The uniform of adam.
-    AdamParams {
-        /// Elements of the step.
-        elements,
-        /// Where they start in the bound variable.
-        base,
-    }
-}

@@ -1,7 +1,7 @@
 //! The kernels of [`ops::statistics`](crate::ops::statistics).
 
 use crate::kernel::{
-    BILINEAR, GRID, Kernel, MAGNITUDE as COUNTED, TAPS, operand, params, read, read_write, tap_params,
+    BILINEAR, GRID, Kernel, MAGNITUDE as COUNTED, TAPS, WindowParams, operand, params, read, read_write, tap_params,
 };
 
 /// The size of a tensor's elements, as partial sums.
@@ -12,7 +12,7 @@ pub const MAGNITUDE: Kernel = Kernel {
     subgroups: false,
     bindings: &[read("elements"), read_write("partial")],
     workgroup_size: 64,
-    params: MagnitudeParams::FIELDS,
+    params: WindowParams::FIELDS,
     constants: &[("SLICES", SLICES)],
 };
 
@@ -42,16 +42,6 @@ pub const STATISTICS_REDUCE: Kernel = Kernel {
 
 /// Invocations that share the elements of a window.
 pub const SLICES: u32 = 4096;
-
-params! {
-    /// The uniform of magnitude.
-    MagnitudeParams {
-        /// Elements of the step.
-        elements,
-        /// Where they start in the bound tensor.
-        base,
-    }
-}
 
 tap_params! {
     /// The uniform of offset_magnitude.

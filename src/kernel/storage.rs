@@ -69,10 +69,13 @@ impl From<Storage> for Variant {
 /// The operand that moves taps, by which a kernel has a text for each [`Sampling`].
 const OFFSET: &str = "offset";
 
+fn reads_offset(bindings: &[Binding]) -> bool {
+    bindings.iter().any(|binding| binding.operand && binding.name == OFFSET)
+}
+
 /// The variant of a kernel with such bindings that has its own text.
 pub(super) fn distinct(bindings: &[Binding], variant: Variant) -> Variant {
-    let samples = bindings.iter().any(|binding| binding.operand && binding.name == OFFSET);
-    if samples { variant } else { Variant { sampling: Sampling::default(), ..variant } }
+    if reads_offset(bindings) { variant } else { Variant { sampling: Sampling::default(), ..variant } }
 }
 
 /// `text` with its operands stored as said, and with the functions that access them. A kernel that reads an offset is told by the constant
@@ -80,7 +83,7 @@ pub(super) fn distinct(bindings: &[Binding], variant: Variant) -> Variant {
 pub(super) fn with_storage(mut text: String, bindings: &[Binding], variant: Variant) -> String {
     let Variant { operands, output, sampling } = variant;
     let mut used = false;
-    if bindings.iter().any(|binding| binding.operand && binding.name == OFFSET) {
+    if reads_offset(bindings) {
         let deformed = sampling == Sampling::Deformed;
         // Writing into a String cannot fail.
         let _ = writeln!(text, "\nconst DEFORMED = {deformed};");

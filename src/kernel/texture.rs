@@ -10,7 +10,7 @@ pub const LOAD: Kernel = Kernel {
     subgroups: false,
     bindings: &[Binding { name: "image", access: Access::CallersTexture, operand: false }, output("output")],
     workgroup_size: 64,
-    params: LoadParams::FIELDS,
+    params: RegionParams::FIELDS,
     constants: &[],
 };
 
@@ -32,7 +32,7 @@ macro_rules! store {
                 Binding { name: "image", access: Access::CallersTextureWrite(TexelFormat::$format), operand: false },
             ],
             workgroup_size: 64,
-            params: StoreParams::FIELDS,
+            params: RegionParams::FIELDS,
             constants: &[],
         };
     };
@@ -52,24 +52,8 @@ store!(
 );
 
 params! {
-    /// The uniform of load.
-    LoadParams {
-        /// The rectangle's first row.
-        origin_y,
-        /// Its first column.
-        origin_x,
-        /// Its columns.
-        width,
-        /// Its texels.
-        pixels,
-        /// Channels of the tensor.
-        channels,
-    }
-}
-
-params! {
-    /// The uniform of store.
-    StoreParams {
+    /// The uniform of load and store.
+    RegionParams {
         /// The rectangle's first row.
         origin_y,
         /// Its first column.

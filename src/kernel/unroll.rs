@@ -43,12 +43,12 @@ fn main(
     let segment_start = max(group_segment, params.segment_start);
     let segment_end = min(group_segment + params.segments_per_group, params.segment_end);
     let column = group * params.rows + row + lane;
-    let plane_height = params.in_height + 1u;
+    let plane_height = params.geometry.in_height + 1u;
 "
     )?;
     for p in 0..pixels {
         // Lanes past the last pixel repeat it, and store nothing.
-        writeln!(text, "    let pixel_{p} = min(pixel + {}u, params.out_pixels - 1u);", p * lanes)?;
+        writeln!(text, "    let pixel_{p} = min(pixel + {}u, params.geometry.out_pixels - 1u);", p * lanes)?;
         writeln!(text, "    let start_{p} = first_tap(pixel_{p});")?;
     }
     for r in 1..lanes {
@@ -64,10 +64,10 @@ fn main(
     var i = 0u;
     var j = 0u;
     let quads = params.quad_end - params.quad_start;
-    let taps = select(0u, (segment_end - segment_start) * params.taps, busy);
+    let taps = select(0u, (segment_end - segment_start) * params.geometry.taps, busy);
     for (var n = 0u; n < taps; n++) {
-        let plane = (segment / params.segments_per_offset_group * params.taps + tap) * params.out_pixels;
-        let step = vec2<i32>(vec2<u32>(j * params.dil_w, i * params.dil_h));
+        let plane = (segment / params.segments_per_offset_group * params.geometry.taps + tap) * params.geometry.out_pixels;
+        let step = vec2<i32>(vec2<u32>(j * params.geometry.dil_w, i * params.geometry.dil_h));
 ",
     );
     for p in 0..pixels {
@@ -75,15 +75,15 @@ fn main(
     }
     text.push_str(
         "        var plane_row = (segment - params.segment_start) * quads * plane_height;
-        let first_row = ((segment - group_segment) * params.taps + tap) * params.quads + params.quad_start;
+        let first_row = ((segment - group_segment) * params.geometry.taps + tap) * params.quads + params.quad_start;
         let end_row = first_row + quads;
         tap++;
         j++;
-        if j == params.kernel_width {
+        if j == params.geometry.kernel_width {
             j = 0u;
             i++;
         }
-        if tap == params.taps {
+        if tap == params.geometry.taps {
             tap = 0u;
             i = 0u;
             segment++;
@@ -125,7 +125,7 @@ fn main(
     for (var n = 0u; n < PIXELS_PER_INVOCATION * OUT_CHANNELS; n++) {
         let p = pixel + n / OUT_CHANNELS * SUBGROUP_SIZE;
         let o = row + n % OUT_CHANNELS / SUBGROUP_SIZE * SUBGROUP_SIZE + (lane + n) % SUBGROUP_SIZE;
-        if busy && p < params.out_pixels && o < params.rows {
+        if busy && p < params.geometry.out_pixels && o < params.rows {
             store(group * params.rows + o, p, first, sums[n]);
         }
     }
@@ -166,7 +166,7 @@ fn main(
     let lane_row = lane / COLUMN_LANES;
     let lane_column = lane % COLUMN_LANES;
     let blocks_per_tap = params.padded_channels / TILE_K;
-    let blocks = params.segments_per_group * params.taps * blocks_per_tap;
+    let blocks = params.segments_per_group * params.geometry.taps * blocks_per_tap;
     var block = split * params.blocks_per_split;
     let block_end = min(block + params.blocks_per_split, blocks);
 ",
@@ -178,10 +178,10 @@ fn main(
         "    while block < block_end {
         // A tap of a segment: so many weight rows lie before it, and so many blocks of this split follow.
         let tap = block / blocks_per_tap;
-        let segment = group * params.segments_per_group + tap / params.taps;
+        let segment = group * params.segments_per_group + tap / params.geometry.taps;
         let tap_end = min((tap + 1u) * blocks_per_tap, block_end);
         if lane < TILE_N {
-            taps[lane] = tap_at(tile_column + lane, segment / params.segments_per_offset_group, tap % params.taps);
+            taps[lane] = tap_at(tile_column + lane, segment / params.segments_per_offset_group, tap % params.geometry.taps);
         }
         workgroupBarrier();
         for (; block < tap_end; block++) {

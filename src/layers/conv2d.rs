@@ -1,7 +1,7 @@
 //! The ordinary convolution as a layer.
 
-use super::parameter::{Convolution, write_all};
-use super::{Parameter, State};
+use super::Parameter;
+use super::parameter::{Convolution, parameter_methods};
 use crate::ops::conv2d::{self, Gradients, Inputs, Options};
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Mode};
 use crate::plan::Plan;
@@ -137,38 +137,5 @@ impl Conv2d {
         self.operator.backward_into(&self.inputs(input), output, grad_output, &targets, self.options)
     }
 
-    /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
-    #[must_use]
-    pub fn weight(&self) -> &Parameter {
-        &self.parameters.weight
-    }
-
-    /// `[out_channels]`
-    #[must_use]
-    pub fn bias(&self) -> Option<&Parameter> {
-        self.parameters.bias.as_ref()
-    }
-
-    /// The parameters with their names.
-    #[must_use]
-    pub fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
-        self.parameters.parameters()
-    }
-
-    /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them; not on the web.
-    ///
-    /// # Errors
-    /// As [`Tensor::download`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
-        self.parameters.save(state, prefix)
-    }
-
-    /// Takes the parameters from `state`.
-    ///
-    /// # Errors
-    /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
-    pub fn load(&self, state: &State, prefix: &str) -> Result<()> {
-        write_all(self.parameters.writes(state, prefix)?)
-    }
+    parameter_methods!();
 }

@@ -128,3 +128,45 @@ impl Convolution {
 pub(super) fn write_all(writes: Vec<Write<'_>>) -> Result<()> {
     writes.into_iter().try_for_each(|(parameter, values)| parameter.value.write(&values))
 }
+
+/// What a layer with a field `parameters`, a [`Convolution`], says of it.
+macro_rules! parameter_methods {
+    () => {
+        /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
+        #[must_use]
+        pub fn weight(&self) -> &crate::layers::Parameter {
+            &self.parameters.weight
+        }
+
+        /// `[out_channels]`
+        #[must_use]
+        pub fn bias(&self) -> Option<&crate::layers::Parameter> {
+            self.parameters.bias.as_ref()
+        }
+
+        /// The parameters with torch's names, `weight` and `bias`.
+        #[must_use]
+        pub fn parameters(&self) -> Vec<(&'static str, &crate::layers::Parameter)> {
+            self.parameters.parameters()
+        }
+
+        /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them; not on the web.
+        ///
+        /// # Errors
+        /// As [`Tensor::download`](crate::Tensor::download).
+        #[cfg(not(target_arch = "wasm32"))]
+        pub fn save(&self, state: &mut crate::layers::State, prefix: &str) -> crate::Result<()> {
+            self.parameters.save(state, prefix)
+        }
+
+        /// Takes the parameters from `state`.
+        ///
+        /// # Errors
+        /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
+        pub fn load(&self, state: &crate::layers::State, prefix: &str) -> crate::Result<()> {
+            crate::layers::parameter::write_all(self.parameters.writes(state, prefix)?)
+        }
+    };
+}
+
+pub(super) use parameter_methods;

@@ -41,8 +41,27 @@ fn check_shape(operand: &'static str, tensor: &Tensor, expected: &[usize], becau
     }
 }
 
-/// `0..total` in parts of at most `most`.
-fn parts(total: u64, most: u64) -> impl Iterator<Item = Range<u64>> {
-    let most = most.max(1);
-    (0..total.div_ceil(most)).map(move |n| n * most..total.min((n + 1) * most))
+/// An operand of which a plan can cut no smaller piece, and the elements that a window holds.
+fn binding_too_large(what: &'static str, storage: Storage, elements: u64, window: u64) -> Error {
+    Error::BindingTooLarge { what, bytes: elements.saturating_mul(storage.bytes()), limit: window * storage.bytes() }
+}
+
+/// `range` in consecutive parts of `size`, the last one shorter where it must be.
+fn split(range: Range<u64>, size: u64) -> impl Iterator<Item = Range<u64>> {
+    let size = size.max(1);
+    (0..range.len().div_ceil(size)).map(move |n| {
+        let start = range.start + n * size;
+        start..range.end.min(start.saturating_add(size))
+    })
+}
+
+/// A range's length in u64, which `std` offers only for ranges of `usize` and smaller.
+trait Len {
+    fn len(&self) -> u64;
+}
+
+impl Len for Range<u64> {
+    fn len(&self) -> u64 {
+        self.end - self.start
+    }
 }

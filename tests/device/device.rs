@@ -91,8 +91,18 @@ pub fn poison(shape: &[usize]) -> Tensor {
     poison_on(gpu(), shape)
 }
 
-fn poison_on(gpu: &Gpu, shape: &[usize]) -> Tensor {
+pub fn poison_on(gpu: &Gpu, shape: &[usize]) -> Tensor {
     Tensor::upload(gpu, shape, &vec![f32::NAN; shape.iter().product()]).expect("upload")
+}
+
+/// Numbers in −1…1, others for another seed.
+pub fn noise(count: usize, seed: usize) -> Vec<f32> {
+    (0..count).map(|n| ((n * 7919 + seed * 104_729) % 1021) as f32 / 510.5 - 1.0).collect()
+}
+
+/// A tensor of them.
+pub fn random_on(gpu: &Gpu, shape: [usize; 4], seed: usize) -> Tensor {
+    Tensor::upload(gpu, shape, &noise(shape.iter().product(), seed)).expect("upload")
 }
 
 /// Runs the case through `record_forward`, output and workspace poisoned.

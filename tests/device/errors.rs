@@ -93,6 +93,12 @@ fn shared_buffers() {
     assert_eq!(error, Error::Aliased { operand: "output", other: "input" });
     let error = record(|call| call.output = part_of(&call.workspace, &[1, 4, 7, 6]));
     assert_eq!(error, Error::Aliased { operand: "output", other: "workspace" });
+    // Whether or not the plan needs the workspace that it is given.
+    let error = record(|call| {
+        call.options.algorithm = Algorithm::Direct;
+        call.output = part_of(&call.workspace, &[1, 4, 7, 6]);
+    });
+    assert_eq!(error, Error::Aliased { operand: "output", other: "workspace" });
     let error = record(|call| call.inputs.bias = Some(part_of(&call.workspace, &[4])));
     assert_eq!(error, Error::Aliased { operand: "workspace", other: "bias" });
 }

@@ -6,7 +6,7 @@ use deform::ops::deform_conv2d::Mode;
 use deform::ops::shift::{Border, ChannelShift, Direction, s2_mlp_v1};
 use deform::{DeformConv2d, Dtype, Gpu, Gradient, Gradients, Inputs, Tensor, wgpu};
 
-use crate::device::{default_limits_gpu, upload_to};
+use crate::device::{default_limits_gpu, poison_on, random_on, upload_to};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 /// The host's own shader: adds one to every element of a buffer.
@@ -50,18 +50,8 @@ impl Host {
     }
 }
 
-fn poison(gpu: &Gpu, shape: &[usize]) -> Tensor {
-    Tensor::upload(gpu, shape, &vec![f32::NAN; shape.iter().product()]).unwrap()
-}
-
 fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.download().unwrap()
-}
-
-fn random(gpu: &Gpu, shape: [usize; 4], seed: usize) -> Tensor {
-    let values: Vec<f32> =
-        (0..shape.iter().product()).map(|n| ((n * 7919 + seed * 104_729) % 1021) as f32 / 510.5 - 1.0).collect();
-    Tensor::upload(gpu, shape, &values).unwrap()
 }
 
 fn generators(layer: &DeformableConv2d) {
@@ -97,8 +87,8 @@ fn ten_calls_in_one_submission_between_the_hosts_own() {
     let layer = DeformableConv2d::new(&operator, layer_options, 1).unwrap();
     generators(&layer);
     let cycle = CycleFc::new(&operator, 8, 5, [1, 3], true, 2).unwrap();
-    let grad_layer = random(gpu, [2, 6, 12, 11], 3);
-    let grad_cycle = random(gpu, [2, 5, 12, 11], 4);
+    let grad_layer = random_on(gpu, [2, 6, 12, 11], 3);
+    let grad_cycle = random_on(gpu, [2, 5, 12, 11], 4);
 
     // What each gives alone.
     let forward = operator.forward(&inputs, case.options).unwrap();
@@ -131,8 +121,8 @@ fn ten_calls_in_one_submission_between_the_hosts_own() {
         cycle.prepare_backward(input_axes, Mode::Write).unwrap(),
     ];
     shift.prepare(input_axes, Dtype::F32, Direction::Forward).unwrap();
-    let workspace = poison(gpu, &[(needed.into_iter().max().unwrap() / 4) as usize]);
-    let like = |tensor: &Tensor| poison(gpu, tensor.shape());
+    let workspace = poison_on(gpu, &[(needed.into_iter().max().unwrap() / 4) as usize]);
+    let like = |tensor: &Tensor| poison_on(gpu, tensor.shape());
     let outputs = [like(&forward), like(&forward), like(&conv), like(&shifted), like(&cycle_output)];
     let targets = gradients.map(|gradient| gradient.as_ref().map(like));
     let conv_targets = [&conv_gradients.input, &conv_gradients.weight, &conv_gradients.bias];

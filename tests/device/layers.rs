@@ -9,7 +9,7 @@ use deform::ops::deform_conv2d::Mode;
 use deform::{Error, Gradient, Gradients, Options, Tensor};
 
 use crate::aspp;
-use crate::device::{gpu, operator, poison};
+use crate::device::{gpu, operator, poison, random_on};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::golden::{Operand, Stored, stored};
 
@@ -122,9 +122,7 @@ fn cycle_fc_meets_every_stored_case() {
 }
 
 pub fn random(shape: [usize; 4], seed: usize) -> Tensor {
-    let values: Vec<f32> =
-        (0..shape.iter().product()).map(|n| ((n * 7919 + seed * 104_729) % 1021) as f32 / 510.5 - 1.0).collect();
-    Tensor::upload(gpu(), shape, &values).unwrap()
+    random_on(gpu(), shape, seed)
 }
 
 /// A layer of strides, groups and both generators' kernels, with a generator of random rows where `generator` is not 0.

@@ -6,11 +6,7 @@ use deform::ops::optimizer::{Group, Optimizer, Rule, Variable};
 use deform::ops::statistics::{Magnitude, Statistics};
 use deform::{Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
-use crate::device::{callers_gpu, gpu, operator};
-
-fn values(count: usize, seed: usize) -> Vec<f32> {
-    (0..count).map(|n| ((n * 7919 + seed * 104_729) % 1021) as f32 / 510.5 - 1.0).collect()
-}
+use crate::device::{callers_gpu, gpu, noise, operator};
 
 /// torch's formulas, in f64.
 struct Host {
@@ -51,20 +47,20 @@ impl Host {
 fn check(gpu: &Gpu, rule: Rule, count: usize) {
     let rates = [0.05f32, 0.002];
     let variable = |seed| Variable {
-        value: Tensor::upload(gpu, [count], &values(count, seed)).unwrap(),
+        value: Tensor::upload(gpu, [count], &noise(count, seed)).unwrap(),
         gradient: Tensor::new(gpu, [count], Dtype::F32).unwrap(),
     };
     let variables = [variable(1), variable(2), variable(3)];
     let group =
         |range: std::ops::Range<usize>, learning_rate| Group { variables: variables[range].to_vec(), learning_rate };
     let mut optimizer = Optimizer::new(gpu, rule, vec![group(0..2, rates[0]), group(2..3, rates[1])]).unwrap();
-    let mut hosts = [1, 2, 3].map(|seed| Host::new(rule, &values(count, seed)));
+    let mut hosts = [1, 2, 3].map(|seed| Host::new(rule, &noise(count, seed)));
     for t in 1..=6 {
         // A schedule: the rates fall by half after three steps.
         let factor = if t > 3 { 0.5 } else { 1.0 };
         optimizer.learning_rates().zip(rates).for_each(|(rate, first)| *rate = first * factor);
         for (n, (variable, host)) in variables.iter().zip(&mut hosts).enumerate() {
-            let gradient = values(count, 10 * t as usize + n);
+            let gradient = noise(count, 10 * t as usize + n);
             variable.gradient.write(&gradient).unwrap();
             host.step(&gradient, rates[n / 2] * factor, t);
         }
@@ -158,7 +154,7 @@ fn magnitudes() {
     for gpu in [gpu(), &callers_gpu(limits)] {
         let statistics = Statistics::new(gpu);
         for count in [1, 100, 4_096, 50_001] {
-            let mut values = values(count, 4);
+            let mut values = noise(count, 4);
             values[count / 2] = -3.5;
             let upload = |values: &[f32]| Tensor::upload(gpu, [values.len()], values).unwrap();
             close(statistics.magnitude(&upload(&values)).unwrap(), expected(&values));

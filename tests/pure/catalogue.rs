@@ -106,20 +106,24 @@ fn params_are_the_same_words_in_the_same_order() {
     for kernel in KERNELS {
         let module = parse(kernel);
         let (_, params) = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("params")).unwrap();
-        let TypeInner::Struct { members, .. } = &module.types[params.ty].inner else { panic!("{}", kernel.name) };
-        let names: Vec<_> = members.iter().map(|member| member.name.as_deref().unwrap()).collect();
+        let words = words(&module, params.ty, 0);
+        let names: Vec<_> = words.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, kernel.params, "{}", kernel.name);
-        for (n, member) in members.iter().enumerate() {
-            assert_eq!(member.offset as usize, 4 * n, "{} {:?}", kernel.name, member.name);
-            assert_eq!(
-                module.types[member.ty].inner,
-                TypeInner::Scalar(Scalar::U32),
-                "{} {:?}",
-                kernel.name,
-                member.name
-            );
+        for (n, (name, offset, inner)) in words.into_iter().enumerate() {
+            assert_eq!(offset as usize, 4 * n, "{} {name}", kernel.name);
+            assert_eq!(*inner, TypeInner::Scalar(Scalar::U32), "{} {name}", kernel.name);
         }
     }
+}
+
+/// The members of a struct that begins at byte `offset`: name, byte and type, a struct inside it by its own members.
+fn words(module: &Module, ty: naga::Handle<naga::Type>, offset: u32) -> Vec<(String, u32, &TypeInner)> {
+    let TypeInner::Struct { members, .. } = &module.types[ty].inner else { panic!("no struct") };
+    let member = |member: &naga::StructMember| match &module.types[member.ty].inner {
+        TypeInner::Struct { .. } => words(module, member.ty, offset + member.offset),
+        inner => vec![(member.name.clone().unwrap(), offset + member.offset, inner)],
+    };
+    members.iter().flat_map(member).collect()
 }
 
 #[test]

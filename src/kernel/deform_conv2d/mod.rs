@@ -15,7 +15,7 @@ pub use tiled::*;
 use crate::kernel::params;
 
 params! {
-    /// Where taps sample: the first words of every uniform of a kernel that samples (shaders/shared/taps.wgsl).
+    /// Where taps sample: the first words of every uniform of a kernel that samples (shaders/shared/tap_geometry.wgsl).
     TapGeometry {
         /// Rows of the input.
         in_height,

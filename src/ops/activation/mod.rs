@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::gpu::{Call, Engine};
 use crate::kernel::Storage;
 use crate::kernel::activation::{ACTIVATE, ActivateParams, GRAD_ACTIVATION, GradActivationParams, IDENTITY, RELU};
+use crate::ops::split;
 use crate::plan::{DeviceLimits, Plan, Step};
 use crate::{Dtype, Gpu, Result, Tensor};
 
@@ -89,7 +90,7 @@ impl Activate {
     pub fn forward(&self, tensor: &Tensor, activation: Activation) -> Result<()> {
         let (elements, storage, limits) = self.sizes(tensor);
         let plan = || {
-            let parts = super::parts(elements as u64, limits.max_operand_elements(storage));
+            let parts = split(0..elements as u64, limits.max_operand_elements(storage));
             let steps = parts.filter_map(|part| activation.step(limits, storage, part).transpose());
             Ok(Plan { steps: steps.collect::<Result<_>>()?, ..Plan::default() })
         };
@@ -108,7 +109,7 @@ impl Activate {
         let (elements, storage, limits) = self.sizes(output);
         let plan = || {
             let most = limits.max_operand_elements(storage).min(limits.max_window_elements());
-            let steps = super::parts(elements as u64, most).map(|part| activation.grad_step(limits, storage, part));
+            let steps = split(0..elements as u64, most).map(|part| activation.grad_step(limits, storage, part));
             Ok(Plan { steps: steps.collect::<Result<_>>()?, ..Plan::default() })
         };
         let prepared = self.engine.prepare(&(elements, storage, activation, true), plan)?;

@@ -141,7 +141,7 @@ impl DeformConv2d {
         workspace: &Tensor,
     ) -> Result<()> {
         let prepared = self.checked_backward(task, output, grad_output, targets)?;
-        self.engine.record(&prepared, recorder, &backward_call(task, output, grad_output, targets), workspace)
+        self.engine.record(&prepared, recorder, &backward_call(task, output, grad_output, targets), Some(workspace))
     }
 
     fn checked_backward(

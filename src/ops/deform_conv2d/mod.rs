@@ -174,7 +174,7 @@ impl DeformConv2d {
         let prepared = self.prepared_for(geometry, task.options)?;
         check_shape("output", output, &geometry.output_shape(), "the output's shape")?;
         check_dtype("output", output, task.operands.input.dtype())?;
-        self.engine.record(&prepared, recorder, &task.call(output), workspace)
+        self.engine.record(&prepared, recorder, &task.call(output), Some(workspace))
     }
 
     /// Packs the weight for calls of these shapes and options, and submits that: such calls then pack it no more.

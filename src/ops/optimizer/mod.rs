@@ -3,9 +3,12 @@
 //!
 //! The formulas are torch's ([`Rule`]); the variables stay on the device.
 
+use std::ops::Range;
+
 use crate::gpu::{Call, Engine};
-use crate::kernel::Storage;
-use crate::kernel::optimizer::{ADAM, AdamParams, SGD, SgdParams};
+use crate::kernel::optimizer::{ADAM, SGD};
+use crate::kernel::{Storage, WindowParams};
+use crate::ops::{Len, split};
 use crate::plan::{DeviceLimits, Plan};
 use crate::{Dtype, Error, Gpu, Result, Tensor};
 
@@ -175,23 +178,20 @@ impl Optimizer {
 }
 
 fn plan(rule: Rule, elements: u64, limits: &DeviceLimits) -> Result<Plan> {
-    let most = limits.max_window_elements();
-    let mut steps = Vec::new();
-    let mut first = 0;
-    while first < elements {
-        let count = most.min(elements - first);
-        let window = |operand| limits.window(operand, first, count);
+    let kernel = match rule {
+        Rule::Sgd { .. } => &SGD,
+        Rule::Adam { .. } => &ADAM,
+    };
+    let settings = limits.window("settings", 0, rule.settings(0.0, 1).len() as u64).0;
+    let step = |part: Range<u64>| {
+        let window = |operand| limits.window(operand, part.start, part.len());
         let (gradient, base) = window("gradient");
         let others = ["value"].into_iter().chain(rule.moments().iter().copied()).map(|operand| window(operand).0);
-        let settings = limits.window("settings", 0, rule.settings(0.0, 1).len() as u64).0;
         let windows = [settings, gradient].into_iter().chain(others).collect();
-        let (kernel, params) = match rule {
-            Rule::Sgd { .. } => (&SGD, SgdParams { elements: count as u32, base }.words()),
-            Rule::Adam { .. } => (&ADAM, AdamParams { elements: count as u32, base }.words()),
-        };
-        let workgroups = count.div_ceil(u64::from(kernel.workgroup_size));
-        steps.push(limits.step(kernel, Storage::F32, params, windows, workgroups)?);
-        first += count;
-    }
+        let params = WindowParams { elements: part.len() as u32, base };
+        let workgroups = part.len().div_ceil(u64::from(kernel.workgroup_size));
+        limits.step(kernel, Storage::F32, params.words(), windows, workgroups)
+    };
+    let steps = split(0..elements, limits.max_window_elements()).map(step).collect::<Result<_>>()?;
     Ok(Plan { steps, ..Plan::default() })
 }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use crate::gpu::{Call, Engine, Prepared, Recorder};
 use crate::kernel::Storage;
 use crate::kernel::shift::{KEEP, SHIFT, ShiftParams, WRAP};
-use crate::plan::{DeviceLimits, F32_BYTES, Plan};
+use crate::ops::{Len, binding_too_large, split};
+use crate::plan::{DeviceLimits, Plan};
 use crate::{Dtype, Error, Gpu, Result, Tensor};
 
 /// What a pixel gets that would come from outside the image.
@@ -118,7 +119,7 @@ impl ChannelShift {
         super::check_shape("output", output, &shape, "the input's shape")?;
         super::check_dtype("output", output, input.dtype())?;
         let prepared = self.prepared(shape, input.dtype(), direction)?;
-        self.engine.record(&prepared, recorder, &self.call(input, output), &self.shift)
+        self.engine.record(&prepared, recorder, &self.call(input, output), None)
     }
 
     fn run(&self, input: &Tensor, direction: Direction) -> Result<Tensor> {
@@ -163,32 +164,27 @@ fn plan(
 ) -> Result<Plan> {
     let pixels = (height as u64).saturating_mul(width as u64);
     let window = limits.max_operand_elements(storage);
-    let too_large = |what, elements: u64, bytes: u64, most: u64| {
-        let (bytes, limit) = (elements.saturating_mul(bytes), most * bytes);
-        Err(Error::BindingTooLarge { what, bytes, limit })
-    };
     if pixels > window {
-        return too_large("one channel", pixels, storage.bytes(), window);
+        return Err(binding_too_large("one channel", storage, pixels, window));
     }
     let (shifts, most) = (2 * channels as u64, limits.max_window_elements());
     if shifts > most {
-        return too_large("the shifts", shifts, F32_BYTES, most);
+        return Err(binding_too_large("the shifts", Storage::F32, shifts, most));
     }
-    let planes = (batch * channels) as u64;
-    let planes_per_step = window.checked_div(pixels).unwrap_or(0).max(1);
+    // Planes without pixels need no step.
+    let planes_per_step = window.checked_div(pixels).unwrap_or(0);
+    let planes = if pixels > 0 { (batch * channels) as u64 } else { 0 };
     let mut steps = Vec::new();
-    let mut first = 0;
-    while first < planes && pixels > 0 {
-        let count = planes_per_step.min(planes - first);
-        let elements = count * pixels;
-        let (input, input_base) = limits.operand_window(storage, "input", first * pixels, elements);
-        let (output, output_base) = limits.operand_window(storage, "output", first * pixels, elements);
+    for part in split(0..planes, planes_per_step) {
+        let (first, elements) = (part.start * pixels, part.len() * pixels);
+        let (input, input_base) = limits.operand_window(storage, "input", first, elements);
+        let (output, output_base) = limits.operand_window(storage, "output", first, elements);
         let (shift, _) = limits.window("shift", 0, shifts);
         let params = ShiftParams {
             height: height as u32,
             width: width as u32,
             channels: channels as u32,
-            first_plane: first as u32,
+            first_plane: part.start as u32,
             elements: elements as u32,
             border: border.code(),
             backward: u32::from(direction == Direction::Backward),
@@ -197,7 +193,6 @@ fn plan(
         };
         let workgroups = elements.div_ceil(u64::from(SHIFT.workgroup_size));
         steps.push(limits.step(&SHIFT, storage, params.words(), vec![input, shift, output], workgroups)?);
-        first += count;
     }
     Ok(Plan { steps, ..Plan::default() })
 }

@@ -4,14 +4,14 @@
 use std::ops::Range;
 
 use crate::gpu::{Call, Engine};
-use crate::kernel::Storage;
 use crate::kernel::statistics::{
-    MAGNITUDE, MagnitudeParams, OFFSET_MAGNITUDE, OffsetMagnitudeParams, SLICES, STATISTICS_REDUCE,
-    StatisticsReduceParams,
+    MAGNITUDE, OFFSET_MAGNITUDE, OffsetMagnitudeParams, SLICES, STATISTICS_REDUCE, StatisticsReduceParams,
 };
+use crate::kernel::{Storage, WindowParams};
 use crate::ops::deform_conv2d::Geometry;
+use crate::ops::{Len, binding_too_large, split};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_LOOP_STEPS, Plan, WORKSPACE, Window};
-use crate::{Dtype, Error, Gpu, Result, Tensor};
+use crate::{Dtype, Gpu, Result, Tensor};
 
 /// The size of a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -55,7 +55,7 @@ impl Statistics {
     /// The size of an f32 tensor's elements: of a gradient, or a weight. Blocks; not on the web.
     ///
     /// # Errors
-    /// [`Error::Dtype`]; [`Error::OtherDevice`]; [`Error::Device`].
+    /// [`Error::Dtype`](crate::Error::Dtype); [`Error::OtherDevice`](crate::Error::OtherDevice); [`Error::Device`](crate::Error::Device).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn magnitude(&self, tensor: &Tensor) -> Result<Magnitude> {
         pollster::block_on(self.magnitude_async(tensor))
@@ -76,8 +76,8 @@ impl Statistics {
     /// How far the offsets of a call of these sizes move its taps. Blocks; not on the web.
     ///
     /// # Errors
-    /// [`Error::Rank`], [`Error::Axis`], [`Error::Dtype`] where the offset is not f32 of the geometry's shape; [`Error::BindingTooLarge`] where one
-    /// image's passes what the device binds; [`Error::OtherDevice`]; [`Error::Device`].
+    /// [`Error::Rank`](crate::Error::Rank), [`Error::Axis`](crate::Error::Axis), [`Error::Dtype`](crate::Error::Dtype) where the offset is not f32 of the geometry's shape; [`Error::BindingTooLarge`](crate::Error::BindingTooLarge) where one
+    /// image's passes what the device binds; [`Error::OtherDevice`](crate::Error::OtherDevice); [`Error::Device`](crate::Error::Device).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn offset(&self, geometry: &Geometry, offset: &Tensor) -> Result<OffsetMagnitude> {
         pollster::block_on(self.offset_async(geometry, offset))
@@ -124,10 +124,10 @@ fn most_elements(limits: &DeviceLimits) -> u64 {
 }
 
 fn magnitude_plan(elements: u64, limits: &DeviceLimits) -> Result<Plan> {
-    let parts = super::parts(elements, most_elements(limits));
+    let parts = split(0..elements, most_elements(limits));
     with_reduce(limits, parts, |part| {
-        let (window, base) = limits.window("elements", part.start, part.end - part.start);
-        let params = MagnitudeParams { elements: (part.end - part.start) as u32, base };
+        let (window, base) = limits.window("elements", part.start, part.len());
+        let params = WindowParams { elements: (part.len()) as u32, base };
         (&MAGNITUDE, params.words(), window)
     })
 }
@@ -136,12 +136,11 @@ fn offset_plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
     let image = 2 * (g.offset_groups * g.taps() * g.out_pixels()) as u64;
     let most = most_elements(limits);
     if image > most {
-        let (bytes, limit) = (image * F32_BYTES, most * F32_BYTES);
-        return Err(Error::BindingTooLarge { what: "one image's offset", bytes, limit });
+        return Err(binding_too_large("one image's offset", Storage::F32, image, most));
     }
-    let parts = super::parts(g.batch as u64, most / image);
+    let parts = split(0..g.batch as u64, most / image);
     with_reduce(limits, parts, |images| {
-        let elements = (images.end - images.start) * image;
+        let elements = images.len() * image;
         let (window, base) = limits.window("offset", images.start * image, elements);
         let all_taps = (elements / 2) as u32;
         (&OFFSET_MAGNITUDE, OffsetMagnitudeParams { geometry: g.tap_geometry(), all_taps, base }.words(), window)

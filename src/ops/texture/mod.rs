@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use crate::gpu::{BoundTexture, Call, Engine, Prepared, Recorder, TextureRegion};
-use crate::kernel::texture::{LOAD, LoadParams, STORE_RGBA8UNORM, STORE_RGBA16FLOAT, STORE_RGBA32FLOAT, StoreParams};
-use crate::kernel::{Kernel, Storage, TexelFormat};
+use crate::kernel::texture::{LOAD, RegionParams, STORE_RGBA8UNORM, STORE_RGBA16FLOAT, STORE_RGBA32FLOAT};
+use crate::kernel::{Storage, TexelFormat};
 use crate::plan::{Plan, Window};
 use crate::{Dtype, Error, Gpu, Result, Tensor};
 
@@ -55,8 +55,7 @@ impl Textures {
         tensor: &Tensor,
     ) -> Result<()> {
         let (prepared, texture) = self.loading(region, tensor)?;
-        // Any tensor does for a workspace of 0 bytes.
-        self.engine.record(&prepared, recorder, &loading_call(&texture, tensor), tensor)
+        self.engine.record(&prepared, recorder, &loading_call(&texture, tensor), None)
     }
 
     /// Writes a tensor, `[1, channels, height, width]`, into a region of its size. Does not wait.
@@ -82,7 +81,7 @@ impl Textures {
         region: TextureRegion<'_>,
     ) -> Result<()> {
         let (prepared, texture) = self.storing(tensor, region)?;
-        self.engine.record(&prepared, recorder, &storing_call(tensor, &texture), tensor)
+        self.engine.record(&prepared, recorder, &storing_call(tensor, &texture), None)
     }
 
     fn loading(&self, region: TextureRegion<'_>, tensor: &Tensor) -> Result<(Arc<Prepared>, BoundTexture)> {
@@ -116,33 +115,24 @@ impl Textures {
         let elements = pixels * channels as u64;
         let most = limits.max_operand_elements(storage);
         if elements > most {
-            let (bytes, limit) = (elements * storage.bytes(), most * storage.bytes());
-            return Err(Error::BindingTooLarge { what: "the picture", bytes, limit });
+            return Err(super::binding_too_large("the picture", storage, elements, most));
         }
         if pixels == 0 {
             return Ok(Plan::default());
         }
         let [origin_y, origin_x] = origin;
-        let (pixels_word, channels) = (pixels as u32, channels as u32);
+        let params = RegionParams { origin_y, origin_x, width, pixels: pixels as u32, channels: channels as u32 };
         // A texture is bound whole.
         let image = Window { operand: IMAGE, start: 0, bytes: 0 };
         let tensor = |operand| limits.operand_window(storage, operand, 0, elements).0;
-        let workgroups = |kernel: &Kernel| pixels.div_ceil(u64::from(kernel.workgroup_size));
-        let step = match format {
-            None => {
-                let params = LoadParams { origin_y, origin_x, width, pixels: pixels_word, channels };
-                limits.step(&LOAD, storage, params.words(), vec![image, tensor("output")], workgroups(&LOAD))?
-            }
-            Some(format) => {
-                let kernel = match format {
-                    TexelFormat::Rgba8Unorm => &STORE_RGBA8UNORM,
-                    TexelFormat::Rgba16Float => &STORE_RGBA16FLOAT,
-                    TexelFormat::Rgba32Float => &STORE_RGBA32FLOAT,
-                };
-                let params = StoreParams { origin_y, origin_x, width, pixels: pixels_word, channels };
-                limits.step(kernel, storage, params.words(), vec![tensor("input"), image], workgroups(kernel))?
-            }
+        let (kernel, windows) = match format {
+            None => (&LOAD, vec![image, tensor("output")]),
+            Some(TexelFormat::Rgba8Unorm) => (&STORE_RGBA8UNORM, vec![tensor("input"), image]),
+            Some(TexelFormat::Rgba16Float) => (&STORE_RGBA16FLOAT, vec![tensor("input"), image]),
+            Some(TexelFormat::Rgba32Float) => (&STORE_RGBA32FLOAT, vec![tensor("input"), image]),
         };
+        let workgroups = pixels.div_ceil(u64::from(kernel.workgroup_size));
+        let step = limits.step(kernel, storage, params.words(), windows, workgroups)?;
         Ok(Plan { steps: vec![step], ..Plan::default() })
     }
 }

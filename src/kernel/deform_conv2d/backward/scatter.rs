@@ -1,8 +1,8 @@
 //! The gradient of the input: entries put in order, and gathered.
 
 use crate::kernel::{
-    BILINEAR, GRID, Kernel, SCATTER, TAPS, TEXELS, operand, params, read, read_write, tap_params, texture_read,
-    texture_write,
+    BILINEAR, GRID, Kernel, SCATTER, TAPS, TEXELS, WindowParams, operand, params, read, read_write, tap_params,
+    texture_read, texture_write,
 };
 
 /// Entries that one turn of grad_input's loop visits.
@@ -70,7 +70,7 @@ pub const FILL_ZERO: Kernel = Kernel {
     subgroups: false,
     bindings: &[read_write("gradient")],
     workgroup_size: 64,
-    params: FillZeroParams::FIELDS,
+    params: WindowParams::FIELDS,
     constants: &[],
 };
 
@@ -157,15 +157,5 @@ params! {
         units,
         /// Where this step's channels start in the bound gradient.
         grad_input_base,
-    }
-}
-
-params! {
-    /// The uniform of fill_zero.
-    FillZeroParams {
-        /// Elements to write.
-        elements,
-        /// Where the window starts in the bound gradient.
-        base,
     }
 }

@@ -9,8 +9,6 @@ mod fused_tiled;
 mod images;
 mod packed_input;
 
-use std::ops::Range;
-
 use columns::Columns;
 use fused_subgroup::FusedSubgroup;
 use fused_tiled::FusedTiled;
@@ -20,8 +18,8 @@ pub use choice::choice;
 
 use super::geometry::MAX_POSITION;
 use super::{Algorithm, Geometry, Options};
-use crate::kernel::Storage;
 use crate::kernel::deform_conv2d::TapGeometry;
+use crate::ops::{Len, binding_too_large, split};
 use crate::plan::{DeviceLimits, MAX_STEPS, Plan, Step};
 use crate::{Error, Result};
 
@@ -80,34 +78,10 @@ fn unsuitable(algorithm: Algorithm, reason: String) -> Error {
     Error::Unsuitable { algorithm: algorithm.to_string(), reason }
 }
 
-fn binding_too_large(what: &'static str, storage: Storage, elements: u64, window: u64) -> Error {
-    Error::BindingTooLarge { what, bytes: elements * storage.bytes(), limit: window * storage.bytes() }
-}
-
 fn push(steps: &mut Vec<Step>, step: Step) -> Result<()> {
     steps.push(step);
     let count = steps.len() as u64;
     if count > MAX_STEPS { Err(Error::TooManySteps { steps: count, limit: MAX_STEPS }) } else { Ok(()) }
-}
-
-/// `range` in consecutive parts of `size`, the last one shorter where it must be.
-fn split(range: Range<u64>, size: u64) -> impl Iterator<Item = Range<u64>> {
-    let size = size.max(1);
-    (0..range.len().div_ceil(size)).map(move |n| {
-        let start = range.start + n * size;
-        start..range.end.min(start.saturating_add(size))
-    })
-}
-
-/// A range's length in u64, which `std` offers only for ranges of `usize` and smaller.
-trait Len {
-    fn len(&self) -> u64;
-}
-
-impl Len for Range<u64> {
-    fn len(&self) -> u64 {
-        self.end - self.start
-    }
 }
 
 impl Geometry {

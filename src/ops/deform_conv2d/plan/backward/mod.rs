@@ -21,8 +21,8 @@ use sizes::{Layout, Sizes};
 
 use super::packed_input::{self, Chunk};
 use super::{Len, binding_too_large, push, split};
-use crate::kernel::deform_conv2d::{FILL_ZERO, FillZeroParams, SUBGROUP_SIZE};
-use crate::kernel::{Sampling, Storage};
+use crate::kernel::deform_conv2d::{FILL_ZERO, SUBGROUP_SIZE};
+use crate::kernel::{Sampling, Storage, WindowParams};
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
@@ -185,7 +185,7 @@ impl<'a> Backward<'a> {
         for (name, _, elements) in gradients.into_iter().filter(|(_, mode, _)| *mode == Mode::Write) {
             for part in split(0..elements, self.limits.max_window_elements()) {
                 let (window, base) = self.limits.window(name, part.start, part.len());
-                let params = FillZeroParams { elements: part.len() as u32, base };
+                let params = WindowParams { elements: part.len() as u32, base };
                 let blocks = part.len().div_ceil(u64::from(FILL_ZERO.workgroup_size));
                 push(&mut steps, self.limits.step(&FILL_ZERO, Storage::F32, params.words(), vec![window], blocks)?)?;
             }
