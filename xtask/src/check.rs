@@ -9,11 +9,16 @@ use crate::{msrv, shaders, web};
 pub(crate) fn check() -> Result<()> {
     heading("format");
     run(&mut cargo(["fmt", "--all", "--check"]))?;
-    run(&mut cargo(["fmt", "--manifest-path", "web/Cargo.toml", "--check"]))?;
+    for own_workspace in ["web", "recipes/egui", "recipes/burn"] {
+        run(&mut cargo(["fmt", "--manifest-path", &format!("{own_workspace}/Cargo.toml"), "--check"]))?;
+    }
     heading("clippy");
     run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     // A caller who chooses wgpu's backends itself.
     run(&mut cargo(["clippy", "-p", "deform", "--lib", "--no-default-features", "--", "-D", "warnings"]))?;
+    // In the crate's own folder, whose wgpu it shares. burn's recipe compiles for minutes.
+    let egui = ["clippy", "--locked", "--manifest-path", "recipes/egui/Cargo.toml", "--target-dir", "target"];
+    run(cargo(egui).args(["--", "-D", "warnings"]))?;
     library_for_the_web()?;
     heading("documentation");
     run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
