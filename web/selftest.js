@@ -1,6 +1,6 @@
 // Runs every stored case and shows what came of it.
 
-import { open, report } from './device.js';
+import { open } from './device.js';
 
 const ALLOWED = 1e-4;
 const state = document.getElementById('state');
@@ -15,7 +15,7 @@ function row(name, error, milliseconds) {
 }
 
 async function run() {
-  const device = await open();
+  const { device, name: deviceName } = await open();
   const cases = await (await fetch('cases.json')).json();
   const wrong = [];
   for (const name of cases) {
@@ -31,11 +31,13 @@ async function run() {
     row(name, error, performance.now() - start);
     if (!(error <= ALLOWED)) wrong.push(`${name}: ${error}`);
   }
-  return { device: device.describe(), cases: cases.length, wrong };
+  return { device: deviceName, cases: cases.length, wrong };
 }
 
 const result = await run().catch(failure => ({ cases: 0, wrong: [String(failure.message ?? failure)] }));
 state.textContent = result.wrong.length
   ? `${result.wrong.length} wrong: ${result.wrong.join('; ')}`
   : `All ${result.cases} cases are right (${result.device}).`;
-await report(result);
+state.className = 'done';
+// For a test that drives the browser.
+window.result = result;

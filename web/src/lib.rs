@@ -37,17 +37,6 @@ impl Device {
         Ok(Self { gpu, operator })
     }
 
-    /// The adapter, as far as browsers tell.
-    pub fn describe(&self) -> String {
-        let limits = self.gpu.limits();
-        format!(
-            "{:?}, subgroups of {} (0: unknown), bindings of {} MiB",
-            self.gpu.info().backend,
-            limits.subgroup_size,
-            limits.max_binding_bytes >> 20
-        )
-    }
-
     /// Computes a stored case, forward and backward, and compares all that it has answers to. The largest error, as a share of the largest
     /// element of its answer.
     pub async fn check(&self, file: &[u8]) -> Result<f64, JsError> {

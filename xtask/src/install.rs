@@ -22,7 +22,7 @@ impl Need {
         match self {
             Need::Adapter => &["mesa-vulkan-drivers", "libvulkan1"],
             Need::ValidationLayer => &["vulkan-validationlayers"],
-            Need::Browser => &["chromium"],
+            Need::Browser => &["chromium", "chromium-driver"],
         }
     }
 
@@ -30,7 +30,7 @@ impl Need {
         match self {
             Need::Adapter => "no GPU adapter was found",
             Need::ValidationLayer => "the Khronos validation layer is missing",
-            Need::Browser => "no Chromium is on the path",
+            Need::Browser => "no chromedriver, or no Chromium, is on the path",
         }
     }
 
@@ -40,9 +40,9 @@ impl Need {
             (System::Debian, _) => ("sudo apt-get update && sudo apt-get install -y", self.debian_packages().join(" ")),
             (System::Fedora, Need::Adapter) => ("sudo dnf install", "mesa-vulkan-drivers vulkan-loader".into()),
             (System::Fedora, Need::ValidationLayer) => ("sudo dnf install", "vulkan-validation-layers".into()),
-            (System::Fedora, Need::Browser) => ("sudo dnf install", "chromium".into()),
+            (System::Fedora, Need::Browser) => ("sudo dnf install", "chromium chromedriver".into()),
             (System::Arch, Need::Browser) => ("sudo pacman -S", "chromium".into()),
-            (System::Other, Need::Browser) => return "install Chromium or Chrome".into(),
+            (System::Other, Need::Browser) => return "install Chrome and the chromedriver of its version".into(),
             (System::Arch, Need::Adapter) => ("sudo pacman -S", "vulkan-swrast vulkan-icd-loader".into()),
             (System::Arch, Need::ValidationLayer) => ("sudo pacman -S", "vulkan-validation-layers".into()),
             (System::Other, Need::Adapter) => {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_to_type_names_every_package() {
-        for need in [Need::Adapter, Need::ValidationLayer] {
+        for need in [Need::Adapter, Need::ValidationLayer, Need::Browser] {
             let line = need.command_to_type(System::Debian);
             assert!(need.debian_packages().iter().all(|package| line.contains(package)), "{line}");
             assert!(line.starts_with("sudo apt-get update && "), "{line}");

@@ -1,16 +1,16 @@
-//! The browser: builds the page, serves it, and runs its self-test in a headless Chromium.
+//! The page: builds it, serves it, and has it tested in a browser.
+
+mod browser;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use tiny_http::{Header, Method, Request, Response, Server};
+use anyhow::{Context, Result, ensure};
+use tiny_http::{Header, Request, Response, Server};
 
-use crate::command::{cargo, heading, run, shown, succeeds};
-use crate::install::{self, Need};
+use crate::command::{cargo, heading, run, succeeds};
 
 /// Rust's target.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -20,12 +20,8 @@ const SITE: &str = "target/web";
 pub(crate) const BUILD: &str = "target/web-build";
 /// What the compressed page may be, in bytes, before a user waits for it.
 const MOST_BYTES: u64 = 1_500_000;
-/// What the gestures leave of the picture.
-const SCREENSHOT: &str = "target/web/bent.png";
 /// Where tools are installed that are not on the path.
 const TOOLS: &str = "target/tools";
-const TIME_LIMIT: Duration = Duration::from_secs(300);
-const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
 /// Whether Rust's target for the web is installed.
 pub(crate) fn target_is_installed() -> Result<bool> {
@@ -43,11 +39,10 @@ pub(crate) fn web() -> Result<()> {
     }
 }
 
-/// Builds the page and runs it in a headless browser: every stored case, and what a visitor would do. With `if_possible` tools that are missing and
-/// cannot be had are said, and no failure.
+/// Builds the page and tests it in a headless browser. With `if_possible` tools that are missing and cannot be had are said, and no failure.
 pub(crate) fn test(if_possible: bool) -> Result<()> {
-    let (bindgen, browser) = match bindgen().and_then(|bindgen| Ok((bindgen, browser()?))) {
-        Ok(tools) => tools,
+    let bindgen = match bindgen().and_then(|bindgen| browser::ensure().map(|()| bindgen)) {
+        Ok(bindgen) => bindgen,
         Err(error) if if_possible => {
             println!("Not done: the browser's tests. {error:#}");
             return Ok(());
@@ -56,27 +51,16 @@ pub(crate) fn test(if_possible: bool) -> Result<()> {
     };
     build(&bindgen)?;
     heading("in the browser");
-    let server = server()?;
-    let tested = visit(browser, &server, "selftest.html")?;
-    let cases = tested["cases"].as_u64().unwrap_or(0);
-    println!("{cases} cases on {}", tested["device"].as_str().unwrap_or("no device"));
-    ensure!(cases as usize == stored()?.len(), "{cases} cases were run, {} are stored", stored()?.len());
-    let bent = visit(browser, &server, "index.html")?;
-    println!("{} gestures", bent["gestures"]);
-    let screenshot = bent["screenshot"].as_str().and_then(|url| url.strip_prefix("data:image/png;base64,"));
-    let screenshot = BASE64_STANDARD.decode(screenshot.context("no screenshot")?)?;
-    std::fs::write(SCREENSHOT, screenshot)?;
-    println!("the bent picture: {SCREENSHOT}");
-    Ok(())
-}
-
-/// A browser with WebGPU, installed where that is allowed.
-fn browser() -> Result<&'static str> {
-    let found = || BROWSERS.into_iter().find(|browser| succeeds(Command::new(browser).arg("--version")));
-    if found().is_none() {
-        install::install(Need::Browser)?;
-    }
-    found().context("Chromium was installed, and is not on the path")
+    let server = Arc::new(server()?);
+    let site = format!("http://{}", server.server_addr());
+    let answering = std::thread::spawn({
+        let server = server.clone();
+        move || server.incoming_requests().try_for_each(answer)
+    });
+    let tested = browser::test(&site, stored()?.len());
+    server.unblock();
+    answering.join().map_err(|_| anyhow::anyhow!("the page's server panicked"))??;
+    tested
 }
 
 /// wasm-bindgen's tool of the locked version, and Rust's target: installed where they are missing, the tool into the target folder.
@@ -100,55 +84,6 @@ fn bindgen() -> Result<PathBuf> {
     run(cargo(["install", "wasm-bindgen-cli", "--debug", "--version", &version, "--root", TOOLS])
         .args(["--target-dir", "target/tools-build"]))?;
     Ok(own)
-}
-
-/// Opens a page and waits for its report, which must say that nothing is wrong.
-fn visit(browser: &str, server: &Server, page: &str) -> Result<serde_json::Value> {
-    let profile = std::path::absolute("target/web-profile")?;
-    let mut command = Command::new(browser);
-    // As narrow as a phone.
-    command
-        .arg("--window-size=390,844")
-        .args(["--headless", "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"])
-        // Containers often have little shared memory.
-        .arg("--disable-dev-shm-usage")
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(format!("http://{}/{page}?report", server.server_addr()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    println!("$ {}", shown(&command));
-    let browser = Browser(command.spawn().context("could not start the browser")?);
-    let report = report(server)?;
-    drop(browser);
-    let wrong = report["wrong"].as_array().context("a report that says nothing")?;
-    ensure!(wrong.is_empty(), "wrong in {page}: {}", serde_json::to_string_pretty(wrong)?);
-    Ok(report)
-}
-
-/// Closed whatever happens.
-struct Browser(Child);
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Answers requests until the page reports.
-fn report(server: &Server) -> Result<serde_json::Value> {
-    let start = Instant::now();
-    while start.elapsed() < TIME_LIMIT {
-        let Some(mut request) = server.recv_timeout(Duration::from_secs(1))? else { continue };
-        if *request.method() == Method::Post {
-            let report = serde_json::from_reader(request.as_reader())?;
-            request.respond(Response::empty(204))?;
-            return Ok(report);
-        }
-        answer(request)?;
-    }
-    bail!("the page has not reported within {TIME_LIMIT:?}")
 }
 
 fn build(bindgen: &Path) -> Result<()> {
