@@ -1,8 +1,9 @@
 // Packs the gradient of the output, of a window of one image's pixels: four channels a texel, blocks of 32 pixels.
 //
-//     packed_grad_output[(block, g·quads + q, p)][l] = grad_output[g·rows + 4·q + l, 32·block + p]
+//     packed_grad_output[(block, n·quads + q, p)][l] = grad_output[(group_start + n)·rows + 4·q + l, 32·block + p]
 //
-// times the slope of the activation there (slope.wgsl). g is a weight group, q a quad of its rows output channels. What is no channel, or past the window's last pixel, is 0.
+// times the slope of the activation there (slope.wgsl). n numbers weight groups, q a quad of its rows output channels. What is no channel, or past the
+// window's last pixel, is 0.
 //
 // Reads   grad_output and output (which the slope of the identity does not look at): the image.
 // Writes  packed_grad_output: every texel of the window's blocks.
@@ -13,6 +14,7 @@ struct PackGradOutputParams {
     rows: u32,
     quads: u32,
     all_quads: u32,
+    group_start: u32,
     out_pixels: u32,
     first_pixel: u32,
     pixels: u32,
@@ -53,7 +55,7 @@ fn main(
     let row = quad % params.quads * 4u;
     var value = vec4<f32>();
     if pixel < params.pixels {
-        let channel = quad / params.quads * params.rows + row;
+        let channel = (params.group_start + quad / params.quads) * params.rows + row;
         let at = channel * params.out_pixels + params.first_pixel + pixel;
         value.x = linear(at);
         if row + 1u < params.rows { value.y = linear(at + params.out_pixels); }

@@ -59,7 +59,7 @@ fn main(
     for p in 0..PIXELS {
         writeln!(
             text,
-            "    var grad_{p} = grad_output_start(min(pixel + {}u, params.padded_pixels - 1u)) + group * params.row_quads * BLOCK_PIXELS;",
+            "    var grad_{p} = grad_output_start(min(pixel + {}u, params.padded_pixels - 1u)) + (group - params.group_start) * params.row_quads * BLOCK_PIXELS;",
             p * lanes
         )?;
     }
@@ -162,7 +162,7 @@ fn main(
     for i in 0..rows {
         writeln!(
             text,
-            "    let row_{i} = (group * params.row_quads + min(row_tile * ROW_QUADS + {i}u, params.row_quads - 1u)) * BLOCK_PIXELS;"
+            "    let row_{i} = ((group - params.group_start) * params.row_quads + min(row_tile * ROW_QUADS + {i}u, params.row_quads - 1u)) * BLOCK_PIXELS;"
         )?;
     }
     for j in 0..columns {

@@ -152,8 +152,10 @@ params! {
         rows,
         /// Quads of the output channels of a weight group.
         quads,
-        /// The same of all weight groups.
+        /// The same of all weight groups of this step.
         all_quads,
+        /// First group of this step.
+        group_start,
         /// Pixels of one output plane.
         out_pixels,
         /// First output pixel of the window.
@@ -218,7 +220,7 @@ params! {
         quad_blocks,
         /// Quads of the output channels of a weight group.
         row_quads,
-        /// The same of all weight groups.
+        /// The same of all weight groups of this step.
         all_row_quads,
         /// Output pixels of the window, filled up to whole blocks.
         padded_pixels,
@@ -250,7 +252,7 @@ params! {
         groups,
         /// Quads of the output channels of a weight group.
         row_quads,
-        /// The same of all weight groups.
+        /// The same of all weight groups of this step.
         all_row_quads,
         /// Blocks of pixels.
         pixel_blocks,

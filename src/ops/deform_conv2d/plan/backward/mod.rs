@@ -55,7 +55,7 @@ struct Backward<'a> {
 #[derive(Default)]
 struct Held {
     input: Option<(u64, Chunk)>,
-    grad_output: Option<(u64, Range<u64>)>,
+    grad_output: Option<(u64, Range<u64>, Range<u64>)>,
     entries: Option<(u64, Range<u64>, Range<u64>)>,
 }
 
@@ -144,9 +144,10 @@ impl<'a> Backward<'a> {
             push(steps, packed_input::pack(self.g, self.limits, image, chunk, &sizes.scratch("packed_input"))?)?;
             held.input = Some((image, chunk.clone()));
         }
-        if held.grad_output.as_ref() != Some(&(image, pixels.clone())) {
-            push(steps, self.pack_grad_output(sizes, image, pixels)?)?;
-            held.grad_output = Some((image, pixels.clone()));
+        let grad_output = (image, pixels.clone(), self.groups(chunk));
+        if held.grad_output.as_ref() != Some(&grad_output) {
+            push(steps, self.pack_grad_output(sizes, image, pixels, &grad_output.2)?)?;
+            held.grad_output = Some(grad_output);
         }
         if self.needs_columns_gradient() {
             push(steps, self.grad_column(sizes, pixels, chunk)?)?;

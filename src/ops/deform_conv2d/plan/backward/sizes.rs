@@ -33,7 +33,6 @@ pub(super) struct Layout {
     /// Output channels of a weight group, and their quads.
     pub(super) rows: u64,
     pub(super) row_quads: u64,
-    pub(super) all_row_quads: u64,
 }
 
 /// How much is done at once.
@@ -81,7 +80,6 @@ impl Sizes {
 impl Layout {
     pub(super) fn new(g: &Geometry) -> Self {
         let segment_channels = g.segment_channels() as u64;
-        let row_quads = (g.out_channels_per_group() as u64).div_ceil(QUAD);
         Self {
             segment_channels,
             segment_quads: segment_channels.div_ceil(QUAD),
@@ -89,14 +87,14 @@ impl Layout {
             segments_per_group: g.channels_per_group() as u64 / segment_channels,
             segments_per_offset_group: g.channels_per_offset_group() as u64 / segment_channels,
             rows: g.out_channels_per_group() as u64,
-            row_quads,
-            all_row_quads: row_quads * g.groups as u64,
+            row_quads: (g.out_channels_per_group() as u64).div_ceil(QUAD),
         }
     }
 
-    /// Weight groups that so many segments can lie in.
+    /// The most weight groups that so many segments in a row lie in.
     fn groups(&self, segments: u64) -> u64 {
-        (segments.div_ceil(self.segments_per_group) + 1).min(self.segments / self.segments_per_group)
+        ((segments + self.segments_per_group - 2) / self.segments_per_group + 1)
+            .min(self.segments / self.segments_per_group)
     }
 }
 
@@ -140,7 +138,11 @@ impl Backward<'_> {
         let none = Size::Texels([1, 1]);
         let gradient = self.needs_columns_gradient();
         let weight = self.modes.weight.wanted();
-        needs(gradient || weight, "packed_grad_output", texels(padded_pixels * layout.all_row_quads));
+        needs(
+            gradient || weight,
+            "packed_grad_output",
+            texels(padded_pixels * layout.groups(tiling.segments) * layout.row_quads),
+        );
         let all_quads = layout.segments * layout.segment_quads;
         needs(gradient, "packed_weight_columns", texels(taps * layout.row_quads * all_quads * QUAD));
         needs(self.needs_samples(), "packed_input", packed_input::texture(g, quads).size);
@@ -231,6 +233,11 @@ impl Backward<'_> {
         let with_quads = |quads: u64| Tiling { quads: quads.min(layout.segment_quads), ..least };
         let quads = (1..=QUADS_AT_ONCE).rev().find(|&quads| fits(with_quads(quads))).unwrap_or(1);
         let base = with_quads(quads);
+        // As many quads of short segments.
+        let short = (QUADS_AT_ONCE / layout.segment_quads).min(layout.segments_per_offset_group).max(1);
+        let with_short = |segments: u64| Tiling { segments, ..base };
+        let base =
+            if base.quads < layout.segment_quads { base } else { with_short(largest(short, |n| fits(with_short(n)))) };
         let pixels = largest(all_pixels / block, |blocks| fits(Tiling { pixels: blocks * block, ..base })) * block;
         // Parts of one size, unless these need more for some rounding up than the largest that fits.
         let fitting = |even: Tiling, largest: Tiling| if fits(even) { even } else { largest };

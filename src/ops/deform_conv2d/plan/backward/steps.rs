@@ -39,15 +39,23 @@ impl Backward<'_> {
         self.step(&PACK_WEIGHT_COLUMNS, params.words(), windows, workgroups(&PACK_WEIGHT_COLUMNS, texels))
     }
 
-    pub(super) fn pack_grad_output(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>) -> Result<Step> {
+    pub(super) fn pack_grad_output(
+        &self,
+        sizes: &Sizes,
+        image: u64,
+        pixels: &Range<u64>,
+        groups: &Range<u64>,
+    ) -> Result<Step> {
         let layout = &self.layout;
         let (grad_output, grad_output_base) = self.grad_output(image);
         let (output, output_base) = self.output(image);
-        let texels = padded(pixels) * layout.all_row_quads;
+        let quads = groups.len() * layout.row_quads;
+        let texels = padded(pixels) * quads;
         let params = PackGradOutputParams {
             rows: layout.rows as u32,
             quads: layout.row_quads as u32,
-            all_quads: layout.all_row_quads as u32,
+            all_quads: quads as u32,
+            group_start: groups.start as u32,
             out_pixels: self.g.out_pixels() as u32,
             first_pixel: pixels.start as u32,
             pixels: pixels.len() as u32,
@@ -80,7 +88,7 @@ impl Backward<'_> {
             group_start: groups.start as u32,
             quad_blocks: quad_blocks as u32,
             row_quads: layout.row_quads as u32,
-            all_row_quads: layout.all_row_quads as u32,
+            all_row_quads: (groups.len() * layout.row_quads) as u32,
             padded_pixels: padded(pixels) as u32,
             pixel_blocks: pixel_blocks as u32,
             workgroups: total as u32,
@@ -164,7 +172,7 @@ impl Backward<'_> {
             group_start: groups.start as u32,
             groups: groups.len() as u32,
             row_quads: layout.row_quads as u32,
-            all_row_quads: layout.all_row_quads as u32,
+            all_row_quads: (groups.len() * layout.row_quads) as u32,
             pixel_blocks: pixel_blocks as u32,
             turns_per_split: turns.div_ceil(sizes.splits) as u32,
             column_tiles: column_tiles as u32,
@@ -234,7 +242,7 @@ impl Backward<'_> {
     }
 
     /// The weight groups that a chunk lies in.
-    fn groups(&self, chunk: &Chunk) -> Range<u64> {
+    pub(super) fn groups(&self, chunk: &Chunk) -> Range<u64> {
         let per_group = self.layout.segments_per_group;
         chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
     }
