@@ -209,6 +209,7 @@ const fn texture_write(name: &'static str) -> Binding {
 const GRID: &str = include_str!("../shaders/shared/grid.wgsl");
 const BILINEAR: &str = include_str!("../shaders/shared/bilinear.wgsl");
 const SCATTER: &str = include_str!("../shaders/shared/scatter.wgsl");
+const SAMPLE: &str = include_str!("../shaders/shared/sample.wgsl");
 const TEXELS: &str = include_str!("../shaders/shared/texels.wgsl");
 const MAGNITUDE: &str = include_str!("../shaders/shared/magnitude.wgsl");
 const SLOPE: &str = include_str!("../shaders/shared/slope.wgsl");
@@ -232,6 +233,8 @@ pub const KERNELS: &[&Kernel] = &[
     deform_conv2d::TILE_32X32.kernel,
     &deform_conv2d::REDUCE,
     &deform_conv2d::DIRECT,
+    &deform_conv2d::PACK_WEIGHT_DEPTHWISE,
+    &deform_conv2d::DEPTHWISE,
     &deform_conv2d::PACK_GRAD_OUTPUT,
     &deform_conv2d::PACK_WEIGHT_COLUMNS,
     &deform_conv2d::GRAD_COLUMN_SUBGROUP,
@@ -245,7 +248,10 @@ pub const KERNELS: &[&Kernel] = &[
     deform_conv2d::GRAD_WEIGHT_8X8.kernel,
     &deform_conv2d::GRAD_WEIGHT_REDUCE,
     &deform_conv2d::GRAD_BIAS,
-    &deform_conv2d::GRAD_BIAS_REDUCE,
+    &deform_conv2d::SUM_SLICES,
+    &deform_conv2d::GRAD_OFFSET_DEPTHWISE,
+    &deform_conv2d::GRAD_INPUT_DEPTHWISE,
+    &deform_conv2d::GRAD_WEIGHT_DEPTHWISE,
     &deform_conv2d::FILL_ZERO,
     &conv2d::COL2IM,
     &activation::ACTIVATE,

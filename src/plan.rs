@@ -144,6 +144,15 @@ impl DeviceLimits {
         fitting.min((1 << 31) - 1 - self.binding_alignment)
     }
 
+    /// Whether a binding, or a texture's axis, can be so long.
+    #[must_use]
+    pub fn hold(&self, scratch: &Scratch) -> bool {
+        match scratch.size {
+            Size::Texels(size) => size.into_iter().all(|size| size <= self.max_texture_axis),
+            Size::Bytes(bytes) => bytes <= self.max_binding_bytes,
+        }
+    }
+
     /// The window over `count` f32 elements of `operand` from element `first`, and where that element lies in it.
     #[must_use]
     pub fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u32) {

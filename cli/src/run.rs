@@ -39,7 +39,7 @@ pub(crate) struct Run {
     /// grad_mask and grad_bias, or what gradients the operator has
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The algorithm: auto, columns, direct, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
+    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
     /// The most bytes of device memory to use for intermediate results [default: the library's, 64 MiB]

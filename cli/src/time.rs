@@ -32,7 +32,7 @@ pub(crate) struct Time {
     /// Make no further call once this much time has passed; one call is always made
     #[arg(long, value_name = "S", default_value = "60")]
     max_seconds: f64,
-    /// The algorithm: auto, columns, direct, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
+    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
 }

@@ -1,11 +1,12 @@
 // The gradient of the input: every pixel gathers what the taps that touched it scatter, in one order.
 //
-//     grad_input[c, y, x] += Σ over the entries of the four cells around (y, x) of   mask · weight(corner) · grad_column[c, entry]
+//     grad_input[c, y, x] += Σ over the entries of the four cells around (y, x) of   mask · weight(corner) · column_gradient[c, entry]
 //
 // A cell is four neighbouring pixels; bin_fill has ordered the entries by the cell that each lies in. So one walk over the cells of
 // a row, from left to right, reads each entry once and completes two rows of pixels, column by column.
 //
-// Reads   entries and ends (where each row's end), grad_column.
+// Reads   entries and ends (where each row's end), column_gradient; of a depth-wise convolution (DEPTHWISE) packed_weight, too, since the gradient of a
+//         column is there a product of two numbers.
 // Writes  grad_input: adds to it.
 // Runs    One invocation is four channels of one row of cells. lanes_per_row of them walk a row together; a workgroup is 32. A row of cells touches
 //         two rows of pixels, so a step does every other row only. Grid: rows fastest, then channels, then offset groups, folded.
@@ -22,6 +23,9 @@ struct GradInputParams {
     segments_per_offset_group: u32,
     group_start: u32,
     quads: u32,
+    all_quads: u32,
+    first_quad: u32,
+    tap_shift: u32,
     entries: u32,
     bins: u32,
     walkers: u32,
@@ -38,14 +42,18 @@ struct GradInputParams {
 @group(0) @binding(1) var entries: texture_storage_2d<rgba32float, read>;
 /// [offset group, row of cells, walker]
 @group(0) @binding(2) var<storage, read> ends: array<u32>;
-/// [(tap, pixel, quad)], four channels of the quad
-@group(0) @binding(3) var grad_column: texture_storage_2d<rgba32float, read>;
+/// [(tap, pixel, quad)], four channels of the quad; of a depth-wise convolution the gradient of the output,
+/// [(block, quad, pixel of the block)]
+@group(0) @binding(3) var column_gradient: texture_storage_2d<rgba32float, read>;
 /// [(segment, channel), in_height, in_width]
 @group(0) @binding(4) var<storage, read_write> grad_input: array<f32>;
+/// [(tap, segment, quad)] of a depth-wise convolution; of another it is not read
+@group(0) @binding(5) var packed_weight: texture_storage_2d<rgba32float, read>;
 
 const WORKGROUP_SIZE = 32u;
 /// Entries to a turn of the loop: a driver may end loops after 65,535 turns.
 const ENTRIES_PER_TURN = 4u;
+const BLOCK_PIXELS = 32u;
 
 /// What a cell adds to its corners: (y0, x0) (y0, x1) (y1, x0) (y1, x1).
 struct Cell {
@@ -75,7 +83,17 @@ fn add(place: Place, y: i32, x: i32, value: vec4<f32>) {
 
 /// An entry's gradient of its column, if it is there.
 fn gradient(there: bool, entry: vec4<f32>, quad: u32) -> vec4<f32> {
-    let column = textureLoad(grad_column, texel_at(u32(entry.x) * params.quads + quad));
+    let number = u32(entry.x);
+    var column: vec4<f32>;
+    if DEPTHWISE {
+        let tap = number >> params.tap_shift;
+        let pixel = number - (tap << params.tap_shift);
+        let output = (pixel / BLOCK_PIXELS * params.quads + quad) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
+        column = textureLoad(column_gradient, texel_at(output))
+            * textureLoad(packed_weight, texel_at(tap * params.all_quads + params.first_quad + quad));
+    } else {
+        column = textureLoad(column_gradient, texel_at(number * params.quads + quad));
+    }
     return select(vec4<f32>(), entry.w * column, there);
 }
 

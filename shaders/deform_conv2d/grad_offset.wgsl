@@ -1,6 +1,6 @@
 // The gradients of offset and mask, and the columns for that of the weight, from one read of the corners.
 //
-//     d[y|x corner]          = Σ over the channels of the offset group of   grad_column · input[corner]
+//     d[y|x corner]          = Σ over the channels of the offset group of   column_gradient · input[corner]
 //     grad_mask              = Σ over the corners of   weight · d[corner]
 //     grad_offset_y          = mask · (dx·(d11 − d01) + (1 − dx)·(d10 − d00))
 //     grad_offset_x          = mask · (dy·(d11 − d10) + (1 − dy)·(d01 − d00))
@@ -9,7 +9,8 @@
 // At whole positions these are the right-hand derivatives. At exactly −1 the sample is 0; its derivative is torchvision's, which
 // is not, or mmcv's, which is. Where the offset is not finite, all are 0.
 //
-// Reads   packed_input, grad_column, offset, mask (1 without one): a window of one image's pixels.
+// Reads   packed_input, column_gradient, offset, mask (1 without one): a window of one image's pixels. Of a depth-wise convolution (DEPTHWISE)
+//         packed_weight, too, since the gradient of a column is there a product of two numbers.
 // Writes  what is wanted of grad_offset, grad_mask (of which later channels of an offset group add to what earlier steps left) and
 //         columns, padding pixels included.
 // Runs    One invocation is one tap of one pixel, for the channels of an offset group; a workgroup is 64 of them. Grid: pixels
@@ -23,6 +24,8 @@ struct GradOffsetParams {
     padded_pixels: u32,
     quads: u32,
     segment_quads: u32,
+    all_quads: u32,
+    first_quad: u32,
     segment_start: u32,
     segment_end: u32,
     segments_per_offset_group: u32,
@@ -45,8 +48,9 @@ struct GradOffsetParams {
 @group(0) @binding(0) var<uniform> params: GradOffsetParams;
 /// [x + 1, (segment, quad, y + 1)], four channels of the quad
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(tap, pixel, quad)], four channels of the quad
-@group(0) @binding(2) var grad_column: texture_storage_2d<rgba32float, read>;
+/// [(tap, pixel, quad)], four channels of the quad; of a depth-wise convolution the gradient of the output,
+/// [(block, quad, pixel of the block)]
+@group(0) @binding(2) var column_gradient: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, y|x), out_height, out_width]
 @group(0) @binding(3) var<storage, read> offset: array<f32>;
 /// [(offset group, tap), out_height, out_width]
@@ -58,8 +62,21 @@ struct GradOffsetParams {
 /// [(tap, block, quad, pixel of the block)], four channels of the quad
 @group(0) @binding(7) var columns: texture_storage_2d<rgba32float, write>;
 
+/// [(tap, segment, quad)] of a depth-wise convolution; of another it is not read
+@group(0) @binding(8) var packed_weight: texture_storage_2d<rgba32float, read>;
+
 const WORKGROUP_SIZE = 64u;
 const BLOCK_PIXELS = 32u;
+
+/// The gradient of a column, four channels.
+fn gradient(tap: u32, pixel: u32, quad: u32) -> vec4<f32> {
+    if DEPTHWISE {
+        let output = (pixel / BLOCK_PIXELS * params.quads + quad) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
+        return textureLoad(column_gradient, texel_at(output))
+            * textureLoad(packed_weight, texel_at(tap * params.all_quads + params.first_quad + quad));
+    }
+    return textureLoad(column_gradient, texel_at((tap * params.padded_pixels + pixel) * params.quads + quad));
+}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -105,7 +122,6 @@ fn main(
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let quad_end = select(0u, (end - params.segment_start) * params.segment_quads, busy);
     let wants_products = params.wants_offset + params.wants_mask != 0u;
-    let row = (tap * params.padded_pixels + padded) * params.quads;
     let column = (tap * params.padded_pixels + padded / BLOCK_PIXELS * BLOCK_PIXELS) * params.quads + padded % BLOCK_PIXELS;
     var d = vec4<f32>();
     for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
@@ -120,7 +136,7 @@ fn main(
         let v10 = textureLoad(packed_input, texel + vec2<u32>(0u, 1u));
         let v11 = textureLoad(packed_input, texel + vec2<u32>(1u, 1u));
         if wants_products {
-            let grad = textureLoad(grad_column, texel_at(row + quad));
+            let grad = gradient(tap, padded, quad);
             d += vec4<f32>(dot(grad, v00), dot(grad, v01), dot(grad, v10), dot(grad, v11));
         }
         if params.wants_columns != 0u {

@@ -1,8 +1,9 @@
 // Packs the gradient of the output, of a window of one image's pixels: four channels a texel, blocks of 32 pixels.
 //
-//     packed_grad_output[(block, n·quads + q, p)][l] = grad_output[(group_start + n)·rows + 4·q + l, 32·block + p]
+//     packed_grad_output[(block, n·quads + q, p)][l] = grad_output[(group_start + n)·rows + row_start + 4·q + l, 32·block + p]
 //
-// times the slope of the activation there (slope.wgsl). n numbers weight groups, q a quad of its rows output channels. What is no channel, or past the
+// times the slope of the activation there (slope.wgsl). n numbers weight groups, or of a depth-wise convolution its offset groups, q quads
+// of its rows output channels. What is no channel, or past the
 // window's last pixel, is 0.
 //
 // Reads   grad_output and output (which the slope of the identity does not look at): the image.
@@ -15,6 +16,7 @@ struct PackGradOutputParams {
     quads: u32,
     all_quads: u32,
     group_start: u32,
+    row_start: u32,
     out_pixels: u32,
     first_pixel: u32,
     pixels: u32,
@@ -52,7 +54,7 @@ fn main(
     }
     let quad = texel / BLOCK_PIXELS % params.all_quads;
     let pixel = texel / BLOCK_PIXELS / params.all_quads * BLOCK_PIXELS + texel % BLOCK_PIXELS;
-    let row = quad % params.quads * 4u;
+    let row = params.row_start + quad % params.quads * 4u;
     var value = vec4<f32>();
     if pixel < params.pixels {
         let channel = (params.group_start + quad / params.quads) * params.rows + row;

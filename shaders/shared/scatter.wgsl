@@ -1,13 +1,12 @@
 // Where every tap of every pixel of a window scatters its gradient: the entries that bin_count and bin_fill walk, in one order.
 //
-// An entry is (column, y, x, mask): which row of the gradient of the columns it reads, tap·padded_pixels + pixel, and where the
-// tap lies. One that touches no pixel has y = NOWHERE. `params`, `offset`, `mask` and `source` are the kernel's own.
+// An entry is (column, y, x, mask): which column's gradient it reads, tap·column_stride + pixel, and where the tap lies. One that touches no pixel has y = NOWHERE. `params`, `offset`, `mask` and `source` are the kernel's own.
 
 struct BinParams {
     geometry: TapGeometry,
     first_pixel: u32,
     pixels: u32,
-    padded_pixels: u32,
+    column_stride: u32,
     entries: u32,
     bins: u32,
     walkers: u32,
@@ -79,7 +78,7 @@ fn entry_of(group: u32, walk: Walk) -> vec4<f32> {
         - vec2<i32>(vec2<u32>(params.geometry.pad_w, params.geometry.pad_h)) + walk.step;
     let position = moved(whole, at);
     let inside = position_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width).inside;
-    let column = f32(walk.tap * params.padded_pixels + walk.pixel);
+    let column = f32(walk.tap * params.column_stride + walk.pixel);
     return vec4<f32>(column, select(NOWHERE, position.y, inside), select(0.0, position.x, inside), 1.0);
 }
 

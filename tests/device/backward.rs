@@ -167,7 +167,7 @@ fn gradients_of_random_geometries() {
 }
 
 /// Some elements of each gradient of a layer whose whole gradients would take the reference minutes.
-fn check_some(case: &Case) {
+pub fn check_some(case: &Case) {
     let grad_output = case.grad_output();
     let got = run_backward(case, &grad_output, all(case));
     let geometry = case.geometry();

@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 use crate::backward::ways;
 use crate::device::{callers_gpu, distinct_algorithms, gpu, poison, say};
 use crate::forward::{geometries, table};
-use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
+use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, regular};
 use crate::support::compare::compare;
 
 pub fn conv2d() -> &'static Conv2d {
@@ -170,6 +170,15 @@ fn the_table_without_offsets_meets_the_reference() {
     for algorithm in ways() {
         let worst = table.iter().map(|case| check_gradients(&by(case, algorithm), Activation::Identity));
         say(&format!("its gradients by {algorithm:?}: worst error {:.3} of its bound", worst.fold(0.0, f64::max)));
+    }
+}
+
+/// The forward pass has a kernel for them, and a gradient is computed as elsewhere.
+#[test]
+fn the_depthwise_table_without_offsets_meets_the_reference() {
+    for case in table().into_iter().map(regular).map(depthwise) {
+        check(&case, Activation::Identity);
+        check_gradients(&case, Activation::Identity);
     }
 }
 

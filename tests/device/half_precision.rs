@@ -5,7 +5,7 @@ use half::f16;
 
 use crate::backward::{all, ways};
 use crate::device::{algorithms, default_limits_gpu, gpu, operator, say};
-use crate::support::case::{Case, PLAIN, Sizes, padded};
+use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
 use crate::support::compare::bound;
 
 /// The case with every operand rounded to f16, which the reference then takes as it is.
@@ -56,6 +56,10 @@ fn check(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> f64 {
     worst
 }
 
+fn depthwise_cases() -> impl Iterator<Item = (Case, Algorithm)> {
+    cases().into_iter().map(|case| (depthwise(case), Algorithm::Depthwise))
+}
+
 fn cases() -> Vec<Case> {
     let case = |name, sizes, options| rounded(Case::new(name, sizes, options));
     let wide = Sizes { in_channels: 33, out_channels: 70, input: [9, 15], ..PLAIN };
@@ -75,9 +79,8 @@ fn every_algorithm_meets_the_reference_with_one_rounding_more() {
     let bare = DeformConv2d::new(default_limits_gpu());
     assert!(!default_limits_gpu().limits().f16);
     let mut worst = 0.0;
-    for (case, algorithm) in
-        cases().into_iter().flat_map(|case| algorithms().into_iter().map(move |a| (case.clone(), a)))
-    {
+    let others = cases().into_iter().flat_map(|case| algorithms().into_iter().map(move |a| (case.clone(), a)));
+    for (case, algorithm) in others.chain(depthwise_cases()) {
         let case = Case { options: Options { algorithm, ..case.options }, ..case };
         worst = f64::max(worst, check(gpu(), operator(), &case));
         // A device without features has no subgroups either.
@@ -153,8 +156,8 @@ fn the_error_says_what_would_help() {
 fn gradients_of_f16_data_are_f32() {
     let bare = DeformConv2d::new(default_limits_gpu());
     let mut worst = 0.0;
-    for (case, algorithm) in cases().into_iter().flat_map(|case| ways().into_iter().map(move |way| (case.clone(), way)))
-    {
+    let others = cases().into_iter().flat_map(|case| ways().into_iter().map(move |way| (case.clone(), way)));
+    for (case, algorithm) in others.chain(depthwise_cases()) {
         let case = Case { options: Options { algorithm, ..case.options }, ..case };
         let halves: Vec<f16> = case.grad_output().into_iter().map(f16::from_f32).collect();
         let values: Vec<f32> = halves.iter().map(|value| value.to_f32()).collect();

@@ -14,6 +14,7 @@ mod support;
 mod backward;
 mod conv2d;
 mod conv2d_limits;
+mod depthwise;
 mod device;
 mod errors;
 mod forward;

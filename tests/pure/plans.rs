@@ -220,7 +220,7 @@ fn auto_takes_what_the_table_says() {
     let depthwise = Sizes { groups: 64, ..square(64, 56) };
     for (sizes, limits, expected) in [
         (square(64, 128), &lavapipe, "fused_subgroup"),
-        (depthwise, &lavapipe, "direct"),
+        (depthwise, &lavapipe, "depthwise"),
         (Sizes { groups: 16, ..depthwise }, &lavapipe, "fused_subgroup"),
         (square(64, 128), &DeviceLimits { subgroup_size: 4, ..lavapipe }, "fused_tiled_64x64"),
         (Sizes { groups: 16, ..depthwise }, &DeviceLimits { subgroup_size: 4, ..lavapipe }, "direct"),
@@ -242,7 +242,8 @@ fn auto_takes_what_the_table_says() {
 #[test]
 fn algorithms_are_read_as_they_are_written() {
     let tiled = Tile::ALL.map(|tile| [1, 7].map(|splits| Algorithm::FusedTiled { tile, splits }));
-    let others = [Algorithm::Auto, Algorithm::Columns, Algorithm::Direct, Algorithm::FusedSubgroup];
+    let others =
+        [Algorithm::Auto, Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise, Algorithm::FusedSubgroup];
     for algorithm in tiled.into_iter().flatten().chain(others) {
         assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
     }

@@ -77,6 +77,20 @@ pub fn regular(mut case: Case) -> Case {
     case
 }
 
+/// The case as a depth-wise convolution of its input channels, computed as such: of its weight and bias as many numbers as that has, over and over.
+pub fn depthwise(mut case: Case) -> Case {
+    let channels = case.shapes.input[1];
+    let repeat = |values: &mut Vec<f32>, count| *values = values.iter().copied().cycle().take(count).collect();
+    case.shapes.weight[..2].copy_from_slice(&[channels, 1]);
+    repeat(&mut case.operands.weight, case.shapes.weight.iter().product());
+    if let (Some(shape), Some(bias)) = (&mut case.shapes.bias, &mut case.operands.bias) {
+        shape[0] = channels;
+        repeat(bias, channels);
+    }
+    case.options.algorithm = deform::Algorithm::Depthwise;
+    case
+}
+
 impl Case {
     /// Input, weight and bias in −1…1, mask in −0.5…1.5, offsets in ±reach; the same for the same sizes.
     pub fn new(name: &str, sizes: Sizes, options: Options) -> Self {

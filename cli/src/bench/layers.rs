@@ -56,8 +56,8 @@ pub(crate) const fn square(name: &'static str, channels: usize, size: [usize; 2]
     Layer { name, in_channels: channels, out_channels: channels, size, ..USUAL }
 }
 
-/// ResNet and ResNeXt detectors, YOLACT, CenterNet, BiRefNet, video restoration (EDVR, BasicVSR++, TDAN), RepPoints and
-/// CycleMLP.
+/// ResNet and ResNeXt detectors, YOLACT, CenterNet, BiRefNet, video restoration (EDVR, BasicVSR++, TDAN), RepPoints, a
+/// depth-wise one and CycleMLP.
 pub(crate) const LAYERS: &[Layer] = &[
     square("resnet_c3", 128, [100, 168]),
     square("resnet_c4", 256, [50, 84]),
@@ -75,6 +75,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { out_channels: 64, offset_groups: 16, offsets: Offsets::Flow, ..square("basicvsr", 128, [180, 320]) },
     Layer { offset_groups: 8, mask: false, bias: false, ..square("tdan", 64, [180, 320]) },
     Layer { mask: false, bias: false, ..square("reppoints", 256, [100, 168]) },
+    // A stage of a network like InternImage: one set of offsets for 16 channels, none mixed with another.
+    Layer { groups: 64, offset_groups: 4, ..square("depthwise", 64, [128, 128]) },
     // CycleMLP calls version 1 of the operator: a bias but no mask.
     Layer { kernel: 1, offset_groups: 64, mask: false, offsets: Offsets::Cycle, ..square("cyclefc", 64, [56, 56]) },
 ];
@@ -174,7 +176,7 @@ mod tests {
     use super::{LAYERS, Layer, Offsets};
 
     /// The sizes of the networks' papers and code, as (name, column buffer in MiB, GFLOP), counted apart from this table.
-    const PUBLISHED: [(&str, f64, f64); 17] = [
+    const PUBLISHED: [(&str, f64, f64); 18] = [
         ("resnet_c3", 73.8, 4.95),
         ("resnet_c4", 36.9, 4.95),
         ("resnet_c5", 18.5, 4.95),
@@ -191,6 +193,7 @@ mod tests {
         ("basicvsr", 253.0, 8.49),
         ("tdan", 127.0, 4.25),
         ("reppoints", 148.0, 19.8),
+        ("depthwise", 36.0, 0.019),
         ("cyclefc", 0.8, 0.03),
     ];
 

@@ -5,7 +5,7 @@ use crate::{deform, folder, text};
 #[test]
 fn bench_lists_its_layers() {
     let names = deform(&["bench", "--list"], 0).stdout;
-    assert_eq!((names.lines().count(), names.lines().last()), (17, Some("cyclefc")));
+    assert_eq!((names.lines().count(), names.lines().last()), (18, Some("cyclefc")));
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 mod backward;
 mod columns;
+mod depthwise;
 mod direct;
 mod subgroup;
 mod tiled;
 
 pub use backward::*;
 pub use columns::*;
+pub use depthwise::*;
 pub use direct::*;
 pub use subgroup::*;
 pub use tiled::*;

@@ -1,7 +1,8 @@
 //! The fused kernels for CPU drivers with subgroups of 8, and the packing they need.
 
 use crate::kernel::{
-    BILINEAR, Binding, GRID, Kernel, TAPS, operand, output, params, tap_params, texture_read, texture_write, unroll,
+    BILINEAR, Binding, GRID, Kernel, SAMPLE, TAPS, operand, output, params, tap_params, texture_read, texture_write,
+    unroll,
 };
 
 /// Packs the input into a texture, four channels a texel, surrounded by zeros.
@@ -54,7 +55,7 @@ const FUSED_BINDINGS: &[Binding] = &[
 const fn fused(name: &'static str, main: fn() -> String, constants: &'static [(&'static str, u32)]) -> Kernel {
     Kernel {
         name,
-        sources: &[include_str!("../../../shaders/deform_conv2d/fused_subgroup.wgsl"), TAPS, BILINEAR, GRID],
+        sources: &[include_str!("../../../shaders/deform_conv2d/fused_subgroup.wgsl"), SAMPLE, TAPS, BILINEAR, GRID],
         unrolled: Some(main),
         subgroups: true,
         bindings: FUSED_BINDINGS,

@@ -7,7 +7,7 @@ use crate::kernel::deform_conv2d::{self as kernels, TileShape};
 
 /// How the output is computed. The result is the same up to f32 rounding.
 ///
-/// Its text, both ways: `auto`, `columns`, `direct`, `fused_subgroup`, and `fused_tiled_64x64` or `fused_tiled_64x64/4`, a tile and
+/// Its text, both ways: `auto`, `columns`, `direct`, `depthwise`, `fused_subgroup`, and `fused_tiled_64x64` or `fused_tiled_64x64/4`, a tile and
 /// the number of splits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -17,8 +17,10 @@ pub enum Algorithm {
     Auto,
     /// Sample into a column buffer, then multiply: im2col and matmul, in chunks that fit the workspace.
     Columns,
-    /// Outputs one by one, without a product and without memory: for weight groups of few channels, depth-wise ones above all.
+    /// Outputs one by one, without a product and without memory: for weight groups of few channels.
     Direct,
+    /// Four channels at a time, from textures: for depth-wise convolutions, whose groups are one channel in and one out.
+    Depthwise,
     /// Sample straight into the product, both operands packed into textures, weights passed round a subgroup of 8 lanes: for CPU
     /// drivers (lavapipe, where the machine's vectors hold 8 lanes).
     FusedSubgroup,
@@ -70,6 +72,7 @@ impl fmt::Display for Algorithm {
             Self::Auto => f.write_str("auto"),
             Self::Columns => f.write_str("columns"),
             Self::Direct => f.write_str("direct"),
+            Self::Depthwise => f.write_str("depthwise"),
             Self::FusedSubgroup => f.write_str("fused_subgroup"),
             Self::FusedTiled { tile, splits } => {
                 write!(f, "fused_tiled_{}x{}", tile.shape().m, tile.shape().n)?;
@@ -82,7 +85,7 @@ impl fmt::Display for Algorithm {
 /// A text that names no algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} names no algorithm: expected auto, columns, direct, fused_subgroup, or a tile and its splits such as {example}"
+    "{text:?} names no algorithm: expected auto, columns, direct, depthwise, fused_subgroup, or a tile and its splits such as {example}"
 )]
 pub struct ParseAlgorithmError {
     text: String,
@@ -98,7 +101,8 @@ impl FromStr for Algorithm {
             None => (text, Some(1)),
         };
         let tiled = Tile::ALL.map(|tile| Self::FusedTiled { tile, splits: 1 });
-        let named = [Self::Auto, Self::Columns, Self::Direct, Self::FusedSubgroup].into_iter().chain(tiled);
+        let named =
+            [Self::Auto, Self::Columns, Self::Direct, Self::Depthwise, Self::FusedSubgroup].into_iter().chain(tiled);
         let found = named.into_iter().find(|algorithm| algorithm.to_string() == name);
         match (found, splits) {
             (Some(Self::FusedTiled { tile, .. }), Some(splits @ 1..)) => Ok(Self::FusedTiled { tile, splits }),

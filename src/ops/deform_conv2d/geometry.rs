@@ -215,6 +215,12 @@ impl Geometry {
         self.out_channels / self.groups
     }
 
+    /// Whether each output channel comes of one input channel, and each input channel goes into one.
+    #[must_use]
+    pub fn is_depthwise(&self) -> bool {
+        self.groups == self.in_channels && self.groups == self.out_channels
+    }
+
     /// Input channels of one segment: runs of one length that share their weight group and their offset group, as long as can be.
     #[must_use]
     pub fn segment_channels(&self) -> usize {

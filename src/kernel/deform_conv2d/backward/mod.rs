@@ -1,9 +1,16 @@
 //! The kernels of the backward pass.
 
+mod depthwise;
 mod products;
 mod scatter;
 mod taps;
 
+pub use depthwise::*;
 pub use products::*;
 pub use scatter::*;
 pub use taps::*;
+
+/// Tells a kernel that the gradients of the columns were computed before it.
+const COLUMNS: &str = "const DEPTHWISE = false;\n";
+/// Tells a kernel that it computes them itself: a constant, since a CPU driver would run both branches of a condition.
+const DEPTHWISE: &str = "const DEPTHWISE = true;\n";

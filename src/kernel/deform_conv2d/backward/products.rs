@@ -148,14 +148,16 @@ pub const GRAD_WEIGHT_REDUCE: Kernel = Kernel {
 params! {
     /// The uniform of pack_grad_output.
     PackGradOutputParams {
-        /// Output channels of a weight group.
+        /// Output channels of a group.
         rows,
-        /// Quads of the output channels of a weight group.
+        /// Quads of each group in this step.
         quads,
-        /// The same of all weight groups of this step.
+        /// The same of all groups of this step.
         all_quads,
         /// First group of this step.
         group_start,
+        /// First output channel of each group in this step.
+        row_start,
         /// Pixels of one output plane.
         out_pixels,
         /// First output pixel of the window.

@@ -1,8 +1,9 @@
 //! The gradient of the input: entries put in order, and gathered.
 
+use super::{BLOCK_PIXELS, COLUMNS, DEPTHWISE};
 use crate::kernel::{
-    BILINEAR, GRID, Kernel, SCATTER, TAPS, TEXELS, WindowParams, operand, params, read, read_write, tap_params,
-    texture_read, texture_write,
+    BILINEAR, Binding, GRID, Kernel, SCATTER, TAPS, TEXELS, WindowParams, operand, params, read, read_write,
+    tap_params, texture_read, texture_write,
 };
 
 /// Entries that one turn of grad_input's loop visits.
@@ -51,16 +52,34 @@ pub const BIN_FILL: Kernel = Kernel {
 };
 
 /// The gradient of the input, gathered.
-pub const GRAD_INPUT: Kernel = Kernel {
-    name: "deform_conv2d/grad_input",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_input.wgsl"), TEXELS, GRID],
-    unrolled: None,
-    subgroups: false,
-    bindings: &[texture_read("entries"), read("ends"), texture_read("grad_column"), read_write("grad_input")],
-    workgroup_size: 32,
-    params: GradInputParams::FIELDS,
-    constants: &[("ENTRIES_PER_TURN", ENTRIES_PER_TURN)],
-};
+pub const GRAD_INPUT: Kernel = grad_input("deform_conv2d/grad_input", &[GRAD_INPUT_TEXT, COLUMNS, TEXELS, GRID]);
+
+/// The same of a depth-wise convolution, whose columns have no gradient of their own.
+pub const GRAD_INPUT_DEPTHWISE: Kernel =
+    grad_input("deform_conv2d/grad_input_depthwise", &[GRAD_INPUT_TEXT, DEPTHWISE, TEXELS, GRID]);
+
+const GRAD_INPUT_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/grad_input.wgsl");
+
+const GRAD_INPUT_BINDINGS: &[Binding] = &[
+    texture_read("entries"),
+    read("ends"),
+    texture_read("column_gradient"),
+    read_write("grad_input"),
+    texture_read("packed_weight"),
+];
+
+const fn grad_input(name: &'static str, sources: &'static [&'static str]) -> Kernel {
+    Kernel {
+        name,
+        sources,
+        unrolled: None,
+        subgroups: false,
+        bindings: GRAD_INPUT_BINDINGS,
+        workgroup_size: 32,
+        params: GradInputParams::FIELDS,
+        constants: &[("ENTRIES_PER_TURN", ENTRIES_PER_TURN), ("BLOCK_PIXELS", BLOCK_PIXELS)],
+    }
+}
 
 /// Fills a gradient with zeros.
 pub const FILL_ZERO: Kernel = Kernel {
@@ -81,8 +100,8 @@ tap_params! {
         first_pixel,
         /// Output pixels of the window.
         pixels,
-        /// The same, filled up to whole blocks.
-        padded_pixels,
+        /// Numbers of columns between taps.
+        column_stride,
         /// Entries of one offset group.
         entries,
         /// Bins of one offset group.
@@ -139,6 +158,12 @@ params! {
         group_start,
         /// Quads of this step's channels.
         quads,
+        /// Quads of all segments.
+        all_quads,
+        /// The number of this step's first quad among all.
+        first_quad,
+        /// How far a tap lies from the right in the number of a depth-wise convolution's column; below lies the pixel.
+        tap_shift,
         /// Entries of one offset group.
         entries,
         /// Bins of one offset group.

@@ -1,30 +1,44 @@
 //! The gradients of offset and mask, with the columns; the gradient of the bias.
 
-use super::BLOCK_PIXELS;
+use super::{BLOCK_PIXELS, COLUMNS, DEPTHWISE};
 use crate::kernel::{
-    BILINEAR, GRID, Kernel, SLOPE, TAPS, TEXELS, operand, params, read, read_write, tap_params, texture_read,
+    BILINEAR, Binding, GRID, Kernel, SLOPE, TAPS, TEXELS, operand, params, read, read_write, tap_params, texture_read,
     texture_write,
 };
 
 /// The gradients of offset and mask, and the columns.
-pub const GRAD_OFFSET: Kernel = Kernel {
-    name: "deform_conv2d/grad_offset",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_offset.wgsl"), TAPS, BILINEAR, TEXELS, GRID],
-    unrolled: None,
-    subgroups: false,
-    bindings: &[
-        texture_read("packed_input"),
-        texture_read("grad_column"),
-        operand("offset"),
-        operand("mask"),
-        read_write("grad_offset"),
-        read_write("grad_mask"),
-        texture_write("columns"),
-    ],
-    workgroup_size: 64,
-    params: GradOffsetParams::FIELDS,
-    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
-};
+pub const GRAD_OFFSET: Kernel =
+    grad_offset("deform_conv2d/grad_offset", &[GRAD_OFFSET_TEXT, COLUMNS, TAPS, BILINEAR, TEXELS, GRID]);
+
+/// The same of a depth-wise convolution, whose columns are not kept.
+pub const GRAD_OFFSET_DEPTHWISE: Kernel =
+    grad_offset("deform_conv2d/grad_offset_depthwise", &[GRAD_OFFSET_TEXT, DEPTHWISE, TAPS, BILINEAR, TEXELS, GRID]);
+
+const GRAD_OFFSET_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/grad_offset.wgsl");
+
+const GRAD_OFFSET_BINDINGS: &[Binding] = &[
+    texture_read("packed_input"),
+    texture_read("column_gradient"),
+    operand("offset"),
+    operand("mask"),
+    read_write("grad_offset"),
+    read_write("grad_mask"),
+    texture_write("columns"),
+    texture_read("packed_weight"),
+];
+
+const fn grad_offset(name: &'static str, sources: &'static [&'static str]) -> Kernel {
+    Kernel {
+        name,
+        sources,
+        unrolled: None,
+        subgroups: false,
+        bindings: GRAD_OFFSET_BINDINGS,
+        workgroup_size: 64,
+        params: GradOffsetParams::FIELDS,
+        constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
+    }
+}
 
 /// The gradient of the bias, as partial sums.
 pub const GRAD_BIAS: Kernel = Kernel {
@@ -38,15 +52,15 @@ pub const GRAD_BIAS: Kernel = Kernel {
     constants: &[],
 };
 
-/// Adds the partial sums of the gradient of the bias.
-pub const GRAD_BIAS_REDUCE: Kernel = Kernel {
-    name: "deform_conv2d/grad_bias_reduce",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_bias_reduce.wgsl"), GRID],
+/// Adds partial sums to a gradient.
+pub const SUM_SLICES: Kernel = Kernel {
+    name: "deform_conv2d/sum_slices",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/sum_slices.wgsl"), GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[read("partial"), read_write("grad_bias")],
+    bindings: &[read("partial"), read_write("gradient")],
     workgroup_size: 64,
-    params: GradBiasReduceParams::FIELDS,
+    params: SumSlicesParams::FIELDS,
     constants: &[],
 };
 
@@ -63,6 +77,10 @@ tap_params! {
         quads,
         /// Quads of each segment in this step.
         segment_quads,
+        /// Quads of all segments.
+        all_quads,
+        /// The number of this step's first quad among all.
+        first_quad,
         /// First segment of this step.
         segment_start,
         /// One past the last.
@@ -119,11 +137,13 @@ params! {
 }
 
 params! {
-    /// The uniform of grad_bias_reduce.
-    GradBiasReduceParams {
-        /// Output channels.
-        out_channels,
-        /// Slices of a channel.
+    /// The uniform of sum_slices.
+    SumSlicesParams {
+        /// Elements to add to.
+        elements,
+        /// Slices of each.
         slices,
+        /// Where the first element lies in the bound gradient.
+        base,
     }
 }

@@ -13,6 +13,8 @@ struct Rule {
 /// What a weight group is like.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Groups {
+    /// One input channel and one output channel.
+    DepthWise,
     /// At most this many output channels, and at most as many input channels: too few for a product.
     UpTo(usize),
     /// Segments of at most this many input channels, which a tile fills up to 16.
@@ -38,8 +40,8 @@ use DeviceKind::{Cpu, DiscreteGpu, IntegratedGpu, Other};
 const RULES: &[Rule] = &[
     Rule {
         devices: &[Cpu],
-        groups: Groups::UpTo(1),
-        candidates: &[Fixed(Algorithm::Direct), Fixed(Algorithm::FusedSubgroup), Fixed(Algorithm::Columns)],
+        groups: Groups::DepthWise,
+        candidates: &[Fixed(Algorithm::Depthwise), Fixed(Algorithm::Direct), Fixed(Algorithm::Columns)],
     },
     Rule {
         devices: &[Cpu],
@@ -91,6 +93,7 @@ pub fn choice(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
     let fits = |rule: &&Rule| {
         rule.devices.contains(&limits.kind)
             && match rule.groups {
+                Groups::DepthWise => g.is_depthwise(),
                 Groups::UpTo(most) => largest <= most,
                 Groups::SegmentsUpTo(most) => g.segment_channels() <= most,
                 Groups::Any => true,

@@ -142,7 +142,17 @@ impl<'a> FusedSubgroup<'a> {
         let mut steps = vec![self.pack_weight()?];
         for image in 0..self.geometry.batch as u64 {
             for chunk in self.chunks() {
-                push(&mut steps, packed_input::pack(self.geometry, self.limits, image, &chunk, &packed_input)?)?;
+                push(
+                    &mut steps,
+                    packed_input::pack(
+                        self.geometry,
+                        self.limits,
+                        self.segment_channels,
+                        image,
+                        &chunk,
+                        &packed_input,
+                    )?,
+                )?;
                 push(&mut steps, self.fused(image, &chunk, &packed_input)?)?;
             }
         }

@@ -3,6 +3,7 @@
 mod backward;
 mod choice;
 mod columns;
+mod depthwise;
 mod direct;
 mod fused_subgroup;
 mod fused_tiled;
@@ -68,6 +69,7 @@ fn plan_by(algorithm: Algorithm, geometry: &Geometry, options: &Options, limits:
     let plan = match algorithm {
         Algorithm::Auto | Algorithm::Columns => Columns::new(geometry, options, limits)?.plan(),
         Algorithm::Direct => direct::plan(geometry, limits),
+        Algorithm::Depthwise => depthwise::plan(geometry, options, limits),
         Algorithm::FusedSubgroup => FusedSubgroup::new(geometry, options, limits)?.plan(),
         Algorithm::FusedTiled { tile, splits } => FusedTiled::new(geometry, options, limits, tile, splits)?.plan(),
     };

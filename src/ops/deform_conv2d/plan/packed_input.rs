@@ -1,7 +1,7 @@
 //! The packed input: what the fused algorithm for subgroups of 8 and the backward pass sample.
 //!
 //! A *segment* is the run of input channels that share their weight group and their offset group; a *quad* is four channels of
-//! it, one texel.
+//! it, one texel. A depth-wise convolution's segments are its offset groups.
 
 use std::ops::Range;
 
@@ -13,6 +13,15 @@ use crate::plan::{DeviceLimits, Scratch, Size, Step};
 
 /// Channels of a texel.
 pub(super) const QUAD: u64 = 4;
+/// Texels of a row of the textures that are one long row: TEXELS_PER_ROW of shaders/shared/texels.wgsl.
+const TEXELS_PER_ROW: u64 = 4096;
+const _: () = assert!(TEXELS_PER_ROW <= 8192, "what WebGPU's default limits allow");
+
+/// A texture of one long row.
+pub(super) fn long_row(texels: u64) -> Size {
+    let height = u32::try_from(texels.div_ceil(TEXELS_PER_ROW)).unwrap_or(u32::MAX);
+    Size::Texels([texels.min(TEXELS_PER_ROW) as u32, height])
+}
 
 /// Channels worked on together: the same quads of some segments; all of them where there are several segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +36,8 @@ impl Chunk {
     }
 
     /// The first of its input channels, and how many there are from it to the last.
-    pub(super) fn channels(&self, g: &Geometry) -> (u64, u64) {
-        let channels = g.segment_channels() as u64;
+    pub(super) fn channels(&self, segment_channels: u64) -> (u64, u64) {
+        let channels = segment_channels;
         let first = self.segments.start * channels + self.quads.start * QUAD;
         (first, (self.segments.end - 1) * channels + (self.quads.end * QUAD).min(channels) - first)
     }
@@ -41,17 +50,24 @@ pub(super) fn texture(g: &Geometry, planes: u64) -> Scratch {
     Scratch { name: "packed_input", size: Size::Texels([g.in_width as u32 + 3, height]) }
 }
 
-/// Packs a chunk of one image.
-pub(super) fn pack(g: &Geometry, limits: &DeviceLimits, image: u64, chunk: &Chunk, packed: &Scratch) -> Result<Step> {
+/// Packs a chunk of one image's segments of so many channels.
+pub(super) fn pack(
+    g: &Geometry,
+    limits: &DeviceLimits,
+    segment_channels: u64,
+    image: u64,
+    chunk: &Chunk,
+    packed: &Scratch,
+) -> Result<Step> {
     let in_pixels = g.in_pixels() as u64;
-    let (first, count) = chunk.channels(g);
+    let (first, count) = chunk.channels(segment_channels);
     let first = (image * g.in_channels as u64 + first) * in_pixels;
     let (input, input_base) = limits.operand_window(g.storage, "input", first, count * in_pixels);
     let texels = texture(g, chunk.quads_in_all()).texels();
     let params = PackInputParams {
         in_height: g.in_height as u32,
         in_width: g.in_width as u32,
-        segment_channels: g.segment_channels() as u32,
+        segment_channels: segment_channels as u32,
         quads: chunk.quads.len() as u32,
         quad_start: chunk.quads.start as u32,
         texture_width: g.in_width as u32 + 3,

@@ -70,7 +70,7 @@ fn candidates(geometry: &Geometry, gpu: &Gpu) -> Vec<Algorithm> {
     let tiled = [1, 2, 4, 8].map(|splits| Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits }));
     let mut candidates = choice(geometry, gpu.limits());
     let all = [Algorithm::FusedSubgroup, Algorithm::Columns].into_iter().chain(tiled.into_iter().flatten());
-    for algorithm in all.chain([Algorithm::Direct]) {
+    for algorithm in all.chain([Algorithm::Direct, Algorithm::Depthwise]) {
         if !candidates.contains(&algorithm) {
             candidates.push(algorithm);
         }

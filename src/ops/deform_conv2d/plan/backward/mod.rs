@@ -10,7 +10,11 @@
 //! ```
 //!
 //! What is not wanted, and what only that needs, is left out. Segments and quads are those of the fused forward algorithm.
+//!
+//! A depth-wise convolution has no products: a gradient of a column is one number of the weight times one of grad_output, and is computed wherever it
+//! is needed, and so are the columns. Its segments are the offset groups.
 
+mod depthwise;
 mod scatter;
 mod sizes;
 mod steps;
@@ -27,8 +31,9 @@ use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
 
-/// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed: with subgroups of 8 where
-/// the device has them and it is [`Algorithm::Auto`] or [`Algorithm::FusedSubgroup`], else in a way that every device knows.
+/// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed: not at all where the convolution is
+/// depth-wise and it is [`Algorithm::Auto`] or [`Algorithm::Depthwise`]; with subgroups of 8 where the device has them and it is [`Algorithm::Auto`]
+/// or [`Algorithm::FusedSubgroup`]; else in a way that every device knows.
 ///
 /// # Errors
 /// As [`plan`](super::plan), for any algorithm.
@@ -55,7 +60,7 @@ struct Backward<'a> {
 #[derive(Default)]
 struct Held {
     input: Option<(u64, Chunk)>,
-    grad_output: Option<(u64, Range<u64>, Range<u64>)>,
+    grad_output: Option<(u64, Range<u64>, Chunk)>,
     entries: Option<(u64, Range<u64>, Range<u64>)>,
 }
 
@@ -72,8 +77,15 @@ impl<'a> Backward<'a> {
             let reason = format!("the device's subgroups have {got} lanes (0: unknown), not {SUBGROUP_SIZE}");
             return Err(super::unsuitable(options.algorithm, reason));
         }
+        if options.algorithm == Algorithm::Depthwise && !g.is_depthwise() {
+            return Err(super::depthwise::unsuitable(g));
+        }
         let subgroups = eight && matches!(options.algorithm, Algorithm::Auto | Algorithm::FusedSubgroup);
-        Ok(Self { g, modes, options, limits, subgroups, layout: Layout::new(g) })
+        // The gradient of an ordinary convolution's input is gathered from that of the columns.
+        let depthwise = g.is_depthwise()
+            && g.sampling == Sampling::Deformed
+            && matches!(options.algorithm, Algorithm::Auto | Algorithm::Depthwise);
+        Ok(Self { g, modes, options, limits, subgroups, layout: Layout::new(g, depthwise) })
     }
 
     /// Whether the gradient of the columns is needed.
@@ -127,7 +139,11 @@ impl<'a> Backward<'a> {
     }
 
     fn name(&self) -> &'static str {
-        if self.subgroups { "backward_subgroup" } else { "backward" }
+        match (self.layout.depthwise, self.subgroups) {
+            (true, _) => "backward_depthwise",
+            (false, true) => "backward_subgroup",
+            (false, false) => "backward",
+        }
     }
 
     /// The steps of one chunk of channels, for one window of one image's pixels.
@@ -141,18 +157,29 @@ impl<'a> Backward<'a> {
         chunk: &Chunk,
     ) -> Result<()> {
         if self.needs_samples() && held.input.as_ref() != Some(&(image, chunk.clone())) {
-            push(steps, packed_input::pack(self.g, self.limits, image, chunk, &sizes.scratch("packed_input"))?)?;
+            push(
+                steps,
+                packed_input::pack(
+                    self.g,
+                    self.limits,
+                    self.layout.segment_channels,
+                    image,
+                    chunk,
+                    &sizes.scratch("packed_input"),
+                )?,
+            )?;
             held.input = Some((image, chunk.clone()));
         }
-        let grad_output = (image, pixels.clone(), self.groups(chunk));
+        let grad_output = (image, pixels.clone(), self.out_channels(chunk));
         if held.grad_output.as_ref() != Some(&grad_output) {
             push(steps, self.pack_grad_output(sizes, image, pixels, &grad_output.2)?)?;
             held.grad_output = Some(grad_output);
         }
-        if self.needs_columns_gradient() {
+        let depthwise = self.layout.depthwise;
+        if self.needs_columns_gradient() && !depthwise {
             push(steps, self.grad_column(sizes, pixels, chunk)?)?;
         }
-        if self.needs_samples() {
+        if self.needs_products() || self.needs_samples() && !depthwise {
             push(steps, self.grad_offset(sizes, image, pixels, chunk)?)?;
         }
         if self.modes.input.wanted() && self.g.sampling == Sampling::Regular {
@@ -168,7 +195,12 @@ impl<'a> Backward<'a> {
             }
         }
         if self.modes.weight.wanted() {
-            self.grad_weight(sizes, pixels, chunk)?.into_iter().try_for_each(|step| push(steps, step))?;
+            let grad_weight = if depthwise {
+                self.grad_weight_depthwise(sizes, image, pixels, chunk)?
+            } else {
+                self.grad_weight(sizes, pixels, chunk)?
+            };
+            grad_weight.into_iter().try_for_each(|step| push(steps, step))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::steps::padded;
 use crate::Result;
 use crate::kernel::conv2d::{COL2IM, Col2imParams};
 use crate::kernel::deform_conv2d::{
-    BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GradInputParams,
+    BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GRAD_INPUT_DEPTHWISE, GradInputParams,
 };
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::packed_input::Chunk;
@@ -37,7 +37,7 @@ impl Backward<'_> {
                 geometry: g.tap_geometry(),
                 first_pixel: pixels.start as u32,
                 pixels: pixels.len() as u32,
-                padded_pixels: padded(pixels) as u32,
+                column_stride: self.column_stride(padded(pixels)) as u32,
                 entries: entries as u32,
                 bins: bins as u32,
                 walkers: walkers as u32,
@@ -89,7 +89,7 @@ impl Backward<'_> {
     /// The channels of a chunk.
     fn grad_input_window(&self, image: u64, chunk: &Chunk) -> (Window, u32) {
         let in_pixels = self.g.in_pixels() as u64;
-        let (first, count) = chunk.channels(self.g);
+        let (first, count) = chunk.channels(self.layout.segment_channels);
         let first = (image * self.g.in_channels as u64 + first) * in_pixels;
         self.limits.window("grad_input", first, count * in_pixels)
     }
@@ -124,6 +124,9 @@ impl Backward<'_> {
             segments_per_offset_group: self.layout.segments_per_offset_group as u32,
             group_start: groups.start as u32,
             quads: chunk.quads_in_all() as u32,
+            all_quads: self.all_quads() as u32,
+            first_quad: self.first_quad(chunk) as u32,
+            tap_shift: self.column_stride(padded(pixels)).trailing_zeros(),
             entries: (g.taps() as u64 * pixels.len()) as u32,
             bins: bins as u32,
             walkers: sizes.walkers as u32,
@@ -135,7 +138,10 @@ impl Backward<'_> {
             grad_input_base,
         };
         let scratch = |name| sizes.scratch(name).window();
-        let windows = vec![scratch("entries_by_cell"), scratch("entry_ends"), scratch("grad_column"), grad_input];
-        self.step(&GRAD_INPUT, params.words(), windows, workgroups(&GRAD_INPUT, units * lanes_per_row))
+        let [column_gradient, packed_weight] = self.column_gradient(sizes);
+        let windows =
+            vec![scratch("entries_by_cell"), scratch("entry_ends"), column_gradient, grad_input, packed_weight];
+        let kernel = if self.layout.depthwise { &GRAD_INPUT_DEPTHWISE } else { &GRAD_INPUT };
+        self.step(kernel, params.words(), windows, workgroups(kernel, units * lanes_per_row))
     }
 }

@@ -3,27 +3,29 @@
 use super::Backward;
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16,
-    GRAD_WEIGHT_PIXELS, GradWeightTile,
+    GRAD_WEIGHT_DEPTHWISE, GRAD_WEIGHT_PIXELS, GradWeightTile,
 };
 use crate::kernel::{Kernel, Sampling};
 use crate::ops::deform_conv2d::Geometry;
-use crate::ops::deform_conv2d::plan::packed_input::{self, Chunk, QUAD};
+use crate::ops::deform_conv2d::plan::packed_input::{self, Chunk, QUAD, long_row as texels};
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
 use crate::plan::{F32_BYTES, MAX_LOOP_STEPS, Scratch, Size};
 use crate::{Error, Result};
 
 /// Quads that grad_column multiplies at once: chunks are whole numbers of it where they can be.
 const QUADS_AT_ONCE: u64 = 8;
-/// Texels of a row of the textures that are one long row: TEXELS_PER_ROW of shaders/shared/texels.wgsl.
-const TEXELS_PER_ROW: u64 = 4096;
 /// Up to here every whole number is an f32, in which entries carry one.
 const MAX_COLUMN: u64 = 1 << 24;
 /// Workgroups that a product over pixels is split into where a device has many processors.
 const WORKGROUPS_WANTED: u64 = 512;
+/// The most workgroups that share a sum of grad_weight_depthwise.
+const MAX_SPLITS: u64 = 8;
 
 /// How the channels lie: see the fused forward algorithm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
+    /// Whether there are no products: then segments are offset groups, and so are what the weight groups are elsewhere.
+    pub(super) depthwise: bool,
     pub(super) segment_channels: u64,
     /// Quads of a whole segment.
     pub(super) segment_quads: u64,
@@ -58,6 +60,8 @@ pub(super) struct Sizes {
     pub(super) walkers: u64,
     pub(super) tile: GradWeightTile,
     pub(super) splits: u64,
+    /// Slices of the sums of grad_weight_depthwise: whole workgroups.
+    pub(super) slices: u64,
 }
 
 impl Sizes {
@@ -78,16 +82,23 @@ impl Sizes {
 }
 
 impl Layout {
-    pub(super) fn new(g: &Geometry) -> Self {
-        let segment_channels = g.segment_channels() as u64;
+    pub(super) fn new(g: &Geometry, depthwise: bool) -> Self {
+        let in_offset_group = g.channels_per_offset_group() as u64;
+        let segment_channels = if depthwise { in_offset_group } else { g.segment_channels() as u64 };
+        let (in_group, rows) = if depthwise {
+            (in_offset_group, in_offset_group)
+        } else {
+            (g.channels_per_group() as u64, g.out_channels_per_group() as u64)
+        };
         Self {
+            depthwise,
             segment_channels,
             segment_quads: segment_channels.div_ceil(QUAD),
             segments: g.in_channels as u64 / segment_channels,
-            segments_per_group: g.channels_per_group() as u64 / segment_channels,
-            segments_per_offset_group: g.channels_per_offset_group() as u64 / segment_channels,
-            rows: g.out_channels_per_group() as u64,
-            row_quads: (g.out_channels_per_group() as u64).div_ceil(QUAD),
+            segments_per_group: in_group / segment_channels,
+            segments_per_offset_group: in_offset_group / segment_channels,
+            rows,
+            row_quads: rows.div_ceil(QUAD),
         }
     }
 
@@ -125,7 +136,8 @@ impl Backward<'_> {
         let padded_pixels = blocks * u64::from(BLOCK_PIXELS);
         let quads = tiling.segments * tiling.quads;
         let columns = texels(taps * padded_pixels * quads);
-        let entries = taps * tiling.pixels.min(g.out_pixels() as u64);
+        let pixels = tiling.pixels.min(g.out_pixels() as u64);
+        let entries = taps * pixels;
         let walkers = self.walkers(entries);
         let offset_groups = tiling.segments.div_ceil(layout.segments_per_offset_group);
         let [bins_x, bins_y] = self.bins();
@@ -138,16 +150,15 @@ impl Backward<'_> {
         let none = Size::Texels([1, 1]);
         let gradient = self.needs_columns_gradient();
         let weight = self.modes.weight.wanted();
-        needs(
-            gradient || weight,
-            "packed_grad_output",
-            texels(padded_pixels * layout.groups(tiling.segments) * layout.row_quads),
-        );
-        let all_quads = layout.segments * layout.segment_quads;
-        needs(gradient, "packed_weight_columns", texels(taps * layout.row_quads * all_quads * QUAD));
+        let products = !layout.depthwise;
+        let out_quads = if products { layout.groups(tiling.segments) * layout.row_quads } else { quads };
+        needs(gradient || weight, "packed_grad_output", texels(padded_pixels * out_quads));
+        let all_quads = self.all_quads();
+        needs(gradient && products, "packed_weight_columns", texels(taps * layout.row_quads * all_quads * QUAD));
+        needs(gradient && !products, "packed_weight", texels(taps * all_quads));
         needs(self.needs_samples(), "packed_input", packed_input::texture(g, quads).size);
-        needs(gradient || weight, "grad_column", if gradient { columns } else { none });
-        needs(self.needs_samples(), "columns", if weight { columns } else { none });
+        needs(products && (gradient || weight), "grad_column", if gradient { columns } else { none });
+        needs(self.needs_samples(), "columns", if weight && products { columns } else { none });
         for name in ["entries_by_column", "entries_by_cell"] {
             needs(self.needs_order(), name, texels(offset_groups * entries));
         }
@@ -165,8 +176,21 @@ impl Backward<'_> {
         let splits = if self.subgroups { 1 } else { WORKGROUPS_WANTED.div_ceil(tiles).min(turns.div_ceil(4)) };
         let splits = splits.max(turns.div_ceil(u64::from(MAX_LOOP_STEPS) / 2));
         let sums = 16 * u64::from(tile.row_quads * tile.column_quads);
-        let partial_bytes = if weight { splits * tiles * sums * u64::from(tile.lanes) * F32_BYTES } else { 0 };
-        Sizes { scratch, partial_bytes, walkers, tile, splits }
+        let slices = u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size)
+            * pixels.div_ceil(u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size)).clamp(1, MAX_SPLITS);
+        let partial_bytes = if !products {
+            u64::from(weight) * quads * QUAD * taps * slices * F32_BYTES
+        } else if weight {
+            splits * tiles * sums * u64::from(tile.lanes) * F32_BYTES
+        } else {
+            0
+        };
+        Sizes { scratch, partial_bytes, walkers, tile, splits, slices }
+    }
+
+    /// What lies between the numbers of two taps' columns: of a depth-wise convolution a power of two, for they are taken apart again.
+    pub(super) fn column_stride(&self, padded_pixels: u64) -> u64 {
+        if self.layout.depthwise { padded_pixels.next_power_of_two() } else { padded_pixels }
     }
 
     /// Whether the device can do so much at once, whatever memory it takes.
@@ -178,11 +202,7 @@ impl Backward<'_> {
         let pixels = tiling.pixels.min(g.out_pixels() as u64);
         let padded_pixels = pixels.next_multiple_of(u64::from(BLOCK_PIXELS));
         let sizes = self.sizes(tiling);
-        let axis = u64::from(self.limits.max_texture_axis);
-        let textures = sizes.scratch.iter().all(|scratch| match scratch.size {
-            Size::Texels(size) => size.into_iter().all(|size| u64::from(size) <= axis),
-            Size::Bytes(bytes) => bytes <= self.limits.max_binding_bytes,
-        });
+        let textures = sizes.scratch.iter().all(|scratch| self.limits.hold(scratch));
         let window = self.limits.max_operand_elements(g.storage).min(self.limits.max_window_elements());
         let offset_groups = tiling.segments.div_ceil(layout.segments_per_offset_group);
         let channels = if tiling.segments > 1 {
@@ -201,12 +221,13 @@ impl Backward<'_> {
         let turns = u64::from(GRAD_COLUMN_PIXELS * GRAD_COLUMN_QUADS) + 2;
         // col2im's over the taps.
         let loops = loops && (self.needs_order() || !self.modes.input.wanted() || taps + 1 < steps);
-        let loops = loops && (!self.needs_columns_gradient() || layout.row_quads + turns < steps);
+        let loops = loops && (!self.needs_columns_gradient() || layout.depthwise || layout.row_quads + turns < steps);
+        let loops = loops && (!layout.depthwise || pixels.div_ceil(sizes.slices) + 1 < steps);
         textures
             && loops
             && channels * g.in_pixels() as u64 <= window
             && offset_groups * (g.offset_elements() / g.offset_groups) as u64 <= window
-            && taps * padded_pixels < MAX_COLUMN
+            && taps * self.column_stride(padded_pixels) < MAX_COLUMN
             && sizes.partial_bytes <= self.limits.max_binding_bytes
     }
 
@@ -288,12 +309,6 @@ fn turns(tile: &GradWeightTile, pixels: u64) -> u64 {
     pixels / u64::from(tile.kernel.workgroup_size * GRAD_WEIGHT_PIXELS)
 }
 
-/// A texture of one long row.
-fn texels(count: u64) -> Size {
-    let height = u32::try_from(count.div_ceil(TEXELS_PER_ROW)).unwrap_or(u32::MAX);
-    Size::Texels([count.min(TEXELS_PER_ROW) as u32, height])
-}
-
 /// The largest of 1 … `most` that fits, given that 1 does.
 fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
     let (mut fitting, mut beyond) = (1, most + 1);
@@ -313,5 +328,3 @@ fn even(total: u64, most: u64) -> u64 {
 pub(super) fn workgroups(kernel: &Kernel, invocations: u64) -> u64 {
     invocations.div_ceil(u64::from(kernel.workgroup_size))
 }
-
-const _: () = assert!(TEXELS_PER_ROW <= 8192, "what WebGPU's default limits allow");

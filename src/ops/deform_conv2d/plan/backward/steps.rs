@@ -6,15 +6,16 @@ use super::Backward;
 use super::sizes::{Sizes, grad_weight_tiles, workgroups};
 use crate::Result;
 use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, GRAD_BIAS, GRAD_BIAS_REDUCE, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS,
-    GRAD_COLUMN_SUBGROUP, GRAD_OFFSET, GRAD_WEIGHT_REDUCE, GradBiasParams, GradBiasReduceParams, GradColumnParams,
-    GradOffsetParams, GradWeightParams, GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_WEIGHT_COLUMNS,
-    PackGradOutputParams, PackWeightColumnsParams,
+    BLOCK_PIXELS, GRAD_BIAS, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_OFFSET,
+    GRAD_OFFSET_DEPTHWISE, GRAD_WEIGHT_REDUCE, GradBiasParams, GradColumnParams, GradOffsetParams, GradWeightParams,
+    GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_WEIGHT_COLUMNS, PackGradOutputParams, PackWeightColumnsParams,
+    SUM_SLICES, SumSlicesParams,
 };
 use crate::kernel::{Kernel, Sampling, Storage};
 use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
+use crate::ops::deform_conv2d::plan::depthwise;
 use crate::ops::deform_conv2d::plan::images::unread;
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
 use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
@@ -22,7 +23,10 @@ use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
 impl Backward<'_> {
     pub(super) fn pack_weight(&self, sizes: &Sizes) -> Result<Step> {
         let layout = &self.layout;
-        let all_quads = layout.segments * layout.segment_quads;
+        if layout.depthwise {
+            return depthwise::pack_weight(self.g, self.limits, &sizes.scratch("packed_weight"));
+        }
+        let all_quads = self.all_quads();
         let texels = self.g.taps() as u64 * layout.row_quads * all_quads * QUAD;
         let params = PackWeightColumnsParams {
             segment_channels: layout.segment_channels as u32,
@@ -44,18 +48,18 @@ impl Backward<'_> {
         sizes: &Sizes,
         image: u64,
         pixels: &Range<u64>,
-        groups: &Range<u64>,
+        rows: &Chunk,
     ) -> Result<Step> {
-        let layout = &self.layout;
         let (grad_output, grad_output_base) = self.grad_output(image);
         let (output, output_base) = self.output(image);
-        let quads = groups.len() * layout.row_quads;
+        let quads = rows.quads_in_all();
         let texels = padded(pixels) * quads;
         let params = PackGradOutputParams {
-            rows: layout.rows as u32,
-            quads: layout.row_quads as u32,
+            rows: self.layout.rows as u32,
+            quads: rows.quads.len() as u32,
             all_quads: quads as u32,
-            group_start: groups.start as u32,
+            group_start: rows.segments.start as u32,
+            row_start: (QUAD * rows.quads.start) as u32,
             out_pixels: self.g.out_pixels() as u32,
             first_pixel: pixels.start as u32,
             pixels: pixels.len() as u32,
@@ -78,8 +82,8 @@ impl Backward<'_> {
         let total = pixel_blocks * self.g.taps() as u64 * quad_blocks * groups.len();
         let params = GradColumnParams {
             taps: self.g.taps() as u32,
-            all_quads: (layout.segments * layout.segment_quads) as u32,
-            first_quad: (chunk.segments.start * layout.segment_quads + chunk.quads.start) as u32,
+            all_quads: self.all_quads() as u32,
+            first_quad: self.first_quad(chunk) as u32,
             quads: chunk.quads_in_all() as u32,
             segment_quads: chunk.quads.len() as u32,
             segment_start: chunk.segments.start as u32,
@@ -121,6 +125,8 @@ impl Backward<'_> {
             padded_pixels: padded(pixels) as u32,
             quads: chunk.quads_in_all() as u32,
             segment_quads: chunk.quads.len() as u32,
+            all_quads: self.all_quads() as u32,
+            first_quad: self.first_quad(chunk) as u32,
             segment_start: chunk.segments.start as u32,
             segment_end: chunk.segments.end as u32,
             segments_per_offset_group: self.layout.segments_per_offset_group as u32,
@@ -134,22 +140,25 @@ impl Backward<'_> {
             follows: u32::from(chunk.quads.start > 0),
             wants_offset: u32::from(self.modes.offset.wanted()),
             wants_mask: u32::from(self.modes.mask.wanted()),
-            wants_columns: u32::from(self.modes.weight.wanted()),
+            wants_columns: u32::from(self.modes.weight.wanted() && !self.layout.depthwise),
             adds_offset: self.modes.offset.adds(),
             adds_mask: self.modes.mask.adds(),
             zero_at_border: u32::from(self.options.border_gradient == BorderGradient::Mmcv),
         };
         let texture = |name| sizes.scratch(name).window();
+        let [column_gradient, packed_weight] = self.column_gradient(sizes);
         let windows = vec![
             texture("packed_input"),
-            texture("grad_column"),
+            column_gradient,
             offset.0,
             mask.0,
             grad_offset.0,
             grad_mask.0,
             texture("columns"),
+            packed_weight,
         ];
-        self.step(&GRAD_OFFSET, params.words(), windows, workgroups(&GRAD_OFFSET, invocations))
+        let kernel = if self.layout.depthwise { &GRAD_OFFSET_DEPTHWISE } else { &GRAD_OFFSET };
+        self.step(kernel, params.words(), windows, workgroups(kernel, invocations))
     }
 
     pub(super) fn grad_weight(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Vec<Step>> {
@@ -224,14 +233,14 @@ impl Backward<'_> {
             output_base,
             kind: g.activation.kind(),
         };
-        let reduce = GradBiasReduceParams { out_channels: g.out_channels as u32, slices: slices as u32 };
+        let reduce = SumSlicesParams { elements: g.out_channels as u32, slices: slices as u32, base: 0 };
         let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
         let (grad_bias, _) = self.limits.window("grad_bias", 0, g.out_channels as u64);
-        let sums = workgroups(&GRAD_BIAS_REDUCE, g.out_channels as u64);
+        let sums = workgroups(&SUM_SLICES, g.out_channels as u64);
         let windows = vec![grad_output, output, partial];
         Ok([
             self.step(&GRAD_BIAS, params.words(), windows, workgroups(&GRAD_BIAS, invocations))?,
-            self.step(&GRAD_BIAS_REDUCE, reduce.words(), vec![partial, grad_bias], sums)?,
+            self.step(&SUM_SLICES, reduce.words(), vec![partial, grad_bias], sums)?,
         ])
     }
 
@@ -241,8 +250,31 @@ impl Backward<'_> {
         chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
     }
 
+    /// What the gradients of the columns are read from, or computed from: with the weight, which is not read where there are columns.
+    pub(super) fn column_gradient(&self, sizes: &Sizes) -> [Window; 2] {
+        let names = if self.layout.depthwise { ["packed_grad_output", "packed_weight"] } else { ["grad_column"; 2] };
+        names.map(|name| sizes.scratch(name).window())
+    }
+
+    pub(super) fn all_quads(&self) -> u64 {
+        self.layout.segments * self.layout.segment_quads
+    }
+
+    /// The number of a chunk's first quad among all.
+    pub(super) fn first_quad(&self, chunk: &Chunk) -> u64 {
+        chunk.segments.start * self.layout.segment_quads + chunk.quads.start
+    }
+
+    /// The output channels that a chunk's gradients come from: their weight groups', whole; of a depth-wise convolution the same.
+    pub(super) fn out_channels(&self, chunk: &Chunk) -> Chunk {
+        if self.layout.depthwise {
+            return chunk.clone();
+        }
+        Chunk { segments: self.groups(chunk), quads: 0..self.layout.row_quads }
+    }
+
     /// The weight groups that a chunk lies in.
-    pub(super) fn groups(&self, chunk: &Chunk) -> Range<u64> {
+    fn groups(&self, chunk: &Chunk) -> Range<u64> {
         let per_group = self.layout.segments_per_group;
         chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
     }

@@ -1,0 +1,117 @@
+//! The algorithm for depth-wise convolutions: pack the weight once and each image's input, then sample four channels at a time.
+//!
+//! The segments are the offset groups. Where the packed input of a whole image is more than a texture or the workspace holds, the image is
+//! worked on in chunks of segments, or of one segment's quads.
+
+use super::images::ImageStrides;
+use super::packed_input::{self, Chunk, QUAD, long_row};
+use super::{Len, binding_too_large, push, split};
+use crate::kernel::deform_conv2d::{
+    DEPTHWISE, DEPTHWISE_QUADS, DepthwiseParams, PACK_WEIGHT_DEPTHWISE, PackWeightDepthwiseParams,
+};
+use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
+use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Step};
+use crate::{Error, Result};
+
+pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
+    if !g.is_depthwise() {
+        return Err(unsuitable(g));
+    }
+    if g.taps() as u64 + 1 > u64::from(MAX_LOOP_STEPS) {
+        let reason = format!("{} taps, over the {} that one loop may count", g.taps(), MAX_LOOP_STEPS - 1);
+        return Err(super::unsuitable(Algorithm::Depthwise, reason));
+    }
+    let strides = ImageStrides::new(g);
+    strides.images_per_step(limits)?;
+    let window = limits.max_operand_elements(g.storage);
+    let weight = g.weight_elements() as u64;
+    if weight > window {
+        return Err(binding_too_large("the weight", g.storage, weight, window));
+    }
+    let (segments, segment_channels) = (g.offset_groups as u64, g.channels_per_offset_group() as u64);
+    let quads = segment_channels.div_ceil(QUAD);
+    let packed_weight = packed_weight(g);
+    let texture = |planes: u64| packed_input::texture(g, planes);
+    let needed = packed_weight.bytes() + texture(1).bytes();
+    if needed > options.workspace_limit {
+        return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
+    }
+    let axis = u64::from(limits.max_texture_axis);
+    if ![&texture(1), &packed_weight].into_iter().all(|texture| limits.hold(texture)) {
+        let reason = format!("a plane or the weight is over the {axis} texels of a texture's axis");
+        return Err(super::unsuitable(Algorithm::Depthwise, reason));
+    }
+    let planes = [
+        1 + (options.workspace_limit - needed) / (texture(1).bytes() - texture(0).bytes()),
+        (axis - 1) / (g.in_height as u64 + 1),
+        (window / g.in_pixels() as u64 / QUAD).max(1),
+    ];
+    let planes = planes.into_iter().min().unwrap_or(1);
+    let (segments_per_chunk, quads_per_chunk) =
+        if planes < quads { (1, planes) } else { ((planes / quads).min(segments), quads) };
+    let packed_input = texture(segments_per_chunk * quads_per_chunk);
+
+    let mut steps = vec![pack_weight(g, limits, &packed_weight)?];
+    for image in 0..g.batch as u64 {
+        let windows = strides.windows(g, limits, &(image..image + 1));
+        for segments in split(0..segments, segments_per_chunk) {
+            for quads_of_chunk in split(0..quads, quads_per_chunk) {
+                let chunk = Chunk { segments: segments.clone(), quads: quads_of_chunk };
+                push(&mut steps, packed_input::pack(g, limits, segment_channels, image, &chunk, &packed_input)?)?;
+                let pixel_blocks = (g.out_pixels() as u64).div_ceil(u64::from(DEPTHWISE.workgroup_size));
+                let quad_blocks = chunk.quads.len().div_ceil(u64::from(DEPTHWISE_QUADS));
+                let params = DepthwiseParams {
+                    geometry: g.tap_geometry(),
+                    segment_channels: segment_channels as u32,
+                    all_segment_quads: quads as u32,
+                    all_quads: (g.offset_groups as u64 * quads) as u32,
+                    segment_start: chunk.segments.start as u32,
+                    segments: chunk.segments.len() as u32,
+                    quad_start: chunk.quads.start as u32,
+                    segment_quads: chunk.quads.len() as u32,
+                    quad_blocks: quad_blocks as u32,
+                    pixel_blocks: pixel_blocks as u32,
+                    offset_base: windows.offset.1,
+                    mask_base: windows.mask.1,
+                    output_base: windows.output.1,
+                    has_mask: u32::from(g.has_mask),
+                    has_bias: u32::from(g.has_bias),
+                };
+                let textures = [packed_input.window(), packed_weight.window()];
+                let operands = [windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
+                let bound = [textures.as_slice(), &operands].concat();
+                let blocks = pixel_blocks * quad_blocks * chunk.segments.len();
+                push(&mut steps, limits.step(&DEPTHWISE, g.variant(), params.words(), bound, blocks)?)?;
+            }
+        }
+    }
+    Ok(Plan { steps, weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() })
+}
+
+/// What is no depth-wise convolution.
+pub(super) fn unsuitable(g: &Geometry) -> Error {
+    let channels = format!("{} input and {} output channels", g.in_channels, g.out_channels);
+    super::unsuitable(Algorithm::Depthwise, format!("{} groups of {channels} are not depth-wise", g.groups))
+}
+
+/// The weight, packed.
+pub(super) fn packed_weight(g: &Geometry) -> Scratch {
+    let quads = (g.offset_groups * g.channels_per_offset_group().div_ceil(QUAD as usize)) as u64;
+    Scratch { name: "packed_weight", size: long_row(g.taps() as u64 * quads) }
+}
+
+pub(super) fn pack_weight(g: &Geometry, limits: &DeviceLimits, packed: &Scratch) -> Result<Step> {
+    let segment_quads = g.channels_per_offset_group().div_ceil(QUAD as usize);
+    let quads = g.offset_groups * segment_quads;
+    let texels = (g.taps() * quads) as u64;
+    let params = PackWeightDepthwiseParams {
+        segment_channels: g.channels_per_offset_group() as u32,
+        segment_quads: segment_quads as u32,
+        quads: quads as u32,
+        taps: g.taps() as u32,
+        texels: texels as u32,
+    };
+    let (weight, _) = limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
+    let workgroups = texels.div_ceil(u64::from(PACK_WEIGHT_DEPTHWISE.workgroup_size));
+    limits.step(&PACK_WEIGHT_DEPTHWISE, g.storage, params.words(), vec![weight, packed.window()], workgroups)
+}

@@ -1,0 +1,203 @@
+//! Depth-wise convolutions, which have kernels of their own: forward and all gradients, by the same table, geometries and identities as the others.
+
+use deform::ops::deform_conv2d::Mode;
+use deform::{Algorithm, DeformConv2d, Dtype, Error, Gradients, Options, Tensor, wgpu};
+use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
+
+use crate::backward::{all, check_gradients, check_some, modes, plan_of, run_backward};
+use crate::device::{callers_gpu, check, gpu, least_workspace, operator, run, say, upload, upload_to};
+use crate::forward::{geometries, table};
+use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
+
+fn case(name: &str, sizes: Sizes, options: Options) -> Case {
+    depthwise(Case::new(name, sizes, options))
+}
+
+#[test]
+fn the_depthwise_table_meets_the_reference() {
+    let table: Vec<_> = table().into_iter().map(depthwise).collect();
+    let worst = table.iter().map(check).fold(0.0, f64::max);
+    let gradients = table.iter().map(check_gradients).fold(0.0, f64::max);
+    say(&format!("depth-wise table: worst error {worst:.3} of its bound, of gradients {gradients:.3}"));
+}
+
+#[test]
+fn random_depthwise_geometries() {
+    let config = Config { cases: 200, rng_seed: RngSeed::Fixed(13), failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let worst = std::cell::Cell::new(0.0);
+    let outcome = runner.run(&(geometries(), 0u32..4), |((sizes, options), shrink)| {
+        let mut case = case("random", sizes, options);
+        let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
+        case.options.workspace_limit = (whole >> shrink).max(least_workspace(&case));
+        worst.set(f64::max(worst.get(), check(&case)));
+        case.options.workspace_limit = options.workspace_limit;
+        let whole = plan_of(&case).memory_bytes();
+        case.options.workspace_limit = (whole >> shrink).max(crate::backward::least_workspace(&case));
+        worst.set(f64::max(worst.get(), check_gradients(&case)));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    say(&format!("200 random depth-wise geometries: worst error {:.3} of its bound", worst.get()));
+}
+
+/// Workspaces so small that pixels, then channels are cut.
+#[test]
+fn depthwise_in_the_least_workspace_and_all_above() {
+    // Offset groups of 24, 8 and 3 channels, and one of more quads than an invocation takes.
+    for (channels, offset_groups) in [(24, 1), (24, 3), (24, 8), (80, 1)] {
+        let sizes = Sizes { batch: 2, in_channels: channels, offset_groups, input: [20, 19], ..PLAIN };
+        let mut case = case("least workspace", sizes, padded());
+        let forward = |case: &Case| operator().prepare(&case.shape_slices(), case.options).unwrap();
+        let (least, whole) = (least_workspace(&case), forward(&case).memory_bytes());
+        assert!(least < whole / 2, "nothing is cut");
+        let mut steps = Vec::new();
+        for limit in [least, least + (whole - least) / 3, whole] {
+            case.options.workspace_limit = limit;
+            assert!(forward(&case).memory_bytes() <= limit);
+            steps.push(forward(&case).steps.len());
+            check(&case);
+        }
+        assert!(steps.is_sorted_by(|less, more| less > more), "{steps:?}");
+        case.options.workspace_limit = 64 << 20;
+        let (least, whole) = (crate::backward::least_workspace(&case), plan_of(&case).memory_bytes());
+        let mut steps = Vec::new();
+        for limit in [least, least + (whole - least) / 4, (least + whole) / 2, whole] {
+            case.options.workspace_limit = limit;
+            assert!(plan_of(&case).memory_bytes() <= limit);
+            steps.push(plan_of(&case).steps.len());
+            check_gradients(&case);
+        }
+        assert!(steps.first() > steps.last(), "{steps:?}");
+    }
+}
+
+#[test]
+fn depthwise_identities() {
+    let sizes = Sizes { batch: 2, in_channels: 6, offset_groups: 2, ..PLAIN };
+    let pixels = 7 * 6;
+    let bias_alone = |case: &Case| {
+        let bias = case.operands.bias.clone().unwrap();
+        assert_eq!(run(case), (0..12 * pixels).map(|at| bias[at / pixels % 6]).collect::<Vec<_>>());
+    };
+    let mut masked = case("mask 0", sizes, padded());
+    masked.operands.mask.as_mut().unwrap().fill(0.0);
+    bias_alone(&masked);
+    for offset in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -100.0] {
+        let case = case("nowhere", sizes, padded()).with_offsets(|_, _| offset);
+        bias_alone(&case);
+        let grads = run_backward(&case, &case.grad_output(), all(&case));
+        for grad in [grads.offset, grads.mask, grads.weight, grads.input] {
+            assert!(grad.unwrap().iter().all(|&value| value == 0.0), "{offset}");
+        }
+    }
+    let plain = case("bits", sizes, padded());
+    let grad_output = plain.grad_output();
+    assert!(run(&plain) == run(&plain));
+    let whole = run_backward(&plain, &grad_output, Gradients::ALL);
+    for subset in 0..32 {
+        let mut bit = 0..5;
+        let wanted = Gradients::ALL.map(|_| subset >> bit.next().unwrap() & 1 == 1);
+        let got = run_backward(&plain, &grad_output, wanted);
+        for ((operand, got), (_, whole)) in got.named().into_iter().zip(whole.named()) {
+            assert!(got.is_none() || got == whole, "{operand} of {wanted:?}");
+        }
+    }
+}
+
+/// Four channels share a texel; nothing of one reaches another.
+#[test]
+fn what_is_no_number_reaches_only_its_channel() {
+    for (channels, offset_groups) in [(1, 1), (2, 1), (3, 1), (5, 1), (6, 2)] {
+        let plain = case("NaN", Sizes { in_channels: channels, offset_groups, ..PLAIN }, padded());
+        let (pixels, taps) = (7 * 6, 9);
+        let grad_output = plain.grad_output();
+        for channel in 0..channels {
+            let mut image = plain.clone();
+            image.operands.input[channel * pixels..(channel + 1) * pixels].fill(f32::NAN);
+            let mut weight = plain.clone();
+            weight.operands.weight[channel * taps..(channel + 1) * taps].fill(f32::NAN);
+            for case in [image, weight] {
+                let output = run(&case);
+                assert!((0..output.len()).all(|at| at / pixels == channel || output[at].is_finite()));
+                assert!(output[channel * pixels..(channel + 1) * pixels].iter().any(|value| value.is_nan()));
+            }
+            let mut grad = grad_output.clone();
+            grad[channel * pixels..(channel + 1) * pixels].fill(f32::NAN);
+            let got = run_backward(&plain, &grad, all(&plain));
+            let group = channel / (channels / offset_groups);
+            for (name, values, parts, touched) in [
+                ("input", got.input, channels, channel),
+                ("weight", got.weight, channels, channel),
+                ("bias", got.bias, channels, channel),
+                ("offset", got.offset, offset_groups, group),
+                ("mask", got.mask, offset_groups, group),
+            ] {
+                let values = values.unwrap();
+                let part = values.len() / parts;
+                assert!((0..values.len()).all(|n| n / part == touched || values[n].is_finite()), "{name}");
+                assert!(values.iter().any(|value| value.is_nan()), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_prepared_depthwise_weight_is_not_packed_again() {
+    let case = case("prepared weight", PLAIN, padded());
+    let inputs = upload(&case);
+    let inputs = inputs.map(|tensor| tensor);
+    let shapes = case.shape_slices().with_weight(inputs.weight);
+    let weight = operator().prepare_weight(&shapes, case.options).unwrap();
+    gpu().queue().write_buffer(inputs.weight.buffer(), 0, &[0; 4 * 9 * 4]);
+    let output = operator().forward(&inputs.with_weight(&weight), case.options).unwrap();
+    assert!(output.download::<f32>().unwrap() == run(&case));
+}
+
+#[test]
+fn other_convolutions_are_not_depthwise() {
+    let options = Options { algorithm: Algorithm::Depthwise, ..padded() };
+    for sizes in [PLAIN, Sizes { groups: 2, ..PLAIN }, Sizes { groups: 4, out_channels: 8, ..PLAIN }] {
+        let case = Case::new("groups", sizes, options);
+        let forward = operator().prepare(&case.shape_slices(), options).unwrap_err();
+        assert!(matches!(forward, Error::Unsuitable { .. }), "{forward}");
+        let modes = Gradients::ALL.map(|_| Mode::Write);
+        let backward = operator().prepare_backward(&case.shape_slices(), Dtype::F32, modes, options).unwrap_err();
+        assert!(matches!(backward, Error::Unsuitable { .. }), "{backward}");
+    }
+}
+
+#[test]
+fn depthwise_on_a_callers_device_with_small_limits() {
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: 128 << 10,
+        max_compute_workgroups_per_dimension: 100,
+        ..wgpu::Limits::default()
+    };
+    let gpu = callers_gpu(limits);
+    let op = DeformConv2d::new(&gpu);
+    let case =
+        case("small limits", Sizes { batch: 2, in_channels: 24, offset_groups: 3, input: [36, 35], ..PLAIN }, padded());
+    let inputs = upload_to(&gpu, &case);
+    let inputs = inputs.map(|tensor| tensor);
+    let grad = case.grad_output();
+    let grad_output = Tensor::upload(&gpu, case.geometry().output_shape(), &grad).unwrap();
+    let plan = op.prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(&case)), case.options).unwrap();
+    assert!(plan.steps.iter().any(|step| step.workgroups[1] > 1), "{plan}");
+    let gradients = op.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();
+    let got = gradients.map(|tensor| tensor.as_ref().map(|tensor| tensor.download::<f32>().unwrap()));
+    case.expected_gradients(&grad).compare(&got).unwrap();
+}
+
+/// More channels than a window of 64 MiB holds of their gradients, whole segments and quads of one.
+#[test]
+fn a_large_depthwise_layer_within_64_mib() {
+    for offset_groups in [1, 8] {
+        let sizes = Sizes { in_channels: 128, offset_groups, input: [200, 304], reach: 6.0, ..PLAIN };
+        let case = case("depth-wise", sizes, padded());
+        let plan = plan_of(&case);
+        assert!(plan.memory_bytes() <= 64 << 20 && plan.steps.len() < 100, "{} steps", plan.steps.len());
+        check_some(&case);
+    }
+}
