@@ -36,15 +36,17 @@ fn walker_at(number: u32) -> Walker {
     return Walker(group, group * params.bins * params.walkers + walker, first, end);
 }
 
-/// A walk over the window's taps, pixels within taps: counted up, since a division is dear.
+/// A walk over the window's taps, pixels within taps: counted up without a branch, since a division is dear, and a CPU driver would do it at every step.
 struct Walk {
     tap: u32,
+    /// Its place in the kernel, (x, y).
+    tap_at: vec2<u32>,
     /// Of the window.
     pixel: u32,
     /// Of the image, (x, y).
     at: vec2<u32>,
-    /// How far the tap lies from the first.
-    step: vec2<i32>,
+    /// The window's first.
+    first_at: vec2<u32>,
 }
 
 fn pixel_at(pixel: u32) -> vec2<u32> {
@@ -54,20 +56,25 @@ fn pixel_at(pixel: u32) -> vec2<u32> {
 fn walk_from(entry: u32) -> Walk {
     let tap = entry / params.pixels;
     let pixel = entry % params.pixels;
-    return Walk(tap, pixel, pixel_at(params.first_pixel + pixel), tap_step(tap));
+    let tap_at = vec2<u32>(tap % params.geometry.kernel_width, tap / params.geometry.kernel_width);
+    return Walk(tap, tap_at, pixel, pixel_at(params.first_pixel + pixel), pixel_at(params.first_pixel));
 }
 
-fn after(before: Walk) -> Walk {
-    var walk = before;
-    walk.pixel++;
-    walk.at.x++;
-    if walk.at.x == params.geometry.out_width {
-        walk.at = vec2<u32>(0u, walk.at.y + 1u);
-    }
-    if walk.pixel == params.pixels {
-        walk = walk_from((walk.tap + 1u) * params.pixels);
-    }
-    return walk;
+/// (x, y), one further along x, or at the start of the next row.
+fn next_in_rows(at: vec2<u32>, width: u32) -> vec2<u32> {
+    let ends = at.x + 1u == width;
+    return vec2<u32>(select(at.x + 1u, 0u, ends), at.y + u32(ends));
+}
+
+fn after(walk: Walk) -> Walk {
+    let ends = walk.pixel + 1u == params.pixels;
+    return Walk(
+        walk.tap + u32(ends),
+        select(walk.tap_at, next_in_rows(walk.tap_at, params.geometry.kernel_width), ends),
+        select(walk.pixel + 1u, 0u, ends),
+        select(next_in_rows(walk.at, params.geometry.out_width), walk.first_at, ends),
+        walk.first_at,
+    );
 }
 
 /// The entry of a tap, but for its mask.
@@ -75,7 +82,8 @@ fn entry_of(group: u32, walk: Walk) -> vec4<f32> {
     let plane = (group * params.geometry.taps + walk.tap) * params.geometry.out_pixels;
     let at = params.offset_base + 2u * plane + params.first_pixel + walk.pixel;
     let whole = vec2<i32>(walk.at * vec2<u32>(params.geometry.stride_w, params.geometry.stride_h))
-        - vec2<i32>(vec2<u32>(params.geometry.pad_w, params.geometry.pad_h)) + walk.step;
+        - vec2<i32>(vec2<u32>(params.geometry.pad_w, params.geometry.pad_h))
+        + vec2<i32>(walk.tap_at * vec2<u32>(params.geometry.dil_w, params.geometry.dil_h));
     let position = moved(whole, at);
     let inside = position_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width).inside;
     let column = f32(walk.tap * params.column_stride + walk.pixel);
