@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::kernel::deform_conv2d::{
-    GRAD_COLUMN_PIXELS as PIXELS, GRAD_COLUMN_QUADS as QUADS, GRAD_WEIGHT_PIXELS, SUBGROUP_SIZE,
-};
+use crate::kernel::deform_conv2d::{GRAD_COLUMN_PIXELS as PIXELS, GRAD_COLUMN_QUADS as QUADS, SUBGROUP_SIZE};
 
 const COMPONENTS: [char; 4] = ['x', 'y', 'z', 'w'];
 
@@ -116,16 +114,17 @@ fn main(
     )
 }
 
-/// `main` for the gradient of the weight: `ROWS` quads of output channels by `COLUMNS` quads of columns, `LANES` lanes. In the text
-/// `i` numbers the former, `c` the channels of one, `j` the latter: `a_i_c_j` are the sums of one output channel and four columns.
-pub(crate) fn grad_weight<const ROWS: u32, const COLUMNS: u32, const LANES: u32>() -> String {
+/// `main` for the gradient of the weight: `ROWS` quads of output channels by `COLUMNS` quads of columns, `LANES` lanes, `PIXELS` pixels a turn
+/// of the loop. In the text `i` numbers the quads of output channels, `c` the channels of one, `j` the quads of columns, `p` the pixels: `a_i_c_j` are the
+/// sums of one output channel and four columns.
+pub(crate) fn grad_weight<const ROWS: u32, const COLUMNS: u32, const LANES: u32, const PIXELS: u32>() -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
-    let _ = write_grad_weight(&mut text, ROWS, COLUMNS, LANES);
+    let _ = write_grad_weight(&mut text, ROWS, COLUMNS, LANES, PIXELS);
     text
 }
 
-fn write_grad_weight(text: &mut String, rows: u32, columns: u32, lanes: u32) -> std::fmt::Result {
+fn write_grad_weight(text: &mut String, rows: u32, columns: u32, lanes: u32, pixels: u32) -> std::fmt::Result {
     let lane = lane_builtin(lanes);
     let sums = || (0..rows).flat_map(move |i| (0..4).flat_map(move |c| (0..columns).map(move |j| (i, c, j))));
     write!(
@@ -134,7 +133,7 @@ fn write_grad_weight(text: &mut String, rows: u32, columns: u32, lanes: u32) -> 
 const LANES = {lanes}u;
 const ROW_QUADS = {rows}u;
 const COLUMN_QUADS = {columns}u;
-const PIXELS_PER_TURN = {GRAD_WEIGHT_PIXELS}u;
+const PIXELS_PER_TURN = {pixels}u;
 const TURNS_PER_BLOCK = BLOCK_PIXELS / LANES / PIXELS_PER_TURN;
 
 @compute @workgroup_size(LANES)
@@ -183,8 +182,8 @@ fn main(
         let column = block * params.quads + pixel;
 ",
     );
-    // The sums are in memory, since no CPU has so many registers: two pixels a turn halve the traffic.
-    for p in 0..GRAD_WEIGHT_PIXELS {
+    // The sums are in memory, since no CPU has so many registers: several pixels a turn share the traffic.
+    for p in 0..pixels {
         for i in 0..rows {
             writeln!(
                 text,
@@ -200,7 +199,8 @@ fn main(
     }
     for (i, c, j) in sums() {
         let c_ = COMPONENTS[c as usize];
-        writeln!(text, "        a_{i}_{c}_{j} = (a_{i}_{c}_{j} + g_{i}_0.{c_} * v_{j}_0) + g_{i}_1.{c_} * v_{j}_1;")?;
+        let sum = (0..pixels).fold(format!("a_{i}_{c}_{j}"), |sum, p| format!("({sum} + g_{i}_{p}.{c_} * v_{j}_{p})"));
+        writeln!(text, "        a_{i}_{c}_{j} = {sum};")?;
     }
     text.push_str("    }\n    var sums = array<vec4<f32>, ROW_QUADS * 4u * COLUMN_QUADS>(");
     for (i, c, j) in sums() {

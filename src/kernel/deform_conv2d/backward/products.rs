@@ -7,8 +7,6 @@ use crate::kernel::{GRID, Kernel, SLOPE, TEXELS, operand, params, read, read_wri
 pub const BLOCK_PIXELS: u32 = 32;
 /// Pixels of one invocation of grad_column.
 pub const GRAD_COLUMN_PIXELS: u32 = 4;
-/// Pixels that a lane of grad_weight adds in one turn of its loop.
-pub const GRAD_WEIGHT_PIXELS: u32 = 2;
 /// Quads of channels of one invocation of grad_column.
 pub const GRAD_COLUMN_QUADS: u32 = 8;
 
@@ -89,27 +87,29 @@ pub struct GradWeightTile {
     pub row_quads: u32,
     /// Quads of columns.
     pub column_quads: u32,
+    /// Pixels that a lane adds in one turn of its loop.
+    pub pixels: u32,
 }
 
 /// 16 output channels by 16 columns, for CPU drivers: more sums than a GPU has registers for.
 pub const GRAD_WEIGHT_16X16: GradWeightTile =
-    GradWeightTile { kernel: &GRAD_WEIGHT_16X16_KERNEL, lanes: 1, row_quads: 4, column_quads: 4 };
+    GradWeightTile { kernel: &GRAD_WEIGHT_16X16_KERNEL, lanes: 1, row_quads: 4, column_quads: 4, pixels: 4 };
 
 /// 8 output channels by 8 columns.
 pub const GRAD_WEIGHT_8X8: GradWeightTile =
-    GradWeightTile { kernel: &GRAD_WEIGHT_8X8_KERNEL, lanes: 16, row_quads: 2, column_quads: 2 };
+    GradWeightTile { kernel: &GRAD_WEIGHT_8X8_KERNEL, lanes: 16, row_quads: 2, column_quads: 2, pixels: 2 };
 
 const GRAD_WEIGHT_16X16_KERNEL: Kernel = Kernel {
     name: "deform_conv2d/grad_weight_16x16",
     sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
-    unrolled: Some(unroll::grad_weight::<4, 4, 8>),
+    unrolled: Some(unroll::grad_weight::<4, 4, 8, 4>),
     subgroups: true,
     bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
     workgroup_size: 8,
     params: GradWeightParams::FIELDS,
     constants: &[
         ("BLOCK_PIXELS", BLOCK_PIXELS),
-        ("PIXELS_PER_TURN", GRAD_WEIGHT_PIXELS),
+        ("PIXELS_PER_TURN", 4),
         ("ROW_QUADS", 4),
         ("COLUMN_QUADS", 4),
         ("LANES", 8),
@@ -119,14 +119,14 @@ const GRAD_WEIGHT_16X16_KERNEL: Kernel = Kernel {
 const GRAD_WEIGHT_8X8_KERNEL: Kernel = Kernel {
     name: "deform_conv2d/grad_weight_8x8",
     sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
-    unrolled: Some(unroll::grad_weight::<2, 2, 16>),
+    unrolled: Some(unroll::grad_weight::<2, 2, 16, 2>),
     subgroups: false,
     bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
     workgroup_size: 16,
     params: GradWeightParams::FIELDS,
     constants: &[
         ("BLOCK_PIXELS", BLOCK_PIXELS),
-        ("PIXELS_PER_TURN", GRAD_WEIGHT_PIXELS),
+        ("PIXELS_PER_TURN", 2),
         ("ROW_QUADS", 2),
         ("COLUMN_QUADS", 2),
         ("LANES", 16),

@@ -3,7 +3,7 @@
 use super::Backward;
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16,
-    GRAD_WEIGHT_DEPTHWISE, GRAD_WEIGHT_PIXELS, GradWeightTile,
+    GRAD_WEIGHT_DEPTHWISE, GradWeightTile,
 };
 use crate::kernel::{Kernel, Sampling};
 use crate::ops::deform_conv2d::Geometry;
@@ -306,7 +306,7 @@ pub(super) fn grad_weight_tiles(layout: &Layout, tile: &GradWeightTile, column_q
 }
 
 fn turns(tile: &GradWeightTile, pixels: u64) -> u64 {
-    pixels / u64::from(tile.kernel.workgroup_size * GRAD_WEIGHT_PIXELS)
+    pixels / u64::from(tile.kernel.workgroup_size * tile.pixels)
 }
 
 /// The largest of 1 … `most` that fits, given that 1 does.
