@@ -17,8 +17,6 @@
 
 struct GradColumnParams {
     taps: u32,
-    all_quads: u32,
-    first_quad: u32,
     quads: u32,
     segment_quads: u32,
     segment_start: u32,

@@ -2,17 +2,19 @@
 //
 //     packed_weight_columns[((t·row_quads + r)·quads + k)·4 + l][m] = weight[o, c, t]
 //
-// t is a tap, k a quad of input channels in all segments (see pack_input.wgsl) and l its channel c, r a quad of output channels of
+// t is a tap, k a quad of input channels (see pack_input.wgsl), counted from this step's first, and l its channel c, r a quad of output channels of
 // c's weight group and m its channel o. What is no channel is 0.
 //
 // Reads   weight, whole.
-// Writes  packed_weight_columns: every texel.
+// Writes  packed_weight_columns: every texel of this step's quads.
 // Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
 
 struct PackWeightColumnsParams {
     segment_channels: u32,
     segment_quads: u32,
+    segment_start: u32,
+    quad_start: u32,
     segments_per_group: u32,
     quads: u32,
     taps: u32,
@@ -42,9 +44,9 @@ fn main(
     let quad = texel / 4u % params.quads;
     let row = texel / 4u / params.quads % params.row_quads * 4u;
     let tap = texel / 4u / params.quads / params.row_quads;
-    let segment = quad / params.segment_quads;
+    let segment = params.segment_start + quad / params.segment_quads;
     let group = segment / params.segments_per_group;
-    let channel = quad % params.segment_quads * 4u + texel % 4u;
+    let channel = (params.quad_start + quad % params.segment_quads) * 4u + texel % 4u;
     let row_stride = params.segments_per_group * params.segment_channels * params.taps;
     var value = vec4<f32>();
     if channel < params.segment_channels {

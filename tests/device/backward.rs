@@ -220,6 +220,17 @@ pub fn check_some(case: &Case) {
     }
 }
 
+/// A weight of 72 MiB, of which a chunk's channels alone are packed.
+#[test]
+fn a_weight_larger_than_the_workspace() {
+    for algorithm in ways() {
+        let sizes = Sizes { in_channels: 1024, out_channels: 2048, input: [3, 2], ..PLAIN };
+        let case = Case::new("1024→2048", sizes, Options { algorithm, ..padded() });
+        assert!(plan_of(&case).memory_bytes() <= 64 << 20);
+        check_some(&case);
+    }
+}
+
 #[test]
 fn large_layers_within_64_mib() {
     let edvr = Sizes { in_channels: 128, out_channels: 128, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };

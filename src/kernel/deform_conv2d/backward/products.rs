@@ -182,6 +182,10 @@ params! {
         segment_channels,
         /// Quads of each segment in this step.
         segment_quads,
+        /// First segment of this step.
+        segment_start,
+        /// First quad of each segment in this step.
+        quad_start,
         /// Segments of a weight group.
         segments_per_group,
         /// Quads of this step's channels.
@@ -202,10 +206,6 @@ params! {
     GradColumnParams {
         /// Taps in all.
         taps,
-        /// Quads of all segments.
-        all_quads,
-        /// The number of this step's first quad among all.
-        first_quad,
         /// Quads of this step's channels.
         quads,
         /// Quads of each segment in this step.

@@ -61,6 +61,7 @@ struct Backward<'a> {
 struct Held {
     input: Option<(u64, Chunk)>,
     grad_output: Option<(u64, Range<u64>, Chunk)>,
+    weight: Option<Chunk>,
     entries: Option<(u64, Range<u64>, Range<u64>)>,
 }
 
@@ -117,8 +118,8 @@ impl<'a> Backward<'a> {
         if g.batch > 0 && (self.needs_columns_gradient() || self.needs_samples()) {
             let tiling = self.tiling(plan.workspace_bytes)?;
             let sizes = self.sizes(tiling);
-            if self.needs_columns_gradient() {
-                push(&mut steps, self.pack_weight(&sizes)?)?;
+            if self.needs_columns_gradient() && self.layout.depthwise {
+                push(&mut steps, super::depthwise::pack_weight(g, self.limits, &sizes.scratch("packed_weight"))?)?;
             }
             let mut held = Held::default();
             for image in 0..g.batch as u64 {
@@ -177,6 +178,10 @@ impl<'a> Backward<'a> {
         }
         let depthwise = self.layout.depthwise;
         if self.needs_columns_gradient() && !depthwise {
+            if held.weight.as_ref() != Some(chunk) {
+                push(steps, self.pack_weight(sizes, chunk)?)?;
+                held.weight = Some(chunk.clone());
+            }
             push(steps, self.grad_column(sizes, pixels, chunk)?)?;
         }
         if self.needs_products() || self.needs_samples() && !depthwise {

@@ -153,9 +153,8 @@ impl Backward<'_> {
         let products = !layout.depthwise;
         let out_quads = if products { layout.groups(tiling.segments) * layout.row_quads } else { quads };
         needs(gradient || weight, "packed_grad_output", texels(padded_pixels * out_quads));
-        let all_quads = self.all_quads();
-        needs(gradient && products, "packed_weight_columns", texels(taps * layout.row_quads * all_quads * QUAD));
-        needs(gradient && !products, "packed_weight", texels(taps * all_quads));
+        needs(gradient && products, "packed_weight_columns", texels(taps * layout.row_quads * quads * QUAD));
+        needs(gradient && !products, "packed_weight", texels(taps * self.all_quads()));
         needs(self.needs_samples(), "packed_input", packed_input::texture(g, quads).size);
         needs(products && (gradient || weight), "grad_column", if gradient { columns } else { none });
         needs(self.needs_samples(), "columns", if weight && products { columns } else { none });

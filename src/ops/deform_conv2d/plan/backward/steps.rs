@@ -15,24 +15,22 @@ use crate::kernel::{Kernel, Sampling, Storage};
 use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
-use crate::ops::deform_conv2d::plan::depthwise;
 use crate::ops::deform_conv2d::plan::images::unread;
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
 use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
 
 impl Backward<'_> {
-    pub(super) fn pack_weight(&self, sizes: &Sizes) -> Result<Step> {
+    pub(super) fn pack_weight(&self, sizes: &Sizes, chunk: &Chunk) -> Result<Step> {
         let layout = &self.layout;
-        if layout.depthwise {
-            return depthwise::pack_weight(self.g, self.limits, &sizes.scratch("packed_weight"));
-        }
-        let all_quads = self.all_quads();
-        let texels = self.g.taps() as u64 * layout.row_quads * all_quads * QUAD;
+        let quads = chunk.quads_in_all();
+        let texels = self.g.taps() as u64 * layout.row_quads * quads * QUAD;
         let params = PackWeightColumnsParams {
             segment_channels: layout.segment_channels as u32,
-            segment_quads: layout.segment_quads as u32,
+            segment_quads: chunk.quads.len() as u32,
+            segment_start: chunk.segments.start as u32,
+            quad_start: chunk.quads.start as u32,
             segments_per_group: layout.segments_per_group as u32,
-            quads: all_quads as u32,
+            quads: quads as u32,
             taps: self.g.taps() as u32,
             rows: layout.rows as u32,
             row_quads: layout.row_quads as u32,
@@ -82,8 +80,6 @@ impl Backward<'_> {
         let total = pixel_blocks * self.g.taps() as u64 * quad_blocks * groups.len();
         let params = GradColumnParams {
             taps: self.g.taps() as u32,
-            all_quads: self.all_quads() as u32,
-            first_quad: self.first_quad(chunk) as u32,
             quads: chunk.quads_in_all() as u32,
             segment_quads: chunk.quads.len() as u32,
             segment_start: chunk.segments.start as u32,
