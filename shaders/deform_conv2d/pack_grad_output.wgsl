@@ -1,21 +1,22 @@
 // Packs the gradient of the output, of a window of one image's pixels: four channels a texel, blocks of 32 pixels.
 //
-//     packed_grad_output[(block, n·quads + q, p)][l] = grad_output[(group_start + n)·rows + row_start + 4·q + l, 32·block + p]
+//     packed_grad_output[(block, quad_start + n·quads + q, p)][l] = grad_output[n·rows + row_start + 4·q + l, 32·block + p]
 //
 // times the slope of the activation there (slope.wgsl). n numbers weight groups, or of a depth-wise convolution its offset groups, q quads
 // of its rows output channels. What is no channel, or past the
 // window's last pixel, is 0.
 //
 // Reads   grad_output and output (which the slope of the identity does not look at): the image.
-// Writes  packed_grad_output: every texel of the window's blocks.
+// Writes  packed_grad_output: every texel of the window's blocks and this step's quads.
 // Runs    One invocation owns one texel; a workgroup is 64 of them, neighbours in pixels. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
 
 struct PackGradOutputParams {
     rows: u32,
     quads: u32,
+    part_quads: u32,
+    quad_start: u32,
     all_quads: u32,
-    group_start: u32,
     row_start: u32,
     out_pixels: u32,
     first_pixel: u32,
@@ -52,17 +53,20 @@ fn main(
     if texel >= params.texels {
         return;
     }
-    let quad = texel / BLOCK_PIXELS % params.all_quads;
-    let pixel = texel / BLOCK_PIXELS / params.all_quads * BLOCK_PIXELS + texel % BLOCK_PIXELS;
-    let row = params.row_start + quad % params.quads * 4u;
+    let quad = texel / BLOCK_PIXELS % params.part_quads;
+    let block = texel / BLOCK_PIXELS / params.part_quads;
+    let pixel = block * BLOCK_PIXELS + texel % BLOCK_PIXELS;
+    let in_part = quad % params.quads * 4u;
+    let row = params.row_start + in_part;
     var value = vec4<f32>();
     if pixel < params.pixels {
-        let channel = (params.group_start + quad / params.quads) * params.rows + row;
+        let channel = quad / params.quads * params.rows + in_part;
         let at = channel * params.out_pixels + params.first_pixel + pixel;
         value.x = linear(at);
         if row + 1u < params.rows { value.y = linear(at + params.out_pixels); }
         if row + 2u < params.rows { value.z = linear(at + 2u * params.out_pixels); }
         if row + 3u < params.rows { value.w = linear(at + 3u * params.out_pixels); }
     }
-    textureStore(packed_grad_output, texel_at(texel), value);
+    let to = (block * params.all_quads + params.quad_start + quad) * BLOCK_PIXELS + texel % BLOCK_PIXELS;
+    textureStore(packed_grad_output, texel_at(to), value);
 }

@@ -178,7 +178,7 @@ fn depthwise_on_a_callers_device_with_small_limits() {
     let gpu = callers_gpu(limits);
     let op = DeformConv2d::new(&gpu);
     let case =
-        case("small limits", Sizes { batch: 2, in_channels: 24, offset_groups: 3, input: [36, 35], ..PLAIN }, padded());
+        case("small limits", Sizes { batch: 2, in_channels: 48, offset_groups: 3, input: [36, 35], ..PLAIN }, padded());
     let inputs = upload_to(&gpu, &case);
     let inputs = inputs.map(|tensor| tensor);
     let grad = case.grad_output();

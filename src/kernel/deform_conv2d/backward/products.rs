@@ -153,9 +153,11 @@ params! {
         /// Quads of each group in this step.
         quads,
         /// The same of all groups of this step.
+        part_quads,
+        /// Where the first of them lies among all quads of the texture.
+        quad_start,
+        /// Quads of the texture.
         all_quads,
-        /// First group of this step.
-        group_start,
         /// First output channel of each group in this step.
         row_start,
         /// Pixels of one output plane.

@@ -15,6 +15,7 @@
 //! is needed, and so are the columns. Its segments are the offset groups.
 
 mod depthwise;
+mod output;
 mod scatter;
 mod sizes;
 mod steps;
@@ -23,7 +24,7 @@ use std::ops::Range;
 
 use sizes::{Layout, Sizes};
 
-use super::packed_input::{self, Chunk};
+use super::packed_input::{self, Chunk, QUAD};
 use super::{Len, binding_too_large, push, split};
 use crate::kernel::deform_conv2d::{FILL_ZERO, SUBGROUP_SIZE};
 use crate::kernel::{Sampling, Storage, WindowParams};
@@ -173,7 +174,8 @@ impl<'a> Backward<'a> {
         }
         let grad_output = (image, pixels.clone(), self.out_channels(chunk));
         if held.grad_output.as_ref() != Some(&grad_output) {
-            push(steps, self.pack_grad_output(sizes, image, pixels, &grad_output.2)?)?;
+            let pack = self.pack_grad_output(sizes, image, pixels, &grad_output.2)?;
+            pack.into_iter().try_for_each(|step| push(steps, step))?;
             held.grad_output = Some(grad_output);
         }
         let depthwise = self.layout.depthwise;
@@ -243,7 +245,7 @@ impl<'a> Backward<'a> {
         let bound = [
             ("the weight", g.weight_elements() as u64),
             ("one offset group's offset", (g.offset_elements() / g.offset_groups) as u64),
-            ("one image's output", g.out_channels as u64 * out_pixels),
+            ("one quad of output channels", QUAD.min(g.out_channels as u64) * out_pixels),
             ("one quad of input channels", 4 * g.in_pixels() as u64),
             ("the partial sums of grad_bias", g.out_channels as u64 * self.bias_slices()),
         ];

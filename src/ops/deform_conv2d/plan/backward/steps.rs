@@ -6,18 +6,16 @@ use super::Backward;
 use super::sizes::{Sizes, grad_weight_tiles, workgroups};
 use crate::Result;
 use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, GRAD_BIAS, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_OFFSET,
-    GRAD_OFFSET_DEPTHWISE, GRAD_WEIGHT_REDUCE, GradBiasParams, GradColumnParams, GradOffsetParams, GradWeightParams,
-    GradWeightReduceParams, PACK_GRAD_OUTPUT, PACK_WEIGHT_COLUMNS, PackGradOutputParams, PackWeightColumnsParams,
-    SUM_SLICES, SumSlicesParams,
+    BLOCK_PIXELS, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_OFFSET,
+    GRAD_OFFSET_DEPTHWISE, GRAD_WEIGHT_REDUCE, GradColumnParams, GradOffsetParams, GradWeightParams,
+    GradWeightReduceParams, PACK_WEIGHT_COLUMNS, PackWeightColumnsParams,
 };
 use crate::kernel::{Kernel, Sampling, Storage};
-use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::images::unread;
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
-use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
+use crate::plan::{Step, WORKSPACE, Window};
 
 impl Backward<'_> {
     pub(super) fn pack_weight(&self, sizes: &Sizes, chunk: &Chunk) -> Result<Step> {
@@ -39,35 +37,6 @@ impl Backward<'_> {
         let (weight, _) = self.limits.operand_window(self.g.storage, "weight", 0, self.g.weight_elements() as u64);
         let windows = vec![weight, sizes.scratch("packed_weight_columns").window()];
         self.step(&PACK_WEIGHT_COLUMNS, params.words(), windows, workgroups(&PACK_WEIGHT_COLUMNS, texels))
-    }
-
-    pub(super) fn pack_grad_output(
-        &self,
-        sizes: &Sizes,
-        image: u64,
-        pixels: &Range<u64>,
-        rows: &Chunk,
-    ) -> Result<Step> {
-        let (grad_output, grad_output_base) = self.grad_output(image);
-        let (output, output_base) = self.output(image);
-        let quads = rows.quads_in_all();
-        let texels = padded(pixels) * quads;
-        let params = PackGradOutputParams {
-            rows: self.layout.rows as u32,
-            quads: rows.quads.len() as u32,
-            all_quads: quads as u32,
-            group_start: rows.segments.start as u32,
-            row_start: (QUAD * rows.quads.start) as u32,
-            out_pixels: self.g.out_pixels() as u32,
-            first_pixel: pixels.start as u32,
-            pixels: pixels.len() as u32,
-            texels: texels as u32,
-            grad_output_base,
-            output_base,
-            kind: self.g.activation.kind(),
-        };
-        let windows = vec![grad_output, output, sizes.scratch("packed_grad_output").window()];
-        self.step(&PACK_GRAD_OUTPUT, params.words(), windows, workgroups(&PACK_GRAD_OUTPUT, texels))
     }
 
     pub(super) fn grad_column(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
@@ -215,31 +184,6 @@ impl Backward<'_> {
         ])
     }
 
-    pub(super) fn grad_bias(&self, image: u64) -> Result<[Step; 2]> {
-        let g = self.g;
-        let slices = self.bias_slices();
-        let invocations = g.out_channels as u64 * slices;
-        let (grad_output, grad_output_base) = self.grad_output(image);
-        let (output, output_base) = self.output(image);
-        let params = GradBiasParams {
-            out_pixels: g.out_pixels() as u32,
-            slices: slices as u32,
-            invocations: invocations as u32,
-            grad_output_base,
-            output_base,
-            kind: g.activation.kind(),
-        };
-        let reduce = SumSlicesParams { elements: g.out_channels as u32, slices: slices as u32, base: 0 };
-        let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
-        let (grad_bias, _) = self.limits.window("grad_bias", 0, g.out_channels as u64);
-        let sums = workgroups(&SUM_SLICES, g.out_channels as u64);
-        let windows = vec![grad_output, output, partial];
-        Ok([
-            self.step(&GRAD_BIAS, params.words(), windows, workgroups(&GRAD_BIAS, invocations))?,
-            self.step(&SUM_SLICES, reduce.words(), vec![partial, grad_bias], sums)?,
-        ])
-    }
-
     /// The offset groups that a chunk lies in.
     pub(super) fn offset_groups(&self, chunk: &Chunk) -> Range<u64> {
         let per_group = self.layout.segments_per_offset_group;
@@ -300,20 +244,6 @@ impl Backward<'_> {
     /// Without a mask something must be bound; the kernels do not read it.
     pub(super) fn mask(&self, image: u64, groups: &Range<u64>, unread: Window) -> (Window, u32) {
         if self.g.has_mask { self.taps("mask", self.g.storage, 1, image, groups) } else { (unread, 0) }
-    }
-
-    /// What came of the image, where an activation's slope comes from it; else something must be bound.
-    fn output(&self, image: u64) -> (Window, u32) {
-        if self.g.activation == Activation::Identity {
-            return self.grad_output(image);
-        }
-        let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
-        self.limits.operand_window(self.g.storage, "output", image * elements, elements)
-    }
-
-    fn grad_output(&self, image: u64) -> (Window, u32) {
-        let elements = (self.g.out_channels * self.g.out_pixels()) as u64;
-        self.limits.operand_window(self.g.storage, "grad_output", image * elements, elements)
     }
 
     pub(super) fn step(

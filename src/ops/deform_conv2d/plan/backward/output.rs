@@ -1,0 +1,110 @@
+//! What is read of the output's gradient: packed for the other steps, and summed for the bias. As many channels at a time as one binding holds.
+
+use std::ops::Range;
+
+use super::Backward;
+use super::sizes::{Sizes, workgroups};
+use super::steps::padded;
+use crate::Result;
+use crate::kernel::deform_conv2d::{
+    GRAD_BIAS, GradBiasParams, PACK_GRAD_OUTPUT, PackGradOutputParams, SUM_SLICES, SumSlicesParams,
+};
+use crate::ops::activation::Activation;
+use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
+use crate::ops::deform_conv2d::plan::{Len, split};
+use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
+
+impl Backward<'_> {
+    /// `rows` are the output channels of some groups.
+    pub(super) fn pack_grad_output(
+        &self,
+        sizes: &Sizes,
+        image: u64,
+        pixels: &Range<u64>,
+        rows: &Chunk,
+    ) -> Result<Vec<Step>> {
+        let group_rows = self.layout.rows;
+        let most = self.channels_per_binding();
+        let (groups, quads) = if group_rows <= most { (most / group_rows, u64::MAX) } else { (1, most / QUAD) };
+        let parts = split(rows.segments.clone(), groups).flat_map(|segments| {
+            split(rows.quads.clone(), quads).map(move |quads| Chunk { segments: segments.clone(), quads })
+        });
+        parts.map(|part| self.pack_part(sizes, image, pixels, rows, &part)).collect()
+    }
+
+    fn pack_part(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>, rows: &Chunk, part: &Chunk) -> Result<Step> {
+        let (first, count) = part.channels(self.layout.rows);
+        let (grad_output, grad_output_base) = self.grad_output(image, first..first + count);
+        let (output, output_base) = self.output(image, first..first + count);
+        let texels = padded(pixels) * part.quads_in_all();
+        let groups_before = part.segments.start - rows.segments.start;
+        let params = PackGradOutputParams {
+            rows: self.layout.rows as u32,
+            quads: part.quads.len() as u32,
+            part_quads: part.quads_in_all() as u32,
+            quad_start: (groups_before * rows.quads.len() + part.quads.start - rows.quads.start) as u32,
+            all_quads: rows.quads_in_all() as u32,
+            row_start: (QUAD * part.quads.start) as u32,
+            out_pixels: self.g.out_pixels() as u32,
+            first_pixel: pixels.start as u32,
+            pixels: pixels.len() as u32,
+            texels: texels as u32,
+            grad_output_base,
+            output_base,
+            kind: self.g.activation.kind(),
+        };
+        let windows = vec![grad_output, output, sizes.scratch("packed_grad_output").window()];
+        self.step(&PACK_GRAD_OUTPUT, params.words(), windows, workgroups(&PACK_GRAD_OUTPUT, texels))
+    }
+
+    pub(super) fn grad_bias(&self, image: u64) -> Result<Vec<Step>> {
+        let g = self.g;
+        let slices = self.bias_slices();
+        let mut steps = Vec::new();
+        for channels in split(0..g.out_channels as u64, self.channels_per_binding()) {
+            let invocations = channels.len() * slices;
+            let (grad_output, grad_output_base) = self.grad_output(image, channels.clone());
+            let (output, output_base) = self.output(image, channels.clone());
+            let params = GradBiasParams {
+                out_pixels: g.out_pixels() as u32,
+                slices: slices as u32,
+                invocations: invocations as u32,
+                grad_output_base,
+                output_base,
+                kind: g.activation.kind(),
+            };
+            let elements = channels.len();
+            let (grad_bias, base) = self.limits.window("grad_bias", channels.start, elements);
+            let sum = SumSlicesParams { elements: elements as u32, slices: slices as u32, base };
+            let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
+            let windows = vec![grad_output, output, partial];
+            steps.push(self.step(&GRAD_BIAS, params.words(), windows, workgroups(&GRAD_BIAS, invocations))?);
+            let windows = vec![partial, grad_bias];
+            steps.push(self.step(&SUM_SLICES, sum.words(), windows, workgroups(&SUM_SLICES, elements))?);
+        }
+        Ok(steps)
+    }
+
+    /// Channels of one image's output that one binding holds: at least a quad.
+    fn channels_per_binding(&self) -> u64 {
+        self.limits.max_operand_elements(self.g.storage) / self.g.out_pixels() as u64
+    }
+
+    /// What came of the image, where an activation's slope comes from it; else something must be bound.
+    fn output(&self, image: u64, channels: Range<u64>) -> (Window, u32) {
+        if self.g.activation == Activation::Identity {
+            return self.grad_output(image, channels);
+        }
+        self.out_channels_of("output", image, channels)
+    }
+
+    fn grad_output(&self, image: u64, channels: Range<u64>) -> (Window, u32) {
+        self.out_channels_of("grad_output", image, channels)
+    }
+
+    fn out_channels_of(&self, operand: &'static str, image: u64, channels: Range<u64>) -> (Window, u32) {
+        let plane = self.g.out_pixels() as u64;
+        let first = (image * self.g.out_channels as u64 + channels.start) * plane;
+        self.limits.operand_window(self.g.storage, operand, first, channels.len() * plane)
+    }
+}
