@@ -1,4 +1,4 @@
-// Packs one image into a texture that the fused kernels sample: four channels a texel, every plane surrounded by zeros.
+// Packs one image into a texture that the kernels sample: four channels a texel, every plane surrounded by zeros.
 //
 //     packed_input[x + 1, n·(in_height + 1) + y + 1][l] = input[c, y, x]        n = s·quads + q,  c = s·segment_channels + 4·q + l
 //

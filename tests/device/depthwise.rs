@@ -1,13 +1,14 @@
 //! Depth-wise convolutions, which have kernels of their own: forward and all gradients, by the same table, geometries and identities as the others.
 
 use deform::ops::deform_conv2d::Mode;
-use deform::{Algorithm, DeformConv2d, Dtype, Error, Gradients, Options, Tensor, wgpu};
+use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gradient, Gradients, Options, Tensor, wgpu};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::backward::{all, check_gradients, check_some, modes, plan_of, run_backward};
+use crate::backward::{all, check_gradients, check_some, modes, plan_of, record, run_backward, shape_of};
 use crate::device::{callers_gpu, check, gpu, least_workspace, operator, run, say, upload, upload_to};
 use crate::forward::{geometries, table};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
+use crate::support::compare::compare;
 
 fn case(name: &str, sizes: Sizes, options: Options) -> Case {
     depthwise(Case::new(name, sizes, options))
@@ -168,6 +169,48 @@ fn other_convolutions_are_not_depthwise() {
     }
 }
 
+/// Left to itself the operator takes these kernels, for the gradients on every device.
+#[test]
+fn auto_is_depthwise_where_the_convolution_is() {
+    let mut case = case("auto", Sizes { in_channels: 6, offset_groups: 2, ..PLAIN }, padded());
+    case.options.algorithm = Algorithm::Auto;
+    assert_eq!(plan_of(&case).algorithm, "backward_depthwise");
+    check(&case);
+    check_gradients(&case);
+}
+
+#[test]
+fn depthwise_gradients_are_added_where_asked_and_take_mmcvs_border() {
+    let options = Options { border_gradient: BorderGradient::Mmcv, ..padded() };
+    let case = case("border", Sizes { in_channels: 6, offset_groups: 2, ..PLAIN }, options).with_offsets(|_, _| 0.0);
+    check_gradients(&case);
+    let grad_output = case.grad_output();
+    let alone = run_backward(&case, &grad_output, all(&case));
+    let tensors = all(&case).named().map(|(operand, _)| {
+        let shape = shape_of(&case, operand);
+        Tensor::upload(gpu(), shape, &vec![8.0f32; shape.iter().product()]).unwrap()
+    });
+    let mut each = tensors.iter();
+    record(&case, &grad_output, &all(&case).map(|_| each.next().map(Gradient::Add)));
+    for ((operand, alone), added) in alone.named().into_iter().zip(tensors) {
+        for (added, alone) in added.download::<f32>().unwrap().iter().zip(alone.as_ref().unwrap()) {
+            assert!(
+                (added - 8.0 - alone).abs() < 1e-4 * (1.0 + alone.abs()),
+                "{operand}: {added}, expected 8 + {alone}"
+            );
+        }
+    }
+}
+
+/// A tap that lands nowhere adds nothing to the weight's gradient, whatever its mask.
+#[test]
+fn a_mask_that_is_no_number_does_not_reach_the_weight_from_nowhere() {
+    let mut case = case("NaN mask", Sizes { in_channels: 3, ..PLAIN }, padded()).with_offsets(|_, _| 100.0);
+    case.operands.mask.as_mut().unwrap().fill(f32::NAN);
+    let got = run_backward(&case, &case.grad_output(), Gradients { weight: true, ..Gradients::default() });
+    assert_eq!(got.weight.unwrap(), vec![0.0; 27]);
+}
+
 #[test]
 fn depthwise_on_a_callers_device_with_small_limits() {
     let limits = wgpu::Limits {
@@ -183,6 +226,16 @@ fn depthwise_on_a_callers_device_with_small_limits() {
     let inputs = inputs.map(|tensor| tensor);
     let grad = case.grad_output();
     let grad_output = Tensor::upload(&gpu, case.geometry().output_shape(), &grad).unwrap();
+    // The forward pass binds an image's output whole.
+    let narrow = Case::new(
+        "small limits",
+        Sizes { in_channels: 24, input: [36, 35], mask: false, kernel: [2, 2], ..PLAIN },
+        padded(),
+    );
+    let narrow = depthwise(narrow);
+    let output = op.forward(&upload_to(&gpu, &narrow).map(|tensor| tensor), narrow.options).unwrap();
+    let (want, magnitude) = narrow.expected();
+    compare(&output.download::<f32>().unwrap(), &want, &magnitude, narrow.terms()).unwrap();
     let plan = op.prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(&case)), case.options).unwrap();
     assert!(plan.steps.iter().any(|step| step.workgroups[1] > 1), "{plan}");
     let gradients = op.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();

@@ -239,6 +239,42 @@ fn auto_takes_what_the_table_says() {
     }
 }
 
+/// Every quad of every segment once, whatever the texture's axis, the binding and the workspace allow.
+#[test]
+fn depthwise_plans_do_every_quad_once() {
+    let sizes = Sizes {
+        in_channels: 60,
+        out_channels: 60,
+        groups: 60,
+        offset_groups: 3,
+        input: [30, 31],
+        kernel: [2, 2],
+        ..PLAIN
+    };
+    let mut steps = Vec::new();
+    for (axis, binding, workspace) in [(8192, 128 << 20, 64 << 20), (100, 1 << 20, 64 << 20), (8192, 240_000, 1 << 16)]
+    {
+        let limits = DeviceLimits { max_texture_axis: axis, max_binding_bytes: binding, ..DeviceLimits::default() };
+        let options = Options { algorithm: Algorithm::Depthwise, workspace_limit: workspace, ..padded() };
+        // 20 channels a segment: 5 quads.
+        let mut done = [[0; 5]; 3];
+        let plan = plan_of(sizes, options, &limits).unwrap();
+        for step in plan.steps.iter().filter(|step| step.kernel.name == "deform_conv2d/depthwise") {
+            let [segment, segments, quad, quads] =
+                ["segment_start", "segments", "quad_start", "segment_quads"].map(|name| param(step, name) as usize);
+            done[segment..segment + segments]
+                .iter_mut()
+                .for_each(|s| s[quad..quad + quads].iter_mut().for_each(|q| *q += 1));
+        }
+        assert_eq!(done, [[1; 5]; 3]);
+        steps.push(plan.steps.len());
+    }
+    assert!(steps[0] < steps[1] && steps[0] < steps[2], "{steps:?}");
+    let limits = DeviceLimits { max_texture_axis: 31, ..DeviceLimits::default() };
+    let options = Options { algorithm: Algorithm::Depthwise, ..padded() };
+    assert!(matches!(plan_of(sizes, options, &limits), Err(Error::Unsuitable { .. })));
+}
+
 #[test]
 fn algorithms_are_read_as_they_are_written() {
     let tiled = Tile::ALL.map(|tile| [1, 7].map(|splits| Algorithm::FusedTiled { tile, splits }));

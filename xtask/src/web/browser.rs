@@ -1,8 +1,8 @@
 //! The page in a headless Chromium, driven through WebDriver: every stored case, and what a visitor does, on a screen as wide as a phone's.
 
-use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use fantoccini::actions::{ActionSequence, InputSource as _, MouseActions, PointerAction, TouchActions};
@@ -54,54 +54,61 @@ const DROP: &str = "
         arguments[0]();
     });";
 
-/// chromedriver, which knows where its Chromium is; installed where it is missing and that is allowed.
+/// chromedriver, which knows where its Chromium is, installed where it is missing and that is allowed; and that the two work together.
 pub(super) fn ensure() -> Result<()> {
     let found = || succeeds(Command::new(DRIVER).arg("--version"));
     if !found() {
         install::install(Need::Browser)?;
     }
     ensure!(found(), "{DRIVER} was installed, and is not on the path");
-    Ok(())
+    let driver = Driver::start()?;
+    runtime()?.block_on(async { Ok(open(driver.port, &[]).await?.close().await?) })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 /// Visits the pages of `site`, which has this many stored cases.
 pub(super) fn test(site: &str, cases: usize) -> Result<()> {
-    let (_driver, port) = Driver::start()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let client = open(port, &["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]).await?;
+    let driver = Driver::start()?;
+    runtime()?.block_on(async {
+        let client = open(driver.port, &["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]).await?;
         let tested = visit(&client, site, cases).await;
-        client.close().await?;
-        tested?;
-        let client = open(port, &["--disable-blink-features=WebGPU"]).await?;
+        // What went wrong says more than that a browser which has crashed cannot be closed.
+        tested.and(client.close().await.map_err(Into::into))?;
+        let client = open(driver.port, &["--disable-blink-features=WebGPU"]).await?;
         let told = without_webgpu(&client, site).await;
-        client.close().await?;
-        told
+        told.and(client.close().await.map_err(Into::into))
     })
 }
 
 /// chromedriver, ended whatever happens.
-struct Driver(Child);
+struct Driver {
+    process: Child,
+    port: u16,
+}
 
 impl Driver {
-    /// On a port that is free, which it tells.
-    fn start() -> Result<(Self, u16)> {
-        let mut driver = Self(Command::new(DRIVER).arg("--port=0").stdout(Stdio::piped()).spawn()?);
-        let output = BufReader::new(driver.0.stdout.take().context("chromedriver has no output")?);
-        for line in output.lines() {
-            // "ChromeDriver was started successfully on port 12345."
-            if let Some((_, port)) = line?.split_once("successfully on port ") {
-                return Ok((driver, port.trim_end_matches('.').parse()?));
-            }
+    /// On a port that was free, once it listens there.
+    fn start() -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let process = Command::new(DRIVER).arg(format!("--port={port}")).stdout(Stdio::null()).spawn()?;
+        let driver = Self { process, port };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            ensure!(start.elapsed() < Duration::from_secs(30), "{DRIVER} does not listen on port {port}");
+            std::thread::sleep(Duration::from_millis(20));
         }
-        anyhow::bail!("chromedriver tells no port")
+        Ok(driver)
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

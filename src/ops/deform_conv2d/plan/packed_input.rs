@@ -1,7 +1,7 @@
-//! The packed input: what the fused algorithm for subgroups of 8 and the backward pass sample.
+//! The packed input: what the fused algorithm for subgroups of 8, the depth-wise one and the backward pass sample.
 //!
 //! A *segment* is the run of input channels that share their weight group and their offset group; a *quad* is four channels of
-//! it, one texel. A depth-wise convolution's segments are its offset groups.
+//! it, one texel. Where a depth-wise convolution is computed as such, its segments are its offset groups.
 
 use std::ops::Range;
 

@@ -32,9 +32,9 @@ use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
 
-/// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed: not at all where the convolution is
-/// depth-wise and it is [`Algorithm::Auto`] or [`Algorithm::Depthwise`]; with subgroups of 8 where the device has them and it is [`Algorithm::Auto`]
-/// or [`Algorithm::FusedSubgroup`]; else in a way that every device knows.
+/// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed. With [`Algorithm::Auto`] or
+/// [`Algorithm::Depthwise`] a depth-wise convolution has none, unless its taps lie on the regular grid; otherwise these two, and
+/// [`Algorithm::FusedSubgroup`], use subgroups of 8 where the device has them, and any other a way that every device knows.
 ///
 /// # Errors
 /// As [`plan`](super::plan), for any algorithm.
@@ -82,7 +82,8 @@ impl<'a> Backward<'a> {
         if options.algorithm == Algorithm::Depthwise && !g.is_depthwise() {
             return Err(super::depthwise::unsuitable(g));
         }
-        let subgroups = eight && matches!(options.algorithm, Algorithm::Auto | Algorithm::FusedSubgroup);
+        let forced = !matches!(options.algorithm, Algorithm::Auto | Algorithm::FusedSubgroup | Algorithm::Depthwise);
+        let subgroups = eight && !forced;
         // The gradient of an ordinary convolution's input is gathered from that of the columns.
         let depthwise = g.is_depthwise()
             && g.sampling == Sampling::Deformed
