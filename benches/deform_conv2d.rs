@@ -145,7 +145,7 @@ fn kernels(criterion: &mut Criterion) {
     let gpu = Gpu::new().expect("an adapter");
     let operator = DeformConv2d::new(&gpu);
     let tiled = [1, 4].map(|splits| Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits }));
-    let others = [Algorithm::Columns, Algorithm::Direct, Algorithm::FusedSubgroup];
+    let others = [Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise, Algorithm::FusedSubgroup];
     let mut group = group(criterion, "kernels", &gpu);
     for layer in [layer("64_32", 64, 32), Layer { groups: 64, ..layer("depthwise_64_32", 64, 32) }] {
         let inputs = layer.upload(&gpu, normal);

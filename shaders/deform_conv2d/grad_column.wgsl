@@ -17,6 +17,8 @@
 
 struct GradColumnParams {
     taps: u32,
+    weight_quads: u32,
+    first_quad: u32,
     quads: u32,
     segment_quads: u32,
     segment_start: u32,

@@ -2,9 +2,8 @@
 //
 //     packed_input[x + 1, n·(in_height + 1) + y + 1][l] = input[c, y, x]        n = s·quads + q,  c = s·segment_channels + 4·q + l
 //
-// A segment s is a run of input channels that share their weight group and their offset group; a quad q is four channels of it,
-// the last one filled up with zeros. Both count from the first in the
-// texture, channels from the first of these.
+// A segment s is a run of input channels that share their weight group and their offset group, of a depth-wise convolution their offset group alone; a
+// quad q is four channels of it, the last one filled up with zeros. Both count from the first in the texture, channels from the first of these.
 //
 // Reads   input: the image.
 // Writes  packed_input: every texel of the planes and of the zeros around them, so that nothing old is left.

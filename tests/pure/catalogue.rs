@@ -200,7 +200,9 @@ fn loops_are_those_that_the_plan_counts() {
     for product in ["grad_column", "grad_column_subgroup", "grad_weight_16x16", "grad_weight_8x8"] {
         assert_eq!(loops_of(&format!("deform_conv2d/{product}")), [Loop(vec![]), Loop(vec![])]);
     }
-    for one in ["grad_offset", "grad_weight_reduce", "grad_bias", "sum_slices"] {
+    assert_eq!(loops_of("deform_conv2d/grad_input_depthwise"), [Loop(vec![Loop(vec![])])]);
+    let depthwise = ["depthwise", "grad_offset_depthwise", "grad_weight_depthwise"];
+    for one in ["grad_offset", "grad_weight_reduce", "grad_bias", "sum_slices"].into_iter().chain(depthwise) {
         assert_eq!(loops_of(&format!("deform_conv2d/{one}")), [Loop(vec![])]);
     }
     const { assert!(MAX_LOOP_STEPS < 65_535) };

@@ -68,7 +68,7 @@ impl Host {
         let workspace = deform::Tensor::new(&self.gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32)?;
         let output = Tensor::empty(Geometry::new(&shapes, &options)?.output_shape(), &self.burn);
         let (result, _result) = self.share(&output)?;
-        // burn's kernels must be on the queue before deform's.
+        // burn's kernels must be on the queue before deform's: those of this thread, whose stream alone is sent.
         self.burn.flush()?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
         operator.record_forward(&mut encoder, &inputs, &result, &workspace, options)?;

@@ -78,7 +78,7 @@ pub const fn fused_subgroup_loop_steps(segments: u64, taps: u64, quads: u64) -> 
 }
 
 params! {
-    /// The uniform of pack_input. A segment is the input channels that share both groups; a quad is four of its channels.
+    /// The uniform of pack_input. Segments and quads: see shaders/deform_conv2d/pack_input.wgsl.
     PackInputParams {
         /// Rows of the input.
         in_height,
@@ -118,7 +118,7 @@ params! {
 }
 
 tap_params! {
-    /// The uniform of the fused kernels. A segment is the input channels that share both groups; a quad is four of its channels.
+    /// The uniform of the fused kernels. Segments and quads: see shaders/deform_conv2d/pack_input.wgsl.
     FusedSubgroupParams {
         /// Segments of a weight group.
         segments_per_group,

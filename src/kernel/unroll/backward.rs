@@ -51,7 +51,7 @@ fn main(
     let segment_end = min(params.segment_end, group_segment + params.segments_per_group);
     let quad_end = (segment_end - params.segment_start) * params.segment_quads;
     let quad = (segment - params.segment_start) * params.segment_quads + quad_block % params.quad_blocks * QUADS_PER_INVOCATION;
-    let row = tap * params.row_quads * params.quads * 4u;
+    let row = (tap * params.row_quads * params.weight_quads + params.first_quad) * 4u;
 "
     )?;
     for p in 0..PIXELS {
@@ -92,7 +92,7 @@ fn main(
         }
     }
     for r in 0..if rotates { 1 } else { QUADS } {
-        writeln!(text, "        weight_{r} += params.quads * 4u;")?;
+        writeln!(text, "        weight_{r} += params.weight_quads * 4u;")?;
     }
     // One copy of the code that stores: many take a driver longer to compile than all the rest.
     text.push_str("    }\n    var sums = array<vec4<f32>, PIXELS_PER_INVOCATION * QUADS_PER_INVOCATION>(");

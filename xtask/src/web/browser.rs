@@ -94,9 +94,10 @@ impl Driver {
     fn start() -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let process = Command::new(DRIVER).arg(format!("--port={port}")).stdout(Stdio::null()).spawn()?;
-        let driver = Self { process, port };
+        let mut driver = Self { process, port };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            ensure!(driver.process.try_wait()?.is_none(), "{DRIVER} has ended at once");
             ensure!(start.elapsed() < Duration::from_secs(30), "{DRIVER} does not listen on port {port}");
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -208,6 +208,10 @@ params! {
     GradColumnParams {
         /// Taps in all.
         taps,
+        /// Quads of the packed weight.
+        weight_quads,
+        /// The number of this step's first quad among these.
+        first_quad,
         /// Quads of this step's channels.
         quads,
         /// Quads of each segment in this step.

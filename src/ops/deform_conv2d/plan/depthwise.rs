@@ -32,19 +32,18 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     let quads = segment_channels.div_ceil(QUAD);
     let packed_weight = packed_weight(g);
     let texture = |planes: u64| packed_input::texture(g, planes);
-    let needed = packed_weight.bytes() + texture(1).bytes();
-    if needed > options.workspace_limit {
-        return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
-    }
     let axis = u64::from(limits.max_texture_axis);
     if ![&texture(1), &packed_weight].into_iter().all(|texture| limits.hold(texture)) {
         let reason = format!("a plane or the weight is over the {axis} texels of a texture's axis");
         return Err(super::unsuitable(Algorithm::Depthwise, reason));
     }
+    let needed = packed_weight.bytes() + texture(1).bytes();
+    if needed > options.workspace_limit {
+        return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
+    }
     let planes = [
         1 + (options.workspace_limit - needed) / (texture(1).bytes() - texture(0).bytes()),
         (axis - 1) / (g.in_height as u64 + 1),
-        (window / g.in_pixels() as u64 / QUAD).max(1),
     ];
     let planes = planes.into_iter().min().unwrap_or(1);
     let (segments_per_chunk, quads_per_chunk) =

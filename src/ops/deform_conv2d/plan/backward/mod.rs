@@ -54,6 +54,8 @@ struct Backward<'a> {
     limits: &'a DeviceLimits,
     /// Whether the products use subgroups of 8.
     subgroups: bool,
+    /// Whether the weight is packed once and whole, or for each chunk's channels alone.
+    whole_weight: bool,
     layout: Layout,
 }
 
@@ -88,7 +90,9 @@ impl<'a> Backward<'a> {
         let depthwise = g.is_depthwise()
             && g.sampling == Sampling::Deformed
             && matches!(options.algorithm, Algorithm::Auto | Algorithm::Depthwise);
-        Ok(Self { g, modes, options, limits, subgroups, layout: Layout::new(g, depthwise) })
+        let layout = Layout::new(g, depthwise);
+        let plan = Self { g, modes, options, limits, subgroups, whole_weight: false, layout };
+        Ok(Self { whole_weight: plan.weight_is_small(), ..plan })
     }
 
     /// Whether the gradient of the columns is needed.
@@ -112,7 +116,7 @@ impl<'a> Backward<'a> {
         let mut steps = self.zeros()?;
         let mut plan = Plan { algorithm: self.name().to_owned(), ..Plan::default() };
         if g.batch > 0 && self.modes.bias.wanted() {
-            plan.workspace_bytes = self.bias_slices() * g.out_channels as u64 * F32_BYTES;
+            plan.workspace_bytes = self.bias_bytes();
             for image in 0..g.batch as u64 {
                 self.grad_bias(image)?.into_iter().try_for_each(|step| push(&mut steps, step))?;
             }
@@ -181,9 +185,10 @@ impl<'a> Backward<'a> {
         }
         let depthwise = self.layout.depthwise;
         if self.needs_columns_gradient() && !depthwise {
-            if held.weight.as_ref() != Some(chunk) {
-                push(steps, self.pack_weight(sizes, chunk)?)?;
-                held.weight = Some(chunk.clone());
+            let weight = self.weight_chunk(chunk);
+            if held.weight.as_ref() != Some(&weight) {
+                push(steps, self.pack_weight(sizes, &weight)?)?;
+                held.weight = Some(weight);
             }
             push(steps, self.grad_column(sizes, pixels, chunk)?)?;
         }
@@ -237,6 +242,11 @@ impl<'a> Backward<'a> {
     /// Slices of the sum of grad_bias: enough for its loop, and to be shared out.
     fn bias_slices(&self) -> u64 {
         64.max((self.g.out_pixels() as u64).div_ceil(u64::from(crate::plan::MAX_LOOP_STEPS) - 1))
+    }
+
+    /// Of the partial sums of grad_bias.
+    fn bias_bytes(&self) -> u64 {
+        self.bias_slices() * self.g.out_channels as u64 * F32_BYTES
     }
 
     fn check_bindings(&self) -> Result<()> {

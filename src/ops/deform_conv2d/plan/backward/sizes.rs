@@ -128,6 +128,18 @@ impl Backward<'_> {
         at_once.min(entries).min(counters / columns.max(rows)).max(1)
     }
 
+    fn packed_weight(&self, quads: u64) -> Size {
+        texels(self.g.taps() as u64 * self.layout.row_quads * quads * QUAD)
+    }
+
+    /// Whether the whole weight takes little of the workspace, and leaves what is needed at the least.
+    pub(super) fn weight_is_small(&self) -> bool {
+        let whole = Scratch { name: "packed_weight_columns", size: self.packed_weight(self.all_quads()) };
+        let limit = self.options.workspace_limit;
+        let least = self.sizes(Tiling::LEAST).bytes() + self.bias_bytes();
+        whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && self.limits.hold(&whole)
+    }
+
     pub(super) fn sizes(&self, tiling: Tiling) -> Sizes {
         let g = self.g;
         let layout = &self.layout;
@@ -153,7 +165,11 @@ impl Backward<'_> {
         let products = !layout.depthwise;
         let out_quads = if products { layout.groups(tiling.segments) * layout.row_quads } else { quads };
         needs(gradient || weight, "packed_grad_output", texels(padded_pixels * out_quads));
-        needs(gradient && products, "packed_weight_columns", texels(taps * layout.row_quads * quads * QUAD));
+        needs(
+            gradient && products,
+            "packed_weight_columns",
+            self.packed_weight(if self.whole_weight { self.all_quads() } else { quads }),
+        );
         needs(gradient && !products, "packed_weight", texels(taps * self.all_quads()));
         needs(self.needs_samples(), "packed_input", packed_input::texture(g, quads).size);
         needs(products && (gradient || weight), "grad_column", if gradient { columns } else { none });

@@ -47,8 +47,11 @@ impl Backward<'_> {
         let quad_blocks = group_quads.div_ceil(u64::from(GRAD_COLUMN_QUADS));
         let pixel_blocks = padded(pixels).div_ceil(u64::from(kernel.workgroup_size * GRAD_COLUMN_PIXELS));
         let total = pixel_blocks * self.g.taps() as u64 * quad_blocks * groups.len();
+        let weight = self.weight_chunk(chunk);
         let params = GradColumnParams {
             taps: self.g.taps() as u32,
+            weight_quads: weight.quads_in_all() as u32,
+            first_quad: (self.first_quad(chunk) - self.first_quad(&weight)) as u32,
             quads: chunk.quads_in_all() as u32,
             segment_quads: chunk.quads.len() as u32,
             segment_start: chunk.segments.start as u32,
@@ -203,6 +206,14 @@ impl Backward<'_> {
     /// The number of a chunk's first quad among all.
     pub(super) fn first_quad(&self, chunk: &Chunk) -> u64 {
         chunk.segments.start * self.layout.segment_quads + chunk.quads.start
+    }
+
+    /// The channels of the packed weight, where a chunk's are among them.
+    pub(super) fn weight_chunk(&self, chunk: &Chunk) -> Chunk {
+        if self.whole_weight {
+            return Chunk { segments: 0..self.layout.segments, quads: 0..self.layout.segment_quads };
+        }
+        chunk.clone()
     }
 
     /// The output channels that a chunk's gradients come from: their weight groups', whole; of a depth-wise convolution the same.
