@@ -218,6 +218,7 @@ class Onnxruntime:
             ["output"],
             kernel_shape=[KERNEL] * 2,
             pads=[PADDING] * 4,
+            group=layer.groups,
             offset_group=layer.offset_groups,
         )
         graph = onnx.helper.make_graph(
