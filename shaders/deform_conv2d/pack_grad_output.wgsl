@@ -3,8 +3,7 @@
 //     packed_grad_output[(block, quad_start + n·quads + q, p)][l] = grad_output[n·rows + row_start + 4·q + l, 32·block + p]
 //
 // times the slope of the activation there (slope.wgsl). n numbers weight groups, or of a depth-wise convolution its offset groups, q quads
-// of its rows output channels. What is no channel, or past the
-// window's last pixel, is 0.
+// of its rows output channels. What is no channel, or past the window's last pixel, is 0.
 //
 // Reads   grad_output and output (which the slope of the identity does not look at): the image.
 // Writes  packed_grad_output: every texel of the window's blocks and this step's quads.

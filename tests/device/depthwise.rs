@@ -1,12 +1,13 @@
 //! Depth-wise convolutions, which have kernels of their own: forward and all gradients, by the same table, geometries and identities as the others.
 
 use deform::ops::deform_conv2d::Mode;
-use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gradient, Gradients, Options, Tensor, wgpu};
+use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gradients, Options};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::backward::{all, check_gradients, check_some, modes, plan_of, record, run_backward, shape_of};
-use crate::device::{callers_gpu, check, gpu, least_workspace, operator, run, say, upload, upload_to};
+use crate::backward::{all, check_gradients, check_some, plan_of, run_backward};
+use crate::device::{check, gpu, least_workspace, operator, run, say, upload, upload_to};
 use crate::forward::{geometries, table};
+use crate::gradients::{check_added, check_subsets, check_with_small_limits, small_limits_gpu};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
 use crate::support::compare::compare;
 
@@ -94,17 +95,8 @@ fn depthwise_identities() {
         }
     }
     let plain = case("bits", sizes, padded());
-    let grad_output = plain.grad_output();
     assert!(run(&plain) == run(&plain));
-    let whole = run_backward(&plain, &grad_output, Gradients::ALL);
-    for subset in 0..32 {
-        let mut bit = 0..5;
-        let wanted = Gradients::ALL.map(|_| subset >> bit.next().unwrap() & 1 == 1);
-        let got = run_backward(&plain, &grad_output, wanted);
-        for ((operand, got), (_, whole)) in got.named().into_iter().zip(whole.named()) {
-            assert!(got.is_none() || got == whole, "{operand} of {wanted:?}");
-        }
-    }
+    check_subsets(&plain);
 }
 
 /// Four channels share a texel; nothing of one reaches another.
@@ -184,22 +176,7 @@ fn depthwise_gradients_are_added_where_asked_and_take_mmcvs_border() {
     let options = Options { border_gradient: BorderGradient::Mmcv, ..padded() };
     let case = case("border", Sizes { in_channels: 6, offset_groups: 2, ..PLAIN }, options).with_offsets(|_, _| 0.0);
     check_gradients(&case);
-    let grad_output = case.grad_output();
-    let alone = run_backward(&case, &grad_output, all(&case));
-    let tensors = all(&case).named().map(|(operand, _)| {
-        let shape = shape_of(&case, operand);
-        Tensor::upload(gpu(), shape, &vec![8.0f32; shape.iter().product()]).unwrap()
-    });
-    let mut each = tensors.iter();
-    record(&case, &grad_output, &all(&case).map(|_| each.next().map(Gradient::Add)));
-    for ((operand, alone), added) in alone.named().into_iter().zip(tensors) {
-        for (added, alone) in added.download::<f32>().unwrap().iter().zip(alone.as_ref().unwrap()) {
-            assert!(
-                (added - 8.0 - alone).abs() < 1e-4 * (1.0 + alone.abs()),
-                "{operand}: {added}, expected 8 + {alone}"
-            );
-        }
-    }
+    check_added(&case);
 }
 
 /// A tap that lands nowhere adds nothing to the weight's gradient, whatever its mask.
@@ -213,19 +190,9 @@ fn a_mask_that_is_no_number_does_not_reach_the_weight_from_nowhere() {
 
 #[test]
 fn depthwise_on_a_callers_device_with_small_limits() {
-    let limits = wgpu::Limits {
-        max_storage_buffer_binding_size: 128 << 10,
-        max_compute_workgroups_per_dimension: 100,
-        ..wgpu::Limits::default()
-    };
-    let gpu = callers_gpu(limits);
-    let op = DeformConv2d::new(&gpu);
-    let case =
-        case("small limits", Sizes { batch: 2, in_channels: 48, offset_groups: 3, input: [36, 35], ..PLAIN }, padded());
-    let inputs = upload_to(&gpu, &case);
-    let inputs = inputs.map(|tensor| tensor);
-    let grad = case.grad_output();
-    let grad_output = Tensor::upload(&gpu, case.geometry().output_shape(), &grad).unwrap();
+    let gpu = small_limits_gpu();
+    let sizes = Sizes { batch: 2, in_channels: 48, offset_groups: 3, input: [36, 35], ..PLAIN };
+    assert!(check_with_small_limits(&gpu, &case("small limits", sizes, padded())));
     // The forward pass binds an image's output whole.
     let narrow = Case::new(
         "small limits",
@@ -233,14 +200,10 @@ fn depthwise_on_a_callers_device_with_small_limits() {
         padded(),
     );
     let narrow = depthwise(narrow);
-    let output = op.forward(&upload_to(&gpu, &narrow).map(|tensor| tensor), narrow.options).unwrap();
+    let output =
+        DeformConv2d::new(&gpu).forward(&upload_to(&gpu, &narrow).map(|tensor| tensor), narrow.options).unwrap();
     let (want, magnitude) = narrow.expected();
     compare(&output.download::<f32>().unwrap(), &want, &magnitude, narrow.terms()).unwrap();
-    let plan = op.prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(&case)), case.options).unwrap();
-    assert!(plan.steps.iter().any(|step| step.workgroups[1] > 1), "{plan}");
-    let gradients = op.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();
-    let got = gradients.map(|tensor| tensor.as_ref().map(|tensor| tensor.download::<f32>().unwrap()));
-    case.expected_gradients(&grad).compare(&got).unwrap();
 }
 
 /// More channels than a window of 64 MiB holds of their gradients, whole segments and quads of one.

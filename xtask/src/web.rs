@@ -41,8 +41,8 @@ pub(crate) fn web() -> Result<()> {
 
 /// Builds the page and tests it in a headless browser. With `if_possible` tools that are missing and cannot be had are said, and no failure.
 pub(crate) fn test(if_possible: bool) -> Result<()> {
-    let bindgen = match bindgen().and_then(|bindgen| browser::ensure().map(|()| bindgen)) {
-        Ok(bindgen) => bindgen,
+    let (bindgen, driver) = match bindgen().and_then(|bindgen| Ok((bindgen, browser::ensure()?))) {
+        Ok(tools) => tools,
         Err(error) if if_possible => {
             println!("Not done: the browser's tests. {error:#}");
             return Ok(());
@@ -57,7 +57,7 @@ pub(crate) fn test(if_possible: bool) -> Result<()> {
         let server = server.clone();
         move || server.incoming_requests().try_for_each(answer)
     });
-    let tested = browser::test(&site, stored()?.len());
+    let tested = browser::test(&driver, &site, stored()?.len());
     server.unblock();
     answering.join().map_err(|_| anyhow::anyhow!("the page's server panicked"))??;
     tested

@@ -55,14 +55,15 @@ const DROP: &str = "
     });";
 
 /// chromedriver, which knows where its Chromium is, installed where it is missing and that is allowed; and that the two work together.
-pub(super) fn ensure() -> Result<()> {
+pub(super) fn ensure() -> Result<Driver> {
     let found = || succeeds(Command::new(DRIVER).arg("--version"));
     if !found() {
         install::install(Need::Browser)?;
     }
     ensure!(found(), "{DRIVER} was installed, and is not on the path");
     let driver = Driver::start()?;
-    runtime()?.block_on(async { Ok(open(driver.port, &[]).await?.close().await?) })
+    runtime()?.block_on(async { anyhow::Ok(open(driver.port, &[]).await?.close().await?) })?;
+    Ok(driver)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -70,8 +71,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 /// Visits the pages of `site`, which has this many stored cases.
-pub(super) fn test(site: &str, cases: usize) -> Result<()> {
-    let driver = Driver::start()?;
+pub(super) fn test(driver: &Driver, site: &str, cases: usize) -> Result<()> {
     runtime()?.block_on(async {
         let client = open(driver.port, &["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]).await?;
         let tested = visit(&client, site, cases).await;
@@ -84,7 +84,7 @@ pub(super) fn test(site: &str, cases: usize) -> Result<()> {
 }
 
 /// chromedriver, ended whatever happens.
-struct Driver {
+pub(super) struct Driver {
     process: Child,
     port: u16,
 }

@@ -5,7 +5,7 @@
 
 use super::images::ImageStrides;
 use super::packed_input::{self, Chunk, QUAD, long_row};
-use super::{Len, binding_too_large, push, split};
+use super::{Len, binding_too_large, push};
 use crate::kernel::deform_conv2d::{
     DEPTHWISE, DEPTHWISE_QUADS, DepthwiseParams, PACK_WEIGHT_DEPTHWISE, PackWeightDepthwiseParams,
 };
@@ -21,15 +21,14 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
         let reason = format!("{} taps, over the {} that one loop may count", g.taps(), MAX_LOOP_STEPS - 1);
         return Err(super::unsuitable(Algorithm::Depthwise, reason));
     }
-    let strides = ImageStrides::new(g);
-    strides.images_per_step(limits)?;
+    ImageStrides::new(g).images_per_step(limits)?;
     let window = limits.max_operand_elements(g.storage);
     let weight = g.weight_elements() as u64;
     if weight > window {
         return Err(binding_too_large("the weight", g.storage, weight, window));
     }
     let (segments, segment_channels) = (g.offset_groups as u64, g.channels_per_offset_group() as u64);
-    let quads = segment_channels.div_ceil(QUAD);
+    let quads = segment_quads(g);
     let packed_weight = packed_weight(g);
     let texture = |planes: u64| packed_input::texture(g, planes);
     let axis = u64::from(limits.max_texture_axis);
@@ -52,39 +51,43 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
 
     let mut steps = vec![pack_weight(g, limits, &packed_weight)?];
     for image in 0..g.batch as u64 {
-        let windows = strides.windows(g, limits, &(image..image + 1));
-        for segments in split(0..segments, segments_per_chunk) {
-            for quads_of_chunk in split(0..quads, quads_per_chunk) {
-                let chunk = Chunk { segments: segments.clone(), quads: quads_of_chunk };
-                push(&mut steps, packed_input::pack(g, limits, segment_channels, image, &chunk, &packed_input)?)?;
-                let pixel_blocks = (g.out_pixels() as u64).div_ceil(u64::from(DEPTHWISE.workgroup_size));
-                let quad_blocks = chunk.quads.len().div_ceil(u64::from(DEPTHWISE_QUADS));
-                let params = DepthwiseParams {
-                    geometry: g.tap_geometry(),
-                    segment_channels: segment_channels as u32,
-                    all_segment_quads: quads as u32,
-                    all_quads: (g.offset_groups as u64 * quads) as u32,
-                    segment_start: chunk.segments.start as u32,
-                    segments: chunk.segments.len() as u32,
-                    quad_start: chunk.quads.start as u32,
-                    segment_quads: chunk.quads.len() as u32,
-                    quad_blocks: quad_blocks as u32,
-                    pixel_blocks: pixel_blocks as u32,
-                    offset_base: windows.offset.1,
-                    mask_base: windows.mask.1,
-                    output_base: windows.output.1,
-                    has_mask: u32::from(g.has_mask),
-                    has_bias: u32::from(g.has_bias),
-                };
-                let textures = [packed_input.window(), packed_weight.window()];
-                let operands = [windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
-                let bound = [textures.as_slice(), &operands].concat();
-                let blocks = pixel_blocks * quad_blocks * chunk.segments.len();
-                push(&mut steps, limits.step(&DEPTHWISE, g.variant(), params.words(), bound, blocks)?)?;
-            }
+        for chunk in (Chunk { segments: 0..segments, quads: 0..quads }).split(segments_per_chunk, quads_per_chunk) {
+            push(&mut steps, packed_input::pack(g, limits, segment_channels, image, &chunk, &packed_input)?)?;
+            push(&mut steps, convolve(g, limits, image, &chunk, [&packed_input, &packed_weight])?)?;
         }
     }
     Ok(Plan { steps, weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() })
+}
+
+fn convolve(g: &Geometry, limits: &DeviceLimits, image: u64, chunk: &Chunk, packed: [&Scratch; 2]) -> Result<Step> {
+    let windows = ImageStrides::new(g).windows(g, limits, &(image..image + 1));
+    let pixel_blocks = (g.out_pixels() as u64).div_ceil(u64::from(DEPTHWISE.workgroup_size));
+    let quad_blocks = chunk.quads.len().div_ceil(u64::from(DEPTHWISE_QUADS));
+    let params = DepthwiseParams {
+        geometry: g.tap_geometry(),
+        segment_channels: g.channels_per_offset_group() as u32,
+        all_segment_quads: segment_quads(g) as u32,
+        all_quads: (g.offset_groups as u64 * segment_quads(g)) as u32,
+        segment_start: chunk.segments.start as u32,
+        segments: chunk.segments.len() as u32,
+        quad_start: chunk.quads.start as u32,
+        segment_quads: chunk.quads.len() as u32,
+        quad_blocks: quad_blocks as u32,
+        pixel_blocks: pixel_blocks as u32,
+        offset_base: windows.offset.1,
+        mask_base: windows.mask.1,
+        output_base: windows.output.1,
+        has_mask: u32::from(g.has_mask),
+        has_bias: u32::from(g.has_bias),
+    };
+    let operands = [windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
+    let bound = [packed.map(Scratch::window).as_slice(), &operands].concat();
+    let blocks = pixel_blocks * quad_blocks * chunk.segments.len();
+    limits.step(&DEPTHWISE, g.variant(), params.words(), bound, blocks)
+}
+
+fn segment_quads(g: &Geometry) -> u64 {
+    (g.channels_per_offset_group() as u64).div_ceil(QUAD)
 }
 
 /// What is no depth-wise convolution.
@@ -95,17 +98,15 @@ pub(super) fn unsuitable(g: &Geometry) -> Error {
 
 /// The weight, packed.
 pub(super) fn packed_weight(g: &Geometry) -> Scratch {
-    let quads = (g.offset_groups * g.channels_per_offset_group().div_ceil(QUAD as usize)) as u64;
-    Scratch { name: "packed_weight", size: long_row(g.taps() as u64 * quads) }
+    Scratch { name: "packed_weight", size: long_row(g.taps() as u64 * g.offset_groups as u64 * segment_quads(g)) }
 }
 
 pub(super) fn pack_weight(g: &Geometry, limits: &DeviceLimits, packed: &Scratch) -> Result<Step> {
-    let segment_quads = g.channels_per_offset_group().div_ceil(QUAD as usize);
-    let quads = g.offset_groups * segment_quads;
-    let texels = (g.taps() * quads) as u64;
+    let quads = g.offset_groups as u64 * segment_quads(g);
+    let texels = g.taps() as u64 * quads;
     let params = PackWeightDepthwiseParams {
         segment_channels: g.channels_per_offset_group() as u32,
-        segment_quads: segment_quads as u32,
+        segment_quads: segment_quads(g) as u32,
         quads: quads as u32,
         taps: g.taps() as u32,
         texels: texels as u32,

@@ -5,7 +5,7 @@
 
 use super::images::ImageStrides;
 use super::packed_input::{self, Chunk, QUAD};
-use super::{Len, binding_too_large, push, split, unsuitable};
+use super::{Len, binding_too_large, push, unsuitable};
 use crate::kernel::deform_conv2d::{
     FUSED_SUBGROUP_32, FUSED_SUBGROUP_64, FusedSubgroupParams, PACK_WEIGHT, PIXELS_PER_INVOCATION, PackWeightParams,
     SUBGROUP_SIZE, fused_subgroup_loop_steps,
@@ -161,9 +161,7 @@ impl<'a> FusedSubgroup<'a> {
 
     fn chunks(&self) -> impl Iterator<Item = Chunk> {
         let segments = self.geometry.in_channels as u64 / self.segment_channels;
-        split(0..segments, self.segments_per_chunk).flat_map(move |segments| {
-            split(0..self.quads, self.quads_per_chunk).map(move |quads| Chunk { segments: segments.clone(), quads })
-        })
+        Chunk { segments: 0..segments, quads: 0..self.quads }.split(self.segments_per_chunk, self.quads_per_chunk)
     }
 
     fn pack_weight(&self) -> Result<Step> {

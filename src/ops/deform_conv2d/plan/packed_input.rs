@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::Len;
+use super::{Len, split};
 use crate::Result;
 use crate::kernel::deform_conv2d::{PACK_INPUT, PackInputParams};
 use crate::ops::deform_conv2d::Geometry;
@@ -31,6 +31,14 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
+    /// Its parts of at most so many segments, and of so many quads of each.
+    pub(super) fn split(&self, segments: u64, quads: u64) -> impl Iterator<Item = Chunk> + use<> {
+        let all_quads = self.quads.clone();
+        split(self.segments.clone(), segments).flat_map(move |segments| {
+            split(all_quads.clone(), quads).map(move |quads| Chunk { segments: segments.clone(), quads })
+        })
+    }
+
     pub(super) fn quads_in_all(&self) -> u64 {
         self.segments.len() * self.quads.len()
     }

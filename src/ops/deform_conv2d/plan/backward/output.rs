@@ -26,9 +26,7 @@ impl Backward<'_> {
         let group_rows = self.layout.rows;
         let most = self.channels_per_binding();
         let (groups, quads) = if group_rows <= most { (most / group_rows, u64::MAX) } else { (1, most / QUAD) };
-        let parts = split(rows.segments.clone(), groups).flat_map(|segments| {
-            split(rows.quads.clone(), quads).map(move |quads| Chunk { segments: segments.clone(), quads })
-        });
+        let parts = rows.split(groups, quads);
         parts.map(|part| self.pack_part(sizes, image, pixels, rows, &part)).collect()
     }
 

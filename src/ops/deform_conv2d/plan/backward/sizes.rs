@@ -8,7 +8,7 @@ use crate::kernel::deform_conv2d::{
 use crate::kernel::{Kernel, Sampling};
 use crate::ops::deform_conv2d::Geometry;
 use crate::ops::deform_conv2d::plan::packed_input::{self, Chunk, QUAD, long_row as texels};
-use crate::ops::deform_conv2d::plan::{split, unsuitable};
+use crate::ops::deform_conv2d::plan::{depthwise, split, unsuitable};
 use crate::plan::{F32_BYTES, MAX_LOOP_STEPS, Scratch, Size};
 use crate::{Error, Result};
 
@@ -170,7 +170,7 @@ impl Backward<'_> {
             "packed_weight_columns",
             self.packed_weight(if self.whole_weight { self.all_quads() } else { quads }),
         );
-        needs(gradient && !products, "packed_weight", texels(taps * self.all_quads()));
+        needs(gradient && !products, "packed_weight", depthwise::packed_weight(g).size);
         needs(self.needs_samples(), "packed_input", packed_input::texture(g, quads).size);
         needs(products && (gradient || weight), "grad_column", if gradient { columns } else { none });
         needs(self.needs_samples(), "columns", if weight && products { columns } else { none });
@@ -305,11 +305,9 @@ impl Backward<'_> {
     pub(super) fn chunks(&self, tiling: Tiling) -> Vec<Chunk> {
         let layout = &self.layout;
         let per_group = layout.segments_per_offset_group.max(tiling.segments);
-        let segments = split(0..layout.segments, per_group).flat_map(|group| split(group, tiling.segments));
-        segments
+        split(0..layout.segments, per_group)
             .flat_map(|segments| {
-                split(0..layout.segment_quads, tiling.quads)
-                    .map(move |quads| Chunk { segments: segments.clone(), quads })
+                Chunk { segments, quads: 0..layout.segment_quads }.split(tiling.segments, tiling.quads)
             })
             .collect()
     }
