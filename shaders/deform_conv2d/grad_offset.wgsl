@@ -59,7 +59,7 @@ struct GradOffsetParams {
 @group(0) @binding(5) var<storage, read_write> grad_offset: array<f32>;
 /// As mask.
 @group(0) @binding(6) var<storage, read_write> grad_mask: array<f32>;
-/// [(tap, block, quad, pixel of the block)], four channels of the quad
+/// [(tap, pixel, quad)], four channels of the quad
 @group(0) @binding(7) var columns: texture_storage_2d<rgba32float, write>;
 
 /// [(tap, segment, quad)] of a depth-wise convolution; of another it is not read
@@ -122,14 +122,14 @@ fn main(
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let quad_end = select(0u, (end - params.segment_start) * params.segment_quads, busy);
     let wants_products = params.wants_offset + params.wants_mask != 0u;
-    let column = (tap * params.padded_pixels + padded / BLOCK_PIXELS * BLOCK_PIXELS) * params.quads + padded % BLOCK_PIXELS;
+    let column = (tap * params.padded_pixels + padded) * params.quads;
     var d = vec4<f32>();
     for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
         let texel = corner + vec2<u32>(0u, quad * (params.geometry.in_height + 1u));
         let v00 = textureLoad(packed_input, texel);
         if !DEFORMED {
             // Only the columns are wanted.
-            textureStore(columns, texel_at(column + quad * BLOCK_PIXELS), v00);
+            textureStore(columns, texel_at(column + quad), v00);
             continue;
         }
         let v01 = textureLoad(packed_input, texel + vec2<u32>(1u, 0u));
@@ -141,7 +141,7 @@ fn main(
         }
         if params.wants_columns != 0u {
             let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
-            textureStore(columns, texel_at(column + quad * BLOCK_PIXELS), select(vec4<f32>(), value, position.inside));
+            textureStore(columns, texel_at(column + quad), select(vec4<f32>(), value, position.inside));
         }
     }
     let starts = first == group_segment && params.follows == 0u;

@@ -1,18 +1,19 @@
 // The gradient of the weight, as partial sums: the gradient of the output times the columns, summed over pixels.
 //
-//     partial[tile, split, (o, k, l), lane] = Σ over the pixels p of lane and split of   grad_output[o, p] · columns[k, l, p]
+//     partial[split, tile, o, k, l] = Σ over the pixels p of the split of   grad_output[o, p] · columns[k, l, p]
 //
 // k numbers quads of input channels of all taps, l the channels of one. grad_weight_reduce.wgsl adds the partial sums in
 // order. `main` is written by src/kernel/unroll/backward.rs.
 //
 // Reads   packed_grad_output, columns: a window of one image's pixels; padding pixels hold 0.
 // Writes  partial.
-// Runs    An invocation owns ROW_QUADS·4 output channels by COLUMN_QUADS·4 columns, and every LANES-th pixel of its split; a workgroup is LANES of them.
-//         Grid: quads of output channels fastest, then quads of columns, then weight groups, then splits, folded.
+// Runs    An invocation owns ROW_QUADS·4 output channels by 4 columns, and the pixels of its split; a workgroup is LANES of them, neighbours
+//         in columns. Grid: quads of output channels fastest, then quads of columns, then weight groups, then splits, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
-// Why this shape. The sum is over pixels, so lanes can be pixels: both operands are texels that neighbours in memory read by neighbours in
-// lanes, every product is between values of the same lane, and nothing is passed round or shared.
+// Why this shape. Lanes are columns and not pixels, though the sum is over these: a pixel's column quads are neighbours in memory, one
+// texel serves all output channels of the tile, and no lane's sums are another's. Where subgroups have 8 lanes, lane l loads output
+// quad l, and r rotations bring it quad (l + r) mod 8: two texels to 128 multiply-adds. Elsewhere all lanes load the same quads.
 
 struct GradWeightParams {
     taps: u32,
@@ -35,9 +36,9 @@ struct GradWeightParams {
 @group(0) @binding(0) var<uniform> params: GradWeightParams;
 /// [(block, group, quad of out channels, pixel of the block)], four out channels
 @group(0) @binding(1) var packed_grad_output: texture_storage_2d<rgba32float, read>;
-/// [(tap, block, quad, pixel of the block)], four channels of the quad
+/// [(tap, pixel, quad)], four channels of the quad
 @group(0) @binding(2) var columns: texture_storage_2d<rgba32float, read>;
-/// [split, group, column tile, row tile, sum, lane]
+/// [split, group, column tile, row tile, out channel, column]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 
 const BLOCK_PIXELS = 32u;
@@ -45,5 +46,5 @@ const BLOCK_PIXELS = 32u;
 /// The texel at the weight group's quad of columns `k` (taps slowest), before the pixel is added.
 fn column_start(k: u32, first_quad: u32, group_quads: u32) -> u32 {
     let inside = min(k, group_quads * params.taps - 1u);
-    return (inside / group_quads * params.pixel_blocks * params.quads + first_quad + inside % group_quads) * BLOCK_PIXELS;
+    return inside / group_quads * params.pixel_blocks * BLOCK_PIXELS * params.quads + first_quad + inside % group_quads;
 }

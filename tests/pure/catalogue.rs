@@ -197,7 +197,7 @@ fn loops_are_those_that_the_plan_counts() {
     assert_eq!(loops_of("deform_conv2d/bin_count"), [Loop(vec![]), Loop(vec![])]);
     assert_eq!(loops_of("deform_conv2d/bin_fill"), [Loop(vec![])]);
     assert_eq!(loops_of("deform_conv2d/grad_input"), [Loop(vec![Loop(vec![])])]);
-    for product in ["grad_column", "grad_column_subgroup", "grad_weight_16x16", "grad_weight_8x8"] {
+    for product in ["grad_column", "grad_column_subgroup", "grad_weight_subgroup", "grad_weight"] {
         assert_eq!(loops_of(&format!("deform_conv2d/{product}")), [Loop(vec![]), Loop(vec![])]);
     }
     assert_eq!(loops_of("deform_conv2d/grad_input_depthwise"), [Loop(vec![Loop(vec![])])]);

@@ -114,27 +114,30 @@ fn main(
     )
 }
 
-/// `main` for the gradient of the weight: `ROWS` quads of output channels by `COLUMNS` quads of columns, `LANES` lanes, `PIXELS` pixels a turn
-/// of the loop. In the text `i` numbers the quads of output channels, `c` the channels of one, `j` the quads of columns, `p` the pixels: `a_i_c_j` are the
-/// sums of one output channel and four columns.
-pub(crate) fn grad_weight<const ROWS: u32, const COLUMNS: u32, const LANES: u32, const PIXELS: u32>() -> String {
+/// `main` for the gradient of the weight: `ROWS` quads of output channels by `LANES` quads of columns, `PIXELS` pixels a turn of the
+/// loop. In the text `i` numbers the quads of output channels, `c` the channels of one, `p` the pixels: `a_i_c` are the sums of one
+/// output channel and the lane's four columns. With 8 lanes these are a subgroup: each loads one quad of output channels, and lane
+/// l's quad i is (l + i) mod 8. With more, all lanes load all quads.
+pub(crate) fn grad_weight<const ROWS: u32, const LANES: u32, const PIXELS: u32>() -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
-    let _ = write_grad_weight(&mut text, ROWS, COLUMNS, LANES, PIXELS);
+    let _ = write_grad_weight(&mut text, ROWS, LANES, PIXELS);
     text
 }
 
-fn write_grad_weight(text: &mut String, rows: u32, columns: u32, lanes: u32, pixels: u32) -> std::fmt::Result {
+fn write_grad_weight(text: &mut String, rows: u32, lanes: u32, pixels: u32) -> std::fmt::Result {
+    let rotates = lanes == SUBGROUP_SIZE;
     let lane = lane_builtin(lanes);
-    let sums = || (0..rows).flat_map(move |i| (0..4).flat_map(move |c| (0..columns).map(move |j| (i, c, j))));
+    let first = if rotates { "lane" } else { "0u" };
+    let loaded = if rotates { 1 } else { rows };
+    let sums = || (0..rows).flat_map(move |i| (0..4).map(move |c| (i, c)));
     write!(
         text,
         "
 const LANES = {lanes}u;
 const ROW_QUADS = {rows}u;
-const COLUMN_QUADS = {columns}u;
 const PIXELS_PER_TURN = {pixels}u;
-const TURNS_PER_BLOCK = BLOCK_PIXELS / LANES / PIXELS_PER_TURN;
+const TURNS_PER_BLOCK = BLOCK_PIXELS / PIXELS_PER_TURN;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -156,86 +159,66 @@ fn main(
     let group_quads = (segment_end - segment) * params.segment_quads;
     let first_turn = split * params.turns_per_split;
     let end_turn = min(first_turn + params.turns_per_split, params.pixel_blocks * TURNS_PER_BLOCK);
+    let column = column_start(column_tile * LANES + lane, first_quad, group_quads);
 "
     )?;
-    for i in 0..rows {
+    for i in 0..loaded {
         writeln!(
             text,
-            "    let row_{i} = ((group - params.group_start) * params.row_quads + min(row_tile * ROW_QUADS + {i}u, params.row_quads - 1u)) * BLOCK_PIXELS;"
+            "    let row_{i} = ((group - params.group_start) * params.row_quads + min(row_tile * ROW_QUADS + {first} + {i}u, params.row_quads - 1u)) * BLOCK_PIXELS;"
         )?;
     }
-    for j in 0..columns {
-        writeln!(
-            text,
-            "    let column_{j} = column_start(column_tile * COLUMN_QUADS + {j}u, first_quad, group_quads);"
-        )?;
+    for i in loaded..rows {
+        writeln!(text, "    let from_{i} = (lane + {i}u) % LANES;")?;
     }
-    for (i, c, j) in sums() {
-        writeln!(text, "    var a_{i}_{c}_{j} = vec4<f32>();")?;
+    for (i, c) in sums() {
+        writeln!(text, "    var a_{i}_{c} = vec4<f32>();")?;
     }
     text.push_str(
         "    let turns = select(0u, end_turn, busy);
     for (var turn = first_turn; turn < turns; turn++) {
         let block = turn / TURNS_PER_BLOCK * BLOCK_PIXELS;
-        let pixel = turn % TURNS_PER_BLOCK * LANES * PIXELS_PER_TURN + lane;
+        let pixel = turn % TURNS_PER_BLOCK * PIXELS_PER_TURN;
         let row = block * params.all_row_quads + pixel;
-        let column = block * params.quads + pixel;
+        let at = column + (block + pixel) * params.quads;
 ",
     );
     // The sums are in memory, since no CPU has so many registers: several pixels a turn share the traffic.
     for p in 0..pixels {
-        for i in 0..rows {
-            writeln!(
-                text,
-                "        let g_{i}_{p} = textureLoad(packed_grad_output, texel_at(row_{i} + row + {p}u * LANES));"
-            )?;
-        }
-        for j in 0..columns {
-            writeln!(
-                text,
-                "        let v_{j}_{p} = textureLoad(columns, texel_at(column_{j} + column + {p}u * LANES));"
-            )?;
+        writeln!(text, "        let v_{p} = textureLoad(columns, texel_at(at + {p}u * params.quads));")?;
+        for i in 0..loaded {
+            writeln!(text, "        let g_{i}_{p} = textureLoad(packed_grad_output, texel_at(row_{i} + row + {p}u));")?;
         }
     }
-    for (i, c, j) in sums() {
-        let c_ = COMPONENTS[c as usize];
-        let sum = (0..pixels).fold(format!("a_{i}_{c}_{j}"), |sum, p| format!("({sum} + g_{i}_{p}.{c_} * v_{j}_{p})"));
-        writeln!(text, "        a_{i}_{c}_{j} = {sum};")?;
+    for i in 0..rows {
+        for p in 0..if i < loaded { 0 } else { pixels } {
+            writeln!(text, "        let g_{i}_{p} = subgroupShuffle(g_0_{p}, from_{i});")?;
+        }
+        for c in 0..4 {
+            let component = COMPONENTS[c];
+            let sum =
+                (0..pixels).fold(format!("a_{i}_{c}"), |sum, p| format!("({sum} + g_{i}_{p}.{component} * v_{p})"));
+            writeln!(text, "        a_{i}_{c} = {sum};")?;
+        }
     }
-    text.push_str("    }\n    var sums = array<vec4<f32>, ROW_QUADS * 4u * COLUMN_QUADS>(");
-    for (i, c, j) in sums() {
-        write!(text, "a_{i}_{c}_{j}, ")?;
+    text.push_str("    }\n    var sums = array<vec4<f32>, ROW_QUADS * 4u>(");
+    for (i, c) in sums() {
+        write!(text, "a_{i}_{c}, ")?;
     }
-    text.push_str(
+    write!(
+        text,
         ");
-    let start = number * ROW_QUADS * 4u * COLUMN_QUADS;
-    for (var n = 0u; n < ROW_QUADS * 4u * COLUMN_QUADS; n++) {
-",
-    );
-    // A subgroup's lanes are added here; other lanes' sums are stored, and added afterwards.
-    text.push_str(if lanes == SUBGROUP_SIZE {
-        "        let sum = subgroupAdd(sums[n]);
-        let at = (start + n) * 4u;
-        if busy && lane == 0u {
-            partial[at] = sum.x;
-            partial[at + 1u] = sum.y;
-            partial[at + 2u] = sum.z;
-            partial[at + 3u] = sum.w;
-        }
-    }
-}
-"
-    } else {
-        "        let at = (start + n) * 4u * LANES + lane;
-        if busy {
+    for (var n = 0u; n < ROW_QUADS * 4u; n++) {{
+        let row = ({first} * 4u + n) % (ROW_QUADS * 4u);
+        let at = ((number * ROW_QUADS * 4u + row) * LANES + lane) * 4u;
+        if busy {{
             partial[at] = sums[n].x;
-            partial[at + LANES] = sums[n].y;
-            partial[at + 2u * LANES] = sums[n].z;
-            partial[at + 3u * LANES] = sums[n].w;
-        }
-    }
-}
+            partial[at + 1u] = sums[n].y;
+            partial[at + 2u] = sums[n].z;
+            partial[at + 3u] = sums[n].w;
+        }}
+    }}
+}}
 "
-    });
-    Ok(())
+    )
 }

@@ -76,61 +76,52 @@ pub const GRAD_COLUMN: Kernel = Kernel {
     ],
 };
 
-/// A variant of grad_weight: the kernel, and the quads of output channels and of columns of its tiles.
+/// A variant of grad_weight: the kernel, and the size of its tiles, which are as many quads of columns wide as it has lanes.
 #[derive(Debug, Clone, Copy)]
 pub struct GradWeightTile {
     /// The kernel.
     pub kernel: &'static Kernel,
-    /// Sums that it leaves for each element and split: one a lane, unless these are a subgroup, which adds them.
-    pub lanes: u32,
     /// Quads of output channels.
     pub row_quads: u32,
-    /// Quads of columns.
-    pub column_quads: u32,
-    /// Pixels that a lane adds in one turn of its loop.
+    /// Pixels that are added in one turn of the loop.
     pub pixels: u32,
 }
 
-/// 16 output channels by 16 columns, for CPU drivers: more sums than a GPU has registers for.
-pub const GRAD_WEIGHT_16X16: GradWeightTile =
-    GradWeightTile { kernel: &GRAD_WEIGHT_16X16_KERNEL, lanes: 1, row_quads: 4, column_quads: 4, pixels: 4 };
+impl GradWeightTile {
+    /// Quads of columns.
+    #[must_use]
+    pub const fn column_quads(&self) -> u32 {
+        self.kernel.workgroup_size
+    }
+}
 
-/// 8 output channels by 8 columns.
-pub const GRAD_WEIGHT_8X8: GradWeightTile =
-    GradWeightTile { kernel: &GRAD_WEIGHT_8X8_KERNEL, lanes: 16, row_quads: 2, column_quads: 2, pixels: 2 };
+/// The gradient of the weight, where subgroups have 8 lanes: 32 output channels by 32 columns.
+pub const GRAD_WEIGHT_SUBGROUP: GradWeightTile =
+    GradWeightTile { kernel: &GRAD_WEIGHT_SUBGROUP_KERNEL, row_quads: 8, pixels: 4 };
 
-const GRAD_WEIGHT_16X16_KERNEL: Kernel = Kernel {
-    name: "deform_conv2d/grad_weight_16x16",
+/// The gradient of the weight, anywhere: 16 output channels by 128 columns.
+pub const GRAD_WEIGHT: GradWeightTile = GradWeightTile { kernel: &GRAD_WEIGHT_KERNEL, row_quads: 4, pixels: 2 };
+
+const GRAD_WEIGHT_SUBGROUP_KERNEL: Kernel = Kernel {
+    name: "deform_conv2d/grad_weight_subgroup",
     sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
-    unrolled: Some(unroll::grad_weight::<4, 4, 8, 4>),
+    unrolled: Some(unroll::grad_weight::<8, 8, 4>),
     subgroups: true,
     bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
     workgroup_size: 8,
     params: GradWeightParams::FIELDS,
-    constants: &[
-        ("BLOCK_PIXELS", BLOCK_PIXELS),
-        ("PIXELS_PER_TURN", 4),
-        ("ROW_QUADS", 4),
-        ("COLUMN_QUADS", 4),
-        ("LANES", 8),
-    ],
+    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("PIXELS_PER_TURN", 4), ("ROW_QUADS", 8), ("LANES", 8)],
 };
 
-const GRAD_WEIGHT_8X8_KERNEL: Kernel = Kernel {
-    name: "deform_conv2d/grad_weight_8x8",
+const GRAD_WEIGHT_KERNEL: Kernel = Kernel {
+    name: "deform_conv2d/grad_weight",
     sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
-    unrolled: Some(unroll::grad_weight::<2, 2, 16, 2>),
+    unrolled: Some(unroll::grad_weight::<4, 32, 2>),
     subgroups: false,
     bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
-    workgroup_size: 16,
+    workgroup_size: 32,
     params: GradWeightParams::FIELDS,
-    constants: &[
-        ("BLOCK_PIXELS", BLOCK_PIXELS),
-        ("PIXELS_PER_TURN", 2),
-        ("ROW_QUADS", 2),
-        ("COLUMN_QUADS", 2),
-        ("LANES", 16),
-    ],
+    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("PIXELS_PER_TURN", 2), ("ROW_QUADS", 4), ("LANES", 32)],
 };
 
 /// Adds the partial sums of the gradient of the weight.
@@ -308,9 +299,7 @@ params! {
         row_tiles,
         /// Splits of the sum.
         splits,
-        /// Lanes of each split.
-        lanes,
-        /// Elements to write.
+        /// Quads of channels to write.
         elements,
     }
 }

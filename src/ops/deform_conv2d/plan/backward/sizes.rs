@@ -2,8 +2,8 @@
 
 use super::Backward;
 use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_WEIGHT_8X8, GRAD_WEIGHT_16X16,
-    GRAD_WEIGHT_DEPTHWISE, GradWeightTile,
+    BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_WEIGHT, GRAD_WEIGHT_DEPTHWISE,
+    GRAD_WEIGHT_SUBGROUP, GradWeightTile,
 };
 use crate::kernel::{Kernel, Sampling};
 use crate::ops::deform_conv2d::Geometry;
@@ -18,6 +18,8 @@ const QUADS_AT_ONCE: u64 = 8;
 const MAX_COLUMN: u64 = 1 << 24;
 /// Workgroups that a product over pixels is split into where a device has many processors.
 const WORKGROUPS_WANTED: u64 = 512;
+/// The same on a CPU.
+const SUBGROUPS_WANTED: u64 = 32;
 /// The most workgroups that share a sum of grad_weight_depthwise.
 const MAX_SPLITS: u64 = 8;
 
@@ -183,20 +185,21 @@ impl Backward<'_> {
         needs(self.needs_samples() && !self.modes.offset.wanted(), "no_grad_offset", Size::Bytes(F32_BYTES));
         needs(self.needs_samples() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
 
-        let tile = if self.subgroups { GRAD_WEIGHT_16X16 } else { GRAD_WEIGHT_8X8 };
+        let tile = if self.subgroups { GRAD_WEIGHT_SUBGROUP } else { GRAD_WEIGHT };
         let group_quads = tiling.segments.min(layout.segments_per_group) * tiling.quads;
         let [row_tiles, column_tiles] = grad_weight_tiles(layout, &tile, group_quads * taps);
         let tiles = layout.groups(tiling.segments) * row_tiles * column_tiles;
         let turns = turns(&tile, padded_pixels);
-        let splits = if self.subgroups { 1 } else { WORKGROUPS_WANTED.div_ceil(tiles).min(turns.div_ceil(4)) };
+        let wanted = if self.subgroups { SUBGROUPS_WANTED } else { WORKGROUPS_WANTED };
+        let splits = wanted.div_ceil(tiles).min(turns.div_ceil(4));
         let splits = splits.max(turns.div_ceil(u64::from(MAX_LOOP_STEPS) / 2));
-        let sums = 16 * u64::from(tile.row_quads * tile.column_quads);
+        let sums = QUAD * QUAD * u64::from(tile.row_quads * tile.column_quads());
         let slices = u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size)
             * pixels.div_ceil(u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size)).clamp(1, MAX_SPLITS);
         let partial_bytes = if !products {
             u64::from(weight) * quads * QUAD * taps * slices * F32_BYTES
         } else if weight {
-            splits * tiles * sums * u64::from(tile.lanes) * F32_BYTES
+            splits * tiles * sums * F32_BYTES
         } else {
             0
         };
@@ -315,11 +318,11 @@ impl Backward<'_> {
 
 /// Tiles of grad_weight: of one weight group's output channels, and of so many quads of columns.
 pub(super) fn grad_weight_tiles(layout: &Layout, tile: &GradWeightTile, column_quads: u64) -> [u64; 2] {
-    [layout.row_quads.div_ceil(u64::from(tile.row_quads)), column_quads.div_ceil(u64::from(tile.column_quads))]
+    [layout.row_quads.div_ceil(u64::from(tile.row_quads)), column_quads.div_ceil(u64::from(tile.column_quads()))]
 }
 
 fn turns(tile: &GradWeightTile, pixels: u64) -> u64 {
-    pixels / u64::from(tile.kernel.workgroup_size * tile.pixels)
+    pixels / u64::from(tile.pixels)
 }
 
 /// The largest of 1 … `most` that fits, given that 1 does.

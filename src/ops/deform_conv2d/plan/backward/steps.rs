@@ -159,7 +159,7 @@ impl Backward<'_> {
         let partial = Window { operand: WORKSPACE, start: 0, bytes: sizes.partial_bytes };
         let textures = ["packed_grad_output", "columns"].map(|name| sizes.scratch(name).window());
         let windows = [textures.as_slice(), &[partial]].concat();
-        let elements = layout.rows * chunk.quads_in_all() * QUAD * taps;
+        let elements = layout.rows * chunk.quads_in_all() * taps;
         let reduce = GradWeightReduceParams {
             taps: taps as u32,
             segment_channels: layout.segment_channels as u32,
@@ -172,11 +172,10 @@ impl Backward<'_> {
             groups: groups.len() as u32,
             rows: layout.rows as u32,
             row_quads_per_tile: tile.row_quads,
-            column_quads_per_tile: tile.column_quads,
+            column_quads_per_tile: tile.column_quads(),
             column_tiles: column_tiles as u32,
             row_tiles: row_tiles as u32,
             splits: sizes.splits as u32,
-            lanes: tile.lanes,
             elements: elements as u32,
         };
         let (grad_weight, _) = self.limits.window("grad_weight", 0, self.g.weight_elements() as u64);
