@@ -8,8 +8,9 @@
 // Reads   entries and ends (where each row's end), column_gradient; of a depth-wise convolution (DEPTHWISE) packed_weight, too, since the gradient of a
 //         column is there a product of two numbers.
 // Writes  grad_input: adds to it.
-// Runs    One invocation is four channels of one row of cells. lanes_per_row of them walk a row together; a workgroup is 32. A row of cells touches
-//         two rows of pixels, so a step does every other row only. Grid: rows fastest, then channels, then offset groups, folded.
+// Runs    One invocation is four channels of one row of cells, or eight (PAIRED): on a CPU the entries' texels, their weights and the
+//         wait for memory are shared. lanes_per_row of them walk a row together; a workgroup is 32. A row of cells touches two rows of
+//         pixels, so a step does every other row only. Grid: rows fastest, then channels, then offset groups, folded.
 // Order   No barrier, no atomic; each pixel adds a row of cells at a time, each cell's entries in their order.
 
 struct GradInputParams {
@@ -63,7 +64,7 @@ struct Cell {
     s11: vec4<f32>,
 }
 
-/// Where an invocation's first channel lies, and how many it has.
+/// Where a quad's first channel lies, and how many it has: none if there is no such quad.
 struct Place {
     plane: u32,
     channels: u32,
@@ -75,10 +76,20 @@ fn add(place: Place, y: i32, x: i32, value: vec4<f32>) {
     }
     let size = params.in_height * params.in_width;
     let at = place.plane + u32(y) * params.in_width + u32(x);
-    grad_input[at] += value.x;
+    if place.channels > 0u { grad_input[at] += value.x; }
     if place.channels > 1u { grad_input[at + size] += value.y; }
     if place.channels > 2u { grad_input[at + 2u * size] += value.z; }
     if place.channels > 3u { grad_input[at + 3u * size] += value.w; }
+}
+
+fn place_of(quad: u32, quad_end: u32) -> Place {
+    let channel = (params.quad_start + quad % params.segment_quads) * 4u;
+    // The bound channels begin with the first of quad_start.
+    let plane = quad / params.segment_quads * params.segment_channels + quad % params.segment_quads * 4u;
+    return Place(
+        params.grad_input_base + plane * params.in_height * params.in_width,
+        select(0u, params.segment_channels - channel, quad < quad_end),
+    );
 }
 
 /// An entry's gradient of its column, if it is there.
@@ -109,6 +120,13 @@ fn visit(cell: Cell, entry: vec4<f32>, grad: vec4<f32>) -> Cell {
     );
 }
 
+/// Writes what is complete: the cells to the right of `x` do not touch that column. What is left is the next cell's.
+fn finish(place: Place, y: i32, x: i32, cell: Cell) -> Cell {
+    add(place, y, x, cell.s00);
+    add(place, y + 1, x, cell.s10);
+    return Cell(cell.s01, vec4<f32>(), cell.s11, vec4<f32>());
+}
+
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -122,17 +140,15 @@ fn main(
     let group_segment = (params.group_start + group) * params.segments_per_offset_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
-    let quad = (first - params.segment_start) * params.segment_quads + part * params.lanes_per_row + lane % params.lanes_per_row;
+    let first_quad = (first - params.segment_start) * params.segment_quads;
+    let quads_per_lane = select(1u, 2u, PAIRED);
+    let quad = first_quad + part * params.lanes_per_row * quads_per_lane + lane % params.lanes_per_row;
+    let second = quad + params.lanes_per_row;
+    let quad_end = (end - params.segment_start) * params.segment_quads;
     // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
-    let busy = unit < params.units && quad < (end - params.segment_start) * params.segment_quads;
-    let segment = quad / params.segment_quads;
-    let channel = (params.quad_start + quad % params.segment_quads) * 4u;
-    // The bound channels begin with the first of quad_start.
-    let plane = segment * params.segment_channels + quad % params.segment_quads * 4u;
-    let place = Place(
-        params.grad_input_base + plane * params.in_height * params.in_width,
-        params.segment_channels - channel,
-    );
+    let busy = unit < params.units && quad < quad_end;
+    let place = place_of(quad, quad_end);
+    let second_place = place_of(second, quad_end);
 
     let counters = (group * params.bins + row) * params.walkers;
     var next = group * params.entries;
@@ -145,6 +161,7 @@ fn main(
     }
     // The cells of a row, from the one left of the first pixel on.
     var cell = Cell();
+    var second_cell = Cell();
     let cells = select(0u, params.in_width + 1u, next < last);
     for (var n = 0u; n < cells; n++) {
         let x = f32(n) - 1.0;
@@ -163,13 +180,20 @@ fn main(
             let g2 = gradient(is2, e2, quad);
             let g3 = gradient(is3, e3, quad);
             cell = visit(visit(visit(visit(cell, e0, g0), e1, g1), e2, g2), e3, g3);
+            if PAIRED {
+                let h0 = gradient(true, e0, second);
+                let h1 = gradient(is1, e1, second);
+                let h2 = gradient(is2, e2, second);
+                let h3 = gradient(is3, e3, second);
+                second_cell = visit(visit(visit(visit(second_cell, e0, h0), e1, h1), e2, h2), e3, h3);
+            }
             next += 1u + u32(is1) + u32(is2) + u32(is3);
             more = is3 && next < last && floor(e4.z) == x;
             e0 = e4;
         }
-        // Complete: the cells to the right do not touch this column.
-        add(place, i32(row) - 1, i32(n) - 1, cell.s00);
-        add(place, i32(row), i32(n) - 1, cell.s10);
-        cell = Cell(cell.s01, vec4<f32>(), cell.s11, vec4<f32>());
+        cell = finish(place, i32(row) - 1, i32(n) - 1, cell);
+        if PAIRED {
+            second_cell = finish(second_place, i32(row) - 1, i32(n) - 1, second_cell);
+        }
     }
 }

@@ -196,11 +196,12 @@ fn loops_are_those_that_the_plan_counts() {
     assert_eq!(loops_of("deform_conv2d/bin_scan"), [Loop(vec![]), Loop(vec![]), Loop(vec![])]);
     assert_eq!(loops_of("deform_conv2d/bin_count"), [Loop(vec![]), Loop(vec![])]);
     assert_eq!(loops_of("deform_conv2d/bin_fill"), [Loop(vec![])]);
-    assert_eq!(loops_of("deform_conv2d/grad_input"), [Loop(vec![Loop(vec![])])]);
+    for grad_input in ["grad_input", "grad_input_paired", "grad_input_depthwise", "grad_input_depthwise_paired"] {
+        assert_eq!(loops_of(&format!("deform_conv2d/{grad_input}")), [Loop(vec![Loop(vec![])])]);
+    }
     for product in ["grad_column", "grad_column_subgroup", "grad_weight_subgroup", "grad_weight"] {
         assert_eq!(loops_of(&format!("deform_conv2d/{product}")), [Loop(vec![]), Loop(vec![])]);
     }
-    assert_eq!(loops_of("deform_conv2d/grad_input_depthwise"), [Loop(vec![Loop(vec![])])]);
     let depthwise = ["depthwise", "grad_offset_depthwise", "grad_weight_depthwise"];
     for one in ["grad_offset", "grad_weight_reduce", "grad_bias", "sum_slices"].into_iter().chain(depthwise) {
         assert_eq!(loops_of(&format!("deform_conv2d/{one}")), [Loop(vec![])]);

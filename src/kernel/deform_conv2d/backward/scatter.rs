@@ -52,11 +52,23 @@ pub const BIN_FILL: Kernel = Kernel {
 };
 
 /// The gradient of the input, gathered.
-pub const GRAD_INPUT: Kernel = grad_input("deform_conv2d/grad_input", &[GRAD_INPUT_TEXT, COLUMNS, TEXELS, GRID]);
+pub const GRAD_INPUT: Kernel =
+    grad_input("deform_conv2d/grad_input", &[GRAD_INPUT_TEXT, COLUMNS, SINGLE, TEXELS, GRID]);
 
-/// The same of a depth-wise convolution, whose columns have no gradient of their own.
+/// The same, two quads of channels an invocation.
+pub const GRAD_INPUT_PAIRED: Kernel =
+    grad_input("deform_conv2d/grad_input_paired", &[GRAD_INPUT_TEXT, COLUMNS, PAIRED, TEXELS, GRID]);
+
+/// [`GRAD_INPUT`] of a depth-wise convolution, whose columns have no gradient of their own.
 pub const GRAD_INPUT_DEPTHWISE: Kernel =
-    grad_input("deform_conv2d/grad_input_depthwise", &[GRAD_INPUT_TEXT, DEPTHWISE, TEXELS, GRID]);
+    grad_input("deform_conv2d/grad_input_depthwise", &[GRAD_INPUT_TEXT, DEPTHWISE, SINGLE, TEXELS, GRID]);
+
+/// The same, two quads of channels an invocation.
+pub const GRAD_INPUT_DEPTHWISE_PAIRED: Kernel =
+    grad_input("deform_conv2d/grad_input_depthwise_paired", &[GRAD_INPUT_TEXT, DEPTHWISE, PAIRED, TEXELS, GRID]);
+
+const SINGLE: &str = "const PAIRED = false;\n";
+const PAIRED: &str = "const PAIRED = true;\n";
 
 const GRAD_INPUT_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/grad_input.wgsl");
 

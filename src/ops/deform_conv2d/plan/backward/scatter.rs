@@ -8,7 +8,8 @@ use super::steps::padded;
 use crate::Result;
 use crate::kernel::conv2d::{COL2IM, Col2imParams};
 use crate::kernel::deform_conv2d::{
-    BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GRAD_INPUT_DEPTHWISE, GradInputParams,
+    BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GRAD_INPUT_DEPTHWISE,
+    GRAD_INPUT_DEPTHWISE_PAIRED, GRAD_INPUT_PAIRED, GradInputParams,
 };
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::packed_input::Chunk;
@@ -110,8 +111,14 @@ impl Backward<'_> {
         // Rows of cells begin above the first row of pixels.
         let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
         let quads = chunk.segments.len().min(self.layout.segments_per_offset_group) * chunk.quads.len();
-        let lanes_per_row = quads.next_power_of_two().min(u64::from(GRAD_INPUT.workgroup_size));
-        let parts = quads.div_ceil(lanes_per_row);
+        let (kernel, quads_per_lane) = match (self.layout.depthwise, self.subgroups && quads > 1) {
+            (false, false) => (&GRAD_INPUT, 1),
+            (false, true) => (&GRAD_INPUT_PAIRED, 2),
+            (true, false) => (&GRAD_INPUT_DEPTHWISE, 1),
+            (true, true) => (&GRAD_INPUT_DEPTHWISE_PAIRED, 2),
+        };
+        let lanes_per_row = quads.div_ceil(quads_per_lane).next_power_of_two().min(u64::from(kernel.workgroup_size));
+        let parts = quads.div_ceil(lanes_per_row * quads_per_lane);
         let units = rows * parts * groups.len();
         let params = GradInputParams {
             in_height: g.in_height as u32,
@@ -141,7 +148,6 @@ impl Backward<'_> {
         let [column_gradient, packed_weight] = self.column_gradient(sizes);
         let windows =
             vec![scratch("entries_by_cell"), scratch("entry_ends"), column_gradient, grad_input, packed_weight];
-        let kernel = if self.layout.depthwise { &GRAD_INPUT_DEPTHWISE } else { &GRAD_INPUT };
         self.step(kernel, params.words(), windows, workgroups(kernel, units * lanes_per_row))
     }
 }
