@@ -194,8 +194,7 @@ fn main(
         for p in 0..if i < loaded { 0 } else { pixels } {
             writeln!(text, "        let g_{i}_{p} = subgroupShuffle(g_0_{p}, from_{i});")?;
         }
-        for c in 0..4 {
-            let component = COMPONENTS[c];
+        for (c, component) in COMPONENTS.into_iter().enumerate() {
             let sum =
                 (0..pixels).fold(format!("a_{i}_{c}"), |sum, p| format!("({sum} + g_{i}_{p}.{component} * v_{p})"));
             writeln!(text, "        a_{i}_{c} = {sum};")?;
