@@ -33,7 +33,7 @@ struct GradInputParams {
     parity: u32,
     rows: u32,
     lanes_per_row: u32,
-    parts: u32,
+    units_per_group: u32,
     units: u32,
     grad_input_base: u32,
 }
@@ -134,15 +134,18 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let unit = (workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane) / params.lanes_per_row;
-    let row = unit % params.rows * 2u + params.parity;
-    let part = unit / params.rows % params.parts;
-    let group = unit / params.rows / params.parts;
+    let group = unit / params.units_per_group;
+    let group_unit = unit % params.units_per_group;
+    let row = group_unit % params.rows * 2u + params.parity;
+    // Past the last part there are no quads: such units keep the groups' lanes apart.
+    let part = group_unit / params.rows;
     let group_segment = (params.group_start + group) * params.segments_per_offset_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let first_quad = (first - params.segment_start) * params.segment_quads;
     let quads_per_lane = select(1u, 2u, PAIRED);
     let quad = first_quad + part * params.lanes_per_row * quads_per_lane + lane % params.lanes_per_row;
+    // May be past the last: then what is read for it, of no matter what column, is not written.
     let second = quad + params.lanes_per_row;
     let quad_end = (end - params.segment_start) * params.segment_quads;
     // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.

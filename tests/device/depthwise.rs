@@ -207,6 +207,21 @@ fn depthwise_on_a_callers_device_with_small_limits() {
 }
 
 /// More channels than a window of 64 MiB holds of their gradients, whole segments and quads of one.
+/// Mesa counts a loop's turns once for the 8 lanes of a vector, and ends it after 65,535: lanes of several offset groups, whose entries lie
+/// in different cells, would take each group's turns one after the other.
+#[test]
+fn offset_groups_that_land_far_apart() {
+    let (width, taps) = (5300, 33);
+    let sizes = Sizes { in_channels: 64, offset_groups: 8, input: [1, width], kernel: [1, taps], ..PLAIN };
+    let case = case("far apart", sizes, Options { padding: [0, taps / 2], ..Options::default() });
+    let case = case.with_offsets(|at, _| {
+        let (x, plane) = (at % width, at / width);
+        let (tap, group) = (plane / 2 % taps, plane / 2 / taps);
+        if plane % 2 == 0 { 0.0 } else { 300.5 + 600.0 * group as f32 - (x + tap) as f32 + (taps / 2) as f32 }
+    });
+    check_gradients(&case);
+}
+
 #[test]
 fn a_large_depthwise_layer_within_64_mib() {
     for offset_groups in [1, 8] {

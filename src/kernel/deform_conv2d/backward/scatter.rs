@@ -188,9 +188,9 @@ params! {
         rows,
         /// Lanes that walk a row together.
         lanes_per_row,
-        /// How many times these lanes' quads an offset group has.
-        parts,
-        /// Rows, parts and groups in all.
+        /// Rows, times the parts that an invocation's quads cut an offset group's into, and units that fill up whole vectors.
+        units_per_group,
+        /// The same of all offset groups.
         units,
         /// Where this step's channels start in the bound gradient.
         grad_input_base,

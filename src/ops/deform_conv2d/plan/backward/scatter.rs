@@ -9,7 +9,7 @@ use crate::Result;
 use crate::kernel::conv2d::{COL2IM, Col2imParams};
 use crate::kernel::deform_conv2d::{
     BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GRAD_INPUT_DEPTHWISE,
-    GRAD_INPUT_DEPTHWISE_PAIRED, GRAD_INPUT_PAIRED, GradInputParams,
+    GRAD_INPUT_DEPTHWISE_PAIRED, GRAD_INPUT_PAIRED, GradInputParams, SUBGROUP_SIZE,
 };
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::packed_input::Chunk;
@@ -119,7 +119,10 @@ impl Backward<'_> {
         };
         let lanes_per_row = quads.div_ceil(quads_per_lane).next_power_of_two().min(u64::from(kernel.workgroup_size));
         let parts = quads.div_ceil(lanes_per_row * quads_per_lane);
-        let units = rows * parts * groups.len();
+        // No eight lanes of two offset groups, whose entries may lie in other cells: their turns would add up where a driver counts a
+        // loop's once for a vector.
+        let units_per_group = (rows * parts).next_multiple_of(u64::from(SUBGROUP_SIZE).div_ceil(lanes_per_row));
+        let units = units_per_group * groups.len();
         let params = GradInputParams {
             in_height: g.in_height as u32,
             in_width: g.in_width as u32,
@@ -140,7 +143,7 @@ impl Backward<'_> {
             parity: parity as u32,
             rows: rows as u32,
             lanes_per_row: lanes_per_row as u32,
-            parts: parts as u32,
+            units_per_group: units_per_group as u32,
             units: units as u32,
             grad_input_base,
         };
