@@ -8,7 +8,7 @@
 // Reads   packed_grad_output, columns: a window of one image's pixels; padding pixels hold 0.
 // Writes  partial.
 // Runs    An invocation owns ROW_QUADS·4 output channels by 4 columns, and the pixels of its split; a workgroup is LANES of them, neighbours
-//         in columns. Grid: quads of output channels fastest, then quads of columns, then weight groups, then splits, folded.
+//         in columns. Grid: tiles of output channels fastest, then of columns, then weight groups, then splits, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
 // Why this shape. Lanes are columns and not pixels, though the sum is over these: a pixel's column quads are neighbours in memory, one
@@ -38,8 +38,8 @@ struct GradWeightParams {
 @group(0) @binding(1) var packed_grad_output: texture_storage_2d<rgba32float, read>;
 /// [(tap, pixel, quad)], four channels of the quad
 @group(0) @binding(2) var columns: texture_storage_2d<rgba32float, read>;
-/// [split, group, column tile, row tile, out channel, column]
-@group(0) @binding(3) var<storage, read_write> partial: array<f32>;
+/// [split, group, column tile, row tile, out channel, quad of columns], four columns
+@group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>;
 
 const BLOCK_PIXELS = 32u;
 

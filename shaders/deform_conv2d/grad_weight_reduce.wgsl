@@ -27,8 +27,8 @@ struct GradWeightReduceParams {
 }
 
 @group(0) @binding(0) var<uniform> params: GradWeightReduceParams;
-/// [split, group, column tile, row tile, out channel, column]
-@group(0) @binding(1) var<storage, read> partial: array<f32>;
+/// [split, group, column tile, row tile, out channel, quad of columns], four columns
+@group(0) @binding(1) var<storage, read> partial: array<vec4<f32>>;
 /// [out channel, (segment of the group, channel of the segment), tap]
 @group(0) @binding(2) var<storage, read_write> grad_weight: array<f32>;
 
@@ -68,13 +68,13 @@ fn main(
 
     let row_tile = div_mod(row, 4u * params.row_quads_per_tile);
     let column_tile = div_mod(k, params.column_quads_per_tile);
-    let sums = 16u * params.row_quads_per_tile * params.column_quads_per_tile;
+    let sums = 4u * params.row_quads_per_tile * params.column_quads_per_tile;
     let tile = ((group - params.group_start) * params.column_tiles + column_tile.x) * params.row_tiles + row_tile.x;
     let tiles = params.groups * params.row_tiles * params.column_tiles;
-    var at = tile * sums + (row_tile.y * params.column_quads_per_tile + column_tile.y) * 4u;
+    var at = tile * sums + row_tile.y * params.column_quads_per_tile + column_tile.y;
     var sum = vec4<f32>();
     for (var n = 0u; n < params.splits; n++) {
-        sum += vec4<f32>(partial[at], partial[at + 1u], partial[at + 2u], partial[at + 3u]);
+        sum += partial[at];
         at += tiles * sums;
     }
     let group_channel = (segment - group_segment) * params.segment_channels + channel;

@@ -191,8 +191,10 @@ fn main(
         }
     }
     for i in 0..rows {
-        for p in 0..if i < loaded { 0 } else { pixels } {
-            writeln!(text, "        let g_{i}_{p} = subgroupShuffle(g_0_{p}, from_{i});")?;
+        if i >= loaded {
+            for p in 0..pixels {
+                writeln!(text, "        let g_{i}_{p} = subgroupShuffle(g_0_{p}, from_{i});")?;
+            }
         }
         for (c, component) in COMPONENTS.into_iter().enumerate() {
             let sum =
@@ -209,12 +211,8 @@ fn main(
         ");
     for (var n = 0u; n < ROW_QUADS * 4u; n++) {{
         let row = ({first} * 4u + n) % (ROW_QUADS * 4u);
-        let at = ((number * ROW_QUADS * 4u + row) * LANES + lane) * 4u;
         if busy {{
-            partial[at] = sums[n].x;
-            partial[at + 1u] = sums[n].y;
-            partial[at + 2u] = sums[n].z;
-            partial[at + 3u] = sums[n].w;
+            partial[(number * ROW_QUADS * 4u + row) * LANES + lane] = sums[n];
         }}
     }}
 }}

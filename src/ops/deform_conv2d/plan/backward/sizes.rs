@@ -18,8 +18,10 @@ const QUADS_AT_ONCE: u64 = 8;
 const MAX_COLUMN: u64 = 1 << 24;
 /// Workgroups that a product over pixels is split into where a device has many processors.
 const WORKGROUPS_WANTED: u64 = 512;
-/// The same on a CPU.
+/// The same where subgroups of 8 do it, on a CPU.
 const SUBGROUPS_WANTED: u64 = 32;
+/// Pixels that one sum of grad_weight adds up, one after the other: the more there are, the larger its rounding error.
+const MAX_PIXELS_PER_SUM: u64 = 4096;
 /// The most workgroups that share a sum of grad_weight_depthwise.
 const MAX_SPLITS: u64 = 8;
 
@@ -192,7 +194,7 @@ impl Backward<'_> {
         let turns = turns(&tile, padded_pixels);
         let wanted = if self.subgroups { SUBGROUPS_WANTED } else { WORKGROUPS_WANTED };
         let splits = wanted.div_ceil(tiles).min(turns.div_ceil(4));
-        let splits = splits.max(turns.div_ceil(u64::from(MAX_LOOP_STEPS) / 2));
+        let splits = splits.max(padded_pixels.div_ceil(MAX_PIXELS_PER_SUM));
         let sums = QUAD * QUAD * u64::from(tile.row_quads * tile.column_quads());
         let slices = u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size)
             * pixels.div_ceil(u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size)).clamp(1, MAX_SPLITS);
