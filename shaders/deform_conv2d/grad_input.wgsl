@@ -120,6 +120,23 @@ fn visit(cell: Cell, entry: vec4<f32>, grad: vec4<f32>) -> Cell {
     );
 }
 
+/// Adds a turn's entries: the first, and of the others those that are there. All are read before the first is added.
+fn visit_turn(
+    cell: Cell,
+    e0: vec4<f32>,
+    e1: vec4<f32>,
+    e2: vec4<f32>,
+    e3: vec4<f32>,
+    there: vec3<bool>,
+    quad: u32,
+) -> Cell {
+    let g0 = gradient(true, e0, quad);
+    let g1 = gradient(there.x, e1, quad);
+    let g2 = gradient(there.y, e2, quad);
+    let g3 = gradient(there.z, e3, quad);
+    return visit(visit(visit(visit(cell, e0, g0), e1, g1), e2, g2), e3, g3);
+}
+
 /// Writes what is complete: the cells to the right of `x` do not touch that column. What is left is the next cell's.
 fn finish(place: Place, y: i32, x: i32, cell: Cell) -> Cell {
     add(place, y, x, cell.s00);
@@ -178,17 +195,10 @@ fn main(
             let is1 = next + 1u < last && floor(e1.z) == x;
             let is2 = next + 2u < last && floor(e2.z) == x;
             let is3 = next + 3u < last && floor(e3.z) == x;
-            let g0 = gradient(true, e0, quad);
-            let g1 = gradient(is1, e1, quad);
-            let g2 = gradient(is2, e2, quad);
-            let g3 = gradient(is3, e3, quad);
-            cell = visit(visit(visit(visit(cell, e0, g0), e1, g1), e2, g2), e3, g3);
+            let there = vec3<bool>(is1, is2, is3);
+            cell = visit_turn(cell, e0, e1, e2, e3, there, quad);
             if PAIRED {
-                let h0 = gradient(true, e0, second);
-                let h1 = gradient(is1, e1, second);
-                let h2 = gradient(is2, e2, second);
-                let h3 = gradient(is3, e3, second);
-                second_cell = visit(visit(visit(visit(second_cell, e0, h0), e1, h1), e2, h2), e3, h3);
+                second_cell = visit_turn(second_cell, e0, e1, e2, e3, there, second);
             }
             next += 1u + u32(is1) + u32(is2) + u32(is3);
             more = is3 && next < last && floor(e4.z) == x;
