@@ -209,6 +209,8 @@ const fn texture_write(name: &'static str) -> Binding {
 const GRID: &str = include_str!("../shaders/shared/grid.wgsl");
 const BILINEAR: &str = include_str!("../shaders/shared/bilinear.wgsl");
 const SCATTER: &str = include_str!("../shaders/shared/scatter.wgsl");
+const PACKED_SAMPLE: &str = include_str!("../shaders/shared/packed_sample.wgsl");
+const PACKED_TAPS: &str = include_str!("../shaders/shared/packed_taps.wgsl");
 const SAMPLE: &str = include_str!("../shaders/shared/sample.wgsl");
 const TEXELS: &str = include_str!("../shaders/shared/texels.wgsl");
 const MAGNITUDE: &str = include_str!("../shaders/shared/magnitude.wgsl");
@@ -239,14 +241,20 @@ pub const KERNELS: &[&Kernel] = &[
     &deform_conv2d::PACK_WEIGHT_COLUMNS,
     &deform_conv2d::GRAD_COLUMN_SUBGROUP,
     &deform_conv2d::GRAD_COLUMN,
+    &deform_conv2d::PACK_TAPS,
     &deform_conv2d::GRAD_OFFSET,
+    &deform_conv2d::GRAD_OFFSET_COLUMNS,
     &deform_conv2d::BIN_COUNT,
     &deform_conv2d::BIN_SCAN,
     &deform_conv2d::BIN_FILL,
     &deform_conv2d::GRAD_INPUT,
     &deform_conv2d::GRAD_INPUT_PAIRED,
-    deform_conv2d::GRAD_WEIGHT_SUBGROUP.kernel,
-    deform_conv2d::GRAD_WEIGHT.kernel,
+    deform_conv2d::GRAD_WEIGHT_SUBGROUP.stored.kernel,
+    deform_conv2d::GRAD_WEIGHT_SUBGROUP.sampled.kernel,
+    deform_conv2d::GRAD_WEIGHT_SUBGROUP.regular.kernel,
+    deform_conv2d::GRAD_WEIGHT.stored.kernel,
+    deform_conv2d::GRAD_WEIGHT.sampled.kernel,
+    deform_conv2d::GRAD_WEIGHT.regular.kernel,
     &deform_conv2d::GRAD_WEIGHT_REDUCE,
     &deform_conv2d::GRAD_BIAS,
     &deform_conv2d::SUM_SLICES,

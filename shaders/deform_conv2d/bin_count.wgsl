@@ -2,20 +2,20 @@
 //
 //     ends[group, bin, walker] = |{ entries of the walker in the bin }|
 //
-// An entry is a tap of a pixel, for one offset group: see scatter.wgsl. A walker is a run of consecutive entries. The pass that
-// follows keeps entries of one bin in the order they had, so two passes, by column and by row, order them by cell and within
-// a cell by tap and pixel: the same way every time.
+// An entry is the number of a packed tap: see scatter.wgsl. A walker is a run of consecutive entries. A pass keeps entries of
+// one bin in the order they had. So one by cell, or one by column and another by row, order them by cell and within a cell by tap and
+// pixel: the same way every time.
 //
-// Reads   offset in the first pass, source (what that left) in the second.
+// Reads   packed_taps; order_before: what the pass before left, if there was one.
 // Writes  ends, whole.
 // Runs    One invocation is one walker of one offset group; a workgroup is 64 of them. Grid: walkers / 64, folded.
 // Order   No barrier, no atomic: every walker has counters of its own.
 
 @group(0) @binding(0) var<uniform> params: BinParams;
-/// [(offset group, tap, y|x), out_height, out_width]
-@group(0) @binding(1) var<storage, read> offset: array<f32>;
-/// [(offset group, entry)], entries
-@group(0) @binding(2) var source: texture_storage_2d<rgba32float, read>;
+/// [(offset group, tap, pixel)], (column, y, x, mask)
+@group(0) @binding(1) var packed_taps: texture_storage_2d<rgba32float, read>;
+/// [offset group, entry]
+@group(0) @binding(2) var<storage, read> order_before: array<u32>;
 /// [offset group, bin, walker]
 @group(0) @binding(3) var<storage, read_write> ends: array<u32>;
 
@@ -35,15 +35,7 @@ fn main(
     for (var bin = 0u; bin < params.bins; bin++) {
         ends[walker.counters + bin * params.walkers] = 0u;
     }
-    var walk = walk_from(walker.first);
     for (var n = walker.first; n < walker.end; n++) {
-        var entry: vec4<f32>;
-        if params.by_row == 0u {
-            entry = entry_of(walker.group, walk);
-            walk = after(walk);
-        } else {
-            entry = textureLoad(source, texel_at(walker.group * params.entries + n));
-        }
-        ends[walker.counters + bin_of(entry) * params.walkers] += 1u;
+        ends[walker.counters + bin_of(entry_at(n)) * params.walkers] += 1u;
     }
 }

@@ -5,7 +5,7 @@
 // A cell is four neighbouring pixels; bin_fill has ordered the entries by the cell that each lies in. So one walk over the cells of
 // a row, from left to right, reads each entry once and completes two rows of pixels, column by column.
 //
-// Reads   entries and ends (where each row's end), column_gradient; of a depth-wise convolution (DEPTHWISE) packed_weight, too, since the gradient of a
+// Reads   packed_taps, order and ends (where each row's end), column_gradient; of a depth-wise convolution (DEPTHWISE) packed_weight, too, since the gradient of a
 //         column is there a product of two numbers.
 // Writes  grad_input: adds to it.
 // Runs    One invocation is four channels of one row of cells, or eight (PAIRED): on a CPU the entries' texels, their weights and the
@@ -28,8 +28,8 @@ struct GradInputParams {
     first_quad: u32,
     tap_shift: u32,
     entries: u32,
-    bins: u32,
-    walkers: u32,
+    counters: u32,
+    counters_per_row: u32,
     parity: u32,
     rows: u32,
     lanes_per_row: u32,
@@ -39,17 +39,19 @@ struct GradInputParams {
 }
 
 @group(0) @binding(0) var<uniform> params: GradInputParams;
-/// [(offset group, entry)], entries by cell
-@group(0) @binding(1) var entries: texture_storage_2d<rgba32float, read>;
-/// [offset group, row of cells, walker]
-@group(0) @binding(2) var<storage, read> ends: array<u32>;
+/// [(offset group, tap, pixel)], (column, y, x, mask)
+@group(0) @binding(1) var packed_taps: texture_storage_2d<rgba32float, read>;
+/// [offset group, entry], by cell
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+/// [offset group, row of cells, (bin of the row, walker)]
+@group(0) @binding(3) var<storage, read> ends: array<u32>;
 /// [(tap, pixel, quad)], four channels of the quad; of a depth-wise convolution the gradient of the output,
 /// [(block, quad, pixel of the block)]
-@group(0) @binding(3) var column_gradient: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(4) var column_gradient: texture_storage_2d<rgba32float, read>;
 /// [(segment, channel), in_height, in_width]
-@group(0) @binding(4) var<storage, read_write> grad_input: array<f32>;
+@group(0) @binding(5) var<storage, read_write> grad_input: array<f32>;
 /// [(tap, segment, quad)] of a depth-wise convolution; of another it is not read
-@group(0) @binding(5) var packed_weight: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(6) var packed_weight: texture_storage_2d<rgba32float, read>;
 
 const WORKGROUP_SIZE = 32u;
 /// Entries to a turn of the loop: a driver may end loops after 65,535 turns.
@@ -90,6 +92,11 @@ fn place_of(quad: u32, quad_end: u32) -> Place {
         params.grad_input_base + plane * params.in_height * params.in_width,
         select(0u, params.segment_channels - channel, quad < quad_end),
     );
+}
+
+/// The n-th entry: a packed tap.
+fn entry_at(n: u32) -> vec4<f32> {
+    return textureLoad(packed_taps, texel_at(order[n]));
 }
 
 /// An entry's gradient of its column, if it is there.
@@ -170,14 +177,14 @@ fn main(
     let place = place_of(quad, quad_end);
     let second_place = place_of(second, quad_end);
 
-    let counters = (group * params.bins + row) * params.walkers;
+    let counters = group * params.counters + row * params.counters_per_row;
     var next = group * params.entries;
     var last = next;
     if busy {
         if row > 0u {
             next += ends[counters - 1u];
         }
-        last += ends[counters + params.walkers - 1u];
+        last += ends[counters + params.counters_per_row - 1u];
     }
     // The cells of a row, from the one left of the first pixel on.
     var cell = Cell();
@@ -185,13 +192,13 @@ fn main(
     let cells = select(0u, params.in_width + 1u, next < last);
     for (var n = 0u; n < cells; n++) {
         let x = f32(n) - 1.0;
-        var e0 = textureLoad(entries, texel_at(next));
+        var e0 = entry_at(next);
         var more = next < last && floor(e0.z) == x;
         while more {
-            let e1 = textureLoad(entries, texel_at(next + 1u));
-            let e2 = textureLoad(entries, texel_at(next + 2u));
-            let e3 = textureLoad(entries, texel_at(next + 3u));
-            let e4 = textureLoad(entries, texel_at(next + 4u));
+            let e1 = entry_at(next + 1u);
+            let e2 = entry_at(next + 2u);
+            let e3 = entry_at(next + 3u);
+            let e4 = entry_at(next + 4u);
             let is1 = next + 1u < last && floor(e1.z) == x;
             let is2 = next + 2u < last && floor(e2.z) == x;
             let is3 = next + 3u < last && floor(e3.z) == x;

@@ -9,16 +9,18 @@
 // At whole positions these are the right-hand derivatives. At exactly −1 the sample is 0; its derivative is torchvision's, which
 // is not, or mmcv's, which is. Where the offset is not finite, all are 0.
 //
-// Reads   packed_input, column_gradient, offset, mask (1 without one): a window of one image's pixels. Of a depth-wise convolution (DEPTHWISE)
-//         packed_weight, too, since the gradient of a column is there a product of two numbers.
-// Writes  what is wanted of grad_offset, grad_mask (of which later channels of an offset group add to what earlier steps left) and
-//         columns, padding pixels included.
+// Reads   packed_input, packed_taps and by `gradient` the columns' gradients (column_gradient.wgsl, depthwise_gradient.wgsl): a window of one image's pixels.
+// Writes  what is wanted of grad_offset and grad_mask (of which later channels of an offset group add to what earlier steps left); by
+//         `keep_column`, where grad_weight reads them, the columns, padding pixels included (columns_kept.wgsl, columns_dropped.wgsl).
 // Runs    One invocation is one tap of one pixel, for the channels of an offset group; a workgroup is 64 of them. Grid: pixels
 //         fastest, then taps, then offset groups, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 
 struct GradOffsetParams {
-    geometry: TapGeometry,
+    in_height: u32,
+    in_width: u32,
+    taps: u32,
+    out_pixels: u32,
     first_pixel: u32,
     pixels: u32,
     padded_pixels: u32,
@@ -31,15 +33,11 @@ struct GradOffsetParams {
     segments_per_offset_group: u32,
     group_start: u32,
     invocations: u32,
-    offset_base: u32,
-    mask_base: u32,
     grad_offset_base: u32,
     grad_mask_base: u32,
-    has_mask: u32,
     follows: u32,
     wants_offset: u32,
     wants_mask: u32,
-    wants_columns: u32,
     adds_offset: u32,
     adds_mask: u32,
     zero_at_border: u32,
@@ -51,32 +49,14 @@ struct GradOffsetParams {
 /// [(tap, pixel, quad)], four channels of the quad; of a depth-wise convolution the gradient of the output,
 /// [(block, quad, pixel of the block)]
 @group(0) @binding(2) var column_gradient: texture_storage_2d<rgba32float, read>;
+/// [(offset group, tap, pixel)], (column, y, x, mask)
+@group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, y|x), out_height, out_width]
-@group(0) @binding(3) var<storage, read> offset: array<f32>;
+@group(0) @binding(4) var<storage, read_write> grad_offset: array<f32>;
 /// [(offset group, tap), out_height, out_width]
-@group(0) @binding(4) var<storage, read> mask: array<f32>;
-/// As offset.
-@group(0) @binding(5) var<storage, read_write> grad_offset: array<f32>;
-/// As mask.
-@group(0) @binding(6) var<storage, read_write> grad_mask: array<f32>;
-/// [(tap, pixel, quad)], four channels of the quad
-@group(0) @binding(7) var columns: texture_storage_2d<rgba32float, write>;
-
-/// [(tap, segment, quad)] of a depth-wise convolution; of another it is not read
-@group(0) @binding(8) var packed_weight: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(5) var<storage, read_write> grad_mask: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
-const BLOCK_PIXELS = 32u;
-
-/// The gradient of a column, four channels.
-fn gradient(tap: u32, pixel: u32, quad: u32) -> vec4<f32> {
-    if DEPTHWISE {
-        let output = (pixel / BLOCK_PIXELS * params.quads + quad) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
-        return textureLoad(column_gradient, texel_at(output))
-            * textureLoad(packed_weight, texel_at(tap * params.all_quads + params.first_quad + quad));
-    }
-    return textureLoad(column_gradient, texel_at((tap * params.padded_pixels + pixel) * params.quads + quad));
-}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -87,83 +67,64 @@ fn main(
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
     // Not a return: all that follows would be inside a branch.
     let busy = number < params.invocations;
-    let padded = number % params.padded_pixels;
-    let tap = number / params.padded_pixels % params.geometry.taps;
-    let group = params.group_start + number / params.padded_pixels / params.geometry.taps;
-    let real = busy && padded < params.pixels;
-    let pixel = params.first_pixel + min(padded, params.pixels - 1u);
-    let plane = (group - params.group_start) * params.geometry.taps + tap;
-    let at = params.offset_base + 2u * plane * params.geometry.out_pixels + pixel;
-    let whole = first_tap(pixel) + tap_step(tap);
-    let moved_to = moved(whole, at);
-    let y = moved_to.y;
-    let x = moved_to.x;
-    var scale = 1.0;
-    if params.has_mask != 0u {
-        scale = read_mask(params.mask_base + plane * params.geometry.out_pixels + pixel);
-    }
+    // The plane of an (offset group, tap). Remainders by multiplication: a CPU driver divides lane by lane.
+    let plane = number / params.padded_pixels;
+    let pixel = number - plane * params.padded_pixels;
+    let group_of_step = plane / params.taps;
+    let tap = plane - group_of_step * params.taps;
+    let packed = textureLoad(packed_taps, texel_at(number));
+    let corner = corner_of(packed);
+    let fraction = fraction_of(packed);
+    let corners = corner_weights(fraction);
+    let inside = touches(packed);
+    let weight = packed.w * corners;
 
-    let position = position_at(y, x, params.geometry.in_height, params.geometry.in_width);
-    // Where the derivative can be other than 0: at −1, too.
-    let near = is_finite(y) && is_finite(x)
-        && y >= -1.0 && y < f32(params.geometry.in_height) && x >= -1.0 && x < f32(params.geometry.in_width);
-    let y0 = select(0.0, floor(y), near);
-    let x0 = select(0.0, floor(x), near);
-    let dy = select(0.0, y - y0, near);
-    let dx = select(0.0, x - x0, near);
-    // A sample at exactly −1 is 0 whatever the corners hold. Padding pixels and taps that land nowhere read the two zero columns on the right.
-    var corner = vec2<u32>(params.geometry.in_width + 1u, 0u);
-    if near && real {
-        corner = vec2<u32>(vec2<i32>(i32(x0), i32(y0)) + 1);
-    }
-    let weight = scale * position.weight;
+    let group = params.group_start + group_of_step;
     let group_segment = group * params.segments_per_offset_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let quad_end = select(0u, (end - params.segment_start) * params.segment_quads, busy);
     let wants_products = params.wants_offset + params.wants_mask != 0u;
-    let column = (tap * params.padded_pixels + padded) * params.quads;
+    let column = (tap * params.padded_pixels + pixel) * params.quads;
     var d = vec4<f32>();
     for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
-        let texel = corner + vec2<u32>(0u, quad * (params.geometry.in_height + 1u));
+        let texel = corner + vec2<u32>(0u, quad * (params.in_height + 1u));
         let v00 = textureLoad(packed_input, texel);
-        if !DEFORMED {
-            // Only the columns are wanted.
-            textureStore(columns, texel_at(column + quad), v00);
-            continue;
-        }
         let v01 = textureLoad(packed_input, texel + vec2<u32>(1u, 0u));
         let v10 = textureLoad(packed_input, texel + vec2<u32>(0u, 1u));
         let v11 = textureLoad(packed_input, texel + vec2<u32>(1u, 1u));
         if wants_products {
-            let grad = gradient(tap, padded, quad);
+            let grad = gradient(tap, pixel, quad);
             d += vec4<f32>(dot(grad, v00), dot(grad, v01), dot(grad, v10), dot(grad, v11));
         }
-        if params.wants_columns != 0u {
-            let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
-            textureStore(columns, texel_at(column + quad), select(vec4<f32>(), value, position.inside));
-        }
+        let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
+        keep_column(column + quad, select(vec4<f32>(), value, inside));
     }
+    let real = busy && pixel < params.pixels;
     let starts = first == group_segment && params.follows == 0u;
     if real && params.wants_offset != 0u {
-        let counts = select(near, position.inside, params.zero_at_border != 0u);
-        let grad_y = scale * (dx * (d.w - d.y) + (1.0 - dx) * (d.z - d.x));
-        let grad_x = scale * (dy * (d.w - d.z) + (1.0 - dy) * (d.y - d.x));
-        let to = params.grad_offset_base + 2u * plane * params.geometry.out_pixels + pixel;
+        // Where the derivative can be other than 0: at −1, too.
+        let near = packed.z < f32(params.in_width);
+        let counts = select(near, inside, params.zero_at_border != 0u);
+        let dx = fraction.x;
+        let dy = fraction.y;
+        let grad_y = packed.w * (dx * (d.w - d.y) + (1.0 - dx) * (d.z - d.x));
+        let grad_x = packed.w * (dy * (d.w - d.z) + (1.0 - dy) * (d.y - d.x));
+        let to = params.grad_offset_base + 2u * plane * params.out_pixels + params.first_pixel + pixel;
         var before = vec2<f32>();
         if params.adds_offset != 0u || !starts {
-            before = vec2<f32>(grad_offset[to], grad_offset[to + params.geometry.out_pixels]);
+            before = vec2<f32>(grad_offset[to], grad_offset[to + params.out_pixels]);
         }
         let sum = before + select(vec2<f32>(), vec2<f32>(grad_y, grad_x), counts);
         grad_offset[to] = sum.x;
-        grad_offset[to + params.geometry.out_pixels] = sum.y;
+        grad_offset[to + params.out_pixels] = sum.y;
     }
     if real && params.wants_mask != 0u {
-        let to = params.grad_mask_base + plane * params.geometry.out_pixels + pixel;
+        let to = params.grad_mask_base + plane * params.out_pixels + params.first_pixel + pixel;
         var before = 0.0;
         if params.adds_mask != 0u || !starts {
             before = grad_mask[to];
         }
-        grad_mask[to] = before + select(0.0, dot(position.weight, d), position.inside);
+        grad_mask[to] = before + select(0.0, dot(corners, d), inside);
     }
 }

@@ -5,7 +5,8 @@
 // k numbers quads of input channels of all taps, l the channels of one. grad_weight_reduce.wgsl adds the partial sums in
 // order. `main` is written by src/kernel/unroll/backward.rs.
 //
-// Reads   packed_grad_output, columns: a window of one image's pixels; padding pixels hold 0.
+// Reads   packed_grad_output, and by `column_quad` the columns (columns_read.wgsl), or the input in their place (columns_sampled.wgsl): a window of one
+//         image's pixels; padding pixels hold 0.
 // Writes  partial.
 // Runs    An invocation owns ROW_QUADS·4 output channels by 4 columns, and the pixels of its split; a workgroup is LANES of them, neighbours
 //         in columns. Grid: tiles of output channels fastest, then of columns, then weight groups, then splits, folded.
@@ -14,14 +15,18 @@
 // Why this shape. Lanes are columns and not pixels, though the sum is over these: a pixel's column quads are neighbours in memory, one
 // texel serves all output channels of the tile, and no lane's sums are another's. Where subgroups have 8 lanes, lane l loads output
 // quad l, and r rotations bring it quad (l + r) mod 8: two texels to 128 multiply-adds. Elsewhere all lanes load the same quads.
+// A column is sampled once for every tile of output channels. Where these are few, that is less than to write it and read it again: a
+// texel written costs a CPU driver as much as some fifteen that are read.
 
 struct GradWeightParams {
     taps: u32,
+    in_height: u32,
     quads: u32,
     segment_quads: u32,
     segment_start: u32,
     segment_end: u32,
     segments_per_group: u32,
+    segments_per_offset_group: u32,
     group_start: u32,
     groups: u32,
     row_quads: u32,
@@ -36,15 +41,13 @@ struct GradWeightParams {
 @group(0) @binding(0) var<uniform> params: GradWeightParams;
 /// [(block, group, quad of out channels, pixel of the block)], four out channels
 @group(0) @binding(1) var packed_grad_output: texture_storage_2d<rgba32float, read>;
-/// [(tap, pixel, quad)], four channels of the quad
-@group(0) @binding(2) var columns: texture_storage_2d<rgba32float, read>;
 /// [split, group, column tile, row tile, out channel, quad of columns], four columns
-@group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>;
 
 const BLOCK_PIXELS = 32u;
 
-/// The texel at the weight group's quad of columns `k` (taps slowest), before the pixel is added.
-fn column_start(k: u32, first_quad: u32, group_quads: u32) -> u32 {
+/// The weight group's quad of columns `k`, taps slowest.
+fn group_column(k: u32, first_quad: u32, group_quads: u32) -> Column {
     let inside = min(k, group_quads * params.taps - 1u);
-    return inside / group_quads * params.pixel_blocks * BLOCK_PIXELS * params.quads + first_quad + inside % group_quads;
+    return column_at(inside / group_quads, first_quad + inside % group_quads);
 }

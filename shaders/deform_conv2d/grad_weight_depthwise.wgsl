@@ -4,16 +4,17 @@
 //
 // sum_slices.wgsl adds the slices in order. Segments and quads are those of depthwise.wgsl.
 //
-// Reads   packed_input, packed_grad_output (this step's quads), offset, mask (1 without one): a window of one image's pixels.
+// Reads   packed_input, packed_grad_output (this step's quads), packed_taps: a window of one image's pixels.
 // Writes  partial: this step's channels.
 // Runs    One invocation is one tap of QUADS quads of a segment, at every slices-th pixel of the window; a workgroup is 64 neighbouring
 //         slices. Grid: slices / 64 fastest, then taps, then blocks of quads, then segments, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 
 struct GradWeightDepthwiseParams {
-    geometry: TapGeometry,
-    first_pixel: u32,
+    in_height: u32,
+    taps: u32,
     pixels: u32,
+    padded_pixels: u32,
     segment_channels: u32,
     segments: u32,
     quad_start: u32,
@@ -21,9 +22,6 @@ struct GradWeightDepthwiseParams {
     quad_blocks: u32,
     quads: u32,
     slices: u32,
-    offset_base: u32,
-    mask_base: u32,
-    has_mask: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: GradWeightDepthwiseParams;
@@ -31,12 +29,10 @@ struct GradWeightDepthwiseParams {
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
 /// [(block, segment, quad, pixel of the block)], four channels of the quad
 @group(0) @binding(2) var packed_grad_output: texture_storage_2d<rgba32float, read>;
-/// [(offset group, tap, y|x), out_height, out_width]
-@group(0) @binding(3) var<storage, read> offset: array<f32>;
-/// [(offset group, tap), out_height, out_width]
-@group(0) @binding(4) var<storage, read> mask: array<f32>;
+/// [(offset group, tap, pixel)], (column, y, x, mask)
+@group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [channel, tap, slice]
-@group(0) @binding(5) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(4) var<storage, read_write> partial: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
 const BLOCK_PIXELS = 32u;
@@ -51,8 +47,8 @@ fn main(
     let number = workgroup_number(workgroup, grid);
     let splits = params.slices / WORKGROUP_SIZE;
     let slice = number % splits * WORKGROUP_SIZE + lane;
-    let tap = number / splits % params.geometry.taps;
-    let block = number / splits / params.geometry.taps;
+    let tap = number / splits % params.taps;
+    let block = number / splits / params.taps;
     let segment = block / params.quad_blocks;
     let busy = segment < params.segments;
     // The quads, counted in the segment from this step's first.
@@ -61,10 +57,9 @@ fn main(
     let q1 = min(q0 + 1u, last);
     let q2 = min(q0 + 2u, last);
     let q3 = min(q0 + 3u, last);
-    let plane_rows = params.geometry.in_height + 1u;
+    let plane_rows = params.in_height + 1u;
     let first_quad = segment * params.segment_quads;
-    let plane = (segment * params.geometry.taps + tap) * params.geometry.out_pixels;
-    let step = tap_step(tap);
+    let plane = (segment * params.taps + tap) * params.padded_pixels;
 
     var sum0 = vec4<f32>();
     var sum1 = vec4<f32>();
@@ -73,13 +68,12 @@ fn main(
     // Not a return: see depthwise.wgsl.
     let end = select(0u, params.pixels, busy);
     for (var n = slice; n < end; n += params.slices) {
-        let pixel = params.first_pixel + n;
-        let place = tap_at(plane, pixel, first_tap(pixel) + step);
+        let packed = textureLoad(packed_taps, texel_at(plane + n));
         let grad = (n / BLOCK_PIXELS * params.quads + first_quad) * BLOCK_PIXELS + n % BLOCK_PIXELS;
-        sum0 += product(place, (first_quad + q0) * plane_rows, grad + q0 * BLOCK_PIXELS);
-        sum1 += product(place, (first_quad + q1) * plane_rows, grad + q1 * BLOCK_PIXELS);
-        sum2 += product(place, (first_quad + q2) * plane_rows, grad + q2 * BLOCK_PIXELS);
-        sum3 += product(place, (first_quad + q3) * plane_rows, grad + q3 * BLOCK_PIXELS);
+        sum0 += product(packed, (first_quad + q0) * plane_rows, grad + q0 * BLOCK_PIXELS);
+        sum1 += product(packed, (first_quad + q1) * plane_rows, grad + q1 * BLOCK_PIXELS);
+        sum2 += product(packed, (first_quad + q2) * plane_rows, grad + q2 * BLOCK_PIXELS);
+        sum3 += product(packed, (first_quad + q3) * plane_rows, grad + q3 * BLOCK_PIXELS);
     }
 
     store_quad(busy, segment, q0, tap, slice, sum0);
@@ -88,10 +82,9 @@ fn main(
     store_quad(busy, segment, q0 + 3u, tap, slice, sum3);
 }
 
-/// What a pixel adds to the sums of a quad. A sample outside the image is 0 whatever the mask.
-fn product(tap: Tap, row: u32, grad: u32) -> vec4<f32> {
-    let inside = tap.corner.x <= params.geometry.in_width;
-    return textureLoad(packed_grad_output, texel_at(grad)) * select(vec4<f32>(), sample(tap, row), inside);
+/// What a pixel adds to the sums of a quad.
+fn product(tap: vec4<f32>, row: u32, grad: u32) -> vec4<f32> {
+    return textureLoad(packed_grad_output, texel_at(grad)) * packed_sample(tap, row);
 }
 
 fn store_quad(busy: bool, segment: u32, quad: u32, tap: u32, slice: u32, sum: vec4<f32>) {
@@ -105,7 +98,7 @@ fn store_quad(busy: bool, segment: u32, quad: u32, tap: u32, slice: u32, sum: ve
 /// `channel` counts in its segment from this step's first.
 fn store(there: bool, segment: u32, channel: u32, tap: u32, slice: u32, sum: f32) {
     if there && params.quad_start * 4u + channel < params.segment_channels {
-        let row = (segment * params.segment_channels + channel) * params.geometry.taps + tap;
+        let row = (segment * params.segment_channels + channel) * params.taps + tap;
         partial[row * params.slices + slice] = sum;
     }
 }

@@ -199,11 +199,13 @@ fn loops_are_those_that_the_plan_counts() {
     for grad_input in ["grad_input", "grad_input_paired", "grad_input_depthwise", "grad_input_depthwise_paired"] {
         assert_eq!(loops_of(&format!("deform_conv2d/{grad_input}")), [Loop(vec![Loop(vec![])])]);
     }
-    for product in ["grad_column", "grad_column_subgroup", "grad_weight_subgroup", "grad_weight"] {
+    for product in ["grad_column", "grad_column_subgroup", "grad_weight_subgroup", "grad_weight", "grad_weight_sampled"]
+    {
         assert_eq!(loops_of(&format!("deform_conv2d/{product}")), [Loop(vec![]), Loop(vec![])]);
     }
     let depthwise = ["depthwise", "grad_offset_depthwise", "grad_weight_depthwise"];
-    for one in ["grad_offset", "grad_weight_reduce", "grad_bias", "sum_slices"].into_iter().chain(depthwise) {
+    let backward = ["pack_taps", "grad_offset", "grad_offset_columns", "grad_weight_reduce", "grad_bias", "sum_slices"];
+    for one in backward.into_iter().chain(depthwise) {
         assert_eq!(loops_of(&format!("deform_conv2d/{one}")), [Loop(vec![])]);
     }
     const { assert!(MAX_LOOP_STEPS < 65_535) };

@@ -10,6 +10,7 @@
 mod support;
 
 mod arrows;
+mod backward_plans;
 mod catalogue;
 mod comparator;
 mod geometry;

@@ -18,7 +18,7 @@ fn columns() -> Options {
 }
 
 /// A field of a step's uniform, by name.
-fn param(step: &deform::plan::Step, name: &str) -> u64 {
+pub fn param(step: &deform::plan::Step, name: &str) -> u64 {
     u64::from(step.params[step.kernel.params.iter().position(|param| *param == name).unwrap()])
 }
 
@@ -51,7 +51,7 @@ fn windows_and_workspace_keep_their_limits() {
 }
 
 /// What lavapipe says, with textures as large as a device's may be.
-fn subgroups_of_8() -> DeviceLimits {
+pub fn subgroups_of_8() -> DeviceLimits {
     DeviceLimits { subgroup_size: 8, max_texture_axis: 1 << 15, ..DeviceLimits::default() }
 }
 

@@ -159,7 +159,7 @@ fn main(
     let group_quads = (segment_end - segment) * params.segment_quads;
     let first_turn = split * params.turns_per_split;
     let end_turn = min(first_turn + params.turns_per_split, params.pixel_blocks * TURNS_PER_BLOCK);
-    let column = column_start(column_tile * LANES + lane, first_quad, group_quads);
+    let column = group_column(column_tile * LANES + lane, first_quad, group_quads);
 "
     )?;
     for i in 0..loaded {
@@ -180,12 +180,11 @@ fn main(
         let block = turn / TURNS_PER_BLOCK * BLOCK_PIXELS;
         let pixel = turn % TURNS_PER_BLOCK * PIXELS_PER_TURN;
         let row = block * params.all_row_quads + pixel;
-        let at = column + (block + pixel) * params.quads;
 ",
     );
     // The sums are in memory, since no CPU has so many registers: several pixels a turn share the traffic.
     for p in 0..pixels {
-        writeln!(text, "        let v_{p} = textureLoad(columns, texel_at(at + {p}u * params.quads));")?;
+        writeln!(text, "        let v_{p} = column_quad(column, block + pixel + {p}u);")?;
         for i in 0..loaded {
             writeln!(text, "        let g_{i}_{p} = textureLoad(packed_grad_output, texel_at(row_{i} + row + {p}u));")?;
         }

@@ -1,17 +1,17 @@
 //! The gradient of a depth-wise convolution's weight.
 
-use super::BLOCK_PIXELS;
+use super::{BLOCK_PIXELS, DEFORMED};
 use crate::kernel::deform_conv2d::DEPTHWISE_QUADS;
-use crate::kernel::{BILINEAR, GRID, Kernel, SAMPLE, TAPS, TEXELS, operand, read_write, tap_params, texture_read};
+use crate::kernel::{GRID, Kernel, PACKED_SAMPLE, PACKED_TAPS, TEXELS, params, read_write, texture_read};
 
 /// The gradient of the weight, as partial sums.
 pub const GRAD_WEIGHT_DEPTHWISE: Kernel = Kernel {
     name: "deform_conv2d/grad_weight_depthwise",
     sources: &[
         include_str!("../../../../shaders/deform_conv2d/grad_weight_depthwise.wgsl"),
-        SAMPLE,
-        TAPS,
-        BILINEAR,
+        PACKED_SAMPLE,
+        DEFORMED,
+        PACKED_TAPS,
         TEXELS,
         GRID,
     ],
@@ -20,8 +20,7 @@ pub const GRAD_WEIGHT_DEPTHWISE: Kernel = Kernel {
     bindings: &[
         texture_read("packed_input"),
         texture_read("packed_grad_output"),
-        operand("offset"),
-        operand("mask"),
+        texture_read("packed_taps"),
         read_write("partial"),
     ],
     workgroup_size: 64,
@@ -29,13 +28,17 @@ pub const GRAD_WEIGHT_DEPTHWISE: Kernel = Kernel {
     constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("QUADS", DEPTHWISE_QUADS)],
 };
 
-tap_params! {
+params! {
     /// The uniform of grad_weight_depthwise.
     GradWeightDepthwiseParams {
-        /// First output pixel of the window.
-        first_pixel,
+        /// Rows of the input.
+        in_height,
+        /// Taps in all.
+        taps,
         /// Output pixels of the window.
         pixels,
+        /// The same, filled up to whole blocks.
+        padded_pixels,
         /// Channels of a segment.
         segment_channels,
         /// Segments of this step.
@@ -50,11 +53,5 @@ tap_params! {
         quads,
         /// Slices of a sum.
         slices,
-        /// Where this step's offset groups start in the bound offset.
-        offset_base,
-        /// Where they start in the bound mask.
-        mask_base,
-        /// 1 where there is a mask (v2), 0 where there is none (v1).
-        has_mask,
     }
 }

@@ -4,12 +4,16 @@ mod depthwise;
 mod products;
 mod scatter;
 mod taps;
+mod weight;
 
 pub use depthwise::*;
 pub use products::*;
 pub use scatter::*;
 pub use taps::*;
+pub use weight::*;
 
+/// Tells a kernel that taps lie where offsets move them.
+const DEFORMED: &str = "const DEFORMED = true;\n";
 /// Tells a kernel that the gradients of the columns were computed before it.
 const COLUMNS: &str = "const DEPTHWISE = false;\n";
 /// Tells a kernel that it computes them itself: a constant, since a CPU driver would run both branches of a condition.

@@ -1,7 +1,7 @@
-//! The products of the backward pass, and the packing they need.
+//! The gradient of the columns, and the packing that the products of the backward pass need.
 
 use crate::kernel::unroll::backward as unroll;
-use crate::kernel::{GRID, Kernel, SLOPE, TEXELS, operand, params, read, read_write, texture_read, texture_write};
+use crate::kernel::{GRID, Kernel, SLOPE, TEXELS, operand, params, texture_read, texture_write};
 
 /// Pixels that the textures of the backward pass keep together; a window of pixels is filled up to whole blocks.
 pub const BLOCK_PIXELS: u32 = 32;
@@ -74,66 +74,6 @@ pub const GRAD_COLUMN: Kernel = Kernel {
         ("QUADS_PER_INVOCATION", GRAD_COLUMN_QUADS),
         ("LANES", 32),
     ],
-};
-
-/// A variant of grad_weight: the kernel, and the size of its tiles, which are as many quads of columns wide as it has lanes.
-#[derive(Debug, Clone, Copy)]
-pub struct GradWeightTile {
-    /// The kernel.
-    pub kernel: &'static Kernel,
-    /// Quads of output channels.
-    pub row_quads: u32,
-    /// Pixels that are added in one turn of the loop.
-    pub pixels: u32,
-}
-
-impl GradWeightTile {
-    /// Quads of columns.
-    #[must_use]
-    pub const fn column_quads(&self) -> u32 {
-        self.kernel.workgroup_size
-    }
-}
-
-/// The gradient of the weight, where subgroups have 8 lanes: 32 output channels by 32 columns.
-pub const GRAD_WEIGHT_SUBGROUP: GradWeightTile =
-    GradWeightTile { kernel: &GRAD_WEIGHT_SUBGROUP_KERNEL, row_quads: 8, pixels: 4 };
-
-/// The gradient of the weight, anywhere: 16 output channels by 128 columns.
-pub const GRAD_WEIGHT: GradWeightTile = GradWeightTile { kernel: &GRAD_WEIGHT_KERNEL, row_quads: 4, pixels: 2 };
-
-const GRAD_WEIGHT_SUBGROUP_KERNEL: Kernel = Kernel {
-    name: "deform_conv2d/grad_weight_subgroup",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
-    unrolled: Some(unroll::grad_weight::<8, 8, 4>),
-    subgroups: true,
-    bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
-    workgroup_size: 8,
-    params: GradWeightParams::FIELDS,
-    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("PIXELS_PER_TURN", 4), ("ROW_QUADS", 8), ("LANES", 8)],
-};
-
-const GRAD_WEIGHT_KERNEL: Kernel = Kernel {
-    name: "deform_conv2d/grad_weight",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight.wgsl"), TEXELS, GRID],
-    unrolled: Some(unroll::grad_weight::<4, 32, 2>),
-    subgroups: false,
-    bindings: &[texture_read("packed_grad_output"), texture_read("columns"), read_write("partial")],
-    workgroup_size: 32,
-    params: GradWeightParams::FIELDS,
-    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("PIXELS_PER_TURN", 2), ("ROW_QUADS", 4), ("LANES", 32)],
-};
-
-/// Adds the partial sums of the gradient of the weight.
-pub const GRAD_WEIGHT_REDUCE: Kernel = Kernel {
-    name: "deform_conv2d/grad_weight_reduce",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_weight_reduce.wgsl"), GRID],
-    unrolled: None,
-    subgroups: false,
-    bindings: &[read("partial"), read_write("grad_weight")],
-    workgroup_size: 64,
-    params: GradWeightReduceParams::FIELDS,
-    constants: &[],
 };
 
 params! {
@@ -227,79 +167,5 @@ params! {
         pixel_blocks,
         /// Workgroups with something to do.
         workgroups,
-    }
-}
-
-params! {
-    /// The uniform of the variants of grad_weight.
-    GradWeightParams {
-        /// Taps in all.
-        taps,
-        /// Quads of this step's channels.
-        quads,
-        /// Quads of each segment in this step.
-        segment_quads,
-        /// First segment of this step.
-        segment_start,
-        /// One past the last.
-        segment_end,
-        /// Segments of a weight group.
-        segments_per_group,
-        /// First group of this step.
-        group_start,
-        /// Groups of this step.
-        groups,
-        /// Quads of the output channels of a weight group.
-        row_quads,
-        /// The same of all weight groups of this step.
-        all_row_quads,
-        /// Blocks of pixels.
-        pixel_blocks,
-        /// Turns of the loop of one split.
-        turns_per_split,
-        /// Tiles of columns.
-        column_tiles,
-        /// Tiles of output channels.
-        row_tiles,
-        /// Workgroups with something to do.
-        workgroups,
-    }
-}
-
-params! {
-    /// The uniform of grad_weight_reduce.
-    GradWeightReduceParams {
-        /// Taps in all.
-        taps,
-        /// Channels of a segment.
-        segment_channels,
-        /// Quads of each segment in this step.
-        segment_quads,
-        /// First quad of each segment in this step.
-        quad_start,
-        /// First segment of this step.
-        segment_start,
-        /// One past the last.
-        segment_end,
-        /// Segments of a weight group.
-        segments_per_group,
-        /// First group of this step.
-        group_start,
-        /// Groups of this step.
-        groups,
-        /// Output channels of a weight group.
-        rows,
-        /// Quads of output channels of a tile.
-        row_quads_per_tile,
-        /// Quads of columns of a tile.
-        column_quads_per_tile,
-        /// Tiles of columns.
-        column_tiles,
-        /// Tiles of output channels.
-        row_tiles,
-        /// Splits of the sum.
-        splits,
-        /// Quads of channels to write.
-        elements,
     }
 }

@@ -2,8 +2,7 @@
 
 use super::{BLOCK_PIXELS, COLUMNS, DEPTHWISE};
 use crate::kernel::{
-    BILINEAR, Binding, GRID, Kernel, SCATTER, TAPS, TEXELS, WindowParams, operand, params, read, read_write,
-    tap_params, texture_read, texture_write,
+    Binding, GRID, Kernel, PACKED_TAPS, SCATTER, TEXELS, WindowParams, params, read, read_write, texture_read,
 };
 
 /// Entries that one turn of grad_input's loop visits.
@@ -12,10 +11,10 @@ pub const ENTRIES_PER_TURN: u32 = 4;
 /// Counts entries by bin.
 pub const BIN_COUNT: Kernel = Kernel {
     name: "deform_conv2d/bin_count",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/bin_count.wgsl"), SCATTER, TAPS, BILINEAR, TEXELS, GRID],
+    sources: &[include_str!("../../../../shaders/deform_conv2d/bin_count.wgsl"), SCATTER, PACKED_TAPS, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[operand("offset"), texture_read("source"), read_write("ends")],
+    bindings: &[texture_read("packed_taps"), read("order_before"), read_write("ends")],
     workgroup_size: 64,
     params: BinParams::FIELDS,
     constants: &[],
@@ -36,16 +35,10 @@ pub const BIN_SCAN: Kernel = Kernel {
 /// Puts entries into bins.
 pub const BIN_FILL: Kernel = Kernel {
     name: "deform_conv2d/bin_fill",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/bin_fill.wgsl"), SCATTER, TAPS, BILINEAR, TEXELS, GRID],
+    sources: &[include_str!("../../../../shaders/deform_conv2d/bin_fill.wgsl"), SCATTER, PACKED_TAPS, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[
-        operand("offset"),
-        operand("mask"),
-        texture_read("source"),
-        read_write("ends"),
-        texture_write("entries"),
-    ],
+    bindings: &[texture_read("packed_taps"), read("order_before"), read_write("ends"), read_write("order")],
     workgroup_size: 64,
     params: BinParams::FIELDS,
     constants: &[],
@@ -73,7 +66,8 @@ const PAIRED: &str = "const PAIRED = true;\n";
 const GRAD_INPUT_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/grad_input.wgsl");
 
 const GRAD_INPUT_BINDINGS: &[Binding] = &[
-    texture_read("entries"),
+    texture_read("packed_taps"),
+    read("order"),
     read("ends"),
     texture_read("column_gradient"),
     read_write("grad_input"),
@@ -105,15 +99,9 @@ pub const FILL_ZERO: Kernel = Kernel {
     constants: &[],
 };
 
-tap_params! {
+params! {
     /// The uniform of bin_count and bin_fill.
     BinParams {
-        /// First output pixel of the window.
-        first_pixel,
-        /// Output pixels of the window.
-        pixels,
-        /// Numbers of columns between taps.
-        column_stride,
         /// Entries of one offset group.
         entries,
         /// Bins of one offset group.
@@ -124,14 +112,12 @@ tap_params! {
         entries_per_walker,
         /// Groups of this step.
         groups,
-        /// 0 in the first pass, by column; 1 in the second.
-        by_row,
-        /// Where this step's offset groups start in the bound offset.
-        offset_base,
-        /// Where they start in the bound mask.
-        mask_base,
-        /// 1 where there is a mask (v2), 0 where there is none (v1).
-        has_mask,
+        /// 1 where a pass came before.
+        follows,
+        /// Bins from a cell to the next of its row.
+        column_step,
+        /// Bins from a cell to the one below it.
+        row_step,
     }
 }
 
@@ -178,10 +164,10 @@ params! {
         tap_shift,
         /// Entries of one offset group.
         entries,
-        /// Bins of one offset group.
-        bins,
-        /// Walkers of one offset group.
-        walkers,
+        /// Counters of one offset group.
+        counters,
+        /// The same of a row of cells.
+        counters_per_row,
         /// Which rows of cells: even or odd.
         parity,
         /// Rows of cells of this parity.

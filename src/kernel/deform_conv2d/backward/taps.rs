@@ -1,43 +1,70 @@
-//! The gradients of offset and mask, with the columns; the gradient of the bias.
+//! Where taps lie; the gradients of offset and mask, with the columns; the gradient of the bias.
 
-use super::{BLOCK_PIXELS, COLUMNS, DEPTHWISE};
+use super::BLOCK_PIXELS;
 use crate::kernel::{
-    BILINEAR, Binding, GRID, Kernel, SLOPE, TAPS, TEXELS, operand, params, read, read_write, tap_params, texture_read,
-    texture_write,
+    BILINEAR, Binding, GRID, Kernel, PACKED_TAPS, SLOPE, TAPS, TEXELS, operand, params, read, read_write, tap_params,
+    texture_read, texture_write,
 };
 
-/// The gradients of offset and mask, and the columns.
-pub const GRAD_OFFSET: Kernel =
-    grad_offset("deform_conv2d/grad_offset", &[GRAD_OFFSET_TEXT, COLUMNS, TAPS, BILINEAR, TEXELS, GRID]);
+/// Packs where the taps of a window lie, for all the others.
+pub const PACK_TAPS: Kernel = Kernel {
+    name: "deform_conv2d/pack_taps",
+    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_taps.wgsl"), TAPS, BILINEAR, TEXELS, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &[operand("offset"), operand("mask"), texture_write("packed_taps")],
+    workgroup_size: 64,
+    params: PackTapsParams::FIELDS,
+    constants: &[],
+};
 
-/// The same of a depth-wise convolution, whose columns are not kept.
-pub const GRAD_OFFSET_DEPTHWISE: Kernel =
-    grad_offset("deform_conv2d/grad_offset_depthwise", &[GRAD_OFFSET_TEXT, DEPTHWISE, TAPS, BILINEAR, TEXELS, GRID]);
+/// The gradients of offset and mask.
+pub const GRAD_OFFSET: Kernel = Kernel {
+    name: "deform_conv2d/grad_offset",
+    sources: &[GRAD_OFFSET_TEXT, COLUMN_GRADIENT, COLUMNS_DROPPED, PACKED_TAPS, TEXELS, GRID],
+    unrolled: None,
+    subgroups: false,
+    bindings: &GRAD_OFFSET_BINDINGS,
+    workgroup_size: 64,
+    params: GradOffsetParams::FIELDS,
+    constants: &[],
+};
+
+/// The same, and the columns.
+pub const GRAD_OFFSET_COLUMNS: Kernel = Kernel {
+    name: "deform_conv2d/grad_offset_columns",
+    sources: &[GRAD_OFFSET_TEXT, COLUMN_GRADIENT, COLUMNS_KEPT, PACKED_TAPS, TEXELS, GRID],
+    bindings: &with_last(texture_write("columns")),
+    ..GRAD_OFFSET
+};
+
+/// [`GRAD_OFFSET`] of a depth-wise convolution, whose columns have no gradient of their own.
+pub const GRAD_OFFSET_DEPTHWISE: Kernel = Kernel {
+    name: "deform_conv2d/grad_offset_depthwise",
+    sources: &[GRAD_OFFSET_TEXT, DEPTHWISE_GRADIENT, COLUMNS_DROPPED, PACKED_TAPS, TEXELS, GRID],
+    bindings: &with_last(texture_read("packed_weight")),
+    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
+    ..GRAD_OFFSET
+};
 
 const GRAD_OFFSET_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/grad_offset.wgsl");
+const COLUMN_GRADIENT: &str = include_str!("../../../../shaders/shared/column_gradient.wgsl");
+const DEPTHWISE_GRADIENT: &str = include_str!("../../../../shaders/shared/depthwise_gradient.wgsl");
+const COLUMNS_KEPT: &str = include_str!("../../../../shaders/shared/columns_kept.wgsl");
+const COLUMNS_DROPPED: &str = include_str!("../../../../shaders/shared/columns_dropped.wgsl");
 
-const GRAD_OFFSET_BINDINGS: &[Binding] = &[
+const GRAD_OFFSET_BINDINGS: [Binding; 5] = [
     texture_read("packed_input"),
     texture_read("column_gradient"),
-    operand("offset"),
-    operand("mask"),
+    texture_read("packed_taps"),
     read_write("grad_offset"),
     read_write("grad_mask"),
-    texture_write("columns"),
-    texture_read("packed_weight"),
 ];
 
-const fn grad_offset(name: &'static str, sources: &'static [&'static str]) -> Kernel {
-    Kernel {
-        name,
-        sources,
-        unrolled: None,
-        subgroups: false,
-        bindings: GRAD_OFFSET_BINDINGS,
-        workgroup_size: 64,
-        params: GradOffsetParams::FIELDS,
-        constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
-    }
+/// These, and what only some variants have.
+const fn with_last(last: Binding) -> [Binding; 6] {
+    let [input, gradient, taps, offset, mask] = GRAD_OFFSET_BINDINGS;
+    [input, gradient, taps, offset, mask, last]
 }
 
 /// The gradient of the bias, as partial sums.
@@ -65,8 +92,38 @@ pub const SUM_SLICES: Kernel = Kernel {
 };
 
 tap_params! {
+    /// The uniform of pack_taps.
+    PackTapsParams {
+        /// First output pixel of the window.
+        first_pixel,
+        /// Output pixels of the window.
+        pixels,
+        /// The same, filled up to whole blocks.
+        padded_pixels,
+        /// Numbers of columns between taps.
+        column_stride,
+        /// Invocations with something to do.
+        invocations,
+        /// Where this step's offset groups start in the bound offset.
+        offset_base,
+        /// Where they start in the bound mask.
+        mask_base,
+        /// 1 where there is a mask (v2), 0 where there is none (v1).
+        has_mask,
+    }
+}
+
+params! {
     /// The uniform of grad_offset.
     GradOffsetParams {
+        /// Rows of the input.
+        in_height,
+        /// Columns of the input.
+        in_width,
+        /// Taps in all.
+        taps,
+        /// Pixels of one output plane.
+        out_pixels,
         /// First output pixel of the window.
         first_pixel,
         /// Output pixels of the window.
@@ -91,24 +148,16 @@ tap_params! {
         group_start,
         /// Invocations with something to do.
         invocations,
-        /// Where this step's offset groups start in the bound offset.
-        offset_base,
-        /// Where they start in the bound mask.
-        mask_base,
         /// Where this step's offset groups start in the bound gradient of the offset.
         grad_offset_base,
         /// The same of the mask.
         grad_mask_base,
-        /// 1 where there is a mask (v2), 0 where there is none (v1).
-        has_mask,
         /// 1 where the segment's first channels came in an earlier step.
         follows,
         /// 1 where the gradient of the offset is wanted.
         wants_offset,
         /// 1 where that of the mask is wanted.
         wants_mask,
-        /// 1 where the columns are wanted.
-        wants_columns,
         /// 1 to add to the gradient of the offset.
         adds_offset,
         /// 1 to add to that of the mask.

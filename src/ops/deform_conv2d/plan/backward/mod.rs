@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! for each image, window of output pixels, chunk of input channels:
+//!     where the taps lie                                                           for all the others (pack_taps.wgsl)
 //!     grad_column = weightᵀ · grad_output                                          a product (grad_column.wgsl)
 //!     grad_offset, grad_mask, columns                                              from one read of the corners (grad_offset.wgsl)
-//!     taps ordered by the cell they lie in                                         two passes of a radix sort (bin_*.wgsl)
+//!     taps ordered by the cell they lie in                                         one or two passes of a radix sort (bin_*.wgsl)
 //!     grad_input += …                                                              every pixel gathers (grad_input.wgsl)
 //!     grad_weight += grad_output · columnsᵀ                                        a product (grad_weight*.wgsl)
 //! ```
@@ -19,6 +20,7 @@ mod output;
 mod scatter;
 mod sizes;
 mod steps;
+mod tiling;
 
 use std::ops::Range;
 
@@ -65,6 +67,7 @@ struct Held {
     input: Option<(u64, Chunk)>,
     grad_output: Option<(u64, Range<u64>, Chunk)>,
     weight: Option<Chunk>,
+    taps: Option<(u64, Range<u64>, Range<u64>)>,
     entries: Option<(u64, Range<u64>, Range<u64>)>,
 }
 
@@ -108,6 +111,11 @@ impl<'a> Backward<'a> {
     /// Whether the input is sampled.
     fn needs_samples(&self) -> bool {
         self.needs_products() || self.modes.weight.wanted()
+    }
+
+    /// Whether anything reads where taps lie.
+    fn needs_taps(&self) -> bool {
+        self.needs_order() || self.needs_samples()
     }
 
     fn plan(&self) -> Result<Plan> {
@@ -183,6 +191,11 @@ impl<'a> Backward<'a> {
             pack.into_iter().try_for_each(|step| push(steps, step))?;
             held.grad_output = Some(grad_output);
         }
+        let taps = (image, pixels.clone(), self.offset_groups(chunk));
+        if self.needs_taps() && held.taps.as_ref() != Some(&taps) {
+            push(steps, self.pack_taps(sizes, image, pixels, chunk)?)?;
+            held.taps = Some(taps.clone());
+        }
         let depthwise = self.layout.depthwise;
         if self.needs_columns_gradient() && !depthwise {
             let weight = self.weight_chunk(chunk);
@@ -192,16 +205,15 @@ impl<'a> Backward<'a> {
             }
             push(steps, self.grad_column(sizes, pixels, chunk)?)?;
         }
-        if self.needs_products() || self.needs_samples() && !depthwise {
+        if self.needs_products() || self.stores_columns() {
             push(steps, self.grad_offset(sizes, image, pixels, chunk)?)?;
         }
         if self.modes.input.wanted() && self.g.sampling == Sampling::Regular {
             push(steps, self.col2im(sizes, image, pixels, chunk)?)?;
         } else if self.modes.input.wanted() {
-            let entries = (image, pixels.clone(), self.offset_groups(chunk));
-            if held.entries.as_ref() != Some(&entries) {
-                self.order_entries(sizes, image, pixels, chunk)?.into_iter().try_for_each(|step| push(steps, step))?;
-                held.entries = Some(entries);
+            if held.entries.as_ref() != Some(&taps) {
+                self.order_entries(sizes, pixels, chunk)?.into_iter().try_for_each(|step| push(steps, step))?;
+                held.entries = Some(taps);
             }
             for parity in 0..2 {
                 push(steps, self.grad_input(sizes, image, pixels, chunk, parity)?)?;
@@ -209,7 +221,7 @@ impl<'a> Backward<'a> {
         }
         if self.modes.weight.wanted() {
             let grad_weight = if depthwise {
-                self.grad_weight_depthwise(sizes, image, pixels, chunk)?
+                self.grad_weight_depthwise(sizes, pixels, chunk)?
             } else {
                 self.grad_weight(sizes, pixels, chunk)?
             };

@@ -6,62 +6,104 @@ use super::Backward;
 use super::sizes::{Sizes, workgroups};
 use super::steps::padded;
 use crate::Result;
+use crate::kernel::Sampling;
 use crate::kernel::conv2d::{COL2IM, Col2imParams};
 use crate::kernel::deform_conv2d::{
     BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GRAD_INPUT_DEPTHWISE,
     GRAD_INPUT_DEPTHWISE_PAIRED, GRAD_INPUT_PAIRED, GradInputParams, SUBGROUP_SIZE,
 };
 use crate::ops::deform_conv2d::plan::Len;
+use crate::ops::deform_conv2d::plan::images::unread;
 use crate::ops::deform_conv2d::plan::packed_input::Chunk;
-use crate::plan::{Step, Window};
+use crate::plan::{MAX_LOOP_STEPS, Step, Window};
+
+/// Walkers of all offset groups that a sort in one pass has on a CPU: at least two vectors of 8, so that two cores have work.
+const LEAST_WALKERS: u64 = 16;
+/// The most that it has.
+const MOST_WALKERS: u64 = 64;
+
+/// What a pass of the sort goes by: bin = column · column_step + row · row_step, of the cell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Key {
+    /// What it writes.
+    pub(super) order: &'static str,
+    /// Bins of an offset group.
+    pub(super) bins: u64,
+    pub(super) column_step: u64,
+    pub(super) row_step: u64,
+}
 
 impl Backward<'_> {
-    /// The entries of the window, by the cell that each lies in: by column first, then by row.
-    pub(super) fn order_entries(
-        &self,
-        sizes: &Sizes,
-        image: u64,
-        pixels: &Range<u64>,
-        chunk: &Chunk,
-    ) -> Result<Vec<Step>> {
-        let g = self.g;
-        let groups = self.offset_groups(chunk);
-        let entries = g.taps() as u64 * pixels.len();
+    /// Whether taps are put in order: where the input's gradient is wanted, and they lie anywhere.
+    pub(super) fn needs_order(&self) -> bool {
+        self.modes.input.wanted() && self.g.sampling == Sampling::Deformed
+    }
+
+    /// What the passes of the sort go by, in order: the cell, or its column and then its row. What touches no pixel has a bin of its own after those
+    /// of the cells.
+    pub(super) fn keys(&self, one_pass: bool) -> Vec<Key> {
+        let [columns, rows] = [self.g.in_width as u64 + 1, self.g.in_height as u64 + 1];
+        let by_cell = "order_by_cell";
+        if one_pass {
+            return vec![Key { order: by_cell, bins: rows * columns + 1, column_step: 1, row_step: columns }];
+        }
+        let by_column = Key { order: "order_by_column", bins: columns, column_step: 1, row_step: 0 };
+        vec![by_column, Key { order: by_cell, bins: rows + 1, column_step: 0, row_step: 1 }]
+    }
+
+    /// Whether so many entries of each of so many offset groups are put in order in one pass, and the walkers of an offset group: as many as run at
+    /// once, and as its counters allow.
+    pub(super) fn passes(&self, entries: u64, offset_groups: u64) -> (bool, u64) {
+        // The scan's two loops over counters, and one over lanes.
+        let counters = u64::from(MAX_LOOP_STEPS) / 3 * u64::from(BIN_SCAN.workgroup_size);
+        let most_bins = |one_pass| self.keys(one_pass).iter().map(|key| key.bins).max().unwrap_or(1);
+        // One pass has a counter for every cell and walker, and takes less time than two where these are fewer than half as many as the entries.
+        let cells = most_bins(true);
+        let walkers = (counters.min(entries / 2) / cells).min(MOST_WALKERS.div_ceil(offset_groups));
+        let one_pass = self.subgroups && walkers * offset_groups >= LEAST_WALKERS;
+        if one_pass && entries.div_ceil(walkers) + 2 + cells < u64::from(MAX_LOOP_STEPS) {
+            return (true, walkers);
+        }
+        let at_once = if self.subgroups { 256 } else { 1024 };
+        (false, at_once.min(entries).min(counters / most_bins(false)).max(1))
+    }
+
+    /// The taps of the window by the cell that each lies in: in one pass, or by column first, then by row.
+    pub(super) fn order_entries(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Vec<Step>> {
+        let groups = self.offset_groups(chunk).len();
+        let entries = self.g.taps() as u64 * padded(pixels);
         let walkers = sizes.walkers;
-        let offset = self.offset(image, &groups);
-        let mask = self.mask(image, &groups, offset.0);
         let ends = sizes.scratch("entry_ends").window();
-        let [by_column, by_cell] = ["entries_by_column", "entries_by_cell"].map(|name| sizes.scratch(name).window());
+        let taps = sizes.scratch("packed_taps").window();
+        let mut before = None;
         let mut steps = Vec::new();
-        for (pass, bins) in self.bins().into_iter().enumerate() {
+        for key in self.keys(sizes.one_pass) {
             let params = BinParams {
-                geometry: g.tap_geometry(),
-                first_pixel: pixels.start as u32,
-                pixels: pixels.len() as u32,
-                column_stride: self.column_stride(padded(pixels)) as u32,
                 entries: entries as u32,
-                bins: bins as u32,
+                bins: key.bins as u32,
                 walkers: walkers as u32,
                 entries_per_walker: entries.div_ceil(walkers) as u32,
-                groups: groups.len() as u32,
-                by_row: pass as u32,
-                offset_base: offset.1,
-                mask_base: mask.1,
-                has_mask: u32::from(g.has_mask),
+                groups: groups as u32,
+                follows: u32::from(before.is_some()),
+                column_step: key.column_step as u32,
+                row_step: key.row_step as u32,
             };
-            let counters = bins * walkers;
+            let counters = key.bins * walkers;
             let scan = BinScanParams {
                 counters: counters as u32,
                 counters_per_lane: counters.div_ceil(u64::from(BIN_SCAN.workgroup_size)) as u32,
-                groups: groups.len() as u32,
+                groups: groups as u32,
             };
-            let (source, filled) = if pass == 0 { (by_cell, by_column) } else { (by_column, by_cell) };
-            let all_walkers = walkers * groups.len();
-            let count_windows = vec![offset.0, source, ends];
-            let fill_windows = vec![offset.0, mask.0, source, ends, filled];
-            steps.push(self.step(&BIN_COUNT, params.words(), count_windows, workgroups(&BIN_COUNT, all_walkers))?);
-            steps.push(self.step(&BIN_SCAN, scan.words(), vec![ends], groups.len())?);
-            steps.push(self.step(&BIN_FILL, params.words(), fill_windows, workgroups(&BIN_FILL, all_walkers))?);
+            let order = sizes.scratch(key.order).window();
+            let all_walkers = walkers * groups;
+            // Something must be bound in the first pass, too, and be no more than read.
+            let unread = unread(self.g, self.limits);
+            let count = vec![taps, before.unwrap_or(unread), ends];
+            let fill = vec![taps, before.unwrap_or(unread), ends, order];
+            steps.push(self.step(&BIN_COUNT, params.words(), count, workgroups(&BIN_COUNT, all_walkers))?);
+            steps.push(self.step(&BIN_SCAN, scan.words(), vec![ends], groups)?);
+            steps.push(self.step(&BIN_FILL, params.words(), fill, workgroups(&BIN_FILL, all_walkers))?);
+            before = Some(order);
         }
         Ok(steps)
     }
@@ -106,7 +148,7 @@ impl Backward<'_> {
     ) -> Result<Step> {
         let g = self.g;
         let groups = self.offset_groups(chunk);
-        let [_, bins] = self.bins();
+        let key = self.keys(sizes.one_pass).last().copied().unwrap_or_default();
         let (grad_input, grad_input_base) = self.grad_input_window(image, chunk);
         // Rows of cells begin above the first row of pixels.
         let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
@@ -137,9 +179,9 @@ impl Backward<'_> {
             all_quads: self.all_quads() as u32,
             first_quad: self.first_quad(chunk) as u32,
             tap_shift: self.column_stride(padded(pixels)).trailing_zeros(),
-            entries: (g.taps() as u64 * pixels.len()) as u32,
-            bins: bins as u32,
-            walkers: sizes.walkers as u32,
+            entries: (g.taps() as u64 * padded(pixels)) as u32,
+            counters: (key.bins * sizes.walkers) as u32,
+            counters_per_row: (key.row_step * sizes.walkers) as u32,
             parity: parity as u32,
             rows: rows as u32,
             lanes_per_row: lanes_per_row as u32,
@@ -149,8 +191,11 @@ impl Backward<'_> {
         };
         let scratch = |name| sizes.scratch(name).window();
         let [column_gradient, packed_weight] = self.column_gradient(sizes);
-        let windows =
-            vec![scratch("entries_by_cell"), scratch("entry_ends"), column_gradient, grad_input, packed_weight];
+        let windows = ["packed_taps", key.order, "entry_ends"]
+            .into_iter()
+            .map(scratch)
+            .chain([column_gradient, grad_input, packed_weight])
+            .collect();
         self.step(kernel, params.words(), windows, workgroups(kernel, units * lanes_per_row))
     }
 }

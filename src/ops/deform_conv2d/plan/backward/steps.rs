@@ -7,8 +7,8 @@ use super::sizes::{Sizes, grad_weight_tiles, workgroups};
 use crate::Result;
 use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_OFFSET,
-    GRAD_OFFSET_DEPTHWISE, GRAD_WEIGHT_REDUCE, GradColumnParams, GradOffsetParams, GradWeightParams,
-    GradWeightReduceParams, PACK_WEIGHT_COLUMNS, PackWeightColumnsParams,
+    GRAD_OFFSET_COLUMNS, GRAD_OFFSET_DEPTHWISE, GRAD_WEIGHT_REDUCE, GradColumnParams, GradOffsetParams,
+    GradWeightParams, GradWeightReduceParams, PACK_TAPS, PACK_WEIGHT_COLUMNS, PackTapsParams, PackWeightColumnsParams,
 };
 use crate::kernel::{Kernel, Sampling, Storage};
 use crate::ops::deform_conv2d::BorderGradient;
@@ -69,12 +69,32 @@ impl Backward<'_> {
         self.step(kernel, params.words(), textures.map(|name| sizes.scratch(name).window()).to_vec(), total)
     }
 
+    /// Where the taps of the chunk's offset groups lie.
+    pub(super) fn pack_taps(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
+        let g = self.g;
+        let groups = self.offset_groups(chunk);
+        let invocations = padded(pixels) * groups.len();
+        let offset = self.offset(image, &groups);
+        let mask = self.mask(image, &groups, offset.0);
+        let params = PackTapsParams {
+            geometry: g.tap_geometry(),
+            first_pixel: pixels.start as u32,
+            pixels: pixels.len() as u32,
+            padded_pixels: padded(pixels) as u32,
+            column_stride: self.column_stride(padded(pixels)) as u32,
+            invocations: invocations as u32,
+            offset_base: offset.1,
+            mask_base: mask.1,
+            has_mask: u32::from(g.has_mask),
+        };
+        let windows = vec![offset.0, mask.0, sizes.scratch("packed_taps").window()];
+        self.step(&PACK_TAPS, params.words(), windows, workgroups(&PACK_TAPS, invocations))
+    }
+
     pub(super) fn grad_offset(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
         let g = self.g;
         let groups = self.offset_groups(chunk);
         let invocations = padded(pixels) * g.taps() as u64 * groups.len();
-        let offset = self.offset(image, &groups);
-        let mask = self.mask(image, &groups, offset.0);
         let unwanted = |name| (sizes.scratch(name).window(), 0);
         let grad_offset = if self.modes.offset.wanted() {
             self.taps("grad_offset", Storage::F32, 2, image, &groups)
@@ -87,7 +107,10 @@ impl Backward<'_> {
             unwanted("no_grad_mask")
         };
         let params = GradOffsetParams {
-            geometry: g.tap_geometry(),
+            in_height: g.in_height as u32,
+            in_width: g.in_width as u32,
+            taps: g.taps() as u32,
+            out_pixels: g.out_pixels() as u32,
             first_pixel: pixels.start as u32,
             pixels: pixels.len() as u32,
             padded_pixels: padded(pixels) as u32,
@@ -100,32 +123,24 @@ impl Backward<'_> {
             segments_per_offset_group: self.layout.segments_per_offset_group as u32,
             group_start: groups.start as u32,
             invocations: invocations as u32,
-            offset_base: offset.1,
-            mask_base: mask.1,
             grad_offset_base: grad_offset.1,
             grad_mask_base: grad_mask.1,
-            has_mask: u32::from(g.has_mask),
             follows: u32::from(chunk.quads.start > 0),
             wants_offset: u32::from(self.modes.offset.wanted()),
             wants_mask: u32::from(self.modes.mask.wanted()),
-            wants_columns: u32::from(self.modes.weight.wanted() && !self.layout.depthwise),
             adds_offset: self.modes.offset.adds(),
             adds_mask: self.modes.mask.adds(),
             zero_at_border: u32::from(self.options.border_gradient == BorderGradient::Mmcv),
         };
         let texture = |name| sizes.scratch(name).window();
         let [column_gradient, packed_weight] = self.column_gradient(sizes);
-        let windows = vec![
-            texture("packed_input"),
-            column_gradient,
-            offset.0,
-            mask.0,
-            grad_offset.0,
-            grad_mask.0,
-            texture("columns"),
-            packed_weight,
-        ];
-        let kernel = if self.layout.depthwise { &GRAD_OFFSET_DEPTHWISE } else { &GRAD_OFFSET };
+        let (kernel, last) = match (self.layout.depthwise, self.stores_columns()) {
+            (true, _) => (&GRAD_OFFSET_DEPTHWISE, Some(packed_weight)),
+            (false, true) => (&GRAD_OFFSET_COLUMNS, Some(texture("columns"))),
+            (false, false) => (&GRAD_OFFSET, None),
+        };
+        let windows = [texture("packed_input"), column_gradient, texture("packed_taps"), grad_offset.0, grad_mask.0];
+        let windows = windows.into_iter().chain(last).collect();
         self.step(kernel, params.words(), windows, workgroups(kernel, invocations))
     }
 
@@ -141,11 +156,13 @@ impl Backward<'_> {
         let total = tiles * sizes.splits;
         let params = GradWeightParams {
             taps: taps as u32,
+            in_height: self.g.in_height as u32,
             quads: chunk.quads_in_all() as u32,
             segment_quads: chunk.quads.len() as u32,
             segment_start: chunk.segments.start as u32,
             segment_end: chunk.segments.end as u32,
             segments_per_group: layout.segments_per_group as u32,
+            segments_per_offset_group: layout.segments_per_offset_group as u32,
             group_start: groups.start as u32,
             groups: groups.len() as u32,
             row_quads: layout.row_quads as u32,
@@ -157,8 +174,10 @@ impl Backward<'_> {
             workgroups: total as u32,
         };
         let partial = Window { operand: WORKSPACE, start: 0, bytes: sizes.partial_bytes };
-        let textures = ["packed_grad_output", "columns"].map(|name| sizes.scratch(name).window());
-        let windows = [textures.as_slice(), &[partial]].concat();
+        let columns: &[_] = if self.stores_columns() { &["columns"] } else { &["packed_input", "packed_taps"] };
+        let texture = |name: &&'static str| sizes.scratch(name).window();
+        let windows = [texture(&"packed_grad_output"), partial].into_iter().chain(columns.iter().map(texture));
+        let windows = windows.collect();
         let elements = layout.rows * chunk.quads_in_all() * taps;
         let reduce = GradWeightReduceParams {
             taps: taps as u32,

@@ -1,0 +1,83 @@
+// Packs where the taps of a window of one image's pixels lie, once for all that sample there or scatter to it.
+//
+//     packed_taps[g, t, p] = (column, y, x, mask)        column = t·column_stride + p
+//
+// Positions are pixels of the input. A tap that touches none, even at exactly −1, and the padding pixels after the window's last, are at
+// y = −1, x = in_width: right of the image, where there are only zeros (see position.wgsl).
+//
+// Reads   offset, mask (1 without one).
+// Writes  packed_taps, padding pixels included.
+// Runs    One invocation is one pixel of one offset group, at every tap; a workgroup is 64 neighbours. Grid: pixels fastest, then offset
+//         groups, folded.
+// Order   No barrier, no atomic.
+//
+// Why this shape. CPU drivers read a texel in a quarter of the time that three elements of storage buffers take, and divide lane by lane: so
+// that is done once for a pixel and not wherever a tap is needed.
+
+struct PackTapsParams {
+    geometry: TapGeometry,
+    first_pixel: u32,
+    pixels: u32,
+    padded_pixels: u32,
+    column_stride: u32,
+    invocations: u32,
+    offset_base: u32,
+    mask_base: u32,
+    has_mask: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: PackTapsParams;
+/// [(offset group, tap, y|x), out_height, out_width]
+@group(0) @binding(1) var<storage, read> offset: array<f32>;
+/// [(offset group, tap), out_height, out_width]
+@group(0) @binding(2) var<storage, read> mask: array<f32>;
+/// [(offset group, tap, pixel)], (column, y, x, mask)
+@group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, write>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    let busy = number < params.invocations;
+    let group = number / params.padded_pixels;
+    let padded = number - group * params.padded_pixels;
+    // Padding pixels read what the last one reads.
+    let pixel = params.first_pixel + min(padded, params.pixels - 1u);
+    let start = first_tap(pixel);
+    var step = vec2<u32>();
+    var plane = group * params.geometry.taps;
+    let end = select(plane, plane + params.geometry.taps, busy);
+    var column = padded;
+    for (; plane < end; plane++) {
+        let at = plane * params.geometry.out_pixels + pixel;
+        let position = moved(
+            start + vec2<i32>(step * vec2<u32>(params.geometry.dil_w, params.geometry.dil_h)),
+            params.offset_base + at + plane * params.geometry.out_pixels,
+        );
+        var scale = 1.0;
+        if params.has_mask != 0u {
+            scale = read_mask(params.mask_base + at);
+        }
+        let near = padded < params.pixels && is_finite(position.y) && is_finite(position.x)
+            && position.y >= -1.0 && position.y < f32(params.geometry.in_height)
+            && position.x >= -1.0 && position.x < f32(params.geometry.in_width);
+        textureStore(
+            packed_taps,
+            texel_at(plane * params.padded_pixels + padded),
+            vec4<f32>(
+                f32(column),
+                select(-1.0, position.y, near),
+                select(f32(params.geometry.in_width), position.x, near),
+                scale,
+            ),
+        );
+        column += params.column_stride;
+        let ends = step.x + 1u == params.geometry.kernel_width;
+        step = vec2<u32>(select(step.x + 1u, 0u, ends), step.y + u32(ends));
+    }
+}

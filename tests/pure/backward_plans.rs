@@ -1,0 +1,78 @@
+//! Plans of the backward pass, without a device: what they choose by geometry and kind of device.
+
+use deform::ops::deform_conv2d::{Geometry, Mode, plan_backward};
+use deform::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan};
+use deform::{Gradients, Options};
+
+use crate::plans::{param, subgroups_of_8};
+use crate::support::case::{PLAIN, Sizes, padded};
+
+fn plan_of(sizes: Sizes, limits: &DeviceLimits) -> Plan {
+    let options: Options = padded();
+    let shapes = sizes.shapes(&options);
+    let geometry = Geometry::new(&shapes.map(Vec::as_slice), &options).unwrap();
+    plan_backward(&geometry, &Gradients::ALL.map(|_| Mode::Write), &options, limits).unwrap()
+}
+
+fn steps<'a>(plan: &'a Plan, kernel: &'a str) -> impl Iterator<Item = &'a deform::plan::Step> {
+    plan.steps.iter().filter(move |step| step.kernel.name == format!("deform_conv2d/{kernel}"))
+}
+
+fn has(plan: &Plan, scratch: &str) -> bool {
+    plan.scratch.iter().any(|kept| kept.name == scratch)
+}
+
+const LAYER: Sizes = Sizes { in_channels: 64, out_channels: 64, input: [64, 64], ..PLAIN };
+
+/// One pass where the walkers of several offset groups fill vectors and have few counters for their entries; elsewhere two, and on GPUs always.
+#[test]
+fn taps_are_put_in_order_in_as_few_passes_as_pay() {
+    let eight = Sizes { offset_groups: 8, ..LAYER };
+    for (sizes, limits, passes) in [
+        (eight, subgroups_of_8(), 1),
+        (LAYER, subgroups_of_8(), 2),
+        (eight, DeviceLimits::default(), 2),
+        // Counters of one pass would pass Mesa's trap.
+        (Sizes { input: [256, 250], ..eight }, subgroups_of_8(), 2),
+    ] {
+        let plan = plan_of(sizes, &limits);
+        let chunks = steps(&plan, "pack_taps").count();
+        assert_eq!(steps(&plan, "bin_count").count(), passes * chunks, "{sizes:?}");
+        assert_eq!(has(&plan, "order_by_column"), passes == 2, "{sizes:?}");
+        for step in steps(&plan, "bin_count") {
+            let (walkers, each) = (param(step, "walkers"), param(step, "entries_per_walker"));
+            assert!(walkers * each >= param(step, "entries"), "{step}");
+            assert!(each + param(step, "bins") + 2 < u64::from(MAX_LOOP_STEPS), "{step}");
+        }
+        // All walkers of a row of cells, and the next row right behind.
+        let last = steps(&plan, "bin_count").last().unwrap();
+        for step in steps(&plan, "grad_input").chain(steps(&plan, "grad_input_paired")) {
+            assert_eq!(param(step, "counters_per_row"), param(last, "row_step") * param(last, "walkers"));
+            assert_eq!(param(step, "counters"), param(last, "bins") * param(last, "walkers"));
+        }
+    }
+}
+
+/// Columns are written for many output channels only: three tiles of 32 on a CPU, one of 16 elsewhere, sample them anew.
+#[test]
+fn columns_are_kept_where_many_output_channels_read_them() {
+    for (limits, most) in [(subgroups_of_8(), 96), (DeviceLimits::default(), 16)] {
+        for (out_channels, kept) in [(most, false), (most + 1, true)] {
+            let plan = plan_of(Sizes { out_channels, ..LAYER }, &limits);
+            assert_eq!(has(&plan, "columns"), kept, "{out_channels}");
+            assert_eq!(steps(&plan, "grad_offset_columns").count() > 0, kept, "{out_channels}");
+            assert_eq!(steps(&plan, "grad_offset").count() > 0, !kept, "{out_channels}");
+        }
+    }
+}
+
+/// On a CPU the lanes of a vector write columns of at most 8 quads of channels.
+#[test]
+fn chunks_are_narrow_on_a_cpu() {
+    for sizes in [LAYER, Sizes { in_channels: 512, ..LAYER }, Sizes { offset_groups: 8, ..LAYER }] {
+        let plan = plan_of(sizes, &subgroups_of_8());
+        assert!(steps(&plan, "grad_column_subgroup").all(|step| param(step, "quads") == 8), "{sizes:?}");
+        let plan = plan_of(sizes, &DeviceLimits { max_texture_axis: 1 << 15, ..DeviceLimits::default() });
+        assert!(steps(&plan, "grad_column").any(|step| param(step, "quads") > 8), "{sizes:?}");
+    }
+}
