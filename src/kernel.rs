@@ -209,11 +209,13 @@ const fn texture_write(name: &'static str) -> Binding {
 const GRID: &str = include_str!("../shaders/shared/grid.wgsl");
 const BILINEAR: &str = include_str!("../shaders/shared/bilinear.wgsl");
 const SCATTER: &str = include_str!("../shaders/shared/scatter.wgsl");
+const COLUMNS_LAYOUT: &str = include_str!("../shaders/shared/columns_layout.wgsl");
 const PACKED_SAMPLE: &str = include_str!("../shaders/shared/packed_sample.wgsl");
 const PACKED_TAPS: &str = include_str!("../shaders/shared/packed_taps.wgsl");
 const SAMPLE: &str = include_str!("../shaders/shared/sample.wgsl");
 const TEXELS: &str = include_str!("../shaders/shared/texels.wgsl");
 const MAGNITUDE: &str = include_str!("../shaders/shared/magnitude.wgsl");
+const LINEAR_GRADIENT: &str = include_str!("../shaders/shared/linear_gradient.wgsl");
 const SLOPE: &str = include_str!("../shaders/shared/slope.wgsl");
 const TAP_GEOMETRY: &str = include_str!("../shaders/shared/tap_geometry.wgsl");
 const TAPS: &str =
@@ -238,6 +240,7 @@ pub const KERNELS: &[&Kernel] = &[
     &deform_conv2d::PACK_WEIGHT_DEPTHWISE,
     &deform_conv2d::DEPTHWISE,
     &deform_conv2d::PACK_GRAD_OUTPUT,
+    &deform_conv2d::PACK_GRAD_OUTPUT_ACTIVATED,
     &deform_conv2d::PACK_WEIGHT_COLUMNS,
     &deform_conv2d::GRAD_COLUMN_SUBGROUP,
     &deform_conv2d::GRAD_COLUMN,
@@ -257,6 +260,7 @@ pub const KERNELS: &[&Kernel] = &[
     deform_conv2d::GRAD_WEIGHT.regular.kernel,
     &deform_conv2d::GRAD_WEIGHT_REDUCE,
     &deform_conv2d::GRAD_BIAS,
+    &deform_conv2d::GRAD_BIAS_ACTIVATED,
     &deform_conv2d::SUM_SLICES,
     &deform_conv2d::GRAD_OFFSET_DEPTHWISE,
     &deform_conv2d::GRAD_INPUT_DEPTHWISE,

@@ -23,7 +23,7 @@ struct Col2imParams {
 }
 
 @group(0) @binding(0) var<uniform> params: Col2imParams;
-/// [(tap, pixel, quad)], four channels of the quad
+/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
 @group(0) @binding(1) var grad_column: texture_storage_2d<rgba32float, read>;
 /// [(segment, channel), in_height, in_width]
 @group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
@@ -44,6 +44,7 @@ fn main(
     let x = i32(pixel % params.geometry.in_width + params.geometry.pad_w);
     let stride = vec2<i32>(vec2<u32>(params.geometry.stride_w, params.geometry.stride_h));
     let out_height = params.geometry.out_pixels / params.geometry.out_width;
+    let of_quad = quad_columns(quad, params.quads, params.geometry.taps * params.padded_pixels);
     var sum = vec4<f32>();
     // The column of the tap's first pixel, and the tap (i, j): counted up, since a division is dear.
     var first = 0u;
@@ -58,7 +59,7 @@ fn main(
         let there = position.x >= 0 && position.y >= 0 && all(at * stride == position)
             && u32(at.x) < params.geometry.out_width && u32(at.y) < out_height && out_pixel < params.pixels;
         let column = first + select(0u, out_pixel, there);
-        let value = textureLoad(grad_column, texel_at(column * params.quads + quad));
+        let value = textureLoad(grad_column, column_texel(of_quad, column));
         sum += select(vec4<f32>(), value, there);
         first += params.padded_pixels;
         j++;

@@ -39,8 +39,7 @@ fn main(
     let plane = number / params.slices * params.out_pixels;
     var sum = 0.0;
     for (var pixel = number % params.slices; pixel < params.out_pixels; pixel += params.slices) {
-        let at = plane + pixel;
-        sum += read_grad_output(params.grad_output_base + at) * slope(params.kind, read_output(params.output_base + at));
+        sum += linear_gradient(plane + pixel);
     }
     partial[number] = sum;
 }

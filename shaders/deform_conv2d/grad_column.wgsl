@@ -38,7 +38,7 @@ struct GradColumnParams {
 @group(0) @binding(1) var packed_grad_output: texture_storage_2d<rgba32float, read>;
 /// [(tap, quad of out channels, quad, channel)], four out channels
 @group(0) @binding(2) var packed_weight_columns: texture_storage_2d<rgba32float, read>;
-/// [(tap, pixel, quad)], four channels of the quad
+/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
 @group(0) @binding(3) var grad_column: texture_storage_2d<rgba32float, write>;
 
 const BLOCK_PIXELS = 32u;

@@ -45,7 +45,7 @@ struct GradInputParams {
 @group(0) @binding(2) var<storage, read> order: array<u32>;
 /// [offset group, row of cells, (bin of the row, walker)]
 @group(0) @binding(3) var<storage, read> ends: array<u32>;
-/// [(tap, pixel, quad)], four channels of the quad; of a depth-wise convolution the gradient of the output,
+/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl; of a depth-wise convolution the gradient of the output,
 /// [(block, quad, pixel of the block)]
 @group(0) @binding(4) var column_gradient: texture_storage_2d<rgba32float, read>;
 /// [(segment, channel), in_height, in_width]
@@ -66,31 +66,38 @@ struct Cell {
     s11: vec4<f32>,
 }
 
-/// Where a quad's first channel lies, and how many it has: none if there is no such quad.
-struct Place {
+/// A quad of channels.
+struct Quad {
+    number: u32,
+    /// Where its columns' gradients lie; of a depth-wise convolution not looked at.
+    columns: QuadColumns,
+    /// Where its first channel lies.
     plane: u32,
+    /// How many channels it has: none if there is no such quad.
     channels: u32,
 }
 
-fn add(place: Place, y: i32, x: i32, value: vec4<f32>) {
+fn add(quad: Quad, y: i32, x: i32, value: vec4<f32>) {
     if y < 0 || x < 0 || y >= i32(params.in_height) || x >= i32(params.in_width) {
         return;
     }
     let size = params.in_height * params.in_width;
-    let at = place.plane + u32(y) * params.in_width + u32(x);
-    if place.channels > 0u { grad_input[at] += value.x; }
-    if place.channels > 1u { grad_input[at + size] += value.y; }
-    if place.channels > 2u { grad_input[at + 2u * size] += value.z; }
-    if place.channels > 3u { grad_input[at + 3u * size] += value.w; }
+    let at = quad.plane + u32(y) * params.in_width + u32(x);
+    if quad.channels > 0u { grad_input[at] += value.x; }
+    if quad.channels > 1u { grad_input[at + size] += value.y; }
+    if quad.channels > 2u { grad_input[at + 2u * size] += value.z; }
+    if quad.channels > 3u { grad_input[at + 3u * size] += value.w; }
 }
 
-fn place_of(quad: u32, quad_end: u32) -> Place {
-    let channel = (params.quad_start + quad % params.segment_quads) * 4u;
+fn quad_at(number: u32, quad_end: u32) -> Quad {
+    let channel = (params.quad_start + number % params.segment_quads) * 4u;
     // The bound channels begin with the first of quad_start.
-    let plane = quad / params.segment_quads * params.segment_channels + quad % params.segment_quads * 4u;
-    return Place(
+    let plane = number / params.segment_quads * params.segment_channels + number % params.segment_quads * 4u;
+    return Quad(
+        number,
+        quad_columns(number, params.quads, params.entries),
         params.grad_input_base + plane * params.in_height * params.in_width,
-        select(0u, params.segment_channels - channel, quad < quad_end),
+        select(0u, params.segment_channels - channel, number < quad_end),
     );
 }
 
@@ -100,17 +107,17 @@ fn entry_at(n: u32) -> vec4<f32> {
 }
 
 /// An entry's gradient of its column, if it is there.
-fn gradient(there: bool, entry: vec4<f32>, quad: u32) -> vec4<f32> {
+fn gradient(there: bool, entry: vec4<f32>, quad: Quad) -> vec4<f32> {
     let number = u32(entry.x);
     var column: vec4<f32>;
     if DEPTHWISE {
         let tap = number >> params.tap_shift;
         let pixel = number - (tap << params.tap_shift);
-        let output = (pixel / BLOCK_PIXELS * params.quads + quad) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
+        let output = (pixel / BLOCK_PIXELS * params.quads + quad.number) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
         column = textureLoad(column_gradient, texel_at(output))
-            * textureLoad(packed_weight, texel_at(tap * params.all_quads + params.first_quad + quad));
+            * textureLoad(packed_weight, texel_at(tap * params.all_quads + params.first_quad + quad.number));
     } else {
-        column = textureLoad(column_gradient, texel_at(number * params.quads + quad));
+        column = textureLoad(column_gradient, column_texel(quad.columns, number));
     }
     return select(vec4<f32>(), entry.w * column, there);
 }
@@ -135,7 +142,7 @@ fn visit_turn(
     e2: vec4<f32>,
     e3: vec4<f32>,
     there: vec3<bool>,
-    quad: u32,
+    quad: Quad,
 ) -> Cell {
     let g0 = gradient(true, e0, quad);
     let g1 = gradient(there.x, e1, quad);
@@ -145,9 +152,9 @@ fn visit_turn(
 }
 
 /// Writes what is complete: the cells to the right of `x` do not touch that column. What is left is the next cell's.
-fn finish(place: Place, y: i32, x: i32, cell: Cell) -> Cell {
-    add(place, y, x, cell.s00);
-    add(place, y + 1, x, cell.s10);
+fn finish(quad: Quad, y: i32, x: i32, cell: Cell) -> Cell {
+    add(quad, y, x, cell.s00);
+    add(quad, y + 1, x, cell.s10);
     return Cell(cell.s01, vec4<f32>(), cell.s11, vec4<f32>());
 }
 
@@ -168,14 +175,13 @@ fn main(
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let first_quad = (first - params.segment_start) * params.segment_quads;
     let quads_per_lane = select(1u, 2u, PAIRED);
-    let quad = first_quad + part * params.lanes_per_row * quads_per_lane + lane % params.lanes_per_row;
-    // May be past the last: then what is read for it, of no matter what column, is not written.
-    let second = quad + params.lanes_per_row;
+    let number = first_quad + part * params.lanes_per_row * quads_per_lane + lane % params.lanes_per_row;
     let quad_end = (end - params.segment_start) * params.segment_quads;
     // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
-    let busy = unit < params.units && quad < quad_end;
-    let place = place_of(quad, quad_end);
-    let second_place = place_of(second, quad_end);
+    let busy = unit < params.units && number < quad_end;
+    let quad = quad_at(number, quad_end);
+    // May be past the last: then what is read for it, of no matter what column, is not written.
+    let second = quad_at(number + params.lanes_per_row, quad_end);
 
     let counters = group * params.counters + row * params.counters_per_row;
     var next = group * params.entries;
@@ -211,9 +217,9 @@ fn main(
             more = is3 && next < last && floor(e4.z) == x;
             e0 = e4;
         }
-        cell = finish(place, i32(row) - 1, i32(n) - 1, cell);
+        cell = finish(quad, i32(row) - 1, i32(n) - 1, cell);
         if PAIRED {
-            second_cell = finish(second_place, i32(row) - 1, i32(n) - 1, second_cell);
+            second_cell = finish(second, i32(row) - 1, i32(n) - 1, second_cell);
         }
     }
 }

@@ -46,7 +46,7 @@ struct GradOffsetParams {
 @group(0) @binding(0) var<uniform> params: GradOffsetParams;
 /// [x + 1, (segment, quad, y + 1)], four channels of the quad
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(tap, pixel, quad)], four channels of the quad; of a depth-wise convolution the gradient of the output,
+/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl; of a depth-wise convolution the gradient of the output,
 /// [(block, quad, pixel of the block)]
 @group(0) @binding(2) var column_gradient: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, pixel)], (column, y, x, mask)
@@ -85,7 +85,7 @@ fn main(
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let quad_end = select(0u, (end - params.segment_start) * params.segment_quads, busy);
     let wants_products = params.wants_offset + params.wants_mask != 0u;
-    let column = (tap * params.padded_pixels + pixel) * params.quads;
+    let column = tap * params.padded_pixels + pixel;
     var d = vec4<f32>();
     for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
         let texel = corner + vec2<u32>(0u, quad * (params.in_height + 1u));
@@ -98,7 +98,7 @@ fn main(
             d += vec4<f32>(dot(grad, v00), dot(grad, v01), dot(grad, v10), dot(grad, v11));
         }
         let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
-        keep_column(column + quad, select(vec4<f32>(), value, inside));
+        keep_column(column, quad, select(vec4<f32>(), value, inside));
     }
     let real = busy && pixel < params.pixels;
     let starts = first == group_segment && params.follows == 0u;

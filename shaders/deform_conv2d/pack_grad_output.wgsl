@@ -37,11 +37,6 @@ struct PackGradOutputParams {
 const WORKGROUP_SIZE = 64u;
 const BLOCK_PIXELS = 32u;
 
-/// The gradient before the activation.
-fn linear(at: u32) -> f32 {
-    return read_grad_output(params.grad_output_base + at) * slope(params.kind, read_output(params.output_base + at));
-}
-
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -61,10 +56,10 @@ fn main(
     if pixel < params.pixels {
         let channel = quad / params.quads * params.rows + in_part;
         let at = channel * params.out_pixels + params.first_pixel + pixel;
-        value.x = linear(at);
-        if row + 1u < params.rows { value.y = linear(at + params.out_pixels); }
-        if row + 2u < params.rows { value.z = linear(at + 2u * params.out_pixels); }
-        if row + 3u < params.rows { value.w = linear(at + 3u * params.out_pixels); }
+        value.x = linear_gradient(at);
+        if row + 1u < params.rows { value.y = linear_gradient(at + params.out_pixels); }
+        if row + 2u < params.rows { value.z = linear_gradient(at + 2u * params.out_pixels); }
+        if row + 3u < params.rows { value.w = linear_gradient(at + 3u * params.out_pixels); }
     }
     let to = (block * params.all_quads + params.quad_start + quad) * BLOCK_PIXELS + texel % BLOCK_PIXELS;
     textureStore(packed_grad_output, texel_at(to), value);

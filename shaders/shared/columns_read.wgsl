@@ -1,17 +1,19 @@
 // How grad_weight.wgsl reads the columns that grad_offset.wgsl kept.
 
-/// [(tap, pixel, quad)], four channels of the quad
+/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
 @group(0) @binding(3) var columns: texture_storage_2d<rgba32float, read>;
 
-/// A quad of columns: its texel at the window's first pixel.
+/// A quad of columns, and the one at the window's first pixel.
 struct Column {
-    start: u32,
+    of_quad: QuadColumns,
+    first: u32,
 }
 
 fn column_at(tap: u32, quad: u32) -> Column {
-    return Column(tap * params.pixel_blocks * BLOCK_PIXELS * params.quads + quad);
+    let padded_pixels = params.pixel_blocks * BLOCK_PIXELS;
+    return Column(quad_columns(quad, params.quads, params.taps * padded_pixels), tap * padded_pixels);
 }
 
 fn column_quad(column: Column, pixel: u32) -> vec4<f32> {
-    return textureLoad(columns, texel_at(column.start + pixel * params.quads));
+    return textureLoad(columns, column_texel(column.of_quad, column.first + pixel));
 }

@@ -1,11 +1,11 @@
 //! The kernel that [`ops::conv2d`](crate::ops::conv2d) adds to those of the deformable convolution.
 
-use crate::kernel::{GRID, Kernel, TAP_GEOMETRY, TEXELS, read_write, tap_params, texture_read};
+use crate::kernel::{COLUMNS_LAYOUT, GRID, Kernel, TAP_GEOMETRY, TEXELS, read_write, tap_params, texture_read};
 
 /// The gradient of an ordinary convolution's input, gathered.
 pub const COL2IM: Kernel = Kernel {
     name: "conv2d/col2im",
-    sources: &[include_str!("../../shaders/conv2d/col2im.wgsl"), TAP_GEOMETRY, TEXELS, GRID],
+    sources: &[include_str!("../../shaders/conv2d/col2im.wgsl"), TAP_GEOMETRY, COLUMNS_LAYOUT, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[texture_read("grad_column"), read_write("grad_input")],

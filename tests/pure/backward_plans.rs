@@ -66,13 +66,15 @@ fn columns_are_kept_where_many_output_channels_read_them() {
     }
 }
 
-/// On a CPU the lanes of a vector write columns of at most 8 quads of channels.
+/// On a CPU the lanes that gather a row of cells keep to 8 quads of channels, two each; elsewhere a workgroup takes as many as there are.
 #[test]
-fn chunks_are_narrow_on_a_cpu() {
-    for sizes in [LAYER, Sizes { in_channels: 512, ..LAYER }, Sizes { offset_groups: 8, ..LAYER }] {
-        let plan = plan_of(sizes, &subgroups_of_8());
-        assert!(steps(&plan, "grad_column_subgroup").all(|step| param(step, "quads") == 8), "{sizes:?}");
-        let plan = plan_of(sizes, &DeviceLimits { max_texture_axis: 1 << 15, ..DeviceLimits::default() });
-        assert!(steps(&plan, "grad_column").any(|step| param(step, "quads") > 8), "{sizes:?}");
-    }
+fn lanes_of_a_row_keep_to_a_block_of_columns_on_a_cpu() {
+    let layer = Sizes { in_channels: 128, ..LAYER };
+    let lanes = |limits, kernel| {
+        let plan = plan_of(layer, &limits);
+        assert!(steps(&plan, kernel).count() > 0);
+        steps(&plan, kernel).map(|step| param(step, "lanes_per_row")).max()
+    };
+    assert_eq!(lanes(subgroups_of_8(), "grad_input_paired"), Some(4));
+    assert_eq!(lanes(DeviceLimits::default(), "grad_input"), Some(32));
 }

@@ -51,6 +51,8 @@ fn main(
     let segment_end = min(params.segment_end, group_segment + params.segments_per_group);
     let quad_end = (segment_end - params.segment_start) * params.segment_quads;
     let quad = (segment - params.segment_start) * params.segment_quads + quad_block % params.quad_blocks * QUADS_PER_INVOCATION;
+    let columns = params.taps * params.padded_pixels;
+    let first_column = tap * params.padded_pixels;
     let row = (tap * params.row_quads * params.weight_quads + params.first_quad) * 4u;
 "
     )?;
@@ -106,7 +108,7 @@ fn main(
         let p = pixel + n / QUADS_PER_INVOCATION * LANES;
         let k = quad + ({first} + n) % QUADS_PER_INVOCATION;
         if busy && p < params.padded_pixels && k < quad_end {{
-            textureStore(grad_column, texel_at((tap * params.padded_pixels + p) * params.quads + k), sums[n]);
+            textureStore(grad_column, column_texel(quad_columns(k, params.quads, columns), first_column + p), sums[n]);
         }}
     }}
 }}

@@ -113,7 +113,10 @@ impl DeformConv2d {
             operand.map(|operand| Tensor::new(self.engine.gpu(), operand.shape(), Dtype::F32)).transpose()
         };
         let gradients = wanted.try_map(new)?;
-        let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
+        // New tensors hold zeros: those gradients that several steps add up need no others.
+        let written = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
+        let added = gradients.map(|gradient| gradient.as_ref().map(Gradient::Add));
+        let targets = Gradients { offset: written.offset, mask: written.mask, ..added };
         self.submit_backward(task, output, grad_output, &targets)?;
         Ok(gradients)
     }

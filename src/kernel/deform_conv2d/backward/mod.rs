@@ -12,6 +12,10 @@ pub use scatter::*;
 pub use taps::*;
 pub use weight::*;
 
+/// Tells a kernel that the output is that of the convolution itself.
+const LINEAR: &str = "const ACTIVATED = false;\n";
+/// Tells a kernel that an activation has made the output.
+const ACTIVATED: &str = "const ACTIVATED = true;\n";
 /// Tells a kernel that taps lie where offsets move them.
 const DEFORMED: &str = "const DEFORMED = true;\n";
 /// Tells a kernel that the gradients of the columns were computed before it.

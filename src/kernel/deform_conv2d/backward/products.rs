@@ -1,10 +1,15 @@
 //! The gradient of the columns, and the packing that the products of the backward pass need.
 
+use super::{ACTIVATED, LINEAR};
 use crate::kernel::unroll::backward as unroll;
-use crate::kernel::{GRID, Kernel, SLOPE, TEXELS, operand, params, texture_read, texture_write};
+use crate::kernel::{
+    COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, SLOPE, TEXELS, operand, params, texture_read, texture_write,
+};
 
 /// Pixels that the textures of the backward pass keep together; a window of pixels is filled up to whole blocks.
 pub const BLOCK_PIXELS: u32 = 32;
+/// Quads of channels that lie side by side in the columns.
+pub const QUADS_PER_BLOCK: u32 = 8;
 /// Pixels of one invocation of grad_column.
 pub const GRAD_COLUMN_PIXELS: u32 = 4;
 /// Quads of channels of one invocation of grad_column.
@@ -13,7 +18,7 @@ pub const GRAD_COLUMN_QUADS: u32 = 8;
 /// Packs the gradient of the output into a texture, four channels a texel.
 pub const PACK_GRAD_OUTPUT: Kernel = Kernel {
     name: "deform_conv2d/pack_grad_output",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_grad_output.wgsl"), SLOPE, TEXELS, GRID],
+    sources: &[PACK_GRAD_OUTPUT_TEXT, LINEAR, LINEAR_GRADIENT, SLOPE, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[operand("grad_output"), operand("output"), texture_write("packed_grad_output")],
@@ -21,6 +26,15 @@ pub const PACK_GRAD_OUTPUT: Kernel = Kernel {
     params: PackGradOutputParams::FIELDS,
     constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
 };
+
+/// The same behind an activation.
+pub const PACK_GRAD_OUTPUT_ACTIVATED: Kernel = Kernel {
+    name: "deform_conv2d/pack_grad_output_activated",
+    sources: &[PACK_GRAD_OUTPUT_TEXT, ACTIVATED, LINEAR_GRADIENT, SLOPE, TEXELS, GRID],
+    ..PACK_GRAD_OUTPUT
+};
+
+const PACK_GRAD_OUTPUT_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/pack_grad_output.wgsl");
 
 /// Packs the weight into a texture, four output channels a texel.
 pub const PACK_WEIGHT_COLUMNS: Kernel = Kernel {
@@ -37,7 +51,7 @@ pub const PACK_WEIGHT_COLUMNS: Kernel = Kernel {
 /// The gradient of the columns, where subgroups have 8 lanes.
 pub const GRAD_COLUMN_SUBGROUP: Kernel = Kernel {
     name: "deform_conv2d/grad_column_subgroup",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_column.wgsl"), TEXELS, GRID],
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_column.wgsl"), COLUMNS_LAYOUT, TEXELS, GRID],
     unrolled: Some(unroll::grad_column::<8>),
     subgroups: true,
     bindings: &[
@@ -58,7 +72,7 @@ pub const GRAD_COLUMN_SUBGROUP: Kernel = Kernel {
 /// The gradient of the columns, anywhere.
 pub const GRAD_COLUMN: Kernel = Kernel {
     name: "deform_conv2d/grad_column",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_column.wgsl"), TEXELS, GRID],
+    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_column.wgsl"), COLUMNS_LAYOUT, TEXELS, GRID],
     unrolled: Some(unroll::grad_column::<32>),
     subgroups: false,
     bindings: &[

@@ -1,8 +1,9 @@
 //! The gradient of the input: entries put in order, and gathered.
 
-use super::{BLOCK_PIXELS, COLUMNS, DEPTHWISE};
+use super::{BLOCK_PIXELS, COLUMNS, DEPTHWISE, QUADS_PER_BLOCK};
 use crate::kernel::{
-    Binding, GRID, Kernel, PACKED_TAPS, SCATTER, TEXELS, WindowParams, params, read, read_write, texture_read,
+    Binding, COLUMNS_LAYOUT, GRID, Kernel, PACKED_TAPS, SCATTER, TEXELS, WindowParams, params, read, read_write,
+    texture_read,
 };
 
 /// Entries that one turn of grad_input's loop visits.
@@ -46,19 +47,23 @@ pub const BIN_FILL: Kernel = Kernel {
 
 /// The gradient of the input, gathered.
 pub const GRAD_INPUT: Kernel =
-    grad_input("deform_conv2d/grad_input", &[GRAD_INPUT_TEXT, COLUMNS, SINGLE, TEXELS, GRID]);
+    grad_input("deform_conv2d/grad_input", &[GRAD_INPUT_TEXT, COLUMNS, SINGLE, COLUMNS_LAYOUT, TEXELS, GRID]);
 
 /// The same, two quads of channels an invocation.
 pub const GRAD_INPUT_PAIRED: Kernel =
-    grad_input("deform_conv2d/grad_input_paired", &[GRAD_INPUT_TEXT, COLUMNS, PAIRED, TEXELS, GRID]);
+    grad_input("deform_conv2d/grad_input_paired", &[GRAD_INPUT_TEXT, COLUMNS, PAIRED, COLUMNS_LAYOUT, TEXELS, GRID]);
 
 /// [`GRAD_INPUT`] of a depth-wise convolution, whose columns have no gradient of their own.
-pub const GRAD_INPUT_DEPTHWISE: Kernel =
-    grad_input("deform_conv2d/grad_input_depthwise", &[GRAD_INPUT_TEXT, DEPTHWISE, SINGLE, TEXELS, GRID]);
+pub const GRAD_INPUT_DEPTHWISE: Kernel = grad_input(
+    "deform_conv2d/grad_input_depthwise",
+    &[GRAD_INPUT_TEXT, DEPTHWISE, SINGLE, COLUMNS_LAYOUT, TEXELS, GRID],
+);
 
 /// The same, two quads of channels an invocation.
-pub const GRAD_INPUT_DEPTHWISE_PAIRED: Kernel =
-    grad_input("deform_conv2d/grad_input_depthwise_paired", &[GRAD_INPUT_TEXT, DEPTHWISE, PAIRED, TEXELS, GRID]);
+pub const GRAD_INPUT_DEPTHWISE_PAIRED: Kernel = grad_input(
+    "deform_conv2d/grad_input_depthwise_paired",
+    &[GRAD_INPUT_TEXT, DEPTHWISE, PAIRED, COLUMNS_LAYOUT, TEXELS, GRID],
+);
 
 const SINGLE: &str = "const PAIRED = false;\n";
 const PAIRED: &str = "const PAIRED = true;\n";
@@ -83,7 +88,11 @@ const fn grad_input(name: &'static str, sources: &'static [&'static str]) -> Ker
         bindings: GRAD_INPUT_BINDINGS,
         workgroup_size: 32,
         params: GradInputParams::FIELDS,
-        constants: &[("ENTRIES_PER_TURN", ENTRIES_PER_TURN), ("BLOCK_PIXELS", BLOCK_PIXELS)],
+        constants: &[
+            ("ENTRIES_PER_TURN", ENTRIES_PER_TURN),
+            ("BLOCK_PIXELS", BLOCK_PIXELS),
+            ("QUADS_PER_BLOCK", QUADS_PER_BLOCK),
+        ],
     }
 }
 

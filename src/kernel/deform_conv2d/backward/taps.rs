@@ -1,9 +1,9 @@
 //! Where taps lie; the gradients of offset and mask, with the columns; the gradient of the bias.
 
-use super::BLOCK_PIXELS;
+use super::{ACTIVATED, BLOCK_PIXELS, LINEAR};
 use crate::kernel::{
-    BILINEAR, Binding, GRID, Kernel, PACKED_TAPS, SLOPE, TAPS, TEXELS, operand, params, read, read_write, tap_params,
-    texture_read, texture_write,
+    BILINEAR, Binding, COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, PACKED_TAPS, SLOPE, TAPS, TEXELS, operand,
+    params, read, read_write, tap_params, texture_read, texture_write,
 };
 
 /// Packs where the taps of a window lie, for all the others.
@@ -21,7 +21,7 @@ pub const PACK_TAPS: Kernel = Kernel {
 /// The gradients of offset and mask.
 pub const GRAD_OFFSET: Kernel = Kernel {
     name: "deform_conv2d/grad_offset",
-    sources: &[GRAD_OFFSET_TEXT, COLUMN_GRADIENT, COLUMNS_DROPPED, PACKED_TAPS, TEXELS, GRID],
+    sources: &[GRAD_OFFSET_TEXT, COLUMN_GRADIENT, COLUMNS_DROPPED, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &GRAD_OFFSET_BINDINGS,
@@ -33,7 +33,7 @@ pub const GRAD_OFFSET: Kernel = Kernel {
 /// The same, and the columns.
 pub const GRAD_OFFSET_COLUMNS: Kernel = Kernel {
     name: "deform_conv2d/grad_offset_columns",
-    sources: &[GRAD_OFFSET_TEXT, COLUMN_GRADIENT, COLUMNS_KEPT, PACKED_TAPS, TEXELS, GRID],
+    sources: &[GRAD_OFFSET_TEXT, COLUMN_GRADIENT, COLUMNS_KEPT, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
     bindings: &with_last(texture_write("columns")),
     ..GRAD_OFFSET
 };
@@ -70,7 +70,7 @@ const fn with_last(last: Binding) -> [Binding; 6] {
 /// The gradient of the bias, as partial sums.
 pub const GRAD_BIAS: Kernel = Kernel {
     name: "deform_conv2d/grad_bias",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/grad_bias.wgsl"), SLOPE, GRID],
+    sources: &[GRAD_BIAS_TEXT, LINEAR, LINEAR_GRADIENT, SLOPE, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[operand("grad_output"), operand("output"), read_write("partial")],
@@ -78,6 +78,15 @@ pub const GRAD_BIAS: Kernel = Kernel {
     params: GradBiasParams::FIELDS,
     constants: &[],
 };
+
+/// The same behind an activation.
+pub const GRAD_BIAS_ACTIVATED: Kernel = Kernel {
+    name: "deform_conv2d/grad_bias_activated",
+    sources: &[GRAD_BIAS_TEXT, ACTIVATED, LINEAR_GRADIENT, SLOPE, GRID],
+    ..GRAD_BIAS
+};
+
+const GRAD_BIAS_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/grad_bias.wgsl");
 
 /// Adds partial sums to a gradient.
 pub const SUM_SLICES: Kernel = Kernel {

@@ -3,7 +3,7 @@
 use super::{BLOCK_PIXELS, DEFORMED};
 use crate::kernel::unroll::backward as unroll;
 use crate::kernel::{
-    Binding, GRID, Kernel, PACKED_SAMPLE, PACKED_TAPS, TEXELS, params, read, read_write, texture_read,
+    Binding, COLUMNS_LAYOUT, GRID, Kernel, PACKED_SAMPLE, PACKED_TAPS, TEXELS, params, read, read_write, texture_read,
 };
 
 /// A variant of grad_weight: the kernel, and the size of its tiles, which are as many quads of columns wide as it has lanes.
@@ -66,7 +66,7 @@ const COLUMNS_SAMPLED: &str = include_str!("../../../../shaders/shared/columns_s
 type Columns = (&'static [&'static str], &'static [Binding]);
 
 const STORED: Columns = (
-    &[GRAD_WEIGHT_TEXT, COLUMNS_READ, TEXELS, GRID],
+    &[GRAD_WEIGHT_TEXT, COLUMNS_READ, COLUMNS_LAYOUT, TEXELS, GRID],
     &[texture_read("packed_grad_output"), read_write("partial"), texture_read("columns")],
 );
 const SAMPLED: Columns =

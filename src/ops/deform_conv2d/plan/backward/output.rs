@@ -6,8 +6,10 @@ use super::Backward;
 use super::sizes::{Sizes, workgroups};
 use super::steps::padded;
 use crate::Result;
+use crate::kernel::Kernel;
 use crate::kernel::deform_conv2d::{
-    GRAD_BIAS, GradBiasParams, PACK_GRAD_OUTPUT, PackGradOutputParams, SUM_SLICES, SumSlicesParams,
+    GRAD_BIAS, GRAD_BIAS_ACTIVATED, GradBiasParams, PACK_GRAD_OUTPUT, PACK_GRAD_OUTPUT_ACTIVATED, PackGradOutputParams,
+    SUM_SLICES, SumSlicesParams,
 };
 use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
@@ -52,7 +54,8 @@ impl Backward<'_> {
             kind: self.g.activation.kind(),
         };
         let windows = vec![grad_output, output, sizes.scratch("packed_grad_output").window()];
-        self.step(&PACK_GRAD_OUTPUT, params.words(), windows, workgroups(&PACK_GRAD_OUTPUT, texels))
+        let [kernel, _] = self.output_kernels();
+        self.step(kernel, params.words(), windows, workgroups(kernel, texels))
     }
 
     pub(super) fn grad_bias(&self, image: u64) -> Result<Vec<Step>> {
@@ -76,7 +79,8 @@ impl Backward<'_> {
             let sum = SumSlicesParams { elements: elements as u32, slices: slices as u32, base };
             let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
             let windows = vec![grad_output, output, partial];
-            steps.push(self.step(&GRAD_BIAS, params.words(), windows, workgroups(&GRAD_BIAS, invocations))?);
+            let [_, kernel] = self.output_kernels();
+            steps.push(self.step(kernel, params.words(), windows, workgroups(kernel, invocations))?);
             let windows = vec![partial, grad_bias];
             steps.push(self.step(&SUM_SLICES, sum.words(), windows, workgroups(&SUM_SLICES, elements))?);
         }
@@ -86,6 +90,14 @@ impl Backward<'_> {
     /// Channels of one image's output that one binding holds: at least a quad.
     fn channels_per_binding(&self) -> u64 {
         self.limits.max_operand_elements(self.g.storage) / self.g.out_pixels() as u64
+    }
+
+    /// Those that pack the output's gradient and sum it for the bias.
+    fn output_kernels(&self) -> [&'static Kernel; 2] {
+        match self.g.activation {
+            Activation::Identity => [&PACK_GRAD_OUTPUT, &GRAD_BIAS],
+            _ => [&PACK_GRAD_OUTPUT_ACTIVATED, &GRAD_BIAS_ACTIVATED],
+        }
     }
 
     /// What came of the image, where an activation's slope comes from it; else something must be bound.

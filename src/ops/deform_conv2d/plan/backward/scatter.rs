@@ -10,7 +10,7 @@ use crate::kernel::Sampling;
 use crate::kernel::conv2d::{COL2IM, Col2imParams};
 use crate::kernel::deform_conv2d::{
     BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GRAD_INPUT_DEPTHWISE,
-    GRAD_INPUT_DEPTHWISE_PAIRED, GRAD_INPUT_PAIRED, GradInputParams, SUBGROUP_SIZE,
+    GRAD_INPUT_DEPTHWISE_PAIRED, GRAD_INPUT_PAIRED, GradInputParams, QUADS_PER_BLOCK, SUBGROUP_SIZE,
 };
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::images::unread;
@@ -159,7 +159,10 @@ impl Backward<'_> {
             (true, false) => (&GRAD_INPUT_DEPTHWISE, 1),
             (true, true) => (&GRAD_INPUT_DEPTHWISE_PAIRED, 2),
         };
-        let lanes_per_row = quads.div_ceil(quads_per_lane).next_power_of_two().min(u64::from(kernel.workgroup_size));
+        // On a CPU the lanes keep to a block of columns: what a row of cells reads of that stays in the cache until the next row has read it, too.
+        let most_quads = if self.subgroups { u64::from(QUADS_PER_BLOCK) } else { u64::MAX };
+        let lanes = quads.min(most_quads).div_ceil(quads_per_lane).next_power_of_two();
+        let lanes_per_row = lanes.min(u64::from(kernel.workgroup_size));
         let parts = quads.div_ceil(lanes_per_row * quads_per_lane);
         // No eight lanes of two offset groups, whose entries may lie in other cells: their turns would add up where a driver counts a
         // loop's once for a vector.

@@ -74,12 +74,7 @@ impl Backward<'_> {
             let sizes = self.sizes(tiling);
             sizes.bytes() - sizes.partial_bytes + sizes.partial_bytes.max(workspace_bytes)
         };
-        // On a CPU a pixel's quads then lie within two cache lines, and those of a vector's lanes in few pages: writing them takes a third less time.
-        let most_quads = if self.subgroups && !layout.depthwise { QUADS_AT_ONCE } else { u64::MAX };
-        let fits = |tiling: Tiling| {
-            let few = tiling.segments * tiling.quads <= most_quads;
-            few && self.possible(tiling) && bytes(tiling) <= self.options.workspace_limit
-        };
+        let fits = |tiling| self.possible(tiling) && bytes(tiling) <= self.options.workspace_limit;
         let block = u64::from(BLOCK_PIXELS);
         let all_pixels = (self.g.out_pixels() as u64).next_multiple_of(block);
         let least = Tiling::LEAST;
