@@ -5,8 +5,8 @@
 //
 // Reads   grad_column.
 // Writes  grad_input: adds to it.
-// Runs    One invocation is four channels of one input pixel, neighbours the quads of one pixel, which lie side by side in
-//         grad_column. A workgroup is 32 of them. Grid: invocations / 32, folded.
+// Runs    One invocation is four channels of one input pixel, neighbours the quads of one pixel, eight of which lie side by side
+//         in grad_column. A workgroup is 32 of them. Grid: invocations / 32, folded.
 // Order   No barrier, no atomic; the taps of a pixel are added in order, the windows step by step.
 
 struct Col2imParams {

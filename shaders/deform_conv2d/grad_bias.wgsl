@@ -2,7 +2,7 @@
 //
 //     partial[o, slice] = Σ over the pixels of the slice of   grad_output[o, p] · slope(output[o, p])
 //
-// Reads   grad_output and output (which the slope of the identity does not look at): one image.
+// Reads   grad_output and, behind an activation (ACTIVATED), output: one image.
 // Writes  partial. sum_slices.wgsl adds the slices in order.
 // Runs    One invocation is one slice of one channel: every slices-th pixel; a workgroup is 64 of them. Grid: slices / 64, folded.
 // Order   No barrier, no atomic; each sum runs in one order.

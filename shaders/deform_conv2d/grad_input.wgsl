@@ -5,8 +5,8 @@
 // A cell is four neighbouring pixels; bin_fill has ordered the entries by the cell that each lies in. So one walk over the cells of
 // a row, from left to right, reads each entry once and completes two rows of pixels, column by column.
 //
-// Reads   packed_taps, order and ends (where each row's end), column_gradient; of a depth-wise convolution (DEPTHWISE) packed_weight, too, since the gradient of a
-//         column is there a product of two numbers.
+// Reads   packed_taps, order and ends (where each row's end), column_gradient; of a depth-wise convolution (DEPTHWISE) packed_weight, too,
+//         since the gradient of a column is there a product of two numbers.
 // Writes  grad_input: adds to it.
 // Runs    One invocation is four channels of one row of cells, or eight (PAIRED): on a CPU the entries' texels, their weights and the
 //         wait for memory are shared. lanes_per_row of them walk a row together; a workgroup is 32. A row of cells touches two rows of

@@ -9,7 +9,8 @@
 // At whole positions these are the right-hand derivatives. At exactly −1 the sample is 0; its derivative is torchvision's, which
 // is not, or mmcv's, which is. Where the offset is not finite, all are 0.
 //
-// Reads   packed_input, packed_taps and by `gradient` the columns' gradients (column_gradient.wgsl, depthwise_gradient.wgsl): a window of one image's pixels.
+// Reads   packed_input, packed_taps and by `gradient` the columns' gradients (column_gradient.wgsl, depthwise_gradient.wgsl): a window of one
+//         image's pixels.
 // Writes  what is wanted of grad_offset and grad_mask (of which later channels of an offset group add to what earlier steps left); by
 //         `keep_column`, where grad_weight reads them, the columns, padding pixels included (columns_kept.wgsl, columns_dropped.wgsl).
 // Runs    One invocation is one tap of one pixel, for the channels of an offset group; a workgroup is 64 of them. Grid: pixels

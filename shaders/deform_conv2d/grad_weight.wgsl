@@ -5,14 +5,14 @@
 // k numbers quads of input channels of all taps, l the channels of one. grad_weight_reduce.wgsl adds the partial sums in
 // order. `main` is written by src/kernel/unroll/backward.rs.
 //
-// Reads   packed_grad_output, and by `column_quad` the columns (columns_read.wgsl), or the input in their place (columns_sampled.wgsl): a window of one
-//         image's pixels; padding pixels hold 0.
+// Reads   packed_grad_output, and by `column_quad` the columns (columns_read.wgsl), or the input in their place (columns_sampled.wgsl): a window
+//         of one image's pixels; padding pixels hold 0.
 // Writes  partial.
 // Runs    An invocation owns ROW_QUADS·4 output channels by 4 columns, and the pixels of its split; a workgroup is LANES of them, neighbours
 //         in columns. Grid: tiles of output channels fastest, then of columns, then weight groups, then splits, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
-// Why this shape. Lanes are columns and not pixels, though the sum is over these: a pixel's column quads are neighbours in memory, one
+// Why this shape. Lanes are columns and not pixels, though the sum is over these: eight of a pixel's column quads are neighbours in memory, one
 // texel serves all output channels of the tile, and no lane's sums are another's. Where subgroups have 8 lanes, lane l loads output
 // quad l, and r rotations bring it quad (l + r) mod 8: two texels to 128 multiply-adds. Elsewhere all lanes load the same quads.
 // A column is sampled once for every tile of output channels. Where these are few, that is less than to write it and read it again: a

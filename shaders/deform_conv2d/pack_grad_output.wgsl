@@ -5,7 +5,7 @@
 // times the slope of the activation there (slope.wgsl). n numbers weight groups, or of a depth-wise convolution its offset groups, q quads
 // of its rows output channels. What is no channel, or past the window's last pixel, is 0.
 //
-// Reads   grad_output and output (which the slope of the identity does not look at): the image.
+// Reads   grad_output and, behind an activation (ACTIVATED), output: the image.
 // Writes  packed_grad_output: every texel of the window's blocks and this step's quads.
 // Runs    One invocation owns one texel; a workgroup is 64 of them, neighbours in pixels. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.

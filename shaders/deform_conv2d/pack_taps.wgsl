@@ -3,12 +3,12 @@
 //     packed_taps[g, t, p] = (column, y, x, mask)        column = t·column_stride + p
 //
 // Positions are pixels of the input. A tap that touches none, even at exactly −1, and the padding pixels after the window's last, are at
-// y = −1, x = in_width: right of the image, where there are only zeros (see position.wgsl).
+// y = −1, x = in_width: right of the image, where there are only zeros (see packed_taps.wgsl).
 //
 // Reads   offset, mask (1 without one).
 // Writes  packed_taps, padding pixels included.
-// Runs    One invocation is one pixel of one offset group, at every tap; a workgroup is 64 neighbours. Grid: pixels fastest, then offset
-//         groups, folded.
+// Runs    One invocation is TAPS_PER_INVOCATION taps of one pixel of one offset group; a workgroup is 64 neighbours. Grid: pixels fastest,
+//         then blocks of taps, then offset groups, folded.
 // Order   No barrier, no atomic.
 //
 // Why this shape. CPU drivers read a texel in a quarter of the time that three elements of storage buffers take, and divide lane by lane: so
@@ -20,6 +20,7 @@ struct PackTapsParams {
     pixels: u32,
     padded_pixels: u32,
     column_stride: u32,
+    tap_blocks: u32,
     invocations: u32,
     offset_base: u32,
     mask_base: u32,
@@ -35,6 +36,7 @@ struct PackTapsParams {
 @group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
+const TAPS_PER_INVOCATION = 64u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -44,15 +46,17 @@ fn main(
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
     let busy = number < params.invocations;
-    let group = number / params.padded_pixels;
-    let padded = number - group * params.padded_pixels;
+    let block = number / params.padded_pixels;
+    let padded = number - block * params.padded_pixels;
+    let group = block / params.tap_blocks;
+    let first = (block - group * params.tap_blocks) * TAPS_PER_INVOCATION;
     // Padding pixels read what the last one reads.
     let pixel = params.first_pixel + min(padded, params.pixels - 1u);
     let start = first_tap(pixel);
-    var step = vec2<u32>();
-    var plane = group * params.geometry.taps;
-    let end = select(plane, plane + params.geometry.taps, busy);
-    var column = padded;
+    var step = vec2<u32>(first % params.geometry.kernel_width, first / params.geometry.kernel_width);
+    var plane = group * params.geometry.taps + first;
+    let end = select(plane, plane + min(TAPS_PER_INVOCATION, params.geometry.taps - first), busy);
+    var column = first * params.column_stride + padded;
     for (; plane < end; plane++) {
         let at = plane * params.geometry.out_pixels + pixel;
         let position = moved(

@@ -1,12 +1,13 @@
-// A tap as pack_taps.wgsl packs it: (column, y, x, mask), a position in pixels of the input. One that touches none lies at y = −1, right of the image.
+// A tap as pack_taps.wgsl packs it: (column, y, x, mask), a position in pixels of the input. One that touches none lies at y = −1, right of
+// the image.
 
 /// Whether its sample can be other than 0. At exactly −1 it is 0.
 fn touches(tap: vec4<f32>) -> bool {
     return tap.y > -1.0 && tap.z > -1.0;
 }
 
-/// (x0 + 1, y0 + 1): the texel of the corner (y0, x0) in the first plane of the packed input; the column and row of the cell, counted from the one above
-/// and to the left of the first pixel.
+/// (x0 + 1, y0 + 1): the texel of the corner (y0, x0) in the first plane of the packed input; the column and row of the cell, counted from the
+/// one above and to the left of the first pixel.
 fn corner_of(tap: vec4<f32>) -> vec2<u32> {
     return vec2<u32>(vec2<i32>(floor(tap.zy)) + 1);
 }

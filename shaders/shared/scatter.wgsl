@@ -1,7 +1,7 @@
 // What bin_count and bin_fill share. They order packed taps by numbers of these, which are a quarter of their size. `params` and `packed_taps` are the
 // kernel's own.
 //
-//     bin = the cell's column, its row, or both in one number, as the plan says; what touches no pixel comes last
+//     bin = the cell's column, its row, or both in one number, as the plan says; what touches no pixel is in the last bin
 
 struct BinParams {
     entries: u32,

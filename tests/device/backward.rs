@@ -126,7 +126,14 @@ fn gradients_in_the_least_workspace_and_all_above() {
     let cases = [(2, 3), (1, 3), (1, 1), (8, 1), (2, 1)]
         .map(|(groups, offset_groups)| Sizes { groups, offset_groups, ..sizes })
         .into_iter()
-        .chain([Sizes { in_channels: 80, offset_groups: 2, input: [9, 8], ..sizes }]);
+        .chain([
+            Sizes { in_channels: 80, offset_groups: 2, input: [9, 8], ..sizes },
+            // So many output channels that the columns are kept, for both weight groups.
+            Sizes { groups: 2, offset_groups: 3, out_channels: 202, input: [9, 8], ..sizes },
+            // So many offset groups that a CPU puts the taps in order in one pass.
+            Sizes { in_channels: 32, offset_groups: 8, ..sizes },
+        ]);
+    let mut passes = Vec::new();
     for (algorithm, sizes) in
         ways().into_iter().flat_map(|algorithm| cases.clone().map(move |sizes| (algorithm, sizes)))
     {
@@ -140,12 +147,17 @@ fn gradients_in_the_least_workspace_and_all_above() {
             let plan = plan_of(&case);
             assert!(plan.memory_bytes() <= limit, "{} bytes in {limit}", plan.memory_bytes());
             plans.push(plan.steps.len());
+            passes.push((algorithm, plan.scratch.iter().any(|scratch| scratch.name == "order_by_column")));
             check_gradients(&case);
         }
         assert!(plans.first() > plans.last(), "{plans:?}");
         case.options.workspace_limit = least - 1;
         let refused = operator().prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(&case)), case.options);
         assert!(matches!(refused, Err(Error::WorkspaceTooSmall { .. })), "{refused:?}");
+    }
+    // Where subgroups of 8 make it a CPU's plan, taps were sorted in both ways.
+    for algorithm in ways().into_iter().filter(|&algorithm| algorithm == Algorithm::FusedSubgroup) {
+        assert!([true, false].iter().all(|&by_column| passes.contains(&(algorithm, by_column))));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What must hold of the gradients whatever the reference says, and what is said to targets that do not fit.
 
-use deform::{BorderGradient, DeformConv2d, Dtype, Error, Gpu, Gradient, Gradients, Options, Tensor, wgpu};
+use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gpu, Gradient, Gradients, Options, Tensor, wgpu};
 
 use crate::backward::{all, check_gradients, least_workspace, modes, plan_of, record, run_backward, shape_of, ways};
 use crate::device::{callers_gpu, gpu, operator, poison, run, upload, upload_to};
@@ -160,6 +160,36 @@ fn offsets_that_are_no_numbers_have_gradients_of_zero() {
             let nowhere = |n: &usize| (n / 84 * 2..n / 84 * 2 + 2).any(|channel| channel % 3 == 0);
             let grad_offset = grads.offset.unwrap();
             assert!((0..grad_offset.len()).filter(nowhere).all(|n| grad_offset[n] == 0.0), "{offset}");
+        }
+    }
+}
+
+/// At exactly −1 beside an infinite pixel, and far outside under a mask that is no number.
+#[test]
+fn a_tap_whose_sample_is_zero_adds_nothing_to_the_gradients_of_weight_and_input() {
+    for algorithm in ways().into_iter().chain([Algorithm::Depthwise]) {
+        for out_channels in [4, 100] {
+            let groups = if algorithm == Algorithm::Depthwise { 4 } else { 1 };
+            let out_channels = if groups > 1 { 4 } else { out_channels };
+            let sizes = Sizes { kernel: [1, 1], groups, out_channels, ..PLAIN };
+            let case = Case::new("nothing", sizes, Options { algorithm, ..Options::default() });
+            // The first pixel's tap lies a row above it, the second's nowhere; all others lie where they are.
+            let clean = case.with_offsets(|n, _| {
+                if n == 0 {
+                    -1.0
+                } else if n == 1 {
+                    1e4
+                } else {
+                    0.0
+                }
+            });
+            let mut case = clean.clone();
+            case.operands.input.iter_mut().step_by(42).for_each(|first| *first = f32::INFINITY);
+            case.operands.mask.as_mut().unwrap()[1] = f32::NAN;
+            let wanted = Gradients { weight: true, input: true, ..Gradients::default() };
+            let [got, want] = [&case, &clean].map(|case| run_backward(case, &case.grad_output(), wanted));
+            assert_eq!(got.weight, want.weight, "{algorithm:?}");
+            assert_eq!(got.input, want.input, "{algorithm:?}");
         }
     }
 }

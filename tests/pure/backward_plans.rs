@@ -8,7 +8,8 @@ use crate::plans::{param, subgroups_of_8};
 use crate::support::case::{PLAIN, Sizes, padded};
 
 fn plan_of(sizes: Sizes, limits: &DeviceLimits) -> Plan {
-    let options: Options = padded();
+    // So much that the whole of a layer is one chunk.
+    let options = Options { workspace_limit: 1 << 30, ..padded() };
     let shapes = sizes.shapes(&options);
     let geometry = Geometry::new(&shapes.map(Vec::as_slice), &options).unwrap();
     plan_backward(&geometry, &Gradients::ALL.map(|_| Mode::Write), &options, limits).unwrap()
@@ -77,4 +78,13 @@ fn lanes_of_a_row_keep_to_a_block_of_columns_on_a_cpu() {
     };
     assert_eq!(lanes(subgroups_of_8(), "grad_input_paired"), Some(4));
     assert_eq!(lanes(DeviceLimits::default(), "grad_input"), Some(32));
+}
+
+/// Padding pixels scatter nothing, and count for no walk.
+#[test]
+fn a_kernel_as_large_as_its_image_has_gradients() {
+    let sizes = Sizes { in_channels: 4, out_channels: 4, input: [87, 87], kernel: [87, 87], ..PLAIN };
+    for limits in [subgroups_of_8(), DeviceLimits::default()] {
+        assert!(steps(&plan_of(sizes, &limits), "pack_taps").all(|step| param(step, "tap_blocks") == 119));
+    }
 }

@@ -199,12 +199,22 @@ fn loops_are_those_that_the_plan_counts() {
     for grad_input in ["grad_input", "grad_input_paired", "grad_input_depthwise", "grad_input_depthwise_paired"] {
         assert_eq!(loops_of(&format!("deform_conv2d/{grad_input}")), [Loop(vec![Loop(vec![])])]);
     }
-    for product in ["grad_column", "grad_column_subgroup", "grad_weight_subgroup", "grad_weight", "grad_weight_sampled"]
-    {
+    let columns = ["grad_column", "grad_column_subgroup"];
+    let weight = ["grad_weight", "grad_weight_sampled", "grad_weight_regular"];
+    let weight_subgroup = weight.map(|name| format!("{name}_subgroup"));
+    for product in columns.into_iter().chain(weight).chain(weight_subgroup.iter().map(String::as_str)) {
         assert_eq!(loops_of(&format!("deform_conv2d/{product}")), [Loop(vec![]), Loop(vec![])]);
     }
     let depthwise = ["depthwise", "grad_offset_depthwise", "grad_weight_depthwise"];
-    let backward = ["pack_taps", "grad_offset", "grad_offset_columns", "grad_weight_reduce", "grad_bias", "sum_slices"];
+    let backward = [
+        "pack_taps",
+        "grad_offset",
+        "grad_offset_columns",
+        "grad_weight_reduce",
+        "grad_bias",
+        "grad_bias_activated",
+        "sum_slices",
+    ];
     for one in backward.into_iter().chain(depthwise) {
         assert_eq!(loops_of(&format!("deform_conv2d/{one}")), [Loop(vec![])]);
     }

@@ -18,7 +18,7 @@ const LINEAR: &str = "const ACTIVATED = false;\n";
 const ACTIVATED: &str = "const ACTIVATED = true;\n";
 /// Tells a kernel that taps lie where offsets move them.
 const DEFORMED: &str = "const DEFORMED = true;\n";
-/// Tells a kernel that the gradients of the columns were computed before it.
+/// Tells grad_input that the gradients of the columns were computed before it.
 const COLUMNS: &str = "const DEPTHWISE = false;\n";
-/// Tells a kernel that it computes them itself: a constant, since a CPU driver would run both branches of a condition.
+/// Tells it that it computes them itself: a constant, since a CPU driver would run both branches of a condition.
 const DEPTHWISE: &str = "const DEPTHWISE = true;\n";

@@ -6,6 +6,9 @@ use crate::kernel::{
     params, read, read_write, tap_params, texture_read, texture_write,
 };
 
+/// Taps of one invocation of pack_taps, which keeps its loop short.
+pub const TAPS_PER_INVOCATION: u32 = 64;
+
 /// Packs where the taps of a window lie, for all the others.
 pub const PACK_TAPS: Kernel = Kernel {
     name: "deform_conv2d/pack_taps",
@@ -15,7 +18,7 @@ pub const PACK_TAPS: Kernel = Kernel {
     bindings: &[operand("offset"), operand("mask"), texture_write("packed_taps")],
     workgroup_size: 64,
     params: PackTapsParams::FIELDS,
-    constants: &[],
+    constants: &[("TAPS_PER_INVOCATION", TAPS_PER_INVOCATION)],
 };
 
 /// The gradients of offset and mask.
@@ -111,6 +114,8 @@ tap_params! {
         padded_pixels,
         /// Numbers of columns between taps.
         column_stride,
+        /// Blocks of taps.
+        tap_blocks,
         /// Invocations with something to do.
         invocations,
         /// Where this step's offset groups start in the bound offset.

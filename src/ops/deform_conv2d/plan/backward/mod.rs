@@ -113,6 +113,11 @@ impl<'a> Backward<'a> {
         self.needs_products() || self.modes.weight.wanted()
     }
 
+    /// Whether grad_offset has anything to do.
+    fn runs_grad_offset(&self) -> bool {
+        self.needs_products() || self.stores_columns()
+    }
+
     /// Whether anything reads where taps lie.
     fn needs_taps(&self) -> bool {
         self.needs_order() || self.needs_samples()
@@ -205,7 +210,7 @@ impl<'a> Backward<'a> {
             }
             push(steps, self.grad_column(sizes, pixels, chunk)?)?;
         }
-        if self.needs_products() || self.stores_columns() {
+        if self.runs_grad_offset() {
             push(steps, self.grad_offset(sizes, image, pixels, chunk)?)?;
         }
         if self.modes.input.wanted() && self.g.sampling == Sampling::Regular {

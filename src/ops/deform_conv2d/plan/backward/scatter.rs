@@ -19,7 +19,7 @@ use crate::plan::{MAX_LOOP_STEPS, Step, Window};
 
 /// Walkers of all offset groups that a sort in one pass has on a CPU: at least two vectors of 8, so that two cores have work.
 const LEAST_WALKERS: u64 = 16;
-/// The most that it has.
+/// As many as it has at the most, but for what makes each offset group's a whole number.
 const MOST_WALKERS: u64 = 64;
 
 /// What a pass of the sort goes by: bin = column · column_step + row · row_step, of the cell.
@@ -39,8 +39,8 @@ impl Backward<'_> {
         self.modes.input.wanted() && self.g.sampling == Sampling::Deformed
     }
 
-    /// What the passes of the sort go by, in order: the cell, or its column and then its row. What touches no pixel has a bin of its own after those
-    /// of the cells.
+    /// What the passes of the sort go by, in order: the cell, or its column and then its row. The last has a bin after those of the cells for what
+    /// touches no pixel.
     pub(super) fn keys(&self, one_pass: bool) -> Vec<Key> {
         let [columns, rows] = [self.g.in_width as u64 + 1, self.g.in_height as u64 + 1];
         let by_cell = "order_by_cell";

@@ -155,8 +155,8 @@ impl Backward<'_> {
         let counters = offset_groups * bins * walkers;
         needs(self.needs_order(), "entry_ends", Size::Bytes(counters * F32_BYTES));
         // Bound in the place of a gradient that is not wanted.
-        needs(self.needs_samples() && !self.modes.offset.wanted(), "no_grad_offset", Size::Bytes(F32_BYTES));
-        needs(self.needs_samples() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
+        needs(self.runs_grad_offset() && !self.modes.offset.wanted(), "no_grad_offset", Size::Bytes(F32_BYTES));
+        needs(self.runs_grad_offset() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
 
         let tile = self.grad_weight_tile();
         let group_quads = tiling.segments.min(layout.segments_per_group) * tiling.quads;

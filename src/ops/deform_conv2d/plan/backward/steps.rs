@@ -9,6 +9,7 @@ use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_OFFSET,
     GRAD_OFFSET_COLUMNS, GRAD_OFFSET_DEPTHWISE, GRAD_WEIGHT_REDUCE, GradColumnParams, GradOffsetParams,
     GradWeightParams, GradWeightReduceParams, PACK_TAPS, PACK_WEIGHT_COLUMNS, PackTapsParams, PackWeightColumnsParams,
+    TAPS_PER_INVOCATION,
 };
 use crate::kernel::{Kernel, Sampling, Storage};
 use crate::ops::deform_conv2d::BorderGradient;
@@ -73,7 +74,8 @@ impl Backward<'_> {
     pub(super) fn pack_taps(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
         let g = self.g;
         let groups = self.offset_groups(chunk);
-        let invocations = padded(pixels) * groups.len();
+        let tap_blocks = (g.taps() as u64).div_ceil(u64::from(TAPS_PER_INVOCATION));
+        let invocations = padded(pixels) * tap_blocks * groups.len();
         let offset = self.offset(image, &groups);
         let mask = self.mask(image, &groups, offset.0);
         let params = PackTapsParams {
@@ -82,6 +84,7 @@ impl Backward<'_> {
             pixels: pixels.len() as u32,
             padded_pixels: padded(pixels) as u32,
             column_stride: self.column_stride(padded(pixels)) as u32,
+            tap_blocks: tap_blocks as u32,
             invocations: invocations as u32,
             offset_base: offset.1,
             mask_base: mask.1,

@@ -48,14 +48,15 @@ impl Backward<'_> {
         let entries = taps * padded_pixels;
         let per_walker = entries.div_ceil(sizes.walkers);
         let bins = self.keys(sizes.one_pass).iter().map(|key| key.bins).max().unwrap_or(1);
-        // A walk over a row's cells, each with a loop over its entries; then the loops of the sort.
+        // A walk over a row's cells, each with a loop over its entries, of which padding pixels have none; then the loops of the sort.
         let cells = g.in_width as u64 + 2;
         let loops = !self.needs_order()
-            || entries.div_ceil(u64::from(ENTRIES_PER_TURN)) + 3 * cells < steps && per_walker + 2 + bins < steps;
+            || (taps * pixels).div_ceil(u64::from(ENTRIES_PER_TURN)) + 3 * cells < steps
+                && per_walker + 2 + bins < steps;
         // A turn for every quad of output channels, then one for every texel to store.
         let turns = u64::from(GRAD_COLUMN_PIXELS * GRAD_COLUMN_QUADS) + 2;
-        // pack_taps' and col2im's over the taps.
-        let loops = loops && taps + 1 < steps;
+        // col2im's over the taps.
+        let loops = loops && (self.needs_order() || !self.modes.input.wanted() || taps + 1 < steps);
         let loops = loops && (!self.needs_columns_gradient() || layout.depthwise || layout.row_quads + turns < steps);
         let loops = loops && (!layout.depthwise || pixels.div_ceil(sizes.slices) + 1 < steps);
         textures
