@@ -10,8 +10,9 @@
 // Why this shape. A multiply-add takes several cycles to finish, and a unit can start one or two a cycle: it needs independent
 // chains to stay busy, twelve of them on a CPU whose two units take six cycles. Three vec4 chains are twelve scalars, which with
 // both factors still fit the sixteen registers of a CPU's vector unit; with eight they are kept in memory, and the rate read was
-// 120 GFLOP/s where three read 186. The factor 0.5 keeps the values bounded, and both factors come from the parameters, so that
-// no compiler can work the loop out beforehand.
+// 120 GFLOP/s where three read 186. The factor 0.5 keeps the values bounded, and what is added keeps them from 0: on the way there
+// they would be subnormal, for which some CPUs take a hundred cycles. Both come from the parameters, so that no compiler can work
+// the loop out beforehand.
 
 struct MultiplyAddParams {
     trips: u32,
@@ -34,7 +35,7 @@ fn main(
 ) {
     let invocation = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
     let a = vec4<f32>(0.5 * f32(min(params.trips, 1u)));
-    let b = vec4<f32>(f32(invocation % 7u));
+    let b = vec4<f32>(f32(1u + invocation % 7u));
     var x0 = b;
     var x1 = b + 1.0;
     var x2 = b + 2.0;
