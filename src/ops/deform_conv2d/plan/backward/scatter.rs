@@ -33,6 +33,11 @@ pub(super) struct Key {
     pub(super) row_step: u64,
 }
 
+/// Bins of the pass that has the most.
+pub(super) fn most_bins(keys: &[Key]) -> u64 {
+    keys.iter().map(|key| key.bins).max().unwrap_or(1)
+}
+
 impl Backward<'_> {
     /// Whether taps are put in order: where the input's gradient is wanted, and they lie anywhere.
     pub(super) fn needs_order(&self) -> bool {
@@ -41,7 +46,7 @@ impl Backward<'_> {
 
     /// What the passes of the sort go by, in order: the cell, or its column and then its row. The last has a bin after those of the cells for what
     /// touches no pixel.
-    pub(super) fn keys(&self, one_pass: bool) -> Vec<Key> {
+    fn keys(&self, one_pass: bool) -> Vec<Key> {
         let [columns, rows] = [self.g.in_width as u64 + 1, self.g.in_height as u64 + 1];
         let by_cell = "order_by_cell";
         if one_pass {
@@ -51,21 +56,23 @@ impl Backward<'_> {
         vec![by_column, Key { order: by_cell, bins: rows + 1, column_step: 0, row_step: 1 }]
     }
 
-    /// Whether so many entries of each of so many offset groups are put in order in one pass, and the walkers of an offset group: as many as run at
-    /// once, and as its counters allow.
-    pub(super) fn passes(&self, entries: u64, offset_groups: u64) -> (bool, u64) {
+    /// What puts so many entries of each of so many offset groups in order, and the walkers of an offset group: as many as run at once, and as
+    /// its counters allow.
+    pub(super) fn passes(&self, entries: u64, offset_groups: u64) -> (Vec<Key>, u64) {
         // The scan's two loops over counters, and one over lanes.
         let counters = u64::from(MAX_LOOP_STEPS) / 3 * u64::from(BIN_SCAN.workgroup_size);
-        let most_bins = |one_pass| self.keys(one_pass).iter().map(|key| key.bins).max().unwrap_or(1);
         // One pass has a counter for every cell and walker, and takes less time than two where these are fewer than half as many as the entries.
-        let cells = most_bins(true);
+        let by_cell = self.keys(true);
+        let cells = most_bins(&by_cell);
         let walkers = (counters.min(entries / 2) / cells).min(MOST_WALKERS.div_ceil(offset_groups));
         let one_pass = self.subgroups && walkers * offset_groups >= LEAST_WALKERS;
         if one_pass && entries.div_ceil(walkers) + 2 + cells < u64::from(MAX_LOOP_STEPS) {
-            return (true, walkers);
+            return (by_cell, walkers);
         }
+        let keys = self.keys(false);
         let at_once = if self.subgroups { 256 } else { 1024 };
-        (false, at_once.min(entries).min(counters / most_bins(false)).max(1))
+        let walkers = at_once.min(entries).min(counters / most_bins(&keys)).max(1);
+        (keys, walkers)
     }
 
     /// The taps of the window by the cell that each lies in: in one pass, or by column first, then by row.
@@ -77,7 +84,7 @@ impl Backward<'_> {
         let taps = sizes.scratch("packed_taps").window();
         let mut before = None;
         let mut steps = Vec::new();
-        for key in self.keys(sizes.one_pass) {
+        for key in &sizes.keys {
             let params = BinParams {
                 entries: entries as u32,
                 bins: key.bins as u32,
@@ -148,7 +155,7 @@ impl Backward<'_> {
     ) -> Result<Step> {
         let g = self.g;
         let groups = self.offset_groups(chunk);
-        let key = self.keys(sizes.one_pass).last().copied().unwrap_or_default();
+        let key = sizes.keys.last().copied().unwrap_or_default();
         let (grad_input, grad_input_base) = self.grad_input_window(image, chunk);
         // Rows of cells begin above the first row of pixels.
         let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);

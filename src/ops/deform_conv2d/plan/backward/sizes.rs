@@ -1,9 +1,10 @@
 //! How the channels lie, and what a tiling needs.
 
 use super::Backward;
+use super::scatter::{Key, most_bins};
 use super::tiling::Tiling;
 use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, GRAD_WEIGHT, GRAD_WEIGHT_DEPTHWISE, GRAD_WEIGHT_SUBGROUP, GradWeightTile,
+    BLOCK_PIXELS, GRAD_WEIGHT, GRAD_WEIGHT_DEPTHWISE, GRAD_WEIGHT_SUBGROUP, GradWeightTile, GradWeightTiles,
 };
 use crate::kernel::{Kernel, Sampling};
 use crate::ops::deform_conv2d::Geometry;
@@ -44,8 +45,8 @@ pub(super) struct Layout {
 pub(super) struct Sizes {
     pub(super) scratch: Vec<Scratch>,
     pub(super) partial_bytes: u64,
-    /// Whether one pass puts the entries in order.
-    pub(super) one_pass: bool,
+    /// What the passes of the sort go by.
+    pub(super) keys: Vec<Key>,
     /// Walkers of an offset group.
     pub(super) walkers: u64,
     pub(super) tile: GradWeightTile,
@@ -123,8 +124,7 @@ impl Backward<'_> {
         let pixels = tiling.pixels.min(g.out_pixels() as u64);
         let entries = taps * padded_pixels;
         let offset_groups = tiling.segments.div_ceil(layout.segments_per_offset_group);
-        let (one_pass, walkers) = self.passes(entries, offset_groups);
-        let keys = self.keys(one_pass);
+        let (keys, walkers) = self.passes(entries, offset_groups);
         let mut scratch = Vec::new();
         let mut needs = |needed: bool, name, size| {
             if needed {
@@ -151,8 +151,7 @@ impl Backward<'_> {
         for key in &keys {
             needs(self.needs_order(), key.order, Size::Bytes(offset_groups * entries * F32_BYTES));
         }
-        let bins = keys.iter().map(|key| key.bins).max().unwrap_or(1);
-        let counters = offset_groups * bins * walkers;
+        let counters = offset_groups * most_bins(&keys) * walkers;
         needs(self.needs_order(), "entry_ends", Size::Bytes(counters * F32_BYTES));
         // Bound in the place of a gradient that is not wanted.
         needs(self.runs_grad_offset() && !self.modes.offset.wanted(), "no_grad_offset", Size::Bytes(F32_BYTES));
@@ -176,12 +175,17 @@ impl Backward<'_> {
         } else {
             0
         };
-        Sizes { scratch, partial_bytes, one_pass, walkers, tile, splits, slices }
+        Sizes { scratch, partial_bytes, keys, walkers, tile, splits, slices }
+    }
+
+    /// The variants of grad_weight, and the most row tiles that sample their columns.
+    fn grad_weight_kernels(&self) -> (GradWeightTiles, u64) {
+        if self.subgroups { (GRAD_WEIGHT_SUBGROUP, SAMPLED_ROW_TILES_CPU) } else { (GRAD_WEIGHT, SAMPLED_ROW_TILES) }
     }
 
     /// How the gradient of the weight reads its columns, and in what tiles.
     fn grad_weight_tile(&self) -> GradWeightTile {
-        let tiles = if self.subgroups { GRAD_WEIGHT_SUBGROUP } else { GRAD_WEIGHT };
+        let (tiles, _) = self.grad_weight_kernels();
         match self.g.sampling {
             Sampling::Regular => tiles.regular,
             Sampling::Deformed if self.stores_columns() => tiles.stored,
@@ -191,11 +195,7 @@ impl Backward<'_> {
 
     /// Whether the columns are written, for many tiles of output channels to read.
     pub(super) fn stores_columns(&self) -> bool {
-        let (tiles, sampled) = if self.subgroups {
-            (GRAD_WEIGHT_SUBGROUP, SAMPLED_ROW_TILES_CPU)
-        } else {
-            (GRAD_WEIGHT, SAMPLED_ROW_TILES)
-        };
+        let (tiles, sampled) = self.grad_weight_kernels();
         let many = self.layout.row_quads.div_ceil(u64::from(tiles.stored.row_quads)) > sampled;
         let deformed = self.g.sampling == Sampling::Deformed;
         self.modes.weight.wanted() && !self.layout.depthwise && deformed && many

@@ -1,6 +1,7 @@
 //! How much of the work is done at once.
 
 use super::Backward;
+use super::scatter::most_bins;
 use crate::kernel::deform_conv2d::{BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS};
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
@@ -47,7 +48,7 @@ impl Backward<'_> {
         };
         let entries = taps * padded_pixels;
         let per_walker = entries.div_ceil(sizes.walkers);
-        let bins = self.keys(sizes.one_pass).iter().map(|key| key.bins).max().unwrap_or(1);
+        let bins = most_bins(&sizes.keys);
         // A walk over a row's cells, each with a loop over its entries, of which padding pixels have none; then the loops of the sort.
         let cells = g.in_width as u64 + 2;
         let loops = !self.needs_order()
