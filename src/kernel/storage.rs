@@ -69,6 +69,8 @@ impl From<Storage> for Variant {
 /// The operand that moves taps, by which a kernel has a text for each [`Sampling`].
 const OFFSET: &str = "offset";
 
+const HALF_BITS: &str = include_str!("../../shaders/shared/half_bits.wgsl");
+
 fn reads_offset(bindings: &[Binding]) -> bool {
     bindings.iter().any(|binding| binding.operand && binding.name == OFFSET)
 }
@@ -82,7 +84,7 @@ pub(super) fn distinct(bindings: &[Binding], variant: Variant) -> Variant {
 /// `DEFORMED` whether there is one: a constant, since a CPU driver would run both branches of a condition.
 pub(super) fn with_storage(mut text: String, bindings: &[Binding], variant: Variant) -> String {
     let Variant { operands, output, sampling } = variant;
-    let mut used = false;
+    let (mut used, mut packs) = (false, false);
     if reads_offset(bindings) {
         let deformed = sampling == Sampling::Deformed;
         // Writing into a String cannot fail.
@@ -97,6 +99,10 @@ pub(super) fn with_storage(mut text: String, bindings: &[Binding], variant: Vari
         // Writing into a String cannot fail.
         let _ = write_access(&mut text, name, storage, written);
         used |= storage == Storage::F16;
+        packs |= written && storage == Storage::PackedF16;
+    }
+    if packs {
+        text += HALF_BITS;
     }
     if used { format!("enable f16;\n{text}") } else { text }
 }
@@ -120,7 +126,7 @@ fn write_access(text: &mut String, name: &str, storage: Storage, written: bool) 
             Storage::PackedF16 => format!(
                 "let shift = at % 2u * 16u;
     atomicAnd(&{name}[at / 2u], 0xffff0000u >> shift);
-    atomicOr(&{name}[at / 2u], (pack2x16float(vec2<f32>(value, 0.0)) & 0xffffu) << shift);"
+    atomicOr(&{name}[at / 2u], half_bits(value) << shift);"
             ),
         };
         writeln!(text, "\nfn write_{name}(at: u32, value: f32) {{\n    {write}\n}}")?;

@@ -113,6 +113,26 @@ fn what_is_not_a_number_or_infinite_stays_so() {
 }
 
 #[test]
+fn what_no_half_holds_is_rounded_or_infinite() {
+    let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], mask: false, ..PLAIN };
+    let mut case = rounded(Case::new("great", sizes, Options::default())).with_offsets(|_, _| 0.0);
+    case.operands.weight = vec![2.0];
+    case.operands.input[..3].copy_from_slice(&[32752.0, 40000.0, -40000.0]);
+    // 65504 is the greatest f16, and halfway to where the next would be infinity begins.
+    for (bias, greatest) in [(15.0, f16::MAX), (16.0, f16::INFINITY)] {
+        case.operands.bias = Some(vec![bias]);
+        let want = [greatest, f16::INFINITY, f16::NEG_INFINITY];
+        for (gpu, operator) in
+            [(gpu(), operator().clone()), (default_limits_gpu(), DeformConv2d::new(default_limits_gpu()))]
+        {
+            let inputs = upload_halves(gpu, &case);
+            let output = operator.forward(&inputs.map(|tensor| tensor), case.options).unwrap();
+            assert_eq!(output.download::<f16>().unwrap()[..3], want, "bias {bias}");
+        }
+    }
+}
+
+#[test]
 fn sums_are_not_cut_where_the_output_would_round_them() {
     let sizes = Sizes { in_channels: 24, out_channels: 20, input: [20, 19], ..PLAIN };
     let case = rounded(Case::new("least workspace", sizes, padded()));
