@@ -94,9 +94,13 @@ fn main(
     for p in 0..pixels {
         writeln!(text, "            let s_{p} = sample(tap_{p}, plane_row);")?;
     }
+    // All texels before the first product: Mesa 25's CPU driver reads each in a call, and its compiler moves whatever is summed between two
+    // calls behind the last, which took twice the time.
     for b in 0..blocks {
         let (to, load) = (b * lanes, "textureLoad(packed_weight, vec2<u32>(column");
         writeln!(text, "            let w_{b}_0 = {load} + {to}u, weight_row));")?;
+    }
+    for b in 0..blocks {
         for r in 0..lanes {
             if r > 0 {
                 writeln!(text, "            let w_{b}_{r} = subgroupShuffle(w_{b}_0, from_{r});")?;

@@ -81,11 +81,18 @@ fn main(
         writeln!(text, "        let g_{p} = textureLoad(packed_grad_output, texel_at(grad_{p}));")?;
         writeln!(text, "        grad_{p} += BLOCK_PIXELS;")?;
     }
+    let load = |text: &mut String, r, c| {
+        writeln!(text, "        let w_{r}_{c} = textureLoad(packed_weight_columns, texel_at(weight_{r} + {c}u));")
+    };
+    if rotates {
+        // Before all products: see fused_subgroup.
+        (0..4).try_for_each(|c| load(text, 0, c))?;
+    }
     for (r, c) in (0..QUADS).flat_map(|r| (0..4).map(move |c| (r, c))) {
-        if rotates && r > 0 {
+        if !rotates {
+            load(text, r, c)?;
+        } else if r > 0 {
             writeln!(text, "        let w_{r}_{c} = subgroupShuffle(w_0_{c}, from_{r});")?;
-        } else {
-            writeln!(text, "        let w_{r}_{c} = textureLoad(packed_weight_columns, texel_at(weight_{r} + {c}u));")?;
         }
         for p in 0..PIXELS {
             let (a, g, w) = (format!("a_{p}_{r}_{c}"), format!("g_{p}"), format!("w_{r}_{c}"));
