@@ -77,12 +77,17 @@ impl<'a> Reference<'a> {
     #[must_use]
     pub fn forward(&self) -> Vec<f64> {
         let g = self.geometry;
-        let mut output = Vec::with_capacity(g.output_shape().iter().product());
+        let mut output = vec![0.0; g.output_shape().iter().product()];
         for b in 0..g.batch {
-            for o in 0..g.out_channels {
-                for oy in 0..g.out_height {
-                    for ox in 0..g.out_width {
-                        output.push(self.output_at([b, o, oy, ox]));
+            for oy in 0..g.out_height {
+                for ox in 0..g.out_width {
+                    for group in 0..g.groups {
+                        let columns = self.columns(b, group, oy, ox);
+                        let rows = g.out_channels_per_group();
+                        for o in group * rows..(group + 1) * rows {
+                            let at = ((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox;
+                            output[at] = self.product(o, &columns);
+                        }
                     }
                 }
             }
@@ -96,15 +101,21 @@ impl<'a> Reference<'a> {
     /// Where there is no such element, as indexing does.
     #[must_use]
     pub fn output_at(&self, [b, o, oy, ox]: [usize; 4]) -> f64 {
+        self.product(o, &self.columns(b, o / self.geometry.out_channels_per_group(), oy, ox))
+    }
+
+    /// The columns of a weight group at one pixel, channel by channel and tap by tap.
+    fn columns(&self, b: usize, group: usize, oy: usize, ox: usize) -> Vec<f64> {
         let g = self.geometry;
-        let first_channel = o / g.out_channels_per_group() * g.channels_per_group();
-        let mut sum = self.inputs.bias.map_or(0.0, |bias| f64::from(bias[o]));
-        for c in 0..g.channels_per_group() {
-            for tap in 0..g.taps() {
-                sum += self.weight(o, c, tap) * self.column(b, first_channel + c, tap, oy, ox);
-            }
-        }
-        sum
+        let channels = group * g.channels_per_group()..(group + 1) * g.channels_per_group();
+        channels.flat_map(|c| (0..g.taps()).map(move |tap| self.column(b, c, tap, oy, ox))).collect()
+    }
+
+    /// An output channel's weights times its group's columns, and its bias.
+    fn product(&self, o: usize, columns: &[f64]) -> f64 {
+        let weights = &self.inputs.weight[o * columns.len()..][..columns.len()];
+        let bias = self.inputs.bias.map_or(0.0, |bias| f64::from(bias[o]));
+        weights.iter().zip(columns).fold(bias, |sum, (&weight, column)| sum + f64::from(weight) * column)
     }
 
     /// The five gradients.
