@@ -10,6 +10,7 @@ mod install;
 mod msrv;
 mod mutate;
 mod shaders;
+mod swiftshader;
 mod validate;
 mod web;
 
@@ -59,6 +60,12 @@ enum Task {
         #[arg(long)]
         if_possible: bool,
     },
+    /// Run the device tests on SwiftShader, the driver in Chromium: a second one where there is no GPU (Linux only)
+    SwiftshaderTest {
+        /// Say what is missing, where it cannot be installed, and do not fail for it
+        #[arg(long)]
+        if_possible: bool,
+    },
     /// Check that nothing needs a newer Rust than the workspace's `rust-version`
     Msrv,
     /// Change one operator of the shaders at a time and expect a test to fail (minutes; takes what is committed)
@@ -66,7 +73,7 @@ enum Task {
         /// Only these shaders, as paths from the checkout's root
         files: Vec<PathBuf>,
     },
-    /// `check`, then `test` (on Linux with `--validate`), then `web-test --if-possible`
+    /// `check`, then `test` (on Linux with `--validate`), then `swiftshader-test` and `web-test`, both `--if-possible`
     Ci,
 }
 
@@ -91,6 +98,7 @@ fn perform() -> Result<()> {
         Task::Check => check::check(),
         Task::Web => web::web(),
         Task::WebTest { if_possible } => web::test(if_possible),
+        Task::SwiftshaderTest { if_possible } => swiftshader::device_tests(if_possible),
         Task::Msrv => msrv::msrv(),
         Task::Mutate { files } => {
             adapter::ensure()?;
@@ -99,6 +107,7 @@ fn perform() -> Result<()> {
         Task::Ci => {
             check::check()?;
             test(cfg!(target_os = "linux"), &[])?;
+            swiftshader::device_tests(true)?;
             web::test(true)
         }
     }
