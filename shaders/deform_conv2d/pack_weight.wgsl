@@ -6,7 +6,8 @@
 //
 // Reads   weight, whole.
 // Writes  packed_weight: every texel; 0 where a segment has no such input channel.
-// Runs    One invocation owns one texel; a workgroup is 64 neighbours of a row. Grid: texels / 64, folded.
+// Runs    One invocation owns one texel, taps fastest and then output channels: a cache line of the weight is read by neighbours. A workgroup is
+//         64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
 
 struct PackWeightParams {
@@ -32,15 +33,17 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let texel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    if texel >= params.texels {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if number >= params.texels {
         return;
     }
-    let column = texel % params.texture_width;
-    let row = texel / params.texture_width;
-    let first = (row % params.quads) * 4u;
-    let tap = row / params.quads % params.taps;
-    let channel = row / params.quads / params.taps * params.segment_channels + first;
+    let tap = number % params.taps;
+    let column = number / params.taps % params.texture_width;
+    let segment = number / params.taps / params.texture_width / params.quads;
+    let quad = number / params.taps / params.texture_width % params.quads;
+    let row = (segment * params.taps + tap) * params.quads + quad;
+    let first = quad * 4u;
+    let channel = segment * params.segment_channels + first;
     let at = column * params.row_stride + channel * params.taps + tap;
     var value = vec4<f32>(read_weight(at), 0.0, 0.0, 0.0);
     if first + 1u < params.segment_channels { value.y = read_weight(at + params.taps); }
