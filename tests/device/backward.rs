@@ -129,7 +129,7 @@ fn gradients_in_the_least_workspace_and_all_above() {
         .chain([
             Sizes { in_channels: 80, offset_groups: 2, input: [9, 8], ..sizes },
             // So many output channels that the columns are kept, for both weight groups.
-            Sizes { groups: 2, offset_groups: 3, out_channels: 202, input: [9, 8], ..sizes },
+            Sizes { groups: 2, offset_groups: 3, out_channels: 394, input: [9, 8], ..sizes },
             // So many offset groups that a CPU puts the taps in order in one pass.
             Sizes { in_channels: 32, offset_groups: 8, ..sizes },
         ]);

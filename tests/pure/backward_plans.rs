@@ -54,10 +54,10 @@ fn taps_are_put_in_order_in_as_few_passes_as_pay() {
     }
 }
 
-/// Columns are written for many output channels only: three tiles of 32 on a CPU, one of 16 elsewhere, sample them anew.
+/// Columns are written for many output channels only: three tiles of 64 on a CPU, one of 16 elsewhere, sample them anew.
 #[test]
 fn columns_are_kept_where_many_output_channels_read_them() {
-    for (limits, most) in [(subgroups_of_8(), 96), (DeviceLimits::default(), 16)] {
+    for (limits, most) in [(subgroups_of_8(), 192), (DeviceLimits::default(), 16)] {
         for (out_channels, kept) in [(most, false), (most + 1, true)] {
             let plan = plan_of(Sizes { out_channels, ..LAYER }, &limits);
             assert_eq!(has(&plan, "columns"), kept, "{out_channels}");

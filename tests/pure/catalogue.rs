@@ -201,8 +201,10 @@ fn loops_are_those_that_the_plan_counts() {
     }
     let columns = ["grad_column", "grad_column_subgroup"];
     let weight = ["grad_weight", "grad_weight_sampled", "grad_weight_regular"];
-    let weight_subgroup = weight.map(|name| format!("{name}_subgroup"));
-    for product in columns.into_iter().chain(weight).chain(weight_subgroup.iter().map(String::as_str)) {
+    let weight_64 = weight.map(|name| format!("{name}_subgroup_64"));
+    let weight_32 = ["grad_weight_sampled_subgroup_32", "grad_weight_regular_subgroup_32"];
+    let weight = weight.into_iter().chain(weight_32).chain(weight_64.iter().map(String::as_str));
+    for product in columns.into_iter().chain(weight) {
         assert_eq!(loops_of(&format!("deform_conv2d/{product}")), [Loop(vec![]), Loop(vec![])]);
     }
     let depthwise = ["depthwise", "grad_offset_depthwise", "grad_weight_depthwise"];

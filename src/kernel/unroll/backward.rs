@@ -125,8 +125,8 @@ fn main(
 
 /// `main` for the gradient of the weight: `ROWS` quads of output channels by `LANES` quads of columns, `PIXELS` pixels a turn of the
 /// loop. In the text `i` numbers the quads of output channels, `c` the channels of one, `p` the pixels: `a_i_c` are the sums of one
-/// output channel and the lane's four columns. With 8 lanes these are a subgroup: each loads one quad of output channels, and lane
-/// l's quad i is (l + i) mod 8. With more, all lanes load all quads.
+/// output channel and the lane's four columns. With 8 lanes these are a subgroup: each loads one of every 8 quads of output
+/// channels, and lane l's quad r of these is (l + r) mod 8. With more, all lanes load all quads.
 pub(crate) fn grad_weight<const ROWS: u32, const LANES: u32, const PIXELS: u32>() -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
@@ -136,9 +136,10 @@ pub(crate) fn grad_weight<const ROWS: u32, const LANES: u32, const PIXELS: u32>(
 
 fn write_grad_weight(text: &mut String, rows: u32, lanes: u32, pixels: u32) -> std::fmt::Result {
     let rotates = lanes == SUBGROUP_SIZE;
+    // Quads of a round: one is loaded, the others are rotated from other lanes.
+    let round = if rotates { lanes } else { 1 };
     let lane = lane_builtin(lanes);
     let first = if rotates { "lane" } else { "0u" };
-    let loaded = if rotates { 1 } else { rows };
     let sums = || (0..rows).flat_map(move |i| (0..4).map(move |c| (i, c)));
     write!(
         text,
@@ -171,14 +172,15 @@ fn main(
     let column = group_column(column_tile * LANES + lane, first_quad, group_quads);
 "
     )?;
-    for i in 0..loaded {
+    let loaded = || (0..rows).step_by(round as usize);
+    for i in loaded() {
         writeln!(
             text,
             "    let row_{i} = ((group - params.group_start) * params.row_quads + min(row_tile * ROW_QUADS + {first} + {i}u, params.row_quads - 1u)) * BLOCK_PIXELS;"
         )?;
     }
-    for i in loaded..rows {
-        writeln!(text, "    let from_{i} = (lane + {i}u) % LANES;")?;
+    for r in 1..round {
+        writeln!(text, "    let from_{r} = (lane + {r}u) % LANES;")?;
     }
     for (i, c) in sums() {
         writeln!(text, "    var a_{i}_{c} = vec4<f32>();")?;
@@ -194,14 +196,15 @@ fn main(
     // The sums are in memory, since no CPU has so many registers: several pixels a turn share the traffic.
     for p in 0..pixels {
         writeln!(text, "        let v_{p} = column_quad(column, block + pixel + {p}u);")?;
-        for i in 0..loaded {
+        for i in loaded() {
             writeln!(text, "        let g_{i}_{p} = textureLoad(packed_grad_output, texel_at(row_{i} + row + {p}u));")?;
         }
     }
     for i in 0..rows {
-        if i >= loaded {
+        let r = i % round;
+        if r > 0 {
             for p in 0..pixels {
-                writeln!(text, "        let g_{i}_{p} = subgroupShuffle(g_0_{p}, from_{i});")?;
+                writeln!(text, "        let g_{i}_{p} = subgroupShuffle(g_{}_{p}, from_{r});", i - r)?;
             }
         }
         for (c, component) in COMPONENTS.into_iter().enumerate() {
@@ -218,12 +221,13 @@ fn main(
         text,
         ");
     for (var n = 0u; n < ROW_QUADS * 4u; n++) {{
-        let row = ({first} * 4u + n) % (ROW_QUADS * 4u);
+        let row = n / {sums}u * {sums}u + ({first} * 4u + n) % {sums}u;
         if busy {{
             partial[(number * ROW_QUADS * 4u + row) * LANES + lane] = sums[n];
         }}
     }}
 }}
-"
+",
+        sums = 4 * round
     )
 }

@@ -36,11 +36,18 @@ pub struct GradWeightTiles {
     pub regular: GradWeightTile,
 }
 
-/// The gradient of the weight, where subgroups have 8 lanes: 32 output channels by 32 columns.
-pub const GRAD_WEIGHT_SUBGROUP: GradWeightTiles = GradWeightTiles {
-    stored: subgroup_tile(&grad_weight_subgroup("deform_conv2d/grad_weight_subgroup", STORED)),
-    sampled: subgroup_tile(&grad_weight_subgroup("deform_conv2d/grad_weight_sampled_subgroup", SAMPLED)),
-    regular: subgroup_tile(&grad_weight_subgroup("deform_conv2d/grad_weight_regular_subgroup", REGULAR)),
+/// The gradient of the weight, where subgroups have 8 lanes: 64 output channels by 32 columns.
+pub const GRAD_WEIGHT_SUBGROUP_64: GradWeightTiles = GradWeightTiles {
+    stored: subgroup_tile::<16>(&grad_weight_subgroup::<16>("deform_conv2d/grad_weight_subgroup_64", STORED)),
+    sampled: subgroup_tile::<16>(&grad_weight_subgroup::<16>("deform_conv2d/grad_weight_sampled_subgroup_64", SAMPLED)),
+    regular: subgroup_tile::<16>(&grad_weight_subgroup::<16>("deform_conv2d/grad_weight_regular_subgroup_64", REGULAR)),
+};
+
+/// The same for up to 32 output channels, which are too few to store columns for.
+pub const GRAD_WEIGHT_SUBGROUP_32: GradWeightTiles = GradWeightTiles {
+    sampled: subgroup_tile::<8>(&grad_weight_subgroup::<8>("deform_conv2d/grad_weight_sampled_subgroup_32", SAMPLED)),
+    regular: subgroup_tile::<8>(&grad_weight_subgroup::<8>("deform_conv2d/grad_weight_regular_subgroup_32", REGULAR)),
+    ..GRAD_WEIGHT_SUBGROUP_64
 };
 
 /// The gradient of the weight, anywhere: 16 output channels by 128 columns.
@@ -50,8 +57,8 @@ pub const GRAD_WEIGHT: GradWeightTiles = GradWeightTiles {
     regular: tile(&grad_weight("deform_conv2d/grad_weight_regular", REGULAR)),
 };
 
-const fn subgroup_tile(kernel: &'static Kernel) -> GradWeightTile {
-    GradWeightTile { kernel, row_quads: 8, pixels: 4 }
+const fn subgroup_tile<const ROW_QUADS: u32>(kernel: &'static Kernel) -> GradWeightTile {
+    GradWeightTile { kernel, row_quads: ROW_QUADS, pixels: 4 }
 }
 
 const fn tile(kernel: &'static Kernel) -> GradWeightTile {
@@ -82,16 +89,16 @@ const SAMPLED_BINDINGS: &[Binding] = &[
     texture_read("packed_taps"),
 ];
 
-const fn grad_weight_subgroup(name: &'static str, columns: Columns) -> Kernel {
+const fn grad_weight_subgroup<const ROW_QUADS: u32>(name: &'static str, columns: Columns) -> Kernel {
     Kernel {
         name,
         sources: columns.0,
-        unrolled: Some(unroll::grad_weight::<8, 8, 4>),
+        unrolled: Some(unroll::grad_weight::<ROW_QUADS, 8, 4>),
         subgroups: true,
         bindings: columns.1,
         workgroup_size: 8,
         params: GradWeightParams::FIELDS,
-        constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("PIXELS_PER_TURN", 4), ("ROW_QUADS", 8), ("LANES", 8)],
+        constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("PIXELS_PER_TURN", 4), ("ROW_QUADS", ROW_QUADS), ("LANES", 8)],
     }
 }
 

@@ -4,7 +4,8 @@ use super::Backward;
 use super::scatter::{Key, most_bins};
 use super::tiling::Tiling;
 use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, GRAD_WEIGHT, GRAD_WEIGHT_DEPTHWISE, GRAD_WEIGHT_SUBGROUP, GradWeightTile, GradWeightTiles,
+    BLOCK_PIXELS, GRAD_WEIGHT, GRAD_WEIGHT_DEPTHWISE, GRAD_WEIGHT_SUBGROUP_32, GRAD_WEIGHT_SUBGROUP_64, GradWeightTile,
+    GradWeightTiles,
 };
 use crate::kernel::{Kernel, Sampling};
 use crate::ops::deform_conv2d::Geometry;
@@ -180,7 +181,12 @@ impl Backward<'_> {
 
     /// The variants of grad_weight, and the most row tiles that sample their columns.
     fn grad_weight_kernels(&self) -> (GradWeightTiles, u64) {
-        if self.subgroups { (GRAD_WEIGHT_SUBGROUP, SAMPLED_ROW_TILES_CPU) } else { (GRAD_WEIGHT, SAMPLED_ROW_TILES) }
+        let few = self.layout.row_quads <= u64::from(GRAD_WEIGHT_SUBGROUP_32.sampled.row_quads);
+        match (self.subgroups, few) {
+            (true, true) => (GRAD_WEIGHT_SUBGROUP_32, SAMPLED_ROW_TILES_CPU),
+            (true, false) => (GRAD_WEIGHT_SUBGROUP_64, SAMPLED_ROW_TILES_CPU),
+            (false, _) => (GRAD_WEIGHT, SAMPLED_ROW_TILES),
+        }
     }
 
     /// How the gradient of the weight reads its columns, and in what tiles.
