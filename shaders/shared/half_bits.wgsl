@@ -1,14 +1,13 @@
 
-/// A number rounded to f16, as 16 bits. What pack2x16float makes of one beyond f16's range, WGSL leaves open.
+/// A number rounded to the nearest f16, to the even one of two, as 16 bits. WGSL leaves open how pack2x16float rounds, and what it makes of what no f16 is
+/// near.
 fn half_bits(value: f32) -> u32 {
     let bits = bitcast<u32>(value);
     let magnitude = bits & 0x7fffffffu;
-    // 65504, the greatest f16.
-    if magnitude <= 0x477fe000u {
-        return pack2x16float(vec2<f32>(value, 0.0)) & 0xffffu;
-    }
-    // From 65520 on, half a step above that, it rounds to infinity.
-    let rounded = select(0x7bffu, 0x7c00u, magnitude >= 0x477ff000u);
-    let is_nan = magnitude > 0x7f800000u;
-    return ((bits >> 16u) & 0x8000u) | select(rounded, 0x7e00u, is_nan);
+    // 13 bits fewer of the fraction, and an exponent that counts from −15 and not from −127. From 65520 on that is infinity.
+    let normal = min((magnitude + 0xfffu + ((magnitude >> 13u) & 1u) - 0x38000000u) >> 13u, 0x7c00u);
+    // Below 2⁻¹⁴ an f16 is so many times 2⁻²⁴.
+    let subnormal = u32(round(abs(value) * 16777216.0));
+    let number = select(normal, subnormal, magnitude < 0x38800000u);
+    return ((bits >> 16u) & 0x8000u) | select(number, 0x7e00u, magnitude > 0x7f800000u);
 }

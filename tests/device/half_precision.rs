@@ -112,6 +112,26 @@ fn what_is_not_a_number_or_infinite_stays_so() {
     }
 }
 
+/// Products of two halves are exact in f32, so the f16 of each is known to the bit: subnormal ones, ties, and what is greater than any among them.
+#[test]
+fn halves_are_rounded_to_the_nearest() {
+    let sizes =
+        Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], input: [62, 1024], mask: false, bias: false, ..PLAIN };
+    let mut case = rounded(Case::new("rounding", sizes, Options::default())).with_offsets(|_, _| 0.0);
+    // Every finite half of either sign.
+    let halves = (0..31 << 10).flat_map(|bits| [f16::from_bits(bits), f16::from_bits(bits | 1 << 15)]);
+    case.operands.input = halves.map(f16::to_f32).collect();
+    let operator = DeformConv2d::new(default_limits_gpu());
+    for weight in [0.75, 0.4375, 1.0 / 1024.0, 3.0].map(f16::from_f64) {
+        case.operands.weight = vec![weight.to_f32()];
+        let inputs = upload_halves(default_limits_gpu(), &case);
+        let output = operator.forward(&inputs.map(|tensor| tensor), case.options).unwrap().download::<f16>().unwrap();
+        for (&input, output) in case.operands.input.iter().zip(output) {
+            assert_eq!(output, f16::from_f32(input * weight.to_f32()), "{input} · {weight}");
+        }
+    }
+}
+
 #[test]
 fn what_no_half_holds_is_rounded_or_infinite() {
     let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], mask: false, ..PLAIN };
