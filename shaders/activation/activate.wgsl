@@ -33,8 +33,9 @@ fn main(
     }
     let value = read_output(params.output_base + number);
     if params.kind == RELU {
-        // Not max: NaN stays.
-        write_output(params.output_base + number, select(value, 0.0, value < 0.0));
+        // NaN stays. By the bits of what is negative, −∞ the last: a compiler may make max of a comparison, and a number of NaN.
+        let bits = bitcast<u32>(value);
+        write_output(params.output_base + number, select(value, 0.0, bits >= 0x80000000u && bits <= 0xff800000u));
         return;
     }
     // Of a positive number e^ would overflow.

@@ -124,13 +124,12 @@ fn gradient(there: bool, entry: vec4<f32>, quad: Quad) -> vec4<f32> {
 
 /// Adds an entry's gradient to its cell's sums.
 fn visit(cell: Cell, entry: vec4<f32>, grad: vec4<f32>) -> Cell {
-    let dy = entry.y - floor(entry.y);
-    let dx = entry.z - floor(entry.z);
+    let weight = corner_weights(fraction_of(entry));
     return Cell(
-        cell.s00 + (1.0 - dy) * (1.0 - dx) * grad,
-        cell.s01 + (1.0 - dy) * dx * grad,
-        cell.s10 + dy * (1.0 - dx) * grad,
-        cell.s11 + dy * dx * grad,
+        cell.s00 + weight.x * grad,
+        cell.s01 + weight.y * grad,
+        cell.s10 + weight.z * grad,
+        cell.s11 + weight.w * grad,
     );
 }
 
@@ -197,24 +196,23 @@ fn main(
     var second_cell = Cell();
     let cells = select(0u, params.in_width + 1u, next < last);
     for (var n = 0u; n < cells; n++) {
-        let x = f32(n) - 1.0;
         var e0 = entry_at(next);
-        var more = next < last && floor(e0.z) == x;
+        var more = next < last && corner_of(e0).x == n;
         while more {
             let e1 = entry_at(next + 1u);
             let e2 = entry_at(next + 2u);
             let e3 = entry_at(next + 3u);
             let e4 = entry_at(next + 4u);
-            let is1 = next + 1u < last && floor(e1.z) == x;
-            let is2 = next + 2u < last && floor(e2.z) == x;
-            let is3 = next + 3u < last && floor(e3.z) == x;
+            let is1 = next + 1u < last && corner_of(e1).x == n;
+            let is2 = next + 2u < last && corner_of(e2).x == n;
+            let is3 = next + 3u < last && corner_of(e3).x == n;
             let there = vec3<bool>(is1, is2, is3);
             cell = visit_turn(cell, e0, e1, e2, e3, there, quad);
             if PAIRED {
                 second_cell = visit_turn(second_cell, e0, e1, e2, e3, there, second);
             }
             next += 1u + u32(is1) + u32(is2) + u32(is3);
-            more = is3 && next < last && floor(e4.z) == x;
+            more = is3 && next < last && corner_of(e4).x == n;
             e0 = e4;
         }
         cell = finish(quad, i32(row) - 1, i32(n) - 1, cell);

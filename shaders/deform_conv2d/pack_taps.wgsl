@@ -67,7 +67,7 @@ fn main(
         if params.has_mask != 0u {
             scale = read_mask(params.mask_base + at);
         }
-        let near = padded < params.pixels && is_finite(position.y) && is_finite(position.x)
+        let near = padded < params.pixels
             && position.y >= -1.0 && position.y < f32(params.geometry.in_height)
             && position.x >= -1.0 && position.x < f32(params.geometry.in_width);
         textureStore(

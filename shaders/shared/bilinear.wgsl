@@ -3,7 +3,7 @@
 //
 //     sample(y, x) = Σ over the four corners (y0|y1, x0|x1) of weight·pixel,   y0 = floor(y), y1 = y0 + 1, x alike
 //     weight       = (1 − dy | dy)·(1 − dx | dx),   dy = y − y0, dx = x − x0;   a corner outside the image counts 0
-//     sample       = 0 where y ≤ −1, y ≥ height, x ≤ −1 or x ≥ width, and where a coordinate is not finite
+//     sample       = 0 where y ≤ −1, y ≥ height, x ≤ −1 or x ≥ width
 //
 // On the regular grid (DEFORMED false) a sample is its first corner, and nothing else is read.
 //
@@ -43,8 +43,7 @@ fn is_finite(value: f32) -> bool {
 }
 
 fn position_at(y: f32, x: f32, height: u32, width: u32) -> Position {
-    let inside = is_finite(y) && is_finite(x)
-        && y > -1.0 && y < f32(height) && x > -1.0 && x < f32(width);
+    let inside = y > -1.0 && y < f32(height) && x > -1.0 && x < f32(width);
     // Inside these are in [−1, size − 1], so the conversion is exact.
     let y0 = select(0.0, floor(y), inside);
     let x0 = select(0.0, floor(x), inside);

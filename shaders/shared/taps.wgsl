@@ -13,7 +13,15 @@ fn moved(whole: vec2<i32>, at: u32) -> vec2<f32> {
     if !DEFORMED {
         return vec2<f32>(whole);
     }
-    return vec2<f32>(f32(whole.x) + read_offset(at + params.geometry.out_pixels), f32(whole.y) + read_offset(at));
+    let y = finite_offset(read_offset(at));
+    let x = finite_offset(read_offset(at + params.geometry.out_pixels));
+    return vec2<f32>(whole) + vec2<f32>(x, y);
+}
+
+/// An offset, and in the place of one that is not finite −10³⁸, which no image reaches. Before anything is added to it: WGSL lets a compiler take a sum
+/// for finite, and drop what asks whether it is.
+fn finite_offset(offset: f32) -> f32 {
+    return bitcast<f32>(select(0xfe967699u, bitcast<u32>(offset), is_finite(offset)));
 }
 
 /// How far a tap lies from the first.

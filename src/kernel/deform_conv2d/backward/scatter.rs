@@ -46,23 +46,27 @@ pub const BIN_FILL: Kernel = Kernel {
 };
 
 /// The gradient of the input, gathered.
-pub const GRAD_INPUT: Kernel =
-    grad_input("deform_conv2d/grad_input", &[GRAD_INPUT_TEXT, COLUMNS, SINGLE, COLUMNS_LAYOUT, TEXELS, GRID]);
+pub const GRAD_INPUT: Kernel = grad_input(
+    "deform_conv2d/grad_input",
+    &[GRAD_INPUT_TEXT, COLUMNS, SINGLE, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
+);
 
 /// The same, two quads of channels an invocation.
-pub const GRAD_INPUT_PAIRED: Kernel =
-    grad_input("deform_conv2d/grad_input_paired", &[GRAD_INPUT_TEXT, COLUMNS, PAIRED, COLUMNS_LAYOUT, TEXELS, GRID]);
+pub const GRAD_INPUT_PAIRED: Kernel = grad_input(
+    "deform_conv2d/grad_input_paired",
+    &[GRAD_INPUT_TEXT, COLUMNS, PAIRED, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
+);
 
 /// [`GRAD_INPUT`] of a depth-wise convolution, whose columns have no gradient of their own.
 pub const GRAD_INPUT_DEPTHWISE: Kernel = grad_input(
     "deform_conv2d/grad_input_depthwise",
-    &[GRAD_INPUT_TEXT, DEPTHWISE, SINGLE, COLUMNS_LAYOUT, TEXELS, GRID],
+    &[GRAD_INPUT_TEXT, DEPTHWISE, SINGLE, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
 );
 
 /// The same, two quads of channels an invocation.
 pub const GRAD_INPUT_DEPTHWISE_PAIRED: Kernel = grad_input(
     "deform_conv2d/grad_input_depthwise_paired",
-    &[GRAD_INPUT_TEXT, DEPTHWISE, PAIRED, COLUMNS_LAYOUT, TEXELS, GRID],
+    &[GRAD_INPUT_TEXT, DEPTHWISE, PAIRED, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
 );
 
 const SINGLE: &str = "const PAIRED = false;\n";
