@@ -25,6 +25,9 @@ struct Shared {
     late_error: Mutex<Option<String>>,
 }
 
+/// The most that is bound as one storage buffer: wgpu's bounds checks on Metal count its bytes in 32 bits, where a device may grant more.
+const MAX_BINDING_BYTES: u64 = (1 << 31) - 256;
+
 /// How long a wait lasts before it gives up, unless [`Gpu::with_wait_timeout`] says otherwise.
 const DEFAULT_WAIT_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -110,9 +113,11 @@ impl Gpu {
         let granted = device.limits();
         let info = device.adapter_info();
         let one_size = info.subgroup_min_size == info.subgroup_max_size;
-        let subgroups = device.features().contains(wgpu::Features::SUBGROUP) && one_size;
+        // A browser would have the shaders enable them by a line that naga does not know.
+        let native = info.backend != wgpu::Backend::BrowserWebGpu;
+        let subgroups = device.features().contains(wgpu::Features::SUBGROUP) && one_size && native;
         let limits = DeviceLimits {
-            max_binding_bytes: granted.max_storage_buffer_binding_size,
+            max_binding_bytes: granted.max_storage_buffer_binding_size.min(MAX_BINDING_BYTES),
             binding_alignment: u64::from(granted.min_storage_buffer_offset_alignment),
             max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension,
             max_texture_axis: granted.max_texture_dimension_2d,

@@ -1,7 +1,7 @@
 //! Plans of the backward pass, without a device: what they choose by geometry and kind of device.
 
 use deform::ops::deform_conv2d::{Geometry, Mode, plan_backward};
-use deform::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan};
+use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan};
 use deform::{Gradients, Options};
 
 use crate::plans::{param, subgroups_of_8};
@@ -64,6 +64,17 @@ fn columns_are_kept_where_many_output_channels_read_them() {
             assert_eq!(steps(&plan, "grad_offset_columns").count() > 0, kept, "{out_channels}");
             assert_eq!(steps(&plan, "grad_offset").count() > 0, !kept, "{out_channels}");
         }
+    }
+}
+
+/// Kernels whose workgroup must be one full subgroup are a CPU's, unless asked for: a GPU may leave lanes of a subgroup empty.
+#[test]
+fn a_gpu_with_subgroups_of_8_takes_the_portable_kernels() {
+    let gpu = DeviceLimits { kind: DeviceKind::IntegratedGpu, ..subgroups_of_8() };
+    for (limits, rotates) in [(gpu, false), (subgroups_of_8(), true)] {
+        let plan = plan_of(LAYER, &limits);
+        assert_eq!(steps(&plan, "grad_column_subgroup").count() > 0, rotates);
+        assert_eq!(plan.steps.iter().any(|step| step.kernel.subgroups), rotates);
     }
 }
 

@@ -52,7 +52,7 @@ fn windows_and_workspace_keep_their_limits() {
 
 /// What lavapipe says, with textures as large as a device's may be.
 pub fn subgroups_of_8() -> DeviceLimits {
-    DeviceLimits { subgroup_size: 8, max_texture_axis: 1 << 15, ..DeviceLimits::default() }
+    DeviceLimits { subgroup_size: 8, kind: DeviceKind::Cpu, max_texture_axis: 1 << 15, ..DeviceLimits::default() }
 }
 
 #[test]

@@ -31,7 +31,7 @@ use super::{Len, binding_too_large, push, split};
 use crate::kernel::deform_conv2d::{FILL_ZERO, SUBGROUP_SIZE};
 use crate::kernel::{Sampling, Storage, WindowParams};
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
-use crate::plan::{DeviceLimits, F32_BYTES, Plan, Step};
+use crate::plan::{DeviceKind, DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
 
 /// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed. With [`Algorithm::Auto`] or
@@ -87,8 +87,11 @@ impl<'a> Backward<'a> {
         if options.algorithm == Algorithm::Depthwise && !g.is_depthwise() {
             return Err(super::depthwise::unsuitable(g));
         }
-        let forced = !matches!(options.algorithm, Algorithm::Auto | Algorithm::FusedSubgroup | Algorithm::Depthwise);
-        let subgroups = eight && !forced;
+        let subgroups = match options.algorithm {
+            Algorithm::FusedSubgroup => true,
+            Algorithm::Auto | Algorithm::Depthwise => eight && limits.kind == DeviceKind::Cpu,
+            _ => false,
+        };
         // The gradient of an ordinary convolution's input is gathered from that of the columns.
         let depthwise = g.is_depthwise()
             && g.sampling == Sampling::Deformed
