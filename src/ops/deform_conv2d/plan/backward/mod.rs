@@ -35,8 +35,8 @@ use crate::plan::{DeviceKind, DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
 
 /// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed. With [`Algorithm::Auto`] or
-/// [`Algorithm::Depthwise`] a depth-wise convolution has none, unless its taps lie on the regular grid; otherwise these two, and
-/// [`Algorithm::FusedSubgroup`], use subgroups of 8 where the device has them, and any other a way that every device knows.
+/// [`Algorithm::Depthwise`] a depth-wise convolution has none, unless its taps lie on the regular grid; otherwise these two use
+/// subgroups of 8 where a CPU has them, [`Algorithm::FusedSubgroup`] where any device has them, and every other a way that every device knows.
 ///
 /// # Errors
 /// As [`plan`](super::plan), for any algorithm.
