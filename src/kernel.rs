@@ -218,8 +218,14 @@ const MAGNITUDE: &str = include_str!("../shaders/shared/magnitude.wgsl");
 const LINEAR_GRADIENT: &str = include_str!("../shaders/shared/linear_gradient.wgsl");
 const SLOPE: &str = include_str!("../shaders/shared/slope.wgsl");
 const TAP_GEOMETRY: &str = include_str!("../shaders/shared/tap_geometry.wgsl");
-const TAPS: &str =
-    concat!(include_str!("../shaders/shared/tap_geometry.wgsl"), "\n", include_str!("../shaders/shared/taps.wgsl"));
+const FINITE: &str = include_str!("../shaders/shared/finite.wgsl");
+const TAPS: &str = concat!(
+    include_str!("../shaders/shared/tap_geometry.wgsl"),
+    "\n",
+    include_str!("../shaders/shared/taps.wgsl"),
+    "\n",
+    include_str!("../shaders/shared/finite.wgsl")
+);
 
 /// Every kernel of the crate.
 pub const KERNELS: &[&Kernel] = &[

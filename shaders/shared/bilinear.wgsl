@@ -36,12 +36,6 @@ fn interpolate(corners: Corners, pixels: vec4<f32>) -> f32 {
     return terms.x + terms.y + terms.z + terms.w;
 }
 
-// WGSL lets an implementation assume that NaN and infinity never occur, so comparisons cannot be relied on to sort them out.
-// Their exponent bits can.
-fn is_finite(value: f32) -> bool {
-    return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
-}
-
 fn position_at(y: f32, x: f32, height: u32, width: u32) -> Position {
     let inside = y > -1.0 && y < f32(height) && x > -1.0 && x < f32(width);
     // Inside these are in [−1, size − 1], so the conversion is exact.

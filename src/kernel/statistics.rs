@@ -1,13 +1,14 @@
 //! The kernels of [`ops::statistics`](crate::ops::statistics).
 
 use crate::kernel::{
-    BILINEAR, GRID, Kernel, MAGNITUDE as COUNTED, TAPS, WindowParams, operand, params, read, read_write, tap_params,
+    BILINEAR, FINITE, GRID, Kernel, MAGNITUDE as COUNTED, TAPS, WindowParams, operand, params, read, read_write,
+    tap_params,
 };
 
 /// The size of a tensor's elements, as partial sums.
 pub const MAGNITUDE: Kernel = Kernel {
     name: "statistics/magnitude",
-    sources: &[include_str!("../../shaders/statistics/magnitude.wgsl"), COUNTED, BILINEAR, GRID],
+    sources: &[include_str!("../../shaders/statistics/magnitude.wgsl"), COUNTED, FINITE, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[read("elements"), read_write("partial")],

@@ -2,8 +2,8 @@
 
 use super::{ACTIVATED, BLOCK_PIXELS, LINEAR};
 use crate::kernel::{
-    BILINEAR, Binding, COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, PACKED_TAPS, SLOPE, TAPS, TEXELS, operand,
-    params, read, read_write, tap_params, texture_read, texture_write,
+    Binding, COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, PACKED_TAPS, SLOPE, TAPS, TEXELS, operand, params, read,
+    read_write, tap_params, texture_read, texture_write,
 };
 
 /// Taps of one invocation of pack_taps, which keeps its loop short.
@@ -12,7 +12,7 @@ pub const TAPS_PER_INVOCATION: u32 = 64;
 /// Packs where the taps of a window lie, for all the others.
 pub const PACK_TAPS: Kernel = Kernel {
     name: "deform_conv2d/pack_taps",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_taps.wgsl"), TAPS, BILINEAR, TEXELS, GRID],
+    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_taps.wgsl"), TAPS, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[operand("offset"), operand("mask"), texture_write("packed_taps")],
