@@ -8,7 +8,8 @@
 //
 // Reads   packed_taps; order_before: what the pass before left, if there was one.
 // Writes  ends, whole.
-// Runs    One invocation is one walker of one offset group; a workgroup is 64 of them. Grid: walkers / 64, folded.
+// Runs    One invocation is one walker of one offset group; a workgroup is 8 of them, since there may be as few as 16, and a CPU runs a workgroup
+//         on one core. Grid: walkers / 8, folded.
 // Order   No barrier, no atomic: every walker has counters of its own.
 
 @group(0) @binding(0) var<uniform> params: BinParams;
@@ -19,7 +20,7 @@
 /// [offset group, bin, walker]
 @group(0) @binding(3) var<storage, read_write> ends: array<u32>;
 
-const WORKGROUP_SIZE = 64u;
+const WORKGROUP_SIZE = 8u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

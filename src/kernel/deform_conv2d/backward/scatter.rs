@@ -16,7 +16,7 @@ pub const BIN_COUNT: Kernel = Kernel {
     unrolled: None,
     subgroups: false,
     bindings: &[texture_read("packed_taps"), read("order_before"), read_write("ends")],
-    workgroup_size: 64,
+    workgroup_size: 8,
     params: BinParams::FIELDS,
     constants: &[],
 };
@@ -40,7 +40,7 @@ pub const BIN_FILL: Kernel = Kernel {
     unrolled: None,
     subgroups: false,
     bindings: &[texture_read("packed_taps"), read("order_before"), read_write("ends"), read_write("order")],
-    workgroup_size: 64,
+    workgroup_size: 8,
     params: BinParams::FIELDS,
     constants: &[],
 };
