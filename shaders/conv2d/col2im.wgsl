@@ -24,7 +24,7 @@ struct Col2imParams {
 
 @group(0) @binding(0) var<uniform> params: Col2imParams;
 /// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
-@group(0) @binding(1) var grad_column: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(1) var<storage, read> grad_column: array<vec4<f32>>;
 /// [(segment, channel), in_height, in_width]
 @group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
 
@@ -59,7 +59,7 @@ fn main(
         let there = position.x >= 0 && position.y >= 0 && all(at * stride == position)
             && u32(at.x) < params.geometry.out_width && u32(at.y) < out_height && out_pixel < params.pixels;
         let column = first + select(0u, out_pixel, there);
-        let value = textureLoad(grad_column, column_texel(of_quad, column));
+        let value = grad_column[column_index(of_quad, column)];
         sum += select(vec4<f32>(), value, there);
         first += params.padded_pixels;
         j++;

@@ -39,7 +39,7 @@ struct GradColumnParams {
 /// [(tap, quad of out channels, quad, channel)], four out channels
 @group(0) @binding(2) var packed_weight_columns: texture_storage_2d<rgba32float, read>;
 /// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
-@group(0) @binding(3) var grad_column: texture_storage_2d<rgba32float, write>;
+@group(0) @binding(3) var<storage, read_write> grad_column: array<vec4<f32>>;
 
 const BLOCK_PIXELS = 32u;
 

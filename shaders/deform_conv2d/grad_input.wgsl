@@ -5,8 +5,8 @@
 // A cell is four neighbouring pixels; bin_fill has ordered the entries by the cell that each lies in. So one walk over the cells of
 // a row, from left to right, reads each entry once and completes two rows of pixels, column by column.
 //
-// Reads   packed_taps, order and ends (where each row's end), column_gradient; of a depth-wise convolution (DEPTHWISE) packed_weight, too,
-//         since the gradient of a column is there a product of two numbers.
+// Reads   packed_taps, order and ends (where each row's end), and by `gradient` the columns' gradients (column_gradient.wgsl,
+//         depthwise_gradient.wgsl).
 // Writes  grad_input: adds to it.
 // Runs    One invocation is four channels of one row of cells, or eight (PAIRED): on a CPU the entries' texels, their weights and the
 //         wait for memory are shared. lanes_per_row of them walk a row together; a workgroup is 32. A row of cells touches two rows of
@@ -42,21 +42,15 @@ struct GradInputParams {
 /// [(offset group, tap, pixel)], (column, y, x, mask)
 @group(0) @binding(1) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [offset group, entry], by cell
-@group(0) @binding(2) var<storage, read> order: array<u32>;
+@group(0) @binding(3) var<storage, read> order: array<u32>;
 /// [offset group, row of cells, (bin of the row, walker)]
-@group(0) @binding(3) var<storage, read> ends: array<u32>;
-/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl; of a depth-wise convolution the gradient of the output,
-/// [(block, quad, pixel of the block)]
-@group(0) @binding(4) var column_gradient: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(4) var<storage, read> ends: array<u32>;
 /// [(segment, channel), in_height, in_width]
 @group(0) @binding(5) var<storage, read_write> grad_input: array<f32>;
-/// [(tap, segment, quad)] of a depth-wise convolution; of another it is not read
-@group(0) @binding(6) var packed_weight: texture_storage_2d<rgba32float, read>;
 
 const WORKGROUP_SIZE = 32u;
 /// Entries to a turn of the loop: a driver may end loops after 65,535 turns.
 const ENTRIES_PER_TURN = 4u;
-const BLOCK_PIXELS = 32u;
 
 /// What a cell adds to its corners: (y0, x0) (y0, x1) (y1, x0) (y1, x1).
 struct Cell {
@@ -68,9 +62,7 @@ struct Cell {
 
 /// A quad of channels.
 struct Quad {
-    number: u32,
-    /// Where its columns' gradients lie; of a depth-wise convolution not looked at.
-    columns: QuadColumns,
+    gradients: QuadGradients,
     /// Where its first channel lies.
     plane: u32,
     /// How many channels it has: none if there is no such quad.
@@ -94,8 +86,7 @@ fn quad_at(number: u32, quad_end: u32) -> Quad {
     // The bound channels begin with the first of quad_start.
     let plane = number / params.segment_quads * params.segment_channels + number % params.segment_quads * 4u;
     return Quad(
-        number,
-        quad_columns(number, params.quads, params.entries),
+        quad_gradients(number, params.entries),
         params.grad_input_base + plane * params.in_height * params.in_width,
         select(0u, params.segment_channels - channel, number < quad_end),
     );
@@ -107,19 +98,8 @@ fn entry_at(n: u32) -> vec4<f32> {
 }
 
 /// An entry's gradient of its column, if it is there.
-fn gradient(there: bool, entry: vec4<f32>, quad: Quad) -> vec4<f32> {
-    let number = u32(entry.x);
-    var column: vec4<f32>;
-    if DEPTHWISE {
-        let tap = number >> params.tap_shift;
-        let pixel = number - (tap << params.tap_shift);
-        let output = (pixel / BLOCK_PIXELS * params.quads + quad.number) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
-        column = textureLoad(column_gradient, texel_at(output))
-            * textureLoad(packed_weight, texel_at(tap * params.all_quads + params.first_quad + quad.number));
-    } else {
-        column = textureLoad(column_gradient, column_texel(quad.columns, number));
-    }
-    return select(vec4<f32>(), entry.w * column, there);
+fn entry_gradient(there: bool, entry: vec4<f32>, quad: Quad) -> vec4<f32> {
+    return select(vec4<f32>(), entry.w * gradient(quad.gradients, u32(entry.x)), there);
 }
 
 /// Adds an entry's gradient to its cell's sums.
@@ -143,10 +123,10 @@ fn visit_turn(
     there: vec3<bool>,
     quad: Quad,
 ) -> Cell {
-    let g0 = gradient(true, e0, quad);
-    let g1 = gradient(there.x, e1, quad);
-    let g2 = gradient(there.y, e2, quad);
-    let g3 = gradient(there.z, e3, quad);
+    let g0 = entry_gradient(true, e0, quad);
+    let g1 = entry_gradient(there.x, e1, quad);
+    let g2 = entry_gradient(there.y, e2, quad);
+    let g3 = entry_gradient(there.z, e3, quad);
     return visit(visit(visit(visit(cell, e0, g0), e1, g1), e2, g2), e3, g3);
 }
 

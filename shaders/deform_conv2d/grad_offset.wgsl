@@ -25,6 +25,8 @@ struct GradOffsetParams {
     first_pixel: u32,
     pixels: u32,
     padded_pixels: u32,
+    column_stride: u32,
+    tap_shift: u32,
     quads: u32,
     segment_quads: u32,
     all_quads: u32,
@@ -47,9 +49,6 @@ struct GradOffsetParams {
 @group(0) @binding(0) var<uniform> params: GradOffsetParams;
 /// [x + 1, (segment, quad, y + 1)], four channels of the quad
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl; of a depth-wise convolution the gradient of the output,
-/// [(block, quad, pixel of the block)]
-@group(0) @binding(2) var column_gradient: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, pixel)], (column, y, x, mask)
 @group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, y|x), out_height, out_width]
@@ -86,7 +85,7 @@ fn main(
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let quad_end = select(0u, (end - params.segment_start) * params.segment_quads, busy);
     let wants_products = params.wants_offset + params.wants_mask != 0u;
-    let column = tap * params.padded_pixels + pixel;
+    let column = tap * params.column_stride + pixel;
     var d = vec4<f32>();
     for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
         let texel = corner + vec2<u32>(0u, quad * (params.in_height + 1u));
@@ -95,7 +94,7 @@ fn main(
         let v10 = textureLoad(packed_input, texel + vec2<u32>(0u, 1u));
         let v11 = textureLoad(packed_input, texel + vec2<u32>(1u, 1u));
         if wants_products {
-            let grad = gradient(tap, pixel, quad);
+            let grad = gradient(quad_gradients(quad, params.taps * params.padded_pixels), column);
             d += vec4<f32>(dot(grad, v00), dot(grad, v01), dot(grad, v10), dot(grad, v11));
         }
         let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;

@@ -15,8 +15,7 @@
 // Why this shape. Lanes are columns and not pixels, though the sum is over these: eight of a pixel's column quads are neighbours in memory, one
 // texel serves all output channels of the tile, and no lane's sums are another's. Where subgroups have 8 lanes, lane l loads output
 // quad l of each 8, and r rotations bring it quad (l + r) mod 8. Elsewhere all lanes load the same quads.
-// A column is sampled once for every tile of output channels. Where these are few, that is less than to write it and read it again: a
-// texel written costs a CPU driver as much as some fifteen that are read.
+// A column is sampled once for every tile of output channels. Where these are few, that is no more than to write it and read it again.
 
 struct GradWeightParams {
     taps: u32,

@@ -1,15 +1,16 @@
-// Where columns and their gradients lie in a texture that is one long row: in blocks of 8 quads of channels; in a block tap by tap and pixel
-// by pixel, the quads of a pixel side by side.
+// Where columns and their gradients lie in a buffer of quads: in blocks of 8 quads of channels; in a block tap by tap and pixel by pixel, the
+// quads of a pixel side by side.
 //
-//     texel(quad, column) = first·columns + column·width + quad − first        column = tap·padded_pixels + pixel, of so many columns
+//     index(quad, column) = first·columns + column·width + quad − first        column = tap·padded_pixels + pixel, of so many columns
 //                           first = quad / 8 · 8,   width = min(8, quads − first)
 //
-// The lanes of a vector are neighbouring pixels, or neighbouring quads: either way what they touch lies in few cache lines and pages. With all
-// quads of a pixel side by side it takes a CPU half as long again to write them.
+// A buffer, since a CPU driver writes four numbers there in a fifth of the time that a texel takes it. The lanes of a vector are neighbouring
+// pixels, or neighbouring quads: either way what they touch lies in few cache lines and pages. With all quads of a pixel side by side it takes a
+// CPU half as long again to write them.
 
 const QUADS_PER_BLOCK = 8u;
 
-/// The columns of a quad: the texel of the first, and how far it is from one to the next.
+/// The columns of a quad: the index of the first, and how far it is from one to the next.
 struct QuadColumns {
     start: u32,
     stride: u32,
@@ -20,6 +21,6 @@ fn quad_columns(quad: u32, quads: u32, columns: u32) -> QuadColumns {
     return QuadColumns(first * columns + quad - first, min(QUADS_PER_BLOCK, quads - first));
 }
 
-fn column_texel(of_quad: QuadColumns, column: u32) -> vec2<u32> {
-    return texel_at(of_quad.start + column * of_quad.stride);
+fn column_index(of_quad: QuadColumns, column: u32) -> u32 {
+    return of_quad.start + column * of_quad.stride;
 }

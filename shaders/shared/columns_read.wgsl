@@ -1,7 +1,7 @@
 // How grad_weight.wgsl reads the columns that grad_offset.wgsl kept.
 
 /// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
-@group(0) @binding(3) var columns: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(3) var<storage, read> columns: array<vec4<f32>>;
 
 /// A quad of columns, and the one at the window's first pixel.
 struct Column {
@@ -15,5 +15,5 @@ fn column_at(tap: u32, quad: u32) -> Column {
 }
 
 fn column_quad(column: Column, pixel: u32) -> vec4<f32> {
-    return textureLoad(columns, column_texel(column.of_quad, column.first + pixel));
+    return columns[column_index(column.of_quad, column.first + pixel)];
 }

@@ -1,6 +1,6 @@
 //! The kernel that [`ops::conv2d`](crate::ops::conv2d) adds to those of the deformable convolution.
 
-use crate::kernel::{COLUMNS_LAYOUT, GRID, Kernel, TAP_GEOMETRY, TEXELS, read_write, tap_params, texture_read};
+use crate::kernel::{COLUMNS_LAYOUT, GRID, Kernel, TAP_GEOMETRY, TEXELS, read, read_write, tap_params};
 
 /// The gradient of an ordinary convolution's input, gathered.
 pub const COL2IM: Kernel = Kernel {
@@ -8,7 +8,7 @@ pub const COL2IM: Kernel = Kernel {
     sources: &[include_str!("../../shaders/conv2d/col2im.wgsl"), TAP_GEOMETRY, COLUMNS_LAYOUT, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &[texture_read("grad_column"), read_write("grad_input")],
+    bindings: &[read("grad_column"), read_write("grad_input")],
     workgroup_size: 32,
     params: Col2imParams::FIELDS,
     constants: &[],

@@ -115,7 +115,7 @@ fn main(
         let p = pixel + n / QUADS_PER_INVOCATION * LANES;
         let k = quad + ({first} + n) % QUADS_PER_INVOCATION;
         if busy && p < params.padded_pixels && k < quad_end {{
-            textureStore(grad_column, column_texel(quad_columns(k, params.quads, columns), first_column + p), sums[n]);
+            grad_column[column_index(quad_columns(k, params.quads, columns), first_column + p)] = sums[n];
         }}
     }}
 }}

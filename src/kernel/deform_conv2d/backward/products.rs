@@ -3,7 +3,8 @@
 use super::{ACTIVATED, LINEAR};
 use crate::kernel::unroll::backward as unroll;
 use crate::kernel::{
-    COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, SLOPE, TEXELS, operand, params, texture_read, texture_write,
+    COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, SLOPE, TEXELS, operand, params, read_write, texture_read,
+    texture_write,
 };
 
 /// Pixels that the textures of the backward pass keep together; a window of pixels is filled up to whole blocks.
@@ -54,11 +55,7 @@ pub const GRAD_COLUMN_SUBGROUP: Kernel = Kernel {
     sources: &[include_str!("../../../../shaders/deform_conv2d/grad_column.wgsl"), COLUMNS_LAYOUT, TEXELS, GRID],
     unrolled: Some(unroll::grad_column::<8>),
     subgroups: true,
-    bindings: &[
-        texture_read("packed_grad_output"),
-        texture_read("packed_weight_columns"),
-        texture_write("grad_column"),
-    ],
+    bindings: &[texture_read("packed_grad_output"), texture_read("packed_weight_columns"), read_write("grad_column")],
     workgroup_size: 8,
     params: GradColumnParams::FIELDS,
     constants: &[
@@ -75,11 +72,7 @@ pub const GRAD_COLUMN: Kernel = Kernel {
     sources: &[include_str!("../../../../shaders/deform_conv2d/grad_column.wgsl"), COLUMNS_LAYOUT, TEXELS, GRID],
     unrolled: Some(unroll::grad_column::<32>),
     subgroups: false,
-    bindings: &[
-        texture_read("packed_grad_output"),
-        texture_read("packed_weight_columns"),
-        texture_write("grad_column"),
-    ],
+    bindings: &[texture_read("packed_grad_output"), texture_read("packed_weight_columns"), read_write("grad_column")],
     workgroup_size: 32,
     params: GradColumnParams::FIELDS,
     constants: &[

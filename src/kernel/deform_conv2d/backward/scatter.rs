@@ -1,6 +1,6 @@
 //! The gradient of the input: entries put in order, and gathered.
 
-use super::{BLOCK_PIXELS, COLUMNS, DEPTHWISE, QUADS_PER_BLOCK};
+use super::{BLOCK_PIXELS, COLUMN_GRADIENT, DEPTHWISE_GRADIENT, QUADS_PER_BLOCK, with_last};
 use crate::kernel::{
     Binding, COLUMNS_LAYOUT, GRID, Kernel, PACKED_TAPS, SCATTER, TEXELS, WindowParams, params, read, read_write,
     texture_read,
@@ -48,25 +48,33 @@ pub const BIN_FILL: Kernel = Kernel {
 /// The gradient of the input, gathered.
 pub const GRAD_INPUT: Kernel = grad_input(
     "deform_conv2d/grad_input",
-    &[GRAD_INPUT_TEXT, COLUMNS, SINGLE, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
+    &[GRAD_INPUT_TEXT, COLUMN_GRADIENT, SINGLE, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
+    &GRAD_INPUT_BINDINGS,
+    &[("ENTRIES_PER_TURN", ENTRIES_PER_TURN), ("QUADS_PER_BLOCK", QUADS_PER_BLOCK)],
 );
 
 /// The same, two quads of channels an invocation.
 pub const GRAD_INPUT_PAIRED: Kernel = grad_input(
     "deform_conv2d/grad_input_paired",
-    &[GRAD_INPUT_TEXT, COLUMNS, PAIRED, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
+    &[GRAD_INPUT_TEXT, COLUMN_GRADIENT, PAIRED, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
+    &GRAD_INPUT_BINDINGS,
+    &[("ENTRIES_PER_TURN", ENTRIES_PER_TURN), ("QUADS_PER_BLOCK", QUADS_PER_BLOCK)],
 );
 
 /// [`GRAD_INPUT`] of a depth-wise convolution, whose columns have no gradient of their own.
 pub const GRAD_INPUT_DEPTHWISE: Kernel = grad_input(
     "deform_conv2d/grad_input_depthwise",
-    &[GRAD_INPUT_TEXT, DEPTHWISE, SINGLE, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
+    &[GRAD_INPUT_TEXT, DEPTHWISE_GRADIENT, SINGLE, PACKED_TAPS, TEXELS, GRID],
+    &GRAD_INPUT_DEPTHWISE_BINDINGS,
+    &[("ENTRIES_PER_TURN", ENTRIES_PER_TURN), ("BLOCK_PIXELS", BLOCK_PIXELS)],
 );
 
 /// The same, two quads of channels an invocation.
 pub const GRAD_INPUT_DEPTHWISE_PAIRED: Kernel = grad_input(
     "deform_conv2d/grad_input_depthwise_paired",
-    &[GRAD_INPUT_TEXT, DEPTHWISE, PAIRED, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
+    &[GRAD_INPUT_TEXT, DEPTHWISE_GRADIENT, PAIRED, PACKED_TAPS, TEXELS, GRID],
+    &GRAD_INPUT_DEPTHWISE_BINDINGS,
+    &[("ENTRIES_PER_TURN", ENTRIES_PER_TURN), ("BLOCK_PIXELS", BLOCK_PIXELS)],
 );
 
 const SINGLE: &str = "const PAIRED = false;\n";
@@ -74,29 +82,29 @@ const PAIRED: &str = "const PAIRED = true;\n";
 
 const GRAD_INPUT_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/grad_input.wgsl");
 
-const GRAD_INPUT_BINDINGS: &[Binding] = &[
-    texture_read("packed_taps"),
-    read("order"),
-    read("ends"),
-    texture_read("column_gradient"),
-    read_write("grad_input"),
-    texture_read("packed_weight"),
-];
+const GRAD_INPUT_BINDINGS: [Binding; 5] = grad_input_bindings(read("column_gradient"));
+const GRAD_INPUT_DEPTHWISE_BINDINGS: [Binding; 6] =
+    with_last(grad_input_bindings(texture_read("packed_grad_output")), texture_read("packed_weight"));
 
-const fn grad_input(name: &'static str, sources: &'static [&'static str]) -> Kernel {
+const fn grad_input_bindings(gradient: Binding) -> [Binding; 5] {
+    [texture_read("packed_taps"), gradient, read("order"), read("ends"), read_write("grad_input")]
+}
+
+const fn grad_input(
+    name: &'static str,
+    sources: &'static [&'static str],
+    bindings: &'static [Binding],
+    constants: &'static [(&'static str, u32)],
+) -> Kernel {
     Kernel {
         name,
         sources,
         unrolled: None,
         subgroups: false,
-        bindings: GRAD_INPUT_BINDINGS,
+        bindings,
         workgroup_size: 32,
         params: GradInputParams::FIELDS,
-        constants: &[
-            ("ENTRIES_PER_TURN", ENTRIES_PER_TURN),
-            ("BLOCK_PIXELS", BLOCK_PIXELS),
-            ("QUADS_PER_BLOCK", QUADS_PER_BLOCK),
-        ],
+        constants,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where taps lie; the gradients of offset and mask, with the columns; the gradient of the bias.
 
-use super::{ACTIVATED, BLOCK_PIXELS, LINEAR};
+use super::{ACTIVATED, BLOCK_PIXELS, COLUMN_GRADIENT, DEPTHWISE_GRADIENT, LINEAR, with_last};
 use crate::kernel::{
     Binding, COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, PACKED_TAPS, SLOPE, TAPS, TEXELS, operand, params, read,
     read_write, tap_params, texture_read, texture_write,
@@ -27,7 +27,7 @@ pub const GRAD_OFFSET: Kernel = Kernel {
     sources: &[GRAD_OFFSET_TEXT, COLUMN_GRADIENT, COLUMNS_DROPPED, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
-    bindings: &GRAD_OFFSET_BINDINGS,
+    bindings: &grad_offset_bindings(read("column_gradient")),
     workgroup_size: 64,
     params: GradOffsetParams::FIELDS,
     constants: &[],
@@ -37,7 +37,7 @@ pub const GRAD_OFFSET: Kernel = Kernel {
 pub const GRAD_OFFSET_COLUMNS: Kernel = Kernel {
     name: "deform_conv2d/grad_offset_columns",
     sources: &[GRAD_OFFSET_TEXT, COLUMN_GRADIENT, COLUMNS_KEPT, COLUMNS_LAYOUT, PACKED_TAPS, TEXELS, GRID],
-    bindings: &with_last(texture_write("columns")),
+    bindings: &with_last(grad_offset_bindings(read("column_gradient")), read_write("columns")),
     ..GRAD_OFFSET
 };
 
@@ -45,29 +45,23 @@ pub const GRAD_OFFSET_COLUMNS: Kernel = Kernel {
 pub const GRAD_OFFSET_DEPTHWISE: Kernel = Kernel {
     name: "deform_conv2d/grad_offset_depthwise",
     sources: &[GRAD_OFFSET_TEXT, DEPTHWISE_GRADIENT, COLUMNS_DROPPED, PACKED_TAPS, TEXELS, GRID],
-    bindings: &with_last(texture_read("packed_weight")),
+    bindings: &with_last(grad_offset_bindings(texture_read("packed_grad_output")), texture_read("packed_weight")),
     constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
     ..GRAD_OFFSET
 };
 
 const GRAD_OFFSET_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/grad_offset.wgsl");
-const COLUMN_GRADIENT: &str = include_str!("../../../../shaders/shared/column_gradient.wgsl");
-const DEPTHWISE_GRADIENT: &str = include_str!("../../../../shaders/shared/depthwise_gradient.wgsl");
 const COLUMNS_KEPT: &str = include_str!("../../../../shaders/shared/columns_kept.wgsl");
 const COLUMNS_DROPPED: &str = include_str!("../../../../shaders/shared/columns_dropped.wgsl");
 
-const GRAD_OFFSET_BINDINGS: [Binding; 5] = [
-    texture_read("packed_input"),
-    texture_read("column_gradient"),
-    texture_read("packed_taps"),
-    read_write("grad_offset"),
-    read_write("grad_mask"),
-];
-
-/// These, and what only some variants have.
-const fn with_last(last: Binding) -> [Binding; 6] {
-    let [input, gradient, taps, offset, mask] = GRAD_OFFSET_BINDINGS;
-    [input, gradient, taps, offset, mask, last]
+const fn grad_offset_bindings(gradient: Binding) -> [Binding; 5] {
+    [
+        texture_read("packed_input"),
+        gradient,
+        texture_read("packed_taps"),
+        read_write("grad_offset"),
+        read_write("grad_mask"),
+    ]
 }
 
 /// The gradient of the bias, as partial sums.
@@ -144,6 +138,10 @@ params! {
         pixels,
         /// The same, filled up to whole blocks.
         padded_pixels,
+        /// Numbers of columns between taps.
+        column_stride,
+        /// How far a tap lies from the right in the number of a depth-wise convolution's column; below lies the pixel.
+        tap_shift,
         /// Quads of this step's channels.
         quads,
         /// Quads of each segment in this step.

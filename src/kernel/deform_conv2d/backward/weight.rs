@@ -74,7 +74,7 @@ type Columns = (&'static [&'static str], &'static [Binding]);
 
 const STORED: Columns = (
     &[GRAD_WEIGHT_TEXT, COLUMNS_READ, COLUMNS_LAYOUT, TEXELS, GRID],
-    &[texture_read("packed_grad_output"), read_write("partial"), texture_read("columns")],
+    &[texture_read("packed_grad_output"), read_write("partial"), read("columns")],
 );
 const SAMPLED: Columns =
     (&[GRAD_WEIGHT_TEXT, COLUMNS_SAMPLED, PACKED_SAMPLE, DEFORMED, PACKED_TAPS, TEXELS, GRID], SAMPLED_BINDINGS);

@@ -200,12 +200,10 @@ impl Backward<'_> {
             grad_input_base,
         };
         let scratch = |name| sizes.scratch(name).window();
-        let [column_gradient, packed_weight] = self.column_gradient(sizes);
-        let windows = ["packed_taps", key.order, "entry_ends"]
-            .into_iter()
-            .map(scratch)
-            .chain([column_gradient, grad_input, packed_weight])
-            .collect();
+        let (gradient, last) =
+            if self.layout.depthwise { ("packed_grad_output", Some("packed_weight")) } else { ("grad_column", None) };
+        let windows = ["packed_taps", gradient, key.order, "entry_ends"].map(scratch).into_iter();
+        let windows = windows.chain([grad_input]).chain(last.map(scratch)).collect();
         self.step(kernel, params.words(), windows, workgroups(kernel, units * lanes_per_row))
     }
 }

@@ -19,7 +19,7 @@ const WORKGROUPS_WANTED: u64 = 512;
 const SUBGROUPS_WANTED: u64 = 32;
 /// Pixels that one sum of grad_weight adds up, one after the other: the more there are, the larger its rounding error.
 const MAX_PIXELS_PER_SUM: u64 = 4096;
-/// Row tiles of grad_weight up to which each samples its columns anew, on a CPU: a texel costs as much to write as some fifteen to read.
+/// Row tiles of grad_weight up to which each samples its columns anew, on a CPU: for two or three, to write and read them takes as long.
 const SAMPLED_ROW_TILES_CPU: u64 = 3;
 /// The same elsewhere.
 const SAMPLED_ROW_TILES: u64 = 1;
@@ -58,9 +58,9 @@ pub(super) struct Sizes {
 
 impl Sizes {
     pub(super) fn scratch(&self, name: &'static str) -> Scratch {
-        let mut found = self.scratch.iter().filter(|scratch| scratch.name == name);
-        // A texture or buffer that nothing reads, since what is in it is not wanted.
-        found.next().copied().unwrap_or(Scratch { name, size: Size::Texels([1, 1]) })
+        let found = self.scratch.iter().find(|scratch| scratch.name == name);
+        debug_assert!(found.is_some(), "no tiling needs {name}");
+        found.copied().unwrap_or(Scratch { name, size: Size::Bytes(0) })
     }
 
     /// Turns of the loop of grad_weight that so many pixels take.
@@ -121,7 +121,7 @@ impl Backward<'_> {
         let blocks = tiling.pixels.min(g.out_pixels() as u64).div_ceil(u64::from(BLOCK_PIXELS));
         let padded_pixels = blocks * u64::from(BLOCK_PIXELS);
         let quads = tiling.segments * tiling.quads;
-        let columns = texels(taps * padded_pixels * quads);
+        let columns = Size::Bytes(taps * padded_pixels * quads * QUAD * F32_BYTES);
         let pixels = tiling.pixels.min(g.out_pixels() as u64);
         let entries = taps * padded_pixels;
         let offset_groups = tiling.segments.div_ceil(layout.segments_per_offset_group);
@@ -132,7 +132,7 @@ impl Backward<'_> {
                 scratch.push(Scratch { name, size });
             }
         };
-        let none = Size::Texels([1, 1]);
+        let none = Size::Bytes(QUAD * F32_BYTES);
         let gradient = self.needs_columns_gradient();
         let weight = self.modes.weight.wanted();
         let products = !layout.depthwise;

@@ -66,8 +66,8 @@ impl Backward<'_> {
             pixel_blocks: pixel_blocks as u32,
             workgroups: total as u32,
         };
-        let textures = ["packed_grad_output", "packed_weight_columns", "grad_column"];
-        self.step(kernel, params.words(), textures.map(|name| sizes.scratch(name).window()).to_vec(), total)
+        let operands = ["packed_grad_output", "packed_weight_columns", "grad_column"];
+        self.step(kernel, params.words(), operands.map(|name| sizes.scratch(name).window()).to_vec(), total)
     }
 
     /// Where the taps of the chunk's offset groups lie.
@@ -117,6 +117,8 @@ impl Backward<'_> {
             first_pixel: pixels.start as u32,
             pixels: pixels.len() as u32,
             padded_pixels: padded(pixels) as u32,
+            column_stride: self.column_stride(padded(pixels)) as u32,
+            tap_shift: self.column_stride(padded(pixels)).trailing_zeros(),
             quads: chunk.quads_in_all() as u32,
             segment_quads: chunk.quads.len() as u32,
             all_quads: self.all_quads() as u32,
@@ -135,15 +137,14 @@ impl Backward<'_> {
             adds_mask: self.modes.mask.adds(),
             zero_at_border: u32::from(self.options.border_gradient == BorderGradient::Mmcv),
         };
-        let texture = |name| sizes.scratch(name).window();
-        let [column_gradient, packed_weight] = self.column_gradient(sizes);
-        let (kernel, last) = match (self.layout.depthwise, self.stores_columns()) {
-            (true, _) => (&GRAD_OFFSET_DEPTHWISE, Some(packed_weight)),
-            (false, true) => (&GRAD_OFFSET_COLUMNS, Some(texture("columns"))),
-            (false, false) => (&GRAD_OFFSET, None),
+        let scratch = |name| sizes.scratch(name).window();
+        let (kernel, gradient, last) = match (self.layout.depthwise, self.stores_columns()) {
+            (true, _) => (&GRAD_OFFSET_DEPTHWISE, "packed_grad_output", Some("packed_weight")),
+            (false, true) => (&GRAD_OFFSET_COLUMNS, "grad_column", Some("columns")),
+            (false, false) => (&GRAD_OFFSET, "grad_column", None),
         };
-        let windows = [texture("packed_input"), column_gradient, texture("packed_taps"), grad_offset.0, grad_mask.0];
-        let windows = windows.into_iter().chain(last).collect();
+        let windows = ["packed_input", gradient, "packed_taps"].map(scratch).into_iter();
+        let windows = windows.chain([grad_offset.0, grad_mask.0]).chain(last.map(scratch)).collect();
         self.step(kernel, params.words(), windows, workgroups(kernel, invocations))
     }
 
@@ -212,12 +213,6 @@ impl Backward<'_> {
     pub(super) fn offset_groups(&self, chunk: &Chunk) -> Range<u64> {
         let per_group = self.layout.segments_per_offset_group;
         chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
-    }
-
-    /// What the gradients of the columns are read from, or computed from: with the weight, which is not read where there are columns.
-    pub(super) fn column_gradient(&self, sizes: &Sizes) -> [Window; 2] {
-        let names = if self.layout.depthwise { ["packed_grad_output", "packed_weight"] } else { ["grad_column"; 2] };
-        names.map(|name| sizes.scratch(name).window())
     }
 
     pub(super) fn all_quads(&self) -> u64 {
