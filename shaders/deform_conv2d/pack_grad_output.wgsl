@@ -7,7 +7,8 @@
 //
 // Reads   grad_output and, behind an activation (ACTIVATED), output: the image.
 // Writes  packed_grad_output: every texel of the window's blocks and this step's quads.
-// Runs    One invocation owns one texel; a workgroup is 64 of them, neighbours in pixels. Grid: texels / 64, folded.
+// Runs    One invocation owns 8 quads of a pixel, since a CPU driver divides lane by lane, as long as it packs a texel; a workgroup is 64 neighbours
+//         in pixels. Grid: pixels fastest, then eights of quads, folded.
 // Order   No barrier, no atomic.
 
 struct PackGradOutputParams {
@@ -20,7 +21,7 @@ struct PackGradOutputParams {
     out_pixels: u32,
     first_pixel: u32,
     pixels: u32,
-    texels: u32,
+    padded_pixels: u32,
     grad_output_base: u32,
     output_base: u32,
     kind: u32,
@@ -36,6 +37,7 @@ struct PackGradOutputParams {
 
 const WORKGROUP_SIZE = 64u;
 const BLOCK_PIXELS = 32u;
+const QUADS_PER_INVOCATION = 8u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -43,24 +45,28 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let texel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    if texel >= params.texels {
-        return;
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    let pixel = number % params.padded_pixels;
+    var quad_of_part = number / params.padded_pixels * QUADS_PER_INVOCATION;
+    let end = min(quad_of_part + QUADS_PER_INVOCATION, params.part_quads);
+    var group = quad_of_part / params.quads;
+    var quad = quad_of_part % params.quads;
+    let block = pixel / BLOCK_PIXELS * params.all_quads + params.quad_start;
+    for (; quad_of_part < end; quad_of_part++) {
+        let row = params.row_start + quad * 4u;
+        var value = vec4<f32>();
+        if pixel < params.pixels {
+            let channel = group * params.rows + quad * 4u;
+            let at = channel * params.out_pixels + params.first_pixel + pixel;
+            value.x = linear_gradient(at);
+            if row + 1u < params.rows { value.y = linear_gradient(at + params.out_pixels); }
+            if row + 2u < params.rows { value.z = linear_gradient(at + 2u * params.out_pixels); }
+            if row + 3u < params.rows { value.w = linear_gradient(at + 3u * params.out_pixels); }
+        }
+        let to = (block + quad_of_part) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
+        textureStore(packed_grad_output, texel_at(to), value);
+        let group_ends = quad + 1u == params.quads;
+        quad = select(quad + 1u, 0u, group_ends);
+        group += u32(group_ends);
     }
-    let quad = texel / BLOCK_PIXELS % params.part_quads;
-    let block = texel / BLOCK_PIXELS / params.part_quads;
-    let pixel = block * BLOCK_PIXELS + texel % BLOCK_PIXELS;
-    let in_part = quad % params.quads * 4u;
-    let row = params.row_start + in_part;
-    var value = vec4<f32>();
-    if pixel < params.pixels {
-        let channel = quad / params.quads * params.rows + in_part;
-        let at = channel * params.out_pixels + params.first_pixel + pixel;
-        value.x = linear_gradient(at);
-        if row + 1u < params.rows { value.y = linear_gradient(at + params.out_pixels); }
-        if row + 2u < params.rows { value.z = linear_gradient(at + 2u * params.out_pixels); }
-        if row + 3u < params.rows { value.w = linear_gradient(at + 3u * params.out_pixels); }
-    }
-    let to = (block * params.all_quads + params.quad_start + quad) * BLOCK_PIXELS + texel % BLOCK_PIXELS;
-    textureStore(packed_grad_output, texel_at(to), value);
 }

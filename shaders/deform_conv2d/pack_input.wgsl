@@ -7,7 +7,8 @@
 //
 // Reads   input: the image.
 // Writes  packed_input: every texel of the planes and of the zeros around them, so that nothing old is left.
-// Runs    One invocation owns one texel; a workgroup is 64 neighbours of a row. Grid: texels / 64, folded.
+// Runs    One invocation owns a texel of each of 8 rows, since a CPU driver divides lane by lane, as long as it packs a texel; a workgroup is 64
+//         neighbours. Grid: columns fastest, then strips of 8 rows, folded.
 // Order   No barrier, no atomic.
 //
 // Why this shape. Sampling reads four corners of many channels; a texel brings four channels at once. A zero column on the left,
@@ -21,7 +22,7 @@ struct PackInputParams {
     quads: u32,
     quad_start: u32,
     texture_width: u32,
-    texels: u32,
+    texture_height: u32,
     input_base: u32,
 }
 
@@ -32,6 +33,7 @@ struct PackInputParams {
 @group(0) @binding(2) var packed_input: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
+const ROWS_PER_INVOCATION = 8u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -39,25 +41,31 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let texel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    if texel >= params.texels {
-        return;
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    let column = number % params.texture_width;
+    var row = number / params.texture_width * ROWS_PER_INVOCATION;
+    let end = min(row + ROWS_PER_INVOCATION, params.texture_height);
+    let in_image = column > 0u && column <= params.in_width;
+    let plane_size = params.in_height * params.in_width;
+    var y = row % (params.in_height + 1u);
+    var quad = row / (params.in_height + 1u) % params.quads;
+    var segment = row / (params.in_height + 1u) / params.quads;
+    for (; row < end; row++) {
+        var value = vec4<f32>();
+        if y > 0u && in_image {
+            let first = (params.quad_start + quad) * 4u;
+            let channel = segment * params.segment_channels + quad * 4u;
+            let at = params.input_base + channel * plane_size + (y - 1u) * params.in_width + column - 1u;
+            value.x = read_input(at);
+            if first + 1u < params.segment_channels { value.y = read_input(at + plane_size); }
+            if first + 2u < params.segment_channels { value.z = read_input(at + 2u * plane_size); }
+            if first + 3u < params.segment_channels { value.w = read_input(at + 3u * plane_size); }
+        }
+        textureStore(packed_input, vec2<u32>(column, row), value);
+        let plane_ends = y == params.in_height;
+        let segment_ends = plane_ends && quad + 1u == params.quads;
+        y = select(y + 1u, 0u, plane_ends);
+        quad = select(quad + u32(plane_ends), 0u, segment_ends);
+        segment += u32(segment_ends);
     }
-    let column = texel % params.texture_width;
-    let row = texel / params.texture_width;
-    let y = row % (params.in_height + 1u);
-    let plane = row / (params.in_height + 1u);
-    var value = vec4<f32>();
-    if y > 0u && column > 0u && column <= params.in_width {
-        let quad = plane % params.quads;
-        let first = (params.quad_start + quad) * 4u;
-        let channel = plane / params.quads * params.segment_channels + quad * 4u;
-        let plane_size = params.in_height * params.in_width;
-        let at = params.input_base + channel * plane_size + (y - 1u) * params.in_width + column - 1u;
-        value.x = read_input(at);
-        if first + 1u < params.segment_channels { value.y = read_input(at + plane_size); }
-        if first + 2u < params.segment_channels { value.z = read_input(at + 2u * plane_size); }
-        if first + 3u < params.segment_channels { value.w = read_input(at + 3u * plane_size); }
-    }
-    textureStore(packed_input, vec2<u32>(column, row), value);
 }

@@ -181,7 +181,9 @@ fn loops_are_those_that_the_plan_counts() {
     assert_eq!(loops_of("deform_conv2d/im2col"), [Loop(vec![])]);
     assert_eq!(loops_of("roofline/multiply_add"), [Loop(vec![])]);
     assert_eq!(loops_of("roofline/copy"), []);
-    assert_eq!(loops_of("deform_conv2d/pack_input"), []);
+    // At most ROWS_PER_INVOCATION rows, or QUADS_PER_INVOCATION quads.
+    assert_eq!(loops_of("deform_conv2d/pack_input"), [Loop(vec![])]);
+    assert_eq!(loops_of("deform_conv2d/pack_grad_output"), [Loop(vec![])]);
     assert_eq!(loops_of("deform_conv2d/pack_weight"), []);
     // fused_subgroup_loop_steps counts quads in the taps of all segments, and the outputs to store.
     for variant in ["deform_conv2d/fused_subgroup_64", "deform_conv2d/fused_subgroup_32"] {

@@ -14,8 +14,11 @@ pub const PACK_INPUT: Kernel = Kernel {
     bindings: &[operand("input"), texture_write("packed_input")],
     workgroup_size: 64,
     params: PackInputParams::FIELDS,
-    constants: &[],
+    constants: &[("ROWS_PER_INVOCATION", PACK_INPUT_ROWS)],
 };
+
+/// Rows of the texture that an invocation of pack_input writes.
+pub const PACK_INPUT_ROWS: u32 = 8;
 
 /// Packs the weight into a texture, four input channels a texel.
 pub const PACK_WEIGHT: Kernel = Kernel {
@@ -92,8 +95,8 @@ params! {
         quad_start,
         /// Columns to write.
         texture_width,
-        /// Texels to write.
-        texels,
+        /// Rows to write.
+        texture_height,
         /// Where the first channel in the texture starts in the bound input.
         input_base,
     }

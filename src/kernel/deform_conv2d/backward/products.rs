@@ -16,6 +16,9 @@ pub const GRAD_COLUMN_PIXELS: u32 = 4;
 /// Quads of channels of one invocation of grad_column.
 pub const GRAD_COLUMN_QUADS: u32 = 8;
 
+/// Quads of channels of one invocation of pack_grad_output.
+pub const PACK_GRAD_OUTPUT_QUADS: u32 = 8;
+
 /// Packs the gradient of the output into a texture, four channels a texel.
 pub const PACK_GRAD_OUTPUT: Kernel = Kernel {
     name: "deform_conv2d/pack_grad_output",
@@ -25,7 +28,7 @@ pub const PACK_GRAD_OUTPUT: Kernel = Kernel {
     bindings: &[operand("grad_output"), operand("output"), texture_write("packed_grad_output")],
     workgroup_size: 64,
     params: PackGradOutputParams::FIELDS,
-    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS)],
+    constants: &[("BLOCK_PIXELS", BLOCK_PIXELS), ("QUADS_PER_INVOCATION", PACK_GRAD_OUTPUT_QUADS)],
 };
 
 /// The same behind an activation.
@@ -104,8 +107,8 @@ params! {
         first_pixel,
         /// Output pixels of the window.
         pixels,
-        /// Texels to write.
-        texels,
+        /// The same, filled up to whole blocks.
+        padded_pixels,
         /// Where the image starts in the bound gradient.
         grad_output_base,
         /// Where it starts in the bound output.

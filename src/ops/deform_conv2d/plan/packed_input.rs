@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::{Len, split};
 use crate::Result;
-use crate::kernel::deform_conv2d::{PACK_INPUT, PackInputParams};
+use crate::kernel::deform_conv2d::{PACK_INPUT, PACK_INPUT_ROWS, PackInputParams};
 use crate::ops::deform_conv2d::Geometry;
 use crate::plan::{DeviceLimits, Scratch, Size, Step};
 
@@ -71,17 +71,19 @@ pub(super) fn pack(
     let (first, count) = chunk.channels(segment_channels);
     let first = (image * g.in_channels as u64 + first) * in_pixels;
     let (input, input_base) = limits.operand_window(g.storage, "input", first, count * in_pixels);
-    let texels = texture(g, chunk.quads_in_all()).texels();
+    let width = g.in_width as u64 + 3;
+    let height = chunk.quads_in_all() * (g.in_height as u64 + 1) + 1;
     let params = PackInputParams {
         in_height: g.in_height as u32,
         in_width: g.in_width as u32,
         segment_channels: segment_channels as u32,
         quads: chunk.quads.len() as u32,
         quad_start: chunk.quads.start as u32,
-        texture_width: g.in_width as u32 + 3,
-        texels: texels as u32,
+        texture_width: width as u32,
+        texture_height: height as u32,
         input_base,
     };
-    let workgroups = texels.div_ceil(u64::from(PACK_INPUT.workgroup_size));
+    let invocations = width * height.div_ceil(u64::from(PACK_INPUT_ROWS));
+    let workgroups = invocations.div_ceil(u64::from(PACK_INPUT.workgroup_size));
     limits.step(&PACK_INPUT, g.storage, params.words(), vec![input, packed.window()], workgroups)
 }

@@ -8,8 +8,8 @@ use super::steps::padded;
 use crate::Result;
 use crate::kernel::Kernel;
 use crate::kernel::deform_conv2d::{
-    GRAD_BIAS, GRAD_BIAS_ACTIVATED, GradBiasParams, PACK_GRAD_OUTPUT, PACK_GRAD_OUTPUT_ACTIVATED, PackGradOutputParams,
-    SUM_SLICES, SumSlicesParams,
+    GRAD_BIAS, GRAD_BIAS_ACTIVATED, GradBiasParams, PACK_GRAD_OUTPUT, PACK_GRAD_OUTPUT_ACTIVATED,
+    PACK_GRAD_OUTPUT_QUADS, PackGradOutputParams, SUM_SLICES, SumSlicesParams,
 };
 use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
@@ -36,7 +36,7 @@ impl Backward<'_> {
         let (first, count) = part.channels(self.layout.rows);
         let (grad_output, grad_output_base) = self.grad_output(image, first..first + count);
         let (output, output_base) = self.output(image, first..first + count);
-        let texels = padded(pixels) * part.quads_in_all();
+        let invocations = padded(pixels) * part.quads_in_all().div_ceil(u64::from(PACK_GRAD_OUTPUT_QUADS));
         let groups_before = part.segments.start - rows.segments.start;
         let params = PackGradOutputParams {
             rows: self.layout.rows as u32,
@@ -48,14 +48,14 @@ impl Backward<'_> {
             out_pixels: self.g.out_pixels() as u32,
             first_pixel: pixels.start as u32,
             pixels: pixels.len() as u32,
-            texels: texels as u32,
+            padded_pixels: padded(pixels) as u32,
             grad_output_base,
             output_base,
             kind: self.g.activation.kind(),
         };
         let windows = vec![grad_output, output, sizes.scratch("packed_grad_output").window()];
         let [kernel, _] = self.output_kernels();
-        self.step(kernel, params.words(), windows, workgroups(kernel, texels))
+        self.step(kernel, params.words(), windows, workgroups(kernel, invocations))
     }
 
     pub(super) fn grad_bias(&self, image: u64) -> Result<Vec<Step>> {
