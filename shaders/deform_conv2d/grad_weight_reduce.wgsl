@@ -4,7 +4,8 @@
 //
 // Reads   partial.
 // Writes  grad_weight: the channels of this step.
-// Runs    One invocation owns the four channels of a quad; a workgroup is 64 of them. Grid: these / 64, folded.
+// Runs    One invocation owns a quad of an output channel and up to 16 of its taps, which lie side by side in the weight; a workgroup is 64
+//         neighbours. Grid: quads fastest, then output channels, then sixteens of taps, folded.
 // Order   No barrier, no atomic; one order of summation.
 
 struct GradWeightReduceParams {
@@ -23,7 +24,6 @@ struct GradWeightReduceParams {
     column_tiles: u32,
     row_tiles: u32,
     splits: u32,
-    elements: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: GradWeightReduceParams;
@@ -33,12 +33,7 @@ struct GradWeightReduceParams {
 @group(0) @binding(2) var<storage, read_write> grad_weight: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
-
-/// (a / b, a % b), from one division: CPU drivers divide lane by lane, and for a remainder once more.
-fn div_mod(a: u32, b: u32) -> vec2<u32> {
-    let quotient = a / b;
-    return vec2<u32>(quotient, a - quotient * b);
-}
+const TAPS_PER_INVOCATION = 16u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -47,41 +42,46 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    if number >= params.elements {
-        return;
-    }
-    // Every (tap, quad of this step) of every output channel of its weight group.
-    let quad_tap = div_mod(number, params.taps);
-    let tap = quad_tap.y;
-    let row_quad = div_mod(quad_tap.x, (params.segment_end - params.segment_start) * params.segment_quads);
-    let row = row_quad.x;
-    let quad = row_quad.y;
-    let segment_quad = div_mod(quad, params.segment_quads);
-    let segment = params.segment_start + segment_quad.x;
-    let channel = (params.quad_start + segment_quad.y) * 4u;
+    // Every quad of this step of every output channel of its weight group.
+    let quads = (params.segment_end - params.segment_start) * params.segment_quads;
+    let quad = number % quads;
+    let unit = number / quads;
+    let row = unit % params.rows;
+    let segment_of_step = quad / params.segment_quads;
+    let segment = params.segment_start + segment_of_step;
+    let channel = (params.quad_start + quad - segment_of_step * params.segment_quads) * 4u;
     let group = segment / params.segments_per_group;
     let group_segment = group * params.segments_per_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_group);
     let group_quads = (end - first) * params.segment_quads;
-    let k = tap * group_quads + quad - (first - params.segment_start) * params.segment_quads;
 
-    let row_tile = div_mod(row, 4u * params.row_quads_per_tile);
-    let column_tile = div_mod(k, params.column_quads_per_tile);
+    let row_tile = row / (4u * params.row_quads_per_tile);
     let sums = 4u * params.row_quads_per_tile * params.column_quads_per_tile;
-    let tile = ((group - params.group_start) * params.column_tiles + column_tile.x) * params.row_tiles + row_tile.x;
+    let first_tile = (group - params.group_start) * params.column_tiles * params.row_tiles + row_tile;
     let tiles = params.groups * params.row_tiles * params.column_tiles;
-    var at = tile * sums + row_tile.y * params.column_quads_per_tile + column_tile.y;
-    var sum = vec4<f32>();
-    for (var n = 0u; n < params.splits; n++) {
-        sum += partial[at];
-        at += tiles * sums;
-    }
+    let in_tile = (row - row_tile * 4u * params.row_quads_per_tile) * params.column_quads_per_tile;
+
     let group_channel = (segment - group_segment) * params.segment_channels + channel;
     let row_stride = params.segments_per_group * params.segment_channels * params.taps;
-    let to = (group * params.rows + row) * row_stride + group_channel * params.taps + tap;
-    grad_weight[to] += sum.x;
-    if channel + 1u < params.segment_channels { grad_weight[to + params.taps] += sum.y; }
-    if channel + 2u < params.segment_channels { grad_weight[to + 2u * params.taps] += sum.z; }
-    if channel + 3u < params.segment_channels { grad_weight[to + 3u * params.taps] += sum.w; }
+    let start = (group * params.rows + row) * row_stride + group_channel * params.taps;
+    // Invocations past the last start past the last tap.
+    var tap = unit / params.rows * TAPS_PER_INVOCATION;
+    let end_tap = min(tap + TAPS_PER_INVOCATION, params.taps);
+    for (; tap < end_tap; tap++) {
+        let k = tap * group_quads + quad - (first - params.segment_start) * params.segment_quads;
+        let column_tile = k / params.column_quads_per_tile;
+        let tile = first_tile + column_tile * params.row_tiles;
+        var at = tile * sums + in_tile + k - column_tile * params.column_quads_per_tile;
+        var sum = vec4<f32>();
+        for (var n = 0u; n < params.splits; n++) {
+            sum += partial[at];
+            at += tiles * sums;
+        }
+        let to = start + tap;
+        grad_weight[to] += sum.x;
+        if channel + 1u < params.segment_channels { grad_weight[to + params.taps] += sum.y; }
+        if channel + 2u < params.segment_channels { grad_weight[to + 2u * params.taps] += sum.z; }
+        if channel + 3u < params.segment_channels { grad_weight[to + 3u * params.taps] += sum.w; }
+    }
 }

@@ -7,7 +7,8 @@
 //
 // Reads   weight, whole.
 // Writes  packed_weight_columns: every texel of this step's quads.
-// Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
+// Runs    One invocation owns a texel of up to 16 taps, which lie side by side in the weight; a workgroup is 64 neighbours. Grid: a tap's texels
+//         fastest, then sixteens of taps, folded.
 // Order   No barrier, no atomic.
 
 struct PackWeightColumnsParams {
@@ -20,7 +21,6 @@ struct PackWeightColumnsParams {
     taps: u32,
     rows: u32,
     row_quads: u32,
-    texels: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: PackWeightColumnsParams;
@@ -30,6 +30,7 @@ struct PackWeightColumnsParams {
 @group(0) @binding(2) var packed_weight_columns: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
+const TAPS_PER_INVOCATION = 16u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -37,25 +38,30 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let texel = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    if texel >= params.texels {
-        return;
-    }
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    // The texel among those of a tap.
+    let texels = params.row_quads * params.quads * 4u;
+    let texel = number % texels;
     let quad = texel / 4u % params.quads;
-    let row = texel / 4u / params.quads % params.row_quads * 4u;
-    let tap = texel / 4u / params.quads / params.row_quads;
+    let row = texel / 4u / params.quads * 4u;
     let segment = params.segment_start + quad / params.segment_quads;
     let group = segment / params.segments_per_group;
     let channel = (params.quad_start + quad % params.segment_quads) * 4u + texel % 4u;
     let row_stride = params.segments_per_group * params.segment_channels * params.taps;
-    var value = vec4<f32>();
-    if channel < params.segment_channels {
-        let group_channel = segment % params.segments_per_group * params.segment_channels + channel;
-        let at = (group * params.rows + row) * row_stride + group_channel * params.taps + tap;
-        value.x = read_weight(at);
-        if row + 1u < params.rows { value.y = read_weight(at + row_stride); }
-        if row + 2u < params.rows { value.z = read_weight(at + 2u * row_stride); }
-        if row + 3u < params.rows { value.w = read_weight(at + 3u * row_stride); }
+    let group_channel = segment % params.segments_per_group * params.segment_channels + channel;
+    let start = (group * params.rows + row) * row_stride + group_channel * params.taps;
+    // Invocations past the last start past the last tap.
+    var tap = number / texels * TAPS_PER_INVOCATION;
+    let end = min(tap + TAPS_PER_INVOCATION, params.taps);
+    for (; tap < end; tap++) {
+        let at = start + tap;
+        var value = vec4<f32>();
+        if channel < params.segment_channels {
+            value.x = read_weight(at);
+            if row + 1u < params.rows { value.y = read_weight(at + row_stride); }
+            if row + 2u < params.rows { value.z = read_weight(at + 2u * row_stride); }
+            if row + 3u < params.rows { value.w = read_weight(at + 3u * row_stride); }
+        }
+        textureStore(packed_weight_columns, texel_at(tap * texels + texel), value);
     }
-    textureStore(packed_weight_columns, texel_at(texel), value);
 }

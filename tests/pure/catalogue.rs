@@ -185,6 +185,9 @@ fn loops_are_those_that_the_plan_counts() {
     assert_eq!(loops_of("deform_conv2d/pack_input"), [Loop(vec![])]);
     assert_eq!(loops_of("deform_conv2d/pack_grad_output"), [Loop(vec![])]);
     assert_eq!(loops_of("deform_conv2d/pack_weight"), []);
+    // At most TAPS_PER_INVOCATION taps; and for each the splits, which are a few hundred where there are many taps.
+    assert_eq!(loops_of("deform_conv2d/pack_weight_columns"), [Loop(vec![])]);
+    assert_eq!(loops_of("deform_conv2d/grad_weight_reduce"), [Loop(vec![Loop(vec![])])]);
     // fused_subgroup_loop_steps counts quads in the taps of all segments, and the outputs to store.
     for variant in ["deform_conv2d/fused_subgroup_64", "deform_conv2d/fused_subgroup_32"] {
         assert_eq!(loops_of(variant), [Loop(vec![Loop(vec![])]), Loop(vec![])]);
@@ -210,15 +213,8 @@ fn loops_are_those_that_the_plan_counts() {
         assert_eq!(loops_of(&format!("deform_conv2d/{product}")), [Loop(vec![]), Loop(vec![])]);
     }
     let depthwise = ["depthwise", "grad_offset_depthwise", "grad_weight_depthwise"];
-    let backward = [
-        "pack_taps",
-        "grad_offset",
-        "grad_offset_columns",
-        "grad_weight_reduce",
-        "grad_bias",
-        "grad_bias_activated",
-        "sum_slices",
-    ];
+    let backward =
+        ["pack_taps", "grad_offset", "grad_offset_columns", "grad_bias", "grad_bias_activated", "sum_slices"];
     for one in backward.into_iter().chain(depthwise) {
         assert_eq!(loops_of(&format!("deform_conv2d/{one}")), [Loop(vec![])]);
     }

@@ -40,6 +40,9 @@ pub const PACK_GRAD_OUTPUT_ACTIVATED: Kernel = Kernel {
 
 const PACK_GRAD_OUTPUT_TEXT: &str = include_str!("../../../../shaders/deform_conv2d/pack_grad_output.wgsl");
 
+/// Taps of one invocation of pack_weight_columns and of grad_weight_reduce.
+pub const WEIGHT_TAPS: u32 = 16;
+
 /// Packs the weight into a texture, four output channels a texel.
 pub const PACK_WEIGHT_COLUMNS: Kernel = Kernel {
     name: "deform_conv2d/pack_weight_columns",
@@ -49,7 +52,7 @@ pub const PACK_WEIGHT_COLUMNS: Kernel = Kernel {
     bindings: &[operand("weight"), texture_write("packed_weight_columns")],
     workgroup_size: 64,
     params: PackWeightColumnsParams::FIELDS,
-    constants: &[],
+    constants: &[("TAPS_PER_INVOCATION", WEIGHT_TAPS)],
 };
 
 /// The gradient of the columns, where subgroups have 8 lanes.
@@ -139,8 +142,6 @@ params! {
         rows,
         /// Quads of the output channels of a weight group.
         row_quads,
-        /// Texels to write.
-        texels,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gradient of the weight.
 
-use super::{BLOCK_PIXELS, DEFORMED};
+use super::{BLOCK_PIXELS, DEFORMED, WEIGHT_TAPS};
 use crate::kernel::unroll::backward as unroll;
 use crate::kernel::{
     Binding, COLUMNS_LAYOUT, GRID, Kernel, PACKED_SAMPLE, PACKED_TAPS, TEXELS, params, read, read_write, texture_read,
@@ -124,7 +124,7 @@ pub const GRAD_WEIGHT_REDUCE: Kernel = Kernel {
     bindings: &[read("partial"), read_write("grad_weight")],
     workgroup_size: 64,
     params: GradWeightReduceParams::FIELDS,
-    constants: &[],
+    constants: &[("TAPS_PER_INVOCATION", WEIGHT_TAPS)],
 };
 
 params! {
@@ -200,7 +200,5 @@ params! {
         row_tiles,
         /// Splits of the sum.
         splits,
-        /// Quads of channels to write.
-        elements,
     }
 }

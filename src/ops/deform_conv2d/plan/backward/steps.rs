@@ -9,7 +9,7 @@ use crate::kernel::deform_conv2d::{
     BLOCK_PIXELS, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_OFFSET,
     GRAD_OFFSET_COLUMNS, GRAD_OFFSET_DEPTHWISE, GRAD_WEIGHT_REDUCE, GradColumnParams, GradOffsetParams,
     GradWeightParams, GradWeightReduceParams, PACK_TAPS, PACK_WEIGHT_COLUMNS, PackTapsParams, PackWeightColumnsParams,
-    TAPS_PER_INVOCATION,
+    TAPS_PER_INVOCATION, WEIGHT_TAPS,
 };
 use crate::kernel::{Kernel, Sampling, Storage};
 use crate::ops::deform_conv2d::BorderGradient;
@@ -22,7 +22,7 @@ impl Backward<'_> {
     pub(super) fn pack_weight(&self, sizes: &Sizes, chunk: &Chunk) -> Result<Step> {
         let layout = &self.layout;
         let quads = chunk.quads_in_all();
-        let texels = self.g.taps() as u64 * layout.row_quads * quads * QUAD;
+        let invocations = layout.row_quads * quads * QUAD * (self.g.taps() as u64).div_ceil(u64::from(WEIGHT_TAPS));
         let params = PackWeightColumnsParams {
             segment_channels: layout.segment_channels as u32,
             segment_quads: chunk.quads.len() as u32,
@@ -33,11 +33,10 @@ impl Backward<'_> {
             taps: self.g.taps() as u32,
             rows: layout.rows as u32,
             row_quads: layout.row_quads as u32,
-            texels: texels as u32,
         };
         let (weight, _) = self.limits.operand_window(self.g.storage, "weight", 0, self.g.weight_elements() as u64);
         let windows = vec![weight, sizes.scratch("packed_weight_columns").window()];
-        self.step(&PACK_WEIGHT_COLUMNS, params.words(), windows, workgroups(&PACK_WEIGHT_COLUMNS, texels))
+        self.step(&PACK_WEIGHT_COLUMNS, params.words(), windows, workgroups(&PACK_WEIGHT_COLUMNS, invocations))
     }
 
     pub(super) fn grad_column(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
@@ -182,7 +181,7 @@ impl Backward<'_> {
         let texture = |name: &&'static str| sizes.scratch(name).window();
         let windows = [texture(&"packed_grad_output"), partial].into_iter().chain(columns.iter().map(texture));
         let windows = windows.collect();
-        let elements = layout.rows * chunk.quads_in_all() * taps;
+        let invocations = layout.rows * chunk.quads_in_all() * taps.div_ceil(u64::from(WEIGHT_TAPS));
         let reduce = GradWeightReduceParams {
             taps: taps as u32,
             segment_channels: layout.segment_channels as u32,
@@ -199,10 +198,9 @@ impl Backward<'_> {
             column_tiles: column_tiles as u32,
             row_tiles: row_tiles as u32,
             splits: sizes.splits as u32,
-            elements: elements as u32,
         };
         let (grad_weight, _) = self.limits.window("grad_weight", 0, self.g.weight_elements() as u64);
-        let sum = workgroups(&GRAD_WEIGHT_REDUCE, elements);
+        let sum = workgroups(&GRAD_WEIGHT_REDUCE, invocations);
         Ok(vec![
             self.step(tile.kernel, params.words(), windows, total)?,
             self.step(&GRAD_WEIGHT_REDUCE, reduce.words(), vec![partial, grad_weight], sum)?,
