@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// The facts of a device that a plan may depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeviceLimits {
-    /// The most bytes one storage binding may cover (`max_storage_buffer_binding_size`).
+    /// The most bytes one storage binding may cover (`max_storage_buffer_binding_size`, at most `max_buffer_size`).
     pub max_binding_bytes: u64,
     /// What a storage binding's offset must be a multiple of (`min_storage_buffer_offset_alignment`).
     pub binding_alignment: u64,

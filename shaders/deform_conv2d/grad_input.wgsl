@@ -159,7 +159,7 @@ fn main(
     // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
     let busy = unit < params.units && number < quad_end;
     let quad = quad_at(number, quad_end);
-    // May be past the last: then what is read for it, of no matter what column, is not written.
+    // May be past the last: then what is read for it, of no matter what column or past the end, is not written.
     let second = quad_at(number + params.lanes_per_row, quad_end);
 
     let counters = group * params.counters + row * params.counters_per_row;

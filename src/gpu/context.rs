@@ -117,7 +117,11 @@ impl Gpu {
         let native = info.backend != wgpu::Backend::BrowserWebGpu;
         let subgroups = device.features().contains(wgpu::Features::SUBGROUP) && one_size && native;
         let limits = DeviceLimits {
-            max_binding_bytes: granted.max_storage_buffer_binding_size.min(MAX_BINDING_BYTES),
+            // What is bound whole is a buffer of its own.
+            max_binding_bytes: granted
+                .max_storage_buffer_binding_size
+                .min(granted.max_buffer_size)
+                .min(MAX_BINDING_BYTES),
             binding_alignment: u64::from(granted.min_storage_buffer_offset_alignment),
             max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension,
             max_texture_axis: granted.max_texture_dimension_2d,

@@ -1,11 +1,11 @@
 //! The kernel that [`ops::conv2d`](crate::ops::conv2d) adds to those of the deformable convolution.
 
-use crate::kernel::{COLUMNS_LAYOUT, GRID, Kernel, TAP_GEOMETRY, TEXELS, read, read_write, tap_params};
+use crate::kernel::{COLUMNS_LAYOUT, GRID, Kernel, TAP_GEOMETRY, read, read_write, tap_params};
 
 /// The gradient of an ordinary convolution's input, gathered.
 pub const COL2IM: Kernel = Kernel {
     name: "conv2d/col2im",
-    sources: &[include_str!("../../shaders/conv2d/col2im.wgsl"), TAP_GEOMETRY, COLUMNS_LAYOUT, TEXELS, GRID],
+    sources: &[include_str!("../../shaders/conv2d/col2im.wgsl"), TAP_GEOMETRY, COLUMNS_LAYOUT, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[read("grad_column"), read_write("grad_input")],

@@ -6,7 +6,7 @@ use deform::ops::deform_conv2d::Mode;
 use deform::ops::shift::{Border, ChannelShift, Direction, s2_mlp_v1};
 use deform::{DeformConv2d, Dtype, Gpu, Gradient, Gradients, Inputs, Tensor, wgpu};
 
-use crate::device::{default_limits_gpu, poison_on, random_on, upload_to};
+use crate::device::{callers_gpu, default_limits_gpu, poison_on, random_on, upload_to};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 /// The host's own shader: adds one to every element of a buffer.
@@ -204,4 +204,19 @@ fn required_limits_and_features_are_those_of_our_own_device() {
     let shapes: Inputs<&[usize]> =
         Inputs { input: &[1, 4, 8, 8], offset: &[1, 18, 8, 8], weight: &[4, 4, 3, 3], mask: None, bias: None };
     assert!(!DeformConv2d::new(own).prepare(&shapes, padded()).unwrap().steps.is_empty());
+}
+
+/// Where a binding may be larger than any buffer, the columns' gradients, 1.3 MB in one piece, are cut to what a buffer holds.
+#[test]
+fn no_buffer_is_larger_than_the_device_makes_them() {
+    let gpu = callers_gpu(wgpu::Limits { max_buffer_size: 1 << 20, ..wgpu::Limits::default() });
+    assert_eq!(gpu.limits().max_binding_bytes, 1 << 20);
+    let case = Case::new("small buffers", Sizes { in_channels: 16, input: [48, 48], ..PLAIN }, padded());
+    let op = DeformConv2d::new(&gpu);
+    let inputs = upload_to(&gpu, &case);
+    let grad = case.grad_output();
+    let grad_output = Tensor::upload(&gpu, case.geometry().output_shape(), &grad).unwrap();
+    let gradients = op.backward(&inputs.map(|tensor| tensor), &grad_output, Gradients::ALL, case.options).unwrap();
+    let got = gradients.map(|tensor| tensor.as_ref().map(|tensor| tensor.download::<f32>().unwrap()));
+    case.expected_gradients(&grad).compare(&got).unwrap();
 }

@@ -61,7 +61,7 @@ struct Backward<'a> {
     layout: Layout,
 }
 
-/// What the textures hold at a point of the plan, so that nothing is made twice.
+/// What the scratch holds at a point of the plan, so that nothing is made twice.
 #[derive(Default)]
 struct Held {
     input: Option<(u64, Chunk)>,

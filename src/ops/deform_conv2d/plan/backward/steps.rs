@@ -178,8 +178,8 @@ impl Backward<'_> {
         };
         let partial = Window { operand: WORKSPACE, start: 0, bytes: sizes.partial_bytes };
         let columns: &[_] = if self.stores_columns() { &["columns"] } else { &["packed_input", "packed_taps"] };
-        let texture = |name: &&'static str| sizes.scratch(name).window();
-        let windows = [texture(&"packed_grad_output"), partial].into_iter().chain(columns.iter().map(texture));
+        let scratch = |name: &&'static str| sizes.scratch(name).window();
+        let windows = [scratch(&"packed_grad_output"), partial].into_iter().chain(columns.iter().map(scratch));
         let windows = windows.collect();
         let invocations = layout.rows * chunk.quads_in_all() * taps.div_ceil(u64::from(WEIGHT_TAPS));
         let reduce = GradWeightReduceParams {

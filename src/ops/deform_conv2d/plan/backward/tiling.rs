@@ -38,7 +38,7 @@ impl Backward<'_> {
         let pixels = tiling.pixels.min(g.out_pixels() as u64);
         let padded_pixels = pixels.next_multiple_of(u64::from(BLOCK_PIXELS));
         let sizes = self.sizes(tiling);
-        let textures = sizes.scratch.iter().all(|scratch| self.limits.hold(scratch));
+        let held = sizes.scratch.iter().all(|scratch| self.limits.hold(scratch));
         let window = self.limits.max_operand_elements(g.storage).min(self.limits.max_window_elements());
         let offset_groups = tiling.segments.div_ceil(layout.segments_per_offset_group);
         let channels = if tiling.segments > 1 {
@@ -54,14 +54,13 @@ impl Backward<'_> {
         let loops = !self.needs_order()
             || (taps * pixels).div_ceil(u64::from(ENTRIES_PER_TURN)) + 3 * cells < steps
                 && per_walker + 2 + bins < steps;
-        // A turn for every quad of output channels, then one for every texel to store.
+        // A turn for every quad of output channels, then one for every quad to store.
         let turns = u64::from(GRAD_COLUMN_PIXELS * GRAD_COLUMN_QUADS) + 2;
         // col2im's over the taps.
         let loops = loops && (self.needs_order() || !self.modes.input.wanted() || taps + 1 < steps);
         let loops = loops && (!self.needs_columns_gradient() || layout.depthwise || layout.row_quads + turns < steps);
         let loops = loops && (!layout.depthwise || pixels.div_ceil(sizes.slices) + 1 < steps);
-        textures
-            && loops
+        held && loops
             && channels * g.in_pixels() as u64 <= window
             && offset_groups * (g.offset_elements() / g.offset_groups) as u64 <= window
             && taps * self.column_stride(padded_pixels) < MAX_COLUMN
