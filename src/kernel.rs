@@ -213,6 +213,7 @@ const COLUMNS_LAYOUT: &str = include_str!("../shaders/shared/columns_layout.wgsl
 const PACKED_SAMPLE: &str = include_str!("../shaders/shared/packed_sample.wgsl");
 const PACKED_TAPS: &str = include_str!("../shaders/shared/packed_taps.wgsl");
 const SAMPLE: &str = include_str!("../shaders/shared/sample.wgsl");
+const WEIGHT_ROWS: &str = include_str!("../shaders/shared/weight_rows.wgsl");
 const TEXELS: &str = include_str!("../shaders/shared/texels.wgsl");
 const MAGNITUDE: &str = include_str!("../shaders/shared/magnitude.wgsl");
 const LINEAR_GRADIENT: &str = include_str!("../shaders/shared/linear_gradient.wgsl");

@@ -47,20 +47,15 @@ fn main(
     let segment = params.segment_start + quad / params.segment_quads;
     let group = segment / params.segments_per_group;
     let channel = (params.quad_start + quad % params.segment_quads) * 4u + texel % 4u;
-    let row_stride = params.segments_per_group * params.segment_channels * params.taps;
     let group_channel = segment % params.segments_per_group * params.segment_channels + channel;
-    let start = (group * params.rows + row) * row_stride + group_channel * params.taps;
+    let start = (group * params.rows + row) * row_stride() + group_channel * params.taps;
     // Invocations past the last start past the last tap.
     var tap = number / texels * TAPS_PER_INVOCATION;
     let end = min(tap + TAPS_PER_INVOCATION, params.taps);
     for (; tap < end; tap++) {
-        let at = start + tap;
         var value = vec4<f32>();
         if channel < params.segment_channels {
-            value.x = read_weight(at);
-            if row + 1u < params.rows { value.y = read_weight(at + row_stride); }
-            if row + 2u < params.rows { value.z = read_weight(at + 2u * row_stride); }
-            if row + 3u < params.rows { value.w = read_weight(at + 3u * row_stride); }
+            value = weight_of_rows(start + tap, row);
         }
         textureStore(packed_weight_columns, texel_at(tap * texels + texel), value);
     }

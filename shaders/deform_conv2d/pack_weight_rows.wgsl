@@ -47,15 +47,10 @@ fn main(
     let segment = row / params.padded_channels / params.taps;
     let group = segment / params.segments_per_group;
     let channel = segment % params.segments_per_group * params.segment_channels + n;
-    // Elements between output channels of the weight.
-    let stride = params.segments_per_group * params.segment_channels * params.taps;
-    let first = (group * params.rows + o) * stride + channel * params.taps + tap;
+    let first = (group * params.rows + o) * row_stride() + channel * params.taps + tap;
     var value = vec4<f32>();
     if n < params.segment_channels {
-        value.x = read_weight(first);
-        if o + 1u < params.rows { value.y = read_weight(first + stride); }
-        if o + 2u < params.rows { value.z = read_weight(first + 2u * stride); }
-        if o + 3u < params.rows { value.w = read_weight(first + 3u * stride); }
+        value = weight_of_rows(first, o);
     }
     packed_weight[at] = value;
 }

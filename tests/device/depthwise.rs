@@ -192,7 +192,7 @@ fn a_mask_that_is_no_number_does_not_reach_the_weight_from_nowhere() {
 fn depthwise_on_a_callers_device_with_small_limits() {
     let gpu = small_limits_gpu();
     let sizes = Sizes { batch: 2, in_channels: 48, offset_groups: 3, input: [36, 35], ..PLAIN };
-    assert!(check_with_small_limits(&gpu, &case("small limits", sizes, padded())));
+    assert!(check_with_small_limits(&gpu, 128 << 10, &case("small limits", sizes, padded())));
     // The forward pass binds an image's output whole.
     let narrow = Case::new(
         "small limits",

@@ -7,6 +7,7 @@ use deform::ops::shift::{Border, ChannelShift, Direction, s2_mlp_v1};
 use deform::{DeformConv2d, Dtype, Gpu, Gradient, Gradients, Inputs, Tensor, wgpu};
 
 use crate::device::{callers_gpu, default_limits_gpu, poison_on, random_on, upload_to};
+use crate::gradients::check_with_small_limits;
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 /// The host's own shader: adds one to every element of a buffer.
@@ -212,11 +213,5 @@ fn no_buffer_is_larger_than_the_device_makes_them() {
     let gpu = callers_gpu(wgpu::Limits { max_buffer_size: 1 << 20, ..wgpu::Limits::default() });
     assert_eq!(gpu.limits().max_binding_bytes, 1 << 20);
     let case = Case::new("small buffers", Sizes { in_channels: 16, input: [48, 48], ..PLAIN }, padded());
-    let op = DeformConv2d::new(&gpu);
-    let inputs = upload_to(&gpu, &case);
-    let grad = case.grad_output();
-    let grad_output = Tensor::upload(&gpu, case.geometry().output_shape(), &grad).unwrap();
-    let gradients = op.backward(&inputs.map(|tensor| tensor), &grad_output, Gradients::ALL, case.options).unwrap();
-    let got = gradients.map(|tensor| tensor.as_ref().map(|tensor| tensor.download::<f32>().unwrap()));
-    case.expected_gradients(&grad).compare(&got).unwrap();
+    check_with_small_limits(&gpu, 1 << 20, &case);
 }

@@ -1,13 +1,13 @@
 //! The fused kernels for GPUs: one text, a variant for each tile.
 
 use crate::kernel::{
-    BILINEAR, Binding, GRID, Kernel, TAPS, operand, output, params, read, read_write, tap_params, unroll,
+    BILINEAR, Binding, GRID, Kernel, TAPS, WEIGHT_ROWS, operand, output, params, read, read_write, tap_params, unroll,
 };
 
 /// Packs the weight: one row a sampled value, its output channels side by side.
 pub const PACK_WEIGHT_ROWS: Kernel = Kernel {
     name: "deform_conv2d/pack_weight_rows",
-    sources: &[include_str!("../../../shaders/deform_conv2d/pack_weight_rows.wgsl"), GRID],
+    sources: &[include_str!("../../../shaders/deform_conv2d/pack_weight_rows.wgsl"), WEIGHT_ROWS, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[operand("weight"), read_write("packed_weight")],

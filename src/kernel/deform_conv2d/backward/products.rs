@@ -3,8 +3,8 @@
 use super::{ACTIVATED, LINEAR};
 use crate::kernel::unroll::backward as unroll;
 use crate::kernel::{
-    COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, SLOPE, TEXELS, operand, params, read_write, texture_read,
-    texture_write,
+    COLUMNS_LAYOUT, GRID, Kernel, LINEAR_GRADIENT, SLOPE, TEXELS, WEIGHT_ROWS, operand, params, read_write,
+    texture_read, texture_write,
 };
 
 /// Pixels that the textures of the backward pass keep together; a window of pixels is filled up to whole blocks.
@@ -46,7 +46,7 @@ pub const WEIGHT_TAPS: u32 = 16;
 /// Packs the weight into a texture, four output channels a texel.
 pub const PACK_WEIGHT_COLUMNS: Kernel = Kernel {
     name: "deform_conv2d/pack_weight_columns",
-    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_weight_columns.wgsl"), TEXELS, GRID],
+    sources: &[include_str!("../../../../shaders/deform_conv2d/pack_weight_columns.wgsl"), WEIGHT_ROWS, TEXELS, GRID],
     unrolled: None,
     subgroups: false,
     bindings: &[operand("weight"), texture_write("packed_weight_columns")],

@@ -51,11 +51,14 @@ impl Chunk {
     }
 }
 
-/// Each plane lies below a row of zeros, and one more such row ends the texture; a column of zeros begins it, two end it.
-pub(super) fn texture(g: &Geometry, planes: u64) -> Scratch {
+/// Columns and rows of the texture: each plane lies below a row of zeros, and one more such row ends it; a column of zeros begins it, two end it.
+fn extent(g: &Geometry, planes: u64) -> [u32; 2] {
     let height = planes.saturating_mul(g.in_height as u64 + 1) + 1;
-    let height = u32::try_from(height).unwrap_or(u32::MAX);
-    Scratch { name: "packed_input", size: Size::Texels([g.in_width as u32 + 3, height]) }
+    [g.in_width as u32 + 3, u32::try_from(height).unwrap_or(u32::MAX)]
+}
+
+pub(super) fn texture(g: &Geometry, planes: u64) -> Scratch {
+    Scratch { name: "packed_input", size: Size::Texels(extent(g, planes)) }
 }
 
 /// Packs a chunk of one image's segments of so many channels.
@@ -71,19 +74,18 @@ pub(super) fn pack(
     let (first, count) = chunk.channels(segment_channels);
     let first = (image * g.in_channels as u64 + first) * in_pixels;
     let (input, input_base) = limits.operand_window(g.storage, "input", first, count * in_pixels);
-    let width = g.in_width as u64 + 3;
-    let height = chunk.quads_in_all() * (g.in_height as u64 + 1) + 1;
+    let [texture_width, texture_height] = extent(g, chunk.quads_in_all());
     let params = PackInputParams {
         in_height: g.in_height as u32,
         in_width: g.in_width as u32,
         segment_channels: segment_channels as u32,
         quads: chunk.quads.len() as u32,
         quad_start: chunk.quads.start as u32,
-        texture_width: width as u32,
-        texture_height: height as u32,
+        texture_width,
+        texture_height,
         input_base,
     };
-    let invocations = width * height.div_ceil(u64::from(PACK_INPUT_ROWS));
+    let invocations = u64::from(texture_width) * u64::from(texture_height.div_ceil(PACK_INPUT_ROWS));
     let workgroups = invocations.div_ceil(u64::from(PACK_INPUT.workgroup_size));
     limits.step(&PACK_INPUT, g.storage, params.words(), vec![input, packed.window()], workgroups)
 }
