@@ -4,9 +4,8 @@ use deform::{Algorithm, Error, Options, Tile};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::device::{algorithms, check, distinct_algorithms, gpu, least_workspace, operator, run, say};
+use crate::device::{algorithms, check, distinct_algorithms, least_workspace, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
-use crate::support::compare::compare;
 
 /// One pixel off, on and past each tile: 64 pixels, 64 output channels, 16 column rows, 16 channels of an im2col invocation.
 fn tile_boundaries() -> Vec<Case> {
@@ -194,61 +193,4 @@ fn a_sum_longer_than_mesas_loops() {
             check(&case);
         }
     }
-}
-
-/// Output elements spread over all images, channels and pixels.
-fn spread(case: &Case, count: usize) -> (Vec<usize>, Vec<[usize; 4]>) {
-    let [batch, channels, height, width] = case.geometry().output_shape();
-    let elements = batch * channels * height * width;
-    let flat: Vec<_> = (0..count).map(|n| (n * 7_919 + n * elements / count) % elements).collect();
-    let unflatten = |&at: &usize| {
-        let (rest, ox) = (at / width, at % width);
-        let (rest, oy) = (rest / height, rest % height);
-        [rest / channels, rest % channels, oy, ox]
-    };
-    let indices = flat.iter().map(unflatten).collect();
-    (flat, indices)
-}
-
-fn check_spread(case: &Case) {
-    let got = run(case);
-    assert!(got.iter().all(|value| value.is_finite()), "{}: something was left unwritten", case.name);
-    let (flat, indices) = spread(case, 500);
-    let got: Vec<_> = flat.into_iter().map(|at| got[at]).collect();
-    let (want, magnitude) = case.expected_at(&indices);
-    compare(&got, &want, &magnitude, case.terms()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-}
-
-#[test]
-fn columns_of_784_mib_in_64() {
-    // birefnet_k7 with fewer output channels, which do not change the column buffer.
-    let sizes = Sizes { in_channels: 64, out_channels: 4, input: [256, 256], kernel: [7, 7], reach: 6.0, ..PLAIN };
-    for algorithm in distinct_algorithms() {
-        let options = Options { padding: [3, 3], algorithm, ..Options::default() };
-        let case = Case::new("birefnet_k7", sizes, options);
-        let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
-        assert!(plan.memory_bytes() <= 64 << 20, "{} bytes", plan.memory_bytes());
-        check_spread(&case);
-    }
-}
-
-#[test]
-fn eight_offset_groups_of_edvr() {
-    // edvr_l1 with fewer output channels: 253 MiB of columns.
-    let sizes = Sizes { in_channels: 128, out_channels: 4, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
-    for algorithm in distinct_algorithms() {
-        check_spread(&Case::new("edvr_l1", sizes, Options { algorithm, ..padded() }));
-    }
-}
-
-#[test]
-fn operands_larger_than_one_binding() {
-    // Input 147 MiB, offset 151 MiB, output 134 MiB in one image, over the 128 MiB that the smallest devices bind.
-    let sizes = Sizes { in_channels: 9, out_channels: 8, input: [2048, 2049], kernel: [1, 1], ..PLAIN };
-    let sizes = Sizes { offset_groups: 9, mask: false, ..sizes };
-    let case = Case::new("wide windows", sizes, Options::default());
-    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
-    let limit = gpu().limits().max_binding_bytes;
-    assert!(plan.steps.iter().flat_map(|step| &step.windows).all(|window| window.bytes <= limit), "{plan}");
-    check_spread(&case);
 }

@@ -23,6 +23,7 @@ mod gradients;
 mod guest;
 mod half_precision;
 mod identities;
+mod large;
 mod layers;
 mod shift;
 mod states;

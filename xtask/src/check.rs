@@ -13,7 +13,7 @@ pub(crate) fn check() -> Result<()> {
         run(&mut cargo(["fmt", "--manifest-path", &format!("{own_workspace}/Cargo.toml"), "--check"]))?;
     }
     heading("clippy");
-    run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    run(&mut cargo(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
     // A caller who chooses wgpu's backends itself.
     run(&mut cargo(["clippy", "-p", "deform", "--lib", "--no-default-features", "--", "-D", "warnings"]))?;
     // In the crate's own folder, whose wgpu it shares. burn's recipe compiles for minutes.
@@ -21,7 +21,7 @@ pub(crate) fn check() -> Result<()> {
     run(cargo(egui).args(["--", "-D", "warnings"]))?;
     library_for_the_web()?;
     heading("documentation");
-    run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(cargo(["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     heading("package");
     // What would be published; compiling it again would take minutes. There is no earlier version to compare with.
     run(&mut cargo(["package", "-p", "deform", "--locked", "--no-verify", "--allow-dirty", "--quiet"]))?;
@@ -29,17 +29,26 @@ pub(crate) fn check() -> Result<()> {
     shaders::check()
 }
 
-/// The library as the web gets it, where Rust's target for it is installed.
+/// The page and the library as it gets it, where Rust's target for it is installed.
 fn library_for_the_web() -> Result<()> {
     heading("clippy for the web");
     if !web::target_is_installed()? {
         println!("Not done: the target is not installed. To install it: rustup target add {}", web::TARGET);
         return Ok(());
     }
-    let features = ["--no-default-features", "--features", "webgpu"];
     // wgpu's objects belong to one thread there, and an Arc of them is an Rc.
     let lints = ["-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
-    run(cargo(["clippy", "-p", "deform", "--lib", "--target", web::TARGET]).args(features).arg("--").args(lints))?;
-    let page = ["clippy", "--locked", "--manifest-path", "web/Cargo.toml", "--target", web::TARGET];
+    let page = [
+        "clippy",
+        "--locked",
+        "-p",
+        "deform",
+        "-p",
+        "deform-web",
+        "--manifest-path",
+        "web/Cargo.toml",
+        "--target",
+        web::TARGET,
+    ];
     run(cargo(page).args(["--target-dir", web::BUILD, "--"]).args(lints))
 }

@@ -12,6 +12,17 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Comma
     command
 }
 
+/// The project's own tool, from the build that makes the tests. `cargo run` would compile wgpu once more for it: what only the tests depend on
+/// asks for more of the features of what both do.
+pub(crate) fn tool(args: &[&str]) -> Result<Command> {
+    run(&mut cargo(["test", "--no-run"]))?;
+    // This program and the tool are neighbours in the target folder.
+    let program = std::env::current_exe()?.with_file_name(format!("deform{}", std::env::consts::EXE_SUFFIX));
+    let mut command = Command::new(program);
+    command.args(args);
+    Ok(command)
+}
+
 /// Announces the next step.
 pub(crate) fn heading(step: &str) {
     println!("\n== {step} ==");

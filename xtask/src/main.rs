@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::command::{cargo, heading, run};
+use crate::command::{cargo, heading, run, tool};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The deform project's chores")]
@@ -43,7 +43,7 @@ enum Task {
     },
     /// Find a GPU (or install a software one) and run every test, doc tests included
     Test {
-        /// Run the device tests once more, under the Khronos validation layer (Linux only)
+        /// Run them under the Khronos validation layer, which must have nothing to report (Linux only)
         #[arg(long)]
         validate: bool,
         /// Arguments for `cargo test`
@@ -60,7 +60,7 @@ enum Task {
         #[arg(long)]
         if_possible: bool,
     },
-    /// Run the device tests on SwiftShader, the driver in Chromium: a second one where there is no GPU (Linux only)
+    /// Run the device tests but the largest on SwiftShader, the driver in Chromium: a second one where there is no GPU (Linux only)
     SwiftshaderTest {
         /// Say what is missing, where it cannot be installed, and do not fail for it
         #[arg(long)]
@@ -101,7 +101,7 @@ fn perform() -> Result<()> {
         Task::SwiftshaderTest { if_possible } => swiftshader::device_tests(if_possible),
         Task::Msrv => msrv::msrv(),
         Task::Mutate { files } => {
-            adapter::ensure()?;
+            adapter::ensure(tool(&["info"])?)?;
             mutate::mutate(&files)
         }
         Task::Ci => {
@@ -131,21 +131,21 @@ fn workspace_root() -> Result<PathBuf> {
 }
 
 fn demo(out: Option<&Path>, extra: &[OsString]) -> Result<()> {
-    adapter::ensure()?;
+    // Not with `tool`: who only wants to see it need not compile the tests.
+    let tool = ["run", "--quiet", "-p", "deform-cli", "--"];
+    let mut info = cargo(tool);
+    info.arg("info");
+    adapter::ensure(info)?;
     heading("demo");
-    run(cargo(["run", "--quiet", "-p", "deform-cli", "--", "demo", "--out"])
-        .arg(out.unwrap_or(Path::new("target/demo")))
-        .args(extra))
+    run(cargo(tool).args(["demo", "--out"]).arg(out.unwrap_or(Path::new("target/demo"))).args(extra))
 }
 
 fn test(validate: bool, extra: &[OsString]) -> Result<()> {
-    adapter::ensure()?;
+    adapter::ensure(tool(&["info"])?)?;
     heading("test");
-    run(cargo(["test", "--workspace"]).args(extra))?;
-    if validate {
-        validate::device_tests()?;
-    }
-    Ok(())
+    let mut tests = cargo(["test"]);
+    tests.args(extra);
+    if validate { validate::under_the_layer(tests) } else { run(&mut tests) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::command::{cargo, heading, run};
+use crate::command::{heading, run, tool};
 
 /// Where the kernels' assembled sources go.
 const ASSEMBLED: &str = "target/shaders";
@@ -33,7 +33,7 @@ fn assembled() -> Result<Vec<PathBuf>> {
     if Path::new(ASSEMBLED).exists() {
         std::fs::remove_dir_all(ASSEMBLED)?;
     }
-    run(&mut cargo(["run", "--quiet", "-p", "deform-cli", "--", "shaders", "--out", ASSEMBLED]))?;
+    run(&mut tool(&["shaders", "--out", ASSEMBLED])?)?;
     let entries = std::fs::read_dir(ASSEMBLED).with_context(|| format!("no folder {ASSEMBLED} was written"))?;
     let mut kernels = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     kernels.retain(|path| path.extension().is_some_and(|extension| extension == "wgsl"));

@@ -1,4 +1,4 @@
-//! The device tests under the Khronos validation layer, which checks each Vulkan call against the
+//! The tests under the Khronos validation layer, which checks each Vulkan call against the
 //! specification.
 //!
 //! A silent log proves nothing if the layer was never there, so it is told to report information as
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::command::{cargo, heading, shown};
+use crate::command::{shown, tool};
 use crate::install::{self, Need};
 
 const LAYER: &str = "VK_LAYER_KHRONOS_validation";
@@ -33,13 +33,12 @@ khronos_validation.log_filename = /dev/stdin
 khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
 ";
 
-/// Runs the device tests under the layer, installing it if need be and allowed. Fails if a test
-/// does, if the layer was not active, or if it had anything to report.
-pub(crate) fn device_tests() -> Result<()> {
-    heading("device tests under the Khronos validation layer");
+/// Runs the tests under the layer, installing it if need be and allowed. Fails if a test does, if the layer was not active, or if it had
+/// anything to report.
+pub(crate) fn under_the_layer(tests: Command) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "--validate works on Linux only");
     ensure_layer()?;
-    let log = log_of(cargo(["test", "--workspace", "--test", "device"]))?;
+    let log = log_of(tests)?;
     let verdict = Verdict::of(&log);
     verdict.judge()?;
     println!("{LAYER} was active in {} instance(s) and reported no error and no warning.", verdict.instances);
@@ -57,7 +56,7 @@ fn ensure_layer() -> Result<()> {
 }
 
 fn is_active() -> Result<bool> {
-    let log = log_of(cargo(["run", "--quiet", "-p", "deform-cli", "--", "info"]))?;
+    let log = log_of(tool(&["info"])?)?;
     Ok(Verdict::of(&log).instances > 0)
 }
 

@@ -81,8 +81,19 @@ fn bindgen() -> Result<PathBuf> {
     }
     heading(&format!("install wasm-bindgen {version}"));
     // Unoptimised: it runs for seconds, and compiles for minutes.
-    run(cargo(["install", "wasm-bindgen-cli", "--debug", "--version", &version, "--root", TOOLS])
-        .args(["--target-dir", "target/tools-build"]))?;
+    run(cargo([
+        "install",
+        "wasm-bindgen-cli",
+        "--bin",
+        "wasm-bindgen",
+        "--debug",
+        "--version",
+        &version,
+        "--root",
+        TOOLS,
+    ])
+    .args(["--target-dir", "target/tools-build"])
+    .env("CARGO_PROFILE_DEV_DEBUG", "none"))?;
     Ok(own)
 }
 

@@ -1,0 +1,93 @@
+//! Layers of real sizes, whose columns and operands are larger than the workspace and than one binding. They ask what fits and take the longest.
+
+use deform::{Algorithm, Options};
+
+use crate::backward::{check_some, plan_of, ways};
+use crate::device::{distinct_algorithms, gpu, operator, run};
+use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
+use crate::support::compare::compare;
+
+/// Output elements spread over all images, channels and pixels.
+fn spread(case: &Case, count: usize) -> (Vec<usize>, Vec<[usize; 4]>) {
+    let [batch, channels, height, width] = case.geometry().output_shape();
+    let elements = batch * channels * height * width;
+    let flat: Vec<_> = (0..count).map(|n| (n * 7_919 + n * elements / count) % elements).collect();
+    let unflatten = |&at: &usize| {
+        let (rest, ox) = (at / width, at % width);
+        let (rest, oy) = (rest / height, rest % height);
+        [rest / channels, rest % channels, oy, ox]
+    };
+    let indices = flat.iter().map(unflatten).collect();
+    (flat, indices)
+}
+
+fn check_spread(case: &Case) {
+    let got = run(case);
+    assert!(got.iter().all(|value| value.is_finite()), "{}: something was left unwritten", case.name);
+    let (flat, indices) = spread(case, 500);
+    let got: Vec<_> = flat.into_iter().map(|at| got[at]).collect();
+    let (want, magnitude) = case.expected_at(&indices);
+    compare(&got, &want, &magnitude, case.terms()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+}
+
+#[test]
+fn columns_of_784_mib_in_64() {
+    // birefnet_k7 with fewer output channels, which do not change the column buffer.
+    let sizes = Sizes { in_channels: 64, out_channels: 4, input: [256, 256], kernel: [7, 7], reach: 6.0, ..PLAIN };
+    for algorithm in distinct_algorithms() {
+        let options = Options { padding: [3, 3], algorithm, ..Options::default() };
+        let case = Case::new("birefnet_k7", sizes, options);
+        let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+        assert!(plan.memory_bytes() <= 64 << 20, "{} bytes", plan.memory_bytes());
+        check_spread(&case);
+    }
+}
+
+#[test]
+fn eight_offset_groups_of_edvr() {
+    // edvr_l1 with fewer output channels: 253 MiB of columns.
+    let sizes = Sizes { in_channels: 128, out_channels: 4, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
+    for algorithm in distinct_algorithms() {
+        check_spread(&Case::new("edvr_l1", sizes, Options { algorithm, ..padded() }));
+    }
+}
+
+#[test]
+fn operands_larger_than_one_binding() {
+    // Input 147 MiB, offset 151 MiB, output 134 MiB in one image, over the 128 MiB that the smallest devices bind.
+    let sizes = Sizes { in_channels: 9, out_channels: 8, input: [2048, 2049], kernel: [1, 1], ..PLAIN };
+    let sizes = Sizes { offset_groups: 9, mask: false, ..sizes };
+    let case = Case::new("wide windows", sizes, Options::default());
+    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+    let limit = gpu().limits().max_binding_bytes;
+    assert!(plan.steps.iter().flat_map(|step| &step.windows).all(|window| window.bytes <= limit), "{plan}");
+    check_spread(&case);
+}
+
+#[test]
+fn gradients_within_64_mib() {
+    let edvr = Sizes { in_channels: 128, out_channels: 128, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
+    let birefnet = Sizes { in_channels: 64, out_channels: 256, input: [256, 256], reach: 6.0, ..PLAIN };
+    for algorithm in ways() {
+        // Where all lanes load all weights a quarter of the output channels will do.
+        let part = if algorithm == Algorithm::FusedSubgroup { 1 } else { 4 };
+        for (name, sizes) in [("edvr_l1", edvr), ("birefnet_k3", birefnet)] {
+            let sizes = Sizes { out_channels: sizes.out_channels / part, ..sizes };
+            let case = Case::new(name, sizes, Options { algorithm, ..padded() });
+            assert!(plan_of(&case).memory_bytes() <= 64 << 20);
+            check_some(&case);
+        }
+    }
+}
+
+/// More channels than a window of 64 MiB holds of their gradients, whole segments and quads of one.
+#[test]
+fn depthwise_gradients_within_64_mib() {
+    for offset_groups in [1, 8] {
+        let sizes = Sizes { in_channels: 128, offset_groups, input: [200, 304], reach: 6.0, ..PLAIN };
+        let case = depthwise(Case::new("depth-wise", sizes, padded()));
+        let plan = plan_of(&case);
+        assert!(plan.memory_bytes() <= 64 << 20 && plan.steps.len() < 100, "{} steps", plan.steps.len());
+        check_some(&case);
+    }
+}
