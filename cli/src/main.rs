@@ -68,6 +68,8 @@ enum Operator {
 }
 
 fn main() -> ExitCode {
+    // Whoever reads the output may close it early (`deform info | head`): this ends then, as Unix tools do, where println would panic.
+    sigpipe::reset();
     // What goes wrong in wgpu comes back as an error; its own log (and a driver layer's) is for those who ask.
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("deform=warn")).init();
     let result = match Cli::parse().command {
