@@ -38,17 +38,6 @@ fn library_for_the_web() -> Result<()> {
     }
     // wgpu's objects belong to one thread there, and an Arc of them is an Rc.
     let lints = ["-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
-    let page = [
-        "clippy",
-        "--locked",
-        "-p",
-        "deform",
-        "-p",
-        "deform-web",
-        "--manifest-path",
-        "web/Cargo.toml",
-        "--target",
-        web::TARGET,
-    ];
-    run(cargo(page).args(["--target-dir", web::BUILD, "--"]).args(lints))
+    let page = ["clippy", "--locked", "--manifest-path", "web/Cargo.toml", "-p", "deform", "-p", "deform-web"];
+    run(cargo(page).args(["--target", web::TARGET, "--target-dir", web::BUILD, "--"]).args(lints))
 }

@@ -81,19 +81,9 @@ fn bindgen() -> Result<PathBuf> {
     }
     heading(&format!("install wasm-bindgen {version}"));
     // Unoptimised: it runs for seconds, and compiles for minutes.
-    run(cargo([
-        "install",
-        "wasm-bindgen-cli",
-        "--bin",
-        "wasm-bindgen",
-        "--debug",
-        "--version",
-        &version,
-        "--root",
-        TOOLS,
-    ])
-    .args(["--target-dir", "target/tools-build"])
-    .env("CARGO_PROFILE_DEV_DEBUG", "none"))?;
+    run(cargo(["install", "wasm-bindgen-cli", "--bin", "wasm-bindgen", "--debug", "--version", &version])
+        .args(["--root", TOOLS, "--target-dir", "target/tools-build"])
+        .env("CARGO_PROFILE_DEV_DEBUG", "none"))?;
     Ok(own)
 }
 
