@@ -29,7 +29,7 @@ pub(crate) fn check() -> Result<()> {
     shaders::check()
 }
 
-/// The page and the library as it gets it, where Rust's target for it is installed.
+/// The library as the web gets it, and the page, where Rust's target for it is installed.
 fn library_for_the_web() -> Result<()> {
     heading("clippy for the web");
     if !web::target_is_installed()? {
@@ -38,6 +38,9 @@ fn library_for_the_web() -> Result<()> {
     }
     // wgpu's objects belong to one thread there, and an Arc of them is an Rc.
     let lints = ["-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
-    let page = ["clippy", "--locked", "--manifest-path", "web/Cargo.toml", "-p", "deform", "-p", "deform-web"];
-    run(cargo(page).args(["--target", web::TARGET, "--target-dir", web::BUILD, "--"]).args(lints))
+    // In one folder, since both want the same of wgpu.
+    let to_there = ["--target", web::TARGET, "--target-dir", web::BUILD];
+    let library = ["clippy", "-p", "deform", "--lib", "--no-default-features", "--features", "webgpu"];
+    run(cargo(library).args(to_there).arg("--").args(lints))?;
+    run(cargo(["clippy", "--locked", "--manifest-path", "web/Cargo.toml"]).args(to_there).arg("--").args(lints))
 }
