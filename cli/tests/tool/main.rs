@@ -324,13 +324,12 @@ fn shaders_are_written_one_file_a_kernel() {
     }
 }
 
-/// As `deform info | head` does.
 #[cfg(unix)]
 #[test]
 fn a_reader_that_leaves_early_is_no_panic() {
-    use std::process::Stdio;
+    let pipe = std::process::Stdio::piped;
     let mut command = Command::new(env!("CARGO_BIN_EXE_deform"));
-    let mut child = command.arg("info").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the tool starts");
+    let mut child = command.arg("info").stdout(pipe()).stderr(pipe()).spawn().expect("the tool starts");
     drop(child.stdout.take());
     let outcome = Outcome::from(child.wait_with_output().expect("the tool ends"));
     assert_eq!((outcome.code, outcome.stderr.contains("panicked")), (None, false), "{}", outcome.stderr);
