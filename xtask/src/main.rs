@@ -43,7 +43,7 @@ enum Task {
     },
     /// Find a GPU (or install a software one) and run every test, doc tests included
     Test {
-        /// Run them under the Khronos validation layer, which must have nothing to report (Linux only)
+        /// Run them under the Khronos validation layer, which must have nothing to report of the device tests (Linux only)
         #[arg(long)]
         validate: bool,
         /// Arguments for `cargo test`

@@ -34,7 +34,7 @@ khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDA
 ";
 
 /// Runs the tests under the layer, installing it if need be and allowed. Fails if a test does, if the layer was not active, or if it had
-/// anything to report.
+/// anything to report. What a test starts as a process of its own, as the tool's tests do, has another standard input, so that its log is lost.
 pub(crate) fn under_the_layer(tests: Command) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "--validate works on Linux only");
     ensure_layer()?;
