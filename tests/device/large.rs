@@ -1,4 +1,5 @@
-//! Layers of real sizes, whose columns and operands are larger than the workspace and than one binding. They ask what fits and take the longest.
+//! Layers of real sizes, whose columns and operands are larger than the workspace and than one binding. They ask what fits and take the longest:
+//! `cargo xtask swiftshader-test` leaves this module out.
 
 use deform::{Algorithm, Options};
 

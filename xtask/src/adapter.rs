@@ -31,7 +31,7 @@ fn is_there(info: &mut Command) -> Result<bool> {
     match info.status().with_context(|| format!("could not start `{}`", shown(info)))?.code() {
         Some(0) => Ok(true),
         Some(NO_ADAPTER) => Ok(false),
-        // 101 is cargo's own: the tool did not build.
+        // 101 is a panic, or cargo's own: the tool did not build.
         Some(code) => bail!("`{}` exited with status {code}: that is a fault, not a missing adapter", shown(info)),
         None => bail!("`{}` was killed by a signal", shown(info)),
     }

@@ -16,7 +16,7 @@ pub(crate) fn check() -> Result<()> {
     run(&mut cargo(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
     // A caller who chooses wgpu's backends itself.
     run(&mut cargo(["clippy", "-p", "deform", "--lib", "--no-default-features", "--", "-D", "warnings"]))?;
-    // In the crate's own folder, whose wgpu it shares. burn's recipe compiles for minutes.
+    // In the crate's own folder, for what the two have in common; wgpu, of which each wants other features, is not. burn's recipe compiles for minutes.
     let egui = ["clippy", "--locked", "--manifest-path", "recipes/egui/Cargo.toml", "--target-dir", "target"];
     run(cargo(egui).args(["--", "-D", "warnings"]))?;
     library_for_the_web()?;
@@ -38,7 +38,7 @@ fn library_for_the_web() -> Result<()> {
     }
     // wgpu's objects belong to one thread there, and an Arc of them is an Rc.
     let lints = ["-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
-    // In one folder, since both want the same of wgpu.
+    // In one folder, for what both want the same of.
     let to_there = ["--target", web::TARGET, "--target-dir", web::BUILD];
     let library = ["clippy", "-p", "deform", "--lib", "--no-default-features", "--features", "webgpu"];
     run(cargo(library).args(to_there).arg("--").args(lints))?;

@@ -1,6 +1,6 @@
 //! The project's chores, run as `cargo xtask <task>`.
 //!
-//! `demo` and `test` are what a newcomer types; `ci` is everything a merge needs. Each task prints
+//! `demo` and `test` are what a newcomer types; `ci` is what a merge needs but the two programs that .ci/run runs. Each task prints
 //! the commands that it runs, so that any of them can be typed by hand.
 
 mod adapter;
@@ -132,12 +132,12 @@ fn workspace_root() -> Result<PathBuf> {
 
 fn demo(out: Option<&Path>, extra: &[OsString]) -> Result<()> {
     // Not with `tool`: who only wants to see it need not compile the tests.
-    let tool = ["run", "--quiet", "-p", "deform-cli", "--"];
-    let mut info = cargo(tool);
+    let deform = ["run", "--quiet", "-p", "deform-cli", "--"];
+    let mut info = cargo(deform);
     info.arg("info");
     adapter::ensure(info)?;
     heading("demo");
-    run(cargo(tool).args(["demo", "--out"]).arg(out.unwrap_or(Path::new("target/demo"))).args(extra))
+    run(cargo(deform).args(["demo", "--out"]).arg(out.unwrap_or(Path::new("target/demo"))).args(extra))
 }
 
 fn test(validate: bool, extra: &[OsString]) -> Result<()> {

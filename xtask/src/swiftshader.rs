@@ -1,6 +1,6 @@
 //! The device tests on a second driver: SwiftShader, which comes with Chromium. Its subgroups have 4 lanes where lavapipe's have 8, it has no f16,
-//! and where WGSL leaves a result open it need not be lavapipe's. The layers of real sizes are
-//! left out: they ask what fits before what comes out, and would take a third of the time.
+//! and where WGSL leaves a result open it need not be lavapipe's. The layers of real sizes are left out: they ask what fits before what comes out,
+//! and would take a third of the time.
 
 use std::path::Path;
 use std::process::Command;
