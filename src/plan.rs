@@ -262,6 +262,8 @@ impl fmt::Display for Step {
         for (binding, window) in self.kernel.bindings.iter().zip(&self.windows) {
             write!(f, " {}={}[{}..{}]", binding.name, window.operand, window.start, window.start + window.bytes)?;
         }
-        Ok(())
+        write!(f, "\n   ")?;
+        let params = self.kernel.params.iter().zip(&self.params);
+        params.into_iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
     }
 }

@@ -204,7 +204,14 @@ fn a_plan_prints_itself() {
     let expected = "\
 columns: 2 steps, workspace 6048 bytes
   deform_conv2d/im2col 9×1×1 input=input[0..672] offset=offset[0..3024] mask=mask[0..1512] columns=workspace[0..6048]
+    in_height=7 in_width=6 out_width=6 out_pixels=42 kernel_width=3 taps=9 stride_h=1 stride_w=1 pad_h=1 pad_w=1 dil_h=1 \
+     dil_w=1 pixel_start=0 pixels=42 columns_width=42 pixel_blocks=1 pair_start=0 pairs=9 channels_per_offset_group=4 \
+     channel_start=0 channel_end=4 columns_channel_start=0 input_image_stride=168 offset_image_stride=756 \
+     mask_image_stride=378 input_base=0 offset_base=0 mask_base=0 has_mask=1
   deform_conv2d/matmul 1×1×1 weight=weight[0..576] columns=workspace[0..6048] bias=bias[0..16] output=output[0..672]
+    rows=4 columns_width=42 depth=36 row_tiles=1 column_tiles=1 tiles=1 pixels=42 weight_row_stride=36 \
+     weight_group_stride=144 columns_group_stride=1512 output_row_stride=42 output_group_stride=168 output_image_stride=168 \
+     weight_base=0 columns_base=0 output_base=0 bias_base=0 bias_group_stride=4 has_bias=1 accumulate=0
 ";
     assert_eq!(plan.to_string(), expected);
 }
