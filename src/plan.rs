@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::kernel::{Kernel, Storage, Variant};
+use crate::kernel::{Kernel, Params, Specialization, Storage};
 use crate::{Error, Result};
 
 /// The facts of a device that a plan may depend on.
@@ -14,11 +14,11 @@ pub struct DeviceLimits {
     /// What a storage binding's offset must be a multiple of (`min_storage_buffer_offset_alignment`).
     pub binding_alignment: u64,
     /// The most workgroups along one axis of a dispatch (`max_compute_workgroups_per_dimension`).
-    pub max_workgroups_per_axis: u32,
+    pub max_workgroups_per_axis: u64,
     /// The most texels along one axis of a 2-D texture (`max_texture_dimension_2d`).
-    pub max_texture_axis: u32,
+    pub max_texture_axis: u64,
     /// Lanes of every subgroup, where the device has subgroups of one size only and its `SUBGROUP` feature is on; else 0.
-    pub subgroup_size: u32,
+    pub subgroup_size: u64,
     /// What kind of device it is: plans are chosen by it.
     pub kind: DeviceKind,
     /// Whether its shaders know f16 (`SHADER_F16`).
@@ -58,7 +58,7 @@ impl Default for DeviceLimits {
 ///
 /// Mesa's CPU driver up to 24.3 ends every loop without a word once an invocation has used 65,535 of them, which yields wrong
 /// numbers and no error. Keeping below it costs other devices nothing.
-pub const MAX_LOOP_STEPS: u32 = 60_000;
+pub const MAX_LOOP_STEPS: u64 = 60_000;
 
 /// The most steps one plan may have, so that a tiny workspace becomes an error instead of an endless recording.
 pub const MAX_STEPS: u64 = 65_536;
@@ -91,7 +91,7 @@ pub struct Scratch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
     /// A texture of `rgba32float` texels, width by height.
-    Texels([u32; 2]),
+    Texels([u64; 2]),
     /// A buffer.
     Bytes(u64),
 }
@@ -102,7 +102,7 @@ pub struct Step {
     /// The kernel.
     pub kernel: &'static Kernel,
     /// Which of its texts.
-    pub variant: Variant,
+    pub specialization: Specialization,
     /// The contents of its uniform.
     pub params: Vec<u32>,
     /// What is bound to its storage bindings, in the catalogue's order.
@@ -155,35 +155,44 @@ impl DeviceLimits {
 
     /// The window over `count` f32 elements of `operand` from element `first`, and where that element lies in it.
     #[must_use]
-    pub fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u32) {
+    pub fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u64) {
         self.operand_window(Storage::F32, operand, first, count)
     }
 
     /// The same for elements stored as said; always whole words, as tensors are.
     #[must_use]
-    pub fn operand_window(&self, storage: Storage, operand: &'static str, first: u64, count: u64) -> (Window, u32) {
+    pub fn operand_window(&self, storage: Storage, operand: &'static str, first: u64, count: u64) -> (Window, u64) {
         let first_byte = first * storage.bytes();
         let start = first_byte - first_byte % self.binding_alignment.max(1);
         let bytes = (first_byte + count * storage.bytes() - start).next_multiple_of(4);
         debug_assert!(bytes <= self.max_binding_bytes, "{operand}: window of {bytes} bytes");
-        (Window { operand, start, bytes }, ((first_byte - start) / storage.bytes()) as u32)
+        (Window { operand, start, bytes }, (first_byte - start) / storage.bytes())
     }
 
     /// A dispatch of at least `workgroups` workgroups.
     ///
     /// # Errors
-    /// As [`DeviceLimits::fold`].
-    pub fn step(
+    /// [`Error::TooLarge`] for a parameter that is no u32, and as [`DeviceLimits::fold`].
+    pub fn step<P: Params>(
         &self,
         kernel: &'static Kernel,
-        variant: impl Into<Variant>,
-        params: Vec<u32>,
+        specialization: impl Into<Specialization>,
+        params: P,
         windows: Vec<Window>,
         workgroups: u64,
     ) -> Result<Step> {
+        let words: &[u64] = bytemuck::cast_slice(std::slice::from_ref(&params));
+        debug_assert_eq!([words.len(), windows.len()], [kernel.params.len(), kernel.bindings.len()], "{}", kernel.name);
+        let narrow = |(name, &value): (&&str, &u64)| {
+            u32::try_from(value).map_err(|_| {
+                let what = format!("the parameter {name} of {}", kernel.name);
+                Error::TooLarge { what, got: value, limit: u32::MAX.into() }
+            })
+        };
+        let params = kernel.params.iter().zip(words).map(narrow).collect::<Result<_>>()?;
+        let specialization = kernel.distinct(specialization.into());
         let workgroups = self.fold(kernel, workgroups)?;
-        let variant = kernel.distinct(variant.into());
-        Ok(Step { kernel, variant, params, windows, workgroups })
+        Ok(Step { kernel, specialization, params, windows, workgroups })
     }
 
     /// `total` workgroups as a grid: one axis where they fit, else folded into two with as few spare ones as can be.
@@ -192,7 +201,7 @@ impl DeviceLimits {
     /// # Errors
     /// [`Error::TooLarge`] where two axes do not hold them: out of reach with WebGPU's limits, whose axes hold 65,535² workgroups.
     pub fn fold(&self, kernel: &Kernel, total: u64) -> Result<[u32; 3]> {
-        let limit = u64::from(self.max_workgroups_per_axis);
+        let limit = self.max_workgroups_per_axis;
         let rows = total.div_ceil(limit.max(1)).max(1);
         if rows > limit {
             return Err(Error::TooLarge { what: format!("the folded grid of {}", kernel.name), got: rows, limit });
@@ -217,7 +226,7 @@ impl Scratch {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match self.size {
-            Size::Texels([width, height]) => u64::from(width) * u64::from(height) * TEXEL_BYTES,
+            Size::Texels([width, height]) => width * height * TEXEL_BYTES,
             Size::Bytes(bytes) => bytes,
         }
     }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use deform::kernel::{KERNELS, Sampling, Storage, Variant};
+use deform::kernel::{KERNELS, Sampling, Specialization, Storage};
 
 /// Write the WGSL of every kernel to a folder, for operands in f32, in f16 and in packed f16, and with and without an offset.
 ///
@@ -26,7 +26,8 @@ impl Shaders {
             let mut written = Vec::new();
             for (sampling, regular) in [(Sampling::Deformed, ""), (Sampling::Regular, "_regular")] {
                 for (storage, suffix) in STORAGES {
-                    let text = kernel.source(Variant { sampling, ..storage.into() });
+                    let specialization = Specialization { sampling, ..storage.into() };
+                    let text = kernel.expand(specialization).map_err(|error| anyhow!("{error}"))?.text;
                     // Many kernels read neither the caller's operands nor an offset.
                     if written.contains(&text) {
                         continue;

@@ -7,19 +7,23 @@
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
 
-struct ActivateParams {
+//@ uses shared/activation_kinds shared/grid
+
+struct Params {
+    /// Elements of the step.
     elements: u32,
+    /// The activation: see shared/activation_kinds.wgsl.
     kind: u32,
+    /// Where they start in the bound output.
     output_base: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: ActivateParams;
+@group(0) @binding(0) var<uniform> params: Params;
 /// Any window of [image, out channel, out_height, out_width]
-@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+//@ operand
+@group(0) @binding(1) var<storage, read_write> output: array<output_element>;
 
 const WORKGROUP_SIZE = 64u;
-/// The other kinds, 1 and 2, are what the sigmoid is multiplied by.
-const RELU = 3u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

@@ -7,19 +7,28 @@
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
 
-struct GradActivationParams {
+//@ uses shared/slope shared/grid
+
+struct Params {
+    /// Elements of the step.
     elements: u32,
+    /// The activation: see shared/activation_kinds.wgsl.
     kind: u32,
+    /// Where they start in the bound output.
     output_base: u32,
+    /// Where they start in the bound gradient of the output.
     grad_output_base: u32,
+    /// Where they start in the bound result.
     grad_linear_base: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: GradActivationParams;
+@group(0) @binding(0) var<uniform> params: Params;
 /// Any window of the output.
-@group(0) @binding(1) var<storage, read> output: array<f32>;
+//@ operand
+@group(0) @binding(1) var<storage, read> output: array<output_element>;
 /// As output.
-@group(0) @binding(2) var<storage, read> grad_output: array<f32>;
+//@ operand
+@group(0) @binding(2) var<storage, read> grad_output: array<grad_output_element>;
 /// As output.
 @group(0) @binding(3) var<storage, read_write> grad_linear: array<f32>;
 

@@ -8,12 +8,9 @@
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
 
-struct WindowParams {
-    elements: u32,
-    base: u32,
-}
+//@ uses shared/window shared/grid
 
-@group(0) @binding(0) var<uniform> params: WindowParams;
+@group(0) @binding(0) var<uniform> params: Params;
 /// learning_rate, weight_decay, momentum
 @group(0) @binding(1) var<storage, read> settings: array<f32>;
 /// Any window of the variable.

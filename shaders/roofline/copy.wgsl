@@ -9,11 +9,14 @@
 //
 // Why this shape. Sixteen bytes a lane and consecutive lanes are the widest, most regular access there is.
 
-struct CopyParams {
+//@ uses shared/grid
+
+struct Params {
+    /// vec4 elements to copy.
     count: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: CopyParams;
+@group(0) @binding(0) var<uniform> params: Params;
 /// [n]
 @group(0) @binding(1) var<storage, read> source: array<vec4<f32>>;
 /// [n]

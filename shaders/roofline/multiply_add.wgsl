@@ -14,17 +14,23 @@
 // they would be subnormal, for which some CPUs take a hundred cycles. Both come from the parameters, so that no compiler can work
 // the loop out beforehand.
 
-struct MultiplyAddParams {
+//@ uses shared/grid
+
+struct Params {
+    /// Trips of the loop.
     trips: u32,
+    /// Invocations that write.
     invocations: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: MultiplyAddParams;
+@group(0) @binding(0) var<uniform> params: Params;
 /// [invocation]
 @group(0) @binding(1) var<storage, read_write> sink: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
+/// Independent vec4 chains of one invocation.
 const CHAINS = 3u;
+/// Multiply-adds of each chain in one trip of the loop.
 const UNROLL = 16u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -40,22 +46,11 @@ fn main(
     var x1 = b + 1.0;
     var x2 = b + 2.0;
     for (var trip = 0u; trip < params.trips; trip++) {
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
-        x0 = fma(x0, a, b); x1 = fma(x1, a, b); x2 = fma(x2, a, b);
+#for n in 0..UNROLL
+#for x in 0..CHAINS
+        x{x} = fma(x{x}, a, b);
+#end
+#end
     }
     if invocation < params.invocations {
         let sum = x0 + x1 + x2;

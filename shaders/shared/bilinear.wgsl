@@ -1,4 +1,3 @@
-
 // Bilinear sampling of an image surrounded by zeros.
 //
 //     sample(y, x) = Σ over the four corners (y0|y1, x0|x1) of weight·pixel,   y0 = floor(y), y1 = y0 + 1, x alike

@@ -1,4 +1,3 @@
-
 /// A number rounded to the nearest f16, to the even one of two, as 16 bits. WGSL leaves open how pack2x16float rounds, and what it makes of what no f16 is
 /// near.
 fn half_bits(value: f32) -> u32 {

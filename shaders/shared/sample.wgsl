@@ -1,6 +1,8 @@
 // Four channels sampled at a time from the packed input, whose zeros around every plane stand for what lies outside the image. `params`, `offset`, `mask` and
 // `packed_input` are the kernel's own.
 
+//@ uses shared/taps shared/bilinear
+
 /// Where one tap of one output pixel samples every channel of a segment.
 struct Tap {
     /// The texel of the corner (y0, x0) in the texture's first plane.

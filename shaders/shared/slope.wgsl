@@ -1,9 +1,8 @@
 // The derivative of an activation, from what it gave.
 //
 //     1 for IDENTITY;   1 where output > 0, else 0, for RELU;   output · (1 − output / kind) for kind · σ
-const IDENTITY = 0u;
-/// The other kinds, 1 and 2, are what the sigmoid is multiplied by.
-const RELU = 3u;
+
+//@ uses shared/activation_kinds
 
 fn slope(kind: u32, output: f32) -> f32 {
     if kind == IDENTITY {

@@ -2,6 +2,9 @@
 // It stays in integers until one conversion and one addition: a rounding there would move the sample, and far from the origin of
 // a large image an f32 has few bits left for the fraction.
 
+//@ uses shared/tap_geometry shared/finite
+//@ sampling
+
 /// Where the first tap of an output pixel samples. Once a pixel where it can be: a division is dear.
 fn first_tap(pixel: u32) -> vec2<i32> {
     let at = vec2<u32>(pixel % params.geometry.out_width * params.geometry.stride_w, pixel / params.geometry.out_width * params.geometry.stride_h);

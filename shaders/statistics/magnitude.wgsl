@@ -7,18 +7,15 @@
 // Runs    One invocation owns every SLICES-th element; a workgroup is 64 of them. Grid: SLICES / 64.
 // Order   No barrier, no atomic.
 
-struct WindowParams {
-    elements: u32,
-    base: u32,
-}
+//@ uses statistics/slices statistics/counted shared/window shared/grid
 
-@group(0) @binding(0) var<uniform> params: WindowParams;
+@group(0) @binding(0) var<uniform> params: Params;
+/// [element]
 @group(0) @binding(1) var<storage, read> elements: array<f32>;
 /// [slice]
 @group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>;
 
 const WORKGROUP_SIZE = 64u;
-const SLICES = 4096u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

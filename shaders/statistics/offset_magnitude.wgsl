@@ -7,20 +7,25 @@
 // Runs    One invocation owns every SLICES-th tap of the images; a workgroup is 64 of them. Grid: SLICES / 64.
 // Order   No barrier, no atomic.
 
-struct OffsetMagnitudeParams {
+//@ uses statistics/slices statistics/counted shared/taps shared/bilinear shared/grid
+
+struct Params {
+    /// Where taps sample.
     geometry: TapGeometry,
+    /// Taps of all pixels of all offset groups of the step's images.
     all_taps: u32,
+    /// Where the first image starts in the bound offset.
     base: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: OffsetMagnitudeParams;
+@group(0) @binding(0) var<uniform> params: Params;
 /// [(image, offset group, tap, y|x), out_height, out_width]
-@group(0) @binding(1) var<storage, read> offset: array<f32>;
+//@ operand
+@group(0) @binding(1) var<storage, read> offset: array<offset_element>;
 /// [slice]
 @group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>;
 
 const WORKGROUP_SIZE = 64u;
-const SLICES = 4096u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

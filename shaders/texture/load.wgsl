@@ -7,18 +7,14 @@
 // Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
 
-struct RegionParams {
-    origin_y: u32,
-    origin_x: u32,
-    width: u32,
-    pixels: u32,
-    channels: u32,
-}
+//@ uses texture/region shared/grid
 
-@group(0) @binding(0) var<uniform> params: RegionParams;
+@group(0) @binding(0) var<uniform> params: Params;
+/// A level of the texture.
 @group(0) @binding(1) var image: texture_2d<f32>;
 /// [channel, height, width]
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+//@ operand
+@group(0) @binding(2) var<storage, read_write> output: array<output_element>;
 
 const WORKGROUP_SIZE = 64u;
 

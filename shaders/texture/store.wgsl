@@ -6,20 +6,18 @@
 // Writes  image: the rectangle. Its format clamps and rounds as it does.
 // Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
-//
-// `image` stands in the catalogue, in a variant for each format.
 
-struct RegionParams {
-    origin_y: u32,
-    origin_x: u32,
-    width: u32,
-    pixels: u32,
-    channels: u32,
-}
+//@ uses texture/region shared/grid
+//@ variant rgba8unorm FORMAT=rgba8unorm
+//@ variant rgba16float FORMAT=rgba16float
+//@ variant rgba32float FORMAT=rgba32float
 
-@group(0) @binding(0) var<uniform> params: RegionParams;
+@group(0) @binding(0) var<uniform> params: Params;
 /// [channel, height, width]
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+//@ operand
+@group(0) @binding(1) var<storage, read> input: array<input_element>;
+/// The texture, in the format of the variant.
+@group(0) @binding(2) var image: texture_storage_2d<{FORMAT}, write>;
 
 const WORKGROUP_SIZE = 64u;
 

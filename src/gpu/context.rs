@@ -123,9 +123,9 @@ impl Gpu {
                 .min(granted.max_buffer_size)
                 .min(MAX_BINDING_BYTES),
             binding_alignment: u64::from(granted.min_storage_buffer_offset_alignment),
-            max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension,
-            max_texture_axis: granted.max_texture_dimension_2d,
-            subgroup_size: if subgroups { info.subgroup_min_size } else { 0 },
+            max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension.into(),
+            max_texture_axis: granted.max_texture_dimension_2d.into(),
+            subgroup_size: if subgroups { info.subgroup_min_size.into() } else { 0 },
             f16: device.features().contains(wgpu::Features::SHADER_F16),
             kind: match info.device_type {
                 wgpu::DeviceType::Cpu => DeviceKind::Cpu,

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Gpu;
-use super::scratch::TEXTURE_FORMAT;
-use crate::kernel::{self, Access, Kernel, TexelFormat};
+use crate::kernel::{Access, Kernel, Specialization, TexelFormat};
 use crate::plan::Step;
 use crate::{Error, Result};
 
@@ -16,13 +15,13 @@ pub(super) struct Pipeline {
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
-/// A kernel, and which of its texts.
-type Variant = (&'static str, kernel::Variant);
+/// A kernel's name, and which of its texts.
+type Key = (&'static str, Specialization);
 
 /// The kernels compiled so far, and the caller's cache, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
-    compiled: Mutex<HashMap<Variant, Arc<Pipeline>>>,
+    compiled: Mutex<HashMap<Key, Arc<Pipeline>>>,
     cache: OnceLock<wgpu::PipelineCache>,
 }
 
@@ -33,13 +32,13 @@ impl Pipelines {
 
     /// The step's pipeline, compiled at the first call. A second thread that asks meanwhile waits, so nothing compiles twice.
     pub(super) fn get(&self, gpu: &Gpu, step: &Step) -> Result<Arc<Pipeline>> {
-        let variant = (step.kernel.name, step.variant);
+        let key = (step.kernel.name, step.specialization);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = compiled.get(&variant) {
+        if let Some(pipeline) = compiled.get(&key) {
             return Ok(Arc::clone(pipeline));
         }
         let pipeline = Arc::new(compile(gpu, step, self.cache.get())?);
-        compiled.insert(variant, Arc::clone(&pipeline));
+        compiled.insert(key, Arc::clone(&pipeline));
         Ok(pipeline)
     }
 }
@@ -58,8 +57,10 @@ fn compile(gpu: &Gpu, step: &Step, cache: Option<&wgpu::PipelineCache>) -> Resul
             count: None,
         })
         .collect();
+    let failed = |reason: String| Error::Device { message: format!("compiling {}: {reason}", kernel.name) };
+    let text = kernel.expand(step.specialization).map_err(|error| failed(error.to_string()))?.text;
     let compiled = gpu.checked(|| {
-        let source = wgpu::ShaderSource::Wgsl(kernel.source(step.variant).into());
+        let source = wgpu::ShaderSource::Wgsl(text.into());
         let module = create_module(device, wgpu::ShaderModuleDescriptor { label, source });
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -82,33 +83,31 @@ fn compile(gpu: &Gpu, step: &Step, cache: Option<&wgpu::PipelineCache>) -> Resul
         Pipeline { pipeline, layout }
     });
     compiled.map_err(|error| match error {
-        Error::Device { message } => Error::Device { message: format!("compiling {}: {message}", kernel.name) },
+        Error::Device { message } => failed(message),
         other => other,
     })
 }
 
 fn binding_type(access: Access) -> wgpu::BindingType {
     let view_dimension = wgpu::TextureViewDimension::D2;
-    let storage = |access, format| wgpu::BindingType::StorageTexture { access, format, view_dimension };
-    let texture = |access| storage(access, TEXTURE_FORMAT);
+    let texture = |access, format| {
+        let format = match format {
+            TexelFormat::Rgba8Unorm => wgpu::TextureFormat::Rgba8Unorm,
+            TexelFormat::Rgba16Float => wgpu::TextureFormat::Rgba16Float,
+            TexelFormat::Rgba32Float => wgpu::TextureFormat::Rgba32Float,
+        };
+        wgpu::BindingType::StorageTexture { access, format, view_dimension }
+    };
     match access {
         Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
         Access::ReadWrite => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
-        Access::TextureRead => texture(wgpu::StorageTextureAccess::ReadOnly),
-        Access::TextureWrite => texture(wgpu::StorageTextureAccess::WriteOnly),
-        Access::CallersTexture => wgpu::BindingType::Texture {
+        Access::TextureRead(format) => texture(wgpu::StorageTextureAccess::ReadOnly, format),
+        Access::TextureWrite(format) => texture(wgpu::StorageTextureAccess::WriteOnly, format),
+        Access::SampledTexture => wgpu::BindingType::Texture {
             sample_type: wgpu::TextureSampleType::Float { filterable: false },
             view_dimension,
             multisampled: false,
         },
-        Access::CallersTextureWrite(format) => {
-            let format = match format {
-                TexelFormat::Rgba8Unorm => wgpu::TextureFormat::Rgba8Unorm,
-                TexelFormat::Rgba16Float => wgpu::TextureFormat::Rgba16Float,
-                TexelFormat::Rgba32Float => wgpu::TextureFormat::Rgba32Float,
-            };
-            storage(wgpu::StorageTextureAccess::WriteOnly, format)
-        }
     }
 }
 

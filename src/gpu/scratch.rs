@@ -4,7 +4,7 @@ use super::Gpu;
 use crate::plan::{self, Size};
 use crate::{Error, Result};
 
-pub(super) const TEXTURE_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
+const TEXTURE_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 
 /// A texture or buffer on the device.
 #[derive(Debug, Clone)]
@@ -17,10 +17,12 @@ fn create(gpu: &Gpu, needed: &plan::Scratch) -> Result<Resource> {
     let label = Some(needed.name);
     match needed.size {
         Size::Texels([width, height]) => {
-            let limit = u64::from(gpu.limits().max_texture_axis);
-            if let Some(got) = [width, height].into_iter().map(u64::from).find(|&axis| axis > limit) {
-                return Err(Error::TooLarge { what: format!("an axis of the texture {}", needed.name), got, limit });
-            }
+            let limit = gpu.limits().max_texture_axis;
+            let axis = |got: u64| match u32::try_from(got) {
+                Ok(axis) if got <= limit => Ok(axis),
+                _ => Err(Error::TooLarge { what: format!("an axis of the texture {}", needed.name), got, limit }),
+            };
+            let [width, height] = [axis(width)?, axis(height)?];
             let descriptor = wgpu::TextureDescriptor {
                 label,
                 size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },

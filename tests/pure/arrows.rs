@@ -104,8 +104,13 @@ fn the_face_defines_nothing() {
 #[test]
 fn no_file_is_long() {
     for (path, text) in
-        [files("src", "rs"), files("shaders", "wgsl"), files("tests", "rs"), files("cli", "rs")].concat()
+        [files("src", "rs"), files("shaders", "wgsl"), files("tests", "rs"), files("cli", "rs"), files("xtask", "rs")]
+            .concat()
     {
+        // No one reads it from top to bottom.
+        if path == "src/kernel/generated.rs" {
+            continue;
+        }
         assert!(text.lines().count() <= 350, "{path} has {} lines", text.lines().count());
     }
 }

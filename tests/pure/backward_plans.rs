@@ -16,7 +16,7 @@ fn plan_of(sizes: Sizes, limits: &DeviceLimits) -> Plan {
 }
 
 fn steps<'a>(plan: &'a Plan, kernel: &'a str) -> impl Iterator<Item = &'a deform::plan::Step> {
-    plan.steps.iter().filter(move |step| step.kernel.name == format!("deform_conv2d/{kernel}"))
+    plan.steps.iter().filter(move |step| step.kernel.name == kernel)
 }
 
 fn has(plan: &Plan, scratch: &str) -> bool {
@@ -37,17 +37,17 @@ fn taps_are_put_in_order_in_as_few_passes_as_pay() {
         (Sizes { input: [256, 250], ..eight }, subgroups_of_8(), 2),
     ] {
         let plan = plan_of(sizes, &limits);
-        let chunks = steps(&plan, "pack_taps").count();
-        assert_eq!(steps(&plan, "bin_count").count(), passes * chunks, "{sizes:?}");
+        let chunks = steps(&plan, "backward/pack_taps").count();
+        assert_eq!(steps(&plan, "sort/count").count(), passes * chunks, "{sizes:?}");
         assert_eq!(has(&plan, "order_by_column"), passes == 2, "{sizes:?}");
-        for step in steps(&plan, "bin_count") {
+        for step in steps(&plan, "sort/count") {
             let (walkers, each) = (param(step, "walkers"), param(step, "entries_per_walker"));
             assert!(walkers * each >= param(step, "entries"), "{step}");
-            assert!(each + param(step, "bins") + 2 < u64::from(MAX_LOOP_STEPS), "{step}");
+            assert!(each + param(step, "bins") + 2 < MAX_LOOP_STEPS, "{step}");
         }
         // All walkers of a row of cells, and the next row right behind.
-        let last = steps(&plan, "bin_count").last().unwrap();
-        for step in steps(&plan, "grad_input").chain(steps(&plan, "grad_input_paired")) {
+        let last = steps(&plan, "sort/count").last().unwrap();
+        for step in steps(&plan, "backward/grad_input/single").chain(steps(&plan, "backward/grad_input/paired")) {
             assert_eq!(param(step, "counters_per_row"), param(last, "row_step") * param(last, "walkers"));
             assert_eq!(param(step, "counters"), param(last, "bins") * param(last, "walkers"));
         }
@@ -61,8 +61,8 @@ fn columns_are_kept_where_many_output_channels_read_them() {
         for (out_channels, kept) in [(most, false), (most + 1, true)] {
             let plan = plan_of(Sizes { out_channels, ..LAYER }, &limits);
             assert_eq!(has(&plan, "columns"), kept, "{out_channels}");
-            assert_eq!(steps(&plan, "grad_offset_columns").count() > 0, kept, "{out_channels}");
-            assert_eq!(steps(&plan, "grad_offset").count() > 0, !kept, "{out_channels}");
+            assert_eq!(steps(&plan, "backward/grad_offset/keeps_columns").count() > 0, kept, "{out_channels}");
+            assert_eq!(steps(&plan, "backward/grad_offset/drops_columns").count() > 0, !kept, "{out_channels}");
         }
     }
 }
@@ -73,7 +73,7 @@ fn a_gpu_with_subgroups_of_8_takes_the_portable_kernels() {
     let gpu = DeviceLimits { kind: DeviceKind::IntegratedGpu, ..subgroups_of_8() };
     for (limits, rotates) in [(gpu, false), (subgroups_of_8(), true)] {
         let plan = plan_of(LAYER, &limits);
-        assert_eq!(steps(&plan, "grad_column_subgroup").count() > 0, rotates);
+        assert_eq!(steps(&plan, "backward/grad_column/subgroup").count() > 0, rotates);
         assert_eq!(plan.steps.iter().any(|step| step.kernel.subgroups), rotates);
     }
 }
@@ -87,8 +87,8 @@ fn lanes_of_a_row_keep_to_a_block_of_columns_on_a_cpu() {
         assert!(steps(&plan, kernel).count() > 0);
         steps(&plan, kernel).map(|step| param(step, "lanes_per_row")).max()
     };
-    assert_eq!(lanes(subgroups_of_8(), "grad_input_paired"), Some(4));
-    assert_eq!(lanes(DeviceLimits::default(), "grad_input"), Some(32));
+    assert_eq!(lanes(subgroups_of_8(), "backward/grad_input/paired"), Some(4));
+    assert_eq!(lanes(DeviceLimits::default(), "backward/grad_input/single"), Some(32));
 }
 
 /// Padding pixels scatter nothing, and count for no walk.
@@ -96,6 +96,6 @@ fn lanes_of_a_row_keep_to_a_block_of_columns_on_a_cpu() {
 fn a_kernel_as_large_as_its_image_has_gradients() {
     let sizes = Sizes { in_channels: 4, out_channels: 4, input: [87, 87], kernel: [87, 87], ..PLAIN };
     for limits in [subgroups_of_8(), DeviceLimits::default()] {
-        assert!(steps(&plan_of(sizes, &limits), "pack_taps").all(|step| param(step, "tap_blocks") == 119));
+        assert!(steps(&plan_of(sizes, &limits), "backward/pack_taps").all(|step| param(step, "tap_blocks") == 119));
     }
 }

@@ -9,11 +9,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod algorithms;
 mod arrows;
 mod backward_plans;
-mod catalogue;
 mod comparator;
 mod geometry;
+mod kernels;
 mod plans;
 mod reference;
 mod shaders;

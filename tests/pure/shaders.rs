@@ -1,32 +1,45 @@
 //! Every shader, as the drivers of each platform get it.
 
-use deform::kernel::{KERNELS, Sampling, Storage, Variant};
+use std::collections::HashSet;
+
+use deform::kernel::{KERNELS, Kernel, Sampling, Specialization, Storage};
+use naga::Module;
 use naga::back::{hlsl, msl, spv, wgsl};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
-fn each(translate: impl Fn(&str, &naga::Module, &ModuleInfo)) {
-    let storages = [Storage::F32, Storage::F16, Storage::PackedF16];
-    let variants = storages.into_iter().flat_map(|storage| {
-        [Sampling::Deformed, Sampling::Regular].map(|sampling| Variant { sampling, ..storage.into() })
-    });
-    let variants: Vec<_> = variants.collect();
-    for (kernel, variant) in KERNELS.iter().flat_map(|kernel| variants.iter().map(move |variant| (kernel, *variant))) {
-        if kernel.distinct(variant) != variant {
-            continue;
+/// A kernel's module, or a panic with what naga says against it, by file and line.
+pub fn parse(kernel: &Kernel, specialization: Specialization) -> Module {
+    let expanded = kernel.expand(specialization).unwrap_or_else(|error| panic!("{error}"));
+    naga::front::wgsl::parse_str(&expanded.text).unwrap_or_else(|error| {
+        let line = error.location(&expanded.text).map_or(1, |location| location.line_number as usize);
+        let (file, line) = &expanded.origins[line - 1];
+        panic!("shaders/{file}.wgsl:{line}: {}", error.message())
+    })
+}
+
+fn each(translate: impl Fn(&str, &Module, &ModuleInfo)) {
+    for kernel in KERNELS {
+        let mut seen = HashSet::new();
+        for (storage, sampling) in [Storage::F32, Storage::F16, Storage::PackedF16]
+            .into_iter()
+            .flat_map(|storage| [Sampling::Deformed, Sampling::Regular].map(|sampling| (storage, sampling)))
+        {
+            let specialization = Specialization { sampling, ..storage.into() };
+            if !seen.insert(kernel.distinct(specialization)) {
+                continue;
+            }
+            let module = parse(kernel, specialization);
+            // No capability beyond WebGPU's core, and those that the kernel names.
+            let mut capabilities = Capabilities::empty();
+            capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
+            capabilities.set(Capabilities::SHADER_FLOAT16, storage == Storage::F16);
+            // WebGPU has unpack2x16float; OpenGL ES lacks it.
+            capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, storage == Storage::PackedF16);
+            let info = Validator::new(ValidationFlags::all(), capabilities)
+                .validate(&module)
+                .unwrap_or_else(|error| panic!("{} {storage:?}: {error:?}", kernel.name));
+            translate(kernel.name, &module, &info);
         }
-        let storage = variant.operands;
-        let source = kernel.source(variant);
-        let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
-        // No capability beyond WebGPU's core, and those that the catalogue names.
-        let mut capabilities = Capabilities::empty();
-        capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
-        capabilities.set(Capabilities::SHADER_FLOAT16, storage == Storage::F16);
-        // WebGPU has unpack2x16float; what lacks it is OpenGL ES.
-        capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, storage == Storage::PackedF16);
-        let info = Validator::new(ValidationFlags::all(), capabilities)
-            .validate(&module)
-            .unwrap_or_else(|error| panic!("{} {storage:?}: {error:?}", kernel.name));
-        translate(kernel.name, &module, &info);
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::command::{cargo, heading, run};
-use crate::{msrv, shaders, web};
+use crate::{kernels, msrv, shaders, web};
 
 /// Stops at the first failure.
 pub(crate) fn check() -> Result<()> {
@@ -12,6 +12,7 @@ pub(crate) fn check() -> Result<()> {
     for own_workspace in ["web", "recipes/egui", "recipes/burn"] {
         run(&mut cargo(["fmt", "--manifest-path", &format!("{own_workspace}/Cargo.toml"), "--check"]))?;
     }
+    kernels::check()?;
     heading("clippy");
     run(&mut cargo(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
     // A caller who chooses wgpu's backends itself.

@@ -7,6 +7,7 @@ mod adapter;
 mod check;
 mod command;
 mod install;
+mod kernels;
 mod msrv;
 mod mutate;
 mod shaders;
@@ -52,6 +53,8 @@ enum Task {
     },
     /// Format, clippy, documentation, minimum Rust version, shaders: all that needs no GPU
     Check,
+    /// Read every shader and write what the library must know of it: src/kernel/generated.rs
+    Kernels,
     /// Build the browser's page and serve it
     Web,
     /// Build the browser's page and run it in a headless Chromium: every stored case, and what a visitor would do
@@ -96,6 +99,7 @@ fn perform() -> Result<()> {
         Task::Demo { out, extra } => demo(out.as_deref(), &extra),
         Task::Test { validate, extra } => test(validate, &extra),
         Task::Check => check::check(),
+        Task::Kernels => kernels::write(),
         Task::Web => web::web(),
         Task::WebTest { if_possible } => web::test(if_possible),
         Task::SwiftshaderTest { if_possible } => swiftshader::device_tests(if_possible),

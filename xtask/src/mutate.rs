@@ -31,45 +31,47 @@ const CHANGES: [(&str, &str); 14] = [
 /// Changes that change nothing, with the reason.
 const EQUIVALENT: [(&str, &str); 22] = [
     // A loop from first to end that are equal does nothing either.
-    ("shaders/deform_conv2d/im2col.wgsl", "|| first > end {"),
+    ("shaders/forward/im2col.wgsl", "|| first > end {"),
     // One more tile, all zeros.
-    ("shaders/deform_conv2d/matmul.wgsl", "k_start <= params.depth; k_start += TILE_K) {"),
+    ("shaders/forward/matmul.wgsl", "k_start <= params.depth; k_start += TILE_K) {"),
     // One more row or column of the tile filled, whose outputs are not stored.
-    ("shaders/deform_conv2d/matmul.wgsl", "weight_row <= params.rows && k_start + weight_k < params.depth {"),
-    (
-        "shaders/deform_conv2d/matmul.wgsl",
-        "columns_column <= params.columns_width && k_start + columns_k < params.depth {",
-    ),
+    ("shaders/forward/matmul.wgsl", "weight_row <= params.rows && k_start + weight_k < params.depth {"),
+    ("shaders/forward/matmul.wgsl", "columns_column <= params.columns_width && k_start + columns_k < params.depth {"),
     // The binding ends with the step's elements, and WebGPU keeps what lies behind.
     ("shaders/activation/activate.wgsl", "if number > params.elements {"),
     ("shaders/activation/grad_activation.wgsl", "if number > params.elements {"),
     ("shaders/optimizer/adam.wgsl", "if number > params.elements {"),
     ("shaders/optimizer/sgd.wgsl", "if number > params.elements {"),
-    ("shaders/shift/shift.wgsl", "if number > params.elements {"),
+    ("shaders/shift/channel_shift.wgsl", "if number > params.elements {"),
     ("shaders/statistics/magnitude.wgsl", "for (var n = slice; n <= params.elements; n += SLICES) {"),
-    ("shaders/statistics/statistics_reduce.wgsl", "for (var slice = 0u; slice <= SLICES; slice++) {"),
+    ("shaders/statistics/reduce.wgsl", "for (var slice = 0u; slice <= SLICES; slice++) {"),
     // The grid has SLICES invocations, and only the first of one workgroup passes.
     ("shaders/statistics/magnitude.wgsl", "if slice > SLICES {"),
-    ("shaders/statistics/statistics_reduce.wgsl", "* WORKGROUP_SIZE - lane > 0u {"),
+    ("shaders/statistics/reduce.wgsl", "* WORKGROUP_SIZE - lane > 0u {"),
     // At 0 both sides are equal.
     ("shaders/activation/activate.wgsl", "select(value, 0.0, value <= 0.0));"),
     ("shaders/activation/activate.wgsl", "select(1.0, e, value <= 0.0);"),
     // A row below the last is no pixel of the window.
-    ("shaders/conv2d/col2im.wgsl", "u32(at.y) <= out_height && out_pixel < params.pixels;"),
+    ("shaders/backward/col2im.wgsl", "u32(at.y) <= out_height && out_pixel < params.pixels;"),
     // Channels that a quad only fills up hold zeros: what is added to the next plane is 0. That it would be a race no CPU driver shows.
-    ("shaders/conv2d/col2im.wgsl", "let channels = params.segment_channels - (params.quad_start + in_segment) + 4u;"),
-    ("shaders/conv2d/col2im.wgsl", "let channels = params.segment_channels - (params.quad_start - in_segment) * 4u;"),
-    ("shaders/conv2d/col2im.wgsl", "let channels = params.segment_channels + (params.quad_start + in_segment) * 4u;"),
-    ("shaders/conv2d/col2im.wgsl", "if channels >= 1u { grad_input[to + size] += sum.y; }"),
-    ("shaders/conv2d/col2im.wgsl", "if channels >= 2u { grad_input[to + 2u * size] += sum.z; }"),
-    ("shaders/conv2d/col2im.wgsl", "if channels >= 3u { grad_input[to + 3u * size] += sum.w; }"),
+    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels - (params.quad_start + in_segment) + 4u;"),
+    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels - (params.quad_start - in_segment) * 4u;"),
+    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels + (params.quad_start + in_segment) * 4u;"),
+    ("shaders/backward/col2im.wgsl", "if channels >= 1u { grad_input[to + size] += sum.y; }"),
+    ("shaders/backward/col2im.wgsl", "if channels >= 2u { grad_input[to + 2u * size] += sum.z; }"),
+    ("shaders/backward/col2im.wgsl", "if channels >= 3u { grad_input[to + 3u * size] += sum.w; }"),
 ];
 
-/// The tests of a folder's shaders, the quick ones first: most changes fall to them.
-const FILTERS: [(&str, [&[&str]; 2]); 2] = [
-    ("shaders/deform_conv2d", [&["golden", "identities"], &["table", "little", "more_workgroups", "mesas", "random"]]),
-    ("shaders", [&["shift", "training", "activations_alone", "layers::cycle"], &["golden", "conv2d", "layers"]]),
-];
+/// The folders of the convolutions' shaders.
+const CONVOLUTION: [&str; 4] = ["shaders/convolution", "shaders/forward", "shaders/backward", "shaders/sort"];
+
+/// The tests of a shader, the quick ones first: most changes fall to them.
+fn filters(file: &Path) -> [&'static [&'static str]; 2] {
+    if CONVOLUTION.iter().any(|folder| file.starts_with(folder)) {
+        return [&["golden", "identities"], &["table", "little", "more_workgroups", "mesas", "random"]];
+    }
+    [&["shift", "training", "activations_alone", "layers::cycle"], &["golden", "conv2d", "layers"]]
+}
 
 /// A changed shader that loops for ever or too long counts as noticed.
 const TIME_LIMIT_SECONDS: &str = "300";
@@ -99,7 +101,7 @@ pub(crate) fn mutate(files: &[PathBuf]) -> Result<()> {
         std::fs::remove_dir_all(tree)?;
     }
     run(Command::new("git").args(["clone", "--quiet", "."]).arg(tree))?;
-    for (folder, _) in FILTERS {
+    for folder in [CONVOLUTION[0], "shaders"] {
         ensure!(tests_pass(tree, Path::new(folder))?, "the tests of {folder} fail without any change");
     }
 
@@ -167,8 +169,7 @@ fn mutants(text: &str) -> Vec<Mutant> {
 
 /// Whether the tests of this shader pass.
 fn tests_pass(tree: &Path, file: &Path) -> Result<bool> {
-    let filters = FILTERS.into_iter().find(|(folder, _)| file.starts_with(folder));
-    for filters in filters.map(|(_, filters)| filters).into_iter().flatten() {
+    for filters in filters(file) {
         let cargo = cargo(["test", "--quiet", "-p", "deform", "--test", "device", "--"]);
         let status = Command::new("timeout")
             .arg(TIME_LIMIT_SECONDS)

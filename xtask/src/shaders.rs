@@ -1,60 +1,71 @@
-//! A second opinion on the shaders: Tint, the compiler in Chromium, rejects WGSL that naga accepts
-//! (a barrier that not every invocation reaches, for one).
+//! A second opinion on the shaders: tint, the compiler in Chromium, rejects WGSL that naga accepts, such as a barrier that not every invocation
+//! reaches.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
-use crate::command::{heading, run, tool};
+use crate::command::heading;
+use crate::kernels::{self, Expanded};
 
-/// Where the kernels' assembled sources go.
-const ASSEMBLED: &str = "target/shaders";
+/// The folder that tint reads the modules from.
+const EXPANDED: &str = "target/shaders";
 
-/// Compiles every kernel with `tint`, if it is on the path; says so if it is not.
+/// Compiles every module with `tint`, if it is on the path; says so if it is not.
 pub(crate) fn check() -> Result<()> {
     heading("shaders");
     if Command::new("tint").arg("--help").output().is_err() {
         println!(
-            "Not done: compiling the shaders with tint, which is not on the path. \
-             The tests parse them with naga.",
+            "Not done: compiling the shaders with tint, which is not on the path. The tests parse them with naga."
         );
         return Ok(());
     }
-    for kernel in assembled()? {
-        compile(&kernel)?;
+    std::fs::create_dir_all(EXPANDED).with_context(|| format!("cannot make {EXPANDED}"))?;
+    let modules = kernels::modules()?;
+    for (name, module) in &modules {
+        compile(&Path::new(EXPANDED).join(format!("{name}.wgsl")), module)?;
     }
+    println!("tint accepts all {} modules", modules.len());
     Ok(())
 }
 
-/// Writes every kernel's source as the library hands it to wgpu; returns the files.
-fn assembled() -> Result<Vec<PathBuf>> {
-    // A kernel that no longer exists must not linger.
-    if Path::new(ASSEMBLED).exists() {
-        std::fs::remove_dir_all(ASSEMBLED)?;
-    }
-    run(&mut tool(&["shaders", "--out", ASSEMBLED])?)?;
-    let entries = std::fs::read_dir(ASSEMBLED).with_context(|| format!("no folder {ASSEMBLED} was written"))?;
-    let mut kernels = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    kernels.retain(|path| path.extension().is_some_and(|extension| extension == "wgsl"));
-    kernels.sort();
-    ensure!(!kernels.is_empty(), "no kernel was written to {ASSEMBLED}");
-    Ok(kernels)
-}
-
-fn compile(kernel: &Path) -> Result<()> {
-    // tint wants the extension named that naga 30 does not know by name.
-    let text = std::fs::read_to_string(kernel)?;
-    if text.contains("subgroup_invocation_id") {
-        std::fs::write(kernel, format!("enable subgroups;\n{text}"))?;
-    }
+fn compile(path: &Path, module: &Expanded) -> Result<()> {
+    // tint wants the extension named that naga 30 does not know by name. On the first line, so that the others keep their numbers.
+    let enable = if module.text.contains("subgroup_invocation_id") { "enable subgroups; " } else { "" };
+    std::fs::write(path, format!("{enable}{}", module.text))?;
     // WGSL to WGSL: any build of tint can write it, and the checks come before the writing.
-    let output = Command::new("tint").arg("--format=wgsl").arg(kernel).output()?;
-    let remarks = String::from_utf8_lossy(&output.stderr);
+    let output = Command::new("tint").arg("--format=wgsl").arg(path).output()?;
     if !output.status.success() {
-        bail!("tint rejects {}:\n{remarks}", kernel.display());
+        let remarks = String::from_utf8_lossy(&output.stderr);
+        bail!("tint rejects {}:\n{}", path.display(), by_origin(&remarks, module));
     }
-    println!("tint accepts {}", kernel.display());
-    eprint!("{remarks}");
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
+}
+
+/// tint's remarks, with the place in the shader file behind each that names a line of the module.
+fn by_origin(remarks: &str, module: &Expanded) -> String {
+    let line_of = |remark: &str| remark.split(".wgsl:").nth(1)?.split(':').next()?.parse().ok();
+    let lines = remarks.lines().map(|remark| match line_of(remark) {
+        Some(line) => format!("{remark} ({})\n", kernels::place(module, line)),
+        None => format!("{remark}\n"),
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_names_the_file_and_the_line() {
+        let module = Expanded {
+            text: "a\nb\n".to_owned(),
+            origins: vec![("x/y".to_owned(), 7), ("x/z".to_owned(), 9)],
+            ..Expanded::default()
+        };
+        let remarks = by_origin("target/shaders/k.wgsl:2:5 error: no\n  b\n", &module);
+        assert_eq!(remarks, "target/shaders/k.wgsl:2:5 error: no (shaders/x/z.wgsl:9)\n  b\n");
+    }
 }

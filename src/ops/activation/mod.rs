@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use crate::gpu::{Call, Engine};
 use crate::kernel::Storage;
-use crate::kernel::activation::{ACTIVATE, ActivateParams, GRAD_ACTIVATION, GradActivationParams, IDENTITY, RELU};
+use crate::kernel::activation::{activate, grad_activation};
+use crate::kernel::shared::activation_kinds;
 use crate::ops::split;
 use crate::plan::{DeviceLimits, Plan, Step};
 use crate::{Dtype, Gpu, Result, Tensor};
@@ -26,10 +27,10 @@ pub enum Activation {
 
 impl Activation {
     /// What tells the kernels.
-    pub(in crate::ops) fn kind(self) -> u32 {
+    pub(in crate::ops) fn kind(self) -> u64 {
         match self {
-            Self::Identity => IDENTITY,
-            Self::Relu => RELU,
+            Self::Identity => activation_kinds::IDENTITY,
+            Self::Relu => activation_kinds::RELU,
             Self::Sigmoid => 1,
             Self::TwiceSigmoid => 2,
         }
@@ -47,9 +48,9 @@ impl Activation {
         }
         let count = elements.end - elements.start;
         let (output, output_base) = limits.operand_window(storage, "output", elements.start, count);
-        let params = ActivateParams { elements: count as u32, kind: self.kind(), output_base };
-        let workgroups = count.div_ceil(u64::from(ACTIVATE.workgroup_size));
-        limits.step(&ACTIVATE, storage, params.words(), vec![output], workgroups).map(Some)
+        let params = activate::Params { elements: count, kind: self.kind(), output_base };
+        let workgroups = activate::KERNEL.workgroups(count);
+        limits.step(&activate::KERNEL, storage, params, vec![output], workgroups).map(Some)
     }
 
     /// `grad_linear` from the same elements of `output` and `grad_output`.
@@ -58,15 +59,15 @@ impl Activation {
         let window = |operand| limits.operand_window(storage, operand, elements.start, count);
         let ((output, output_base), (grad_output, grad_output_base)) = (window("output"), window("grad_output"));
         let (grad_linear, grad_linear_base) = limits.window("grad_linear", elements.start, count);
-        let params = GradActivationParams {
-            elements: count as u32,
+        let params = grad_activation::Params {
+            elements: count,
             kind: self.kind(),
             output_base,
             grad_output_base,
             grad_linear_base,
         };
-        let workgroups = count.div_ceil(u64::from(GRAD_ACTIVATION.workgroup_size));
-        limits.step(&GRAD_ACTIVATION, storage, params.words(), vec![output, grad_output, grad_linear], workgroups)
+        let workgroups = grad_activation::KERNEL.workgroups(count);
+        limits.step(&grad_activation::KERNEL, storage, params, vec![output, grad_output, grad_linear], workgroups)
     }
 }
 

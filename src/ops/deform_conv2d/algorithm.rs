@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::kernel::deform_conv2d::{self as kernels, TileShape};
+use crate::kernel::forward::fused_tiled;
 
 /// How the output is computed. The result is the same up to f32 rounding.
 ///
@@ -53,15 +53,15 @@ impl Tile {
     /// Every tile, largest first.
     pub const ALL: [Self; 5] = [Self::M128N128, Self::M128N64, Self::M64N64, Self::M32N64, Self::M32N32];
 
-    /// The kernel and its sizes.
+    /// The kernel that computes such tiles, and their sizes.
     #[must_use]
-    pub fn shape(self) -> &'static TileShape {
+    pub const fn variant(self) -> &'static fused_tiled::Variant {
         match self {
-            Self::M128N128 => &kernels::TILE_128X128,
-            Self::M128N64 => &kernels::TILE_128X64,
-            Self::M64N64 => &kernels::TILE_64X64,
-            Self::M32N64 => &kernels::TILE_32X64,
-            Self::M32N32 => &kernels::TILE_32X32,
+            Self::M128N128 => &fused_tiled::M128N128,
+            Self::M128N64 => &fused_tiled::M128N64,
+            Self::M64N64 => &fused_tiled::M64N64,
+            Self::M32N64 => &fused_tiled::M32N64,
+            Self::M32N32 => &fused_tiled::M32N32,
         }
     }
 }
@@ -75,7 +75,7 @@ impl fmt::Display for Algorithm {
             Self::Depthwise => f.write_str("depthwise"),
             Self::FusedSubgroup => f.write_str("fused_subgroup"),
             Self::FusedTiled { tile, splits } => {
-                write!(f, "fused_tiled_{}x{}", tile.shape().m, tile.shape().n)?;
+                write!(f, "fused_tiled_{}x{}", tile.variant().tile_m, tile.variant().tile_n)?;
                 if *splits > 1 { write!(f, "/{splits}") } else { Ok(()) }
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Inputs, Operands, Options};
-use crate::kernel::{Sampling, Storage, Variant};
+use crate::kernel::{Sampling, Specialization, Storage};
 use crate::ops::activation::Activation;
 use crate::{Error, Result};
 
@@ -166,8 +166,8 @@ impl Geometry {
 
     /// Which text of a kernel this call runs.
     #[must_use]
-    pub fn variant(&self) -> Variant {
-        Variant { sampling: self.sampling, ..self.storage.into() }
+    pub fn specialization(&self) -> Specialization {
+        Specialization { sampling: self.sampling, ..self.storage.into() }
     }
 
     /// Elements of one image's offset.

@@ -118,7 +118,7 @@ impl Mode {
     }
 
     /// 1 to add, for a kernel's parameter.
-    pub(super) fn adds(self) -> u32 {
-        u32::from(self == Self::Add)
+    pub(super) fn adds(self) -> u64 {
+        u64::from(self == Self::Add)
     }
 }

@@ -6,8 +6,9 @@
 use std::ops::Range;
 
 use crate::gpu::{Call, Engine};
-use crate::kernel::optimizer::{ADAM, SGD};
-use crate::kernel::{Storage, WindowParams};
+use crate::kernel::Storage;
+use crate::kernel::optimizer::{adam, sgd};
+use crate::kernel::shared::window;
 use crate::ops::{Len, split};
 use crate::plan::{DeviceLimits, Plan};
 use crate::{Dtype, Error, Gpu, Result, Tensor};
@@ -179,8 +180,8 @@ impl Optimizer {
 
 fn plan(rule: Rule, elements: u64, limits: &DeviceLimits) -> Result<Plan> {
     let kernel = match rule {
-        Rule::Sgd { .. } => &SGD,
-        Rule::Adam { .. } => &ADAM,
+        Rule::Sgd { .. } => &sgd::KERNEL,
+        Rule::Adam { .. } => &adam::KERNEL,
     };
     let settings = limits.window("settings", 0, rule.settings(0.0, 1).len() as u64).0;
     let step = |part: Range<u64>| {
@@ -188,9 +189,9 @@ fn plan(rule: Rule, elements: u64, limits: &DeviceLimits) -> Result<Plan> {
         let (gradient, base) = window("gradient");
         let others = ["value"].into_iter().chain(rule.moments().iter().copied()).map(|operand| window(operand).0);
         let windows = [settings, gradient].into_iter().chain(others).collect();
-        let params = WindowParams { elements: part.len() as u32, base };
-        let workgroups = part.len().div_ceil(u64::from(kernel.workgroup_size));
-        limits.step(kernel, Storage::F32, params.words(), windows, workgroups)
+        let params = window::Params { elements: part.len(), base };
+        let workgroups = part.len().div_ceil(kernel.workgroup_size);
+        limits.step(kernel, Storage::F32, params, windows, workgroups)
     };
     let steps = split(0..elements, limits.max_window_elements()).map(step).collect::<Result<_>>()?;
     Ok(Plan { steps, ..Plan::default() })

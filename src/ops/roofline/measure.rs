@@ -5,16 +5,16 @@ use std::time::Instant;
 use super::Roofline;
 use crate::gpu::{Call, Engine, Prepared};
 use crate::kernel::Storage;
-use crate::kernel::roofline::{CHAINS, COPY, CopyParams, MULTIPLY_ADD, MultiplyAddParams, UNROLL};
+use crate::kernel::roofline::{copy, multiply_add};
 use crate::plan::{DeviceLimits, Plan, Window};
 use crate::{Dtype, Gpu, Result, Tensor};
 
 /// Enough to occupy a large GPU, a CPU works through them in turn; fewer where a binding holds fewer.
 const MAX_INVOCATIONS: u64 = 1 << 18;
 /// Loop trips of the first attempt, doubled or more until a run is long enough to time.
-const FIRST_TRIPS: u32 = 16;
+const FIRST_TRIPS: u64 = 16;
 /// At [`crate::plan::MAX_LOOP_STEPS`] a driver may end the loop early.
-const MAX_TRIPS: u32 = 32_768;
+const MAX_TRIPS: u64 = 32_768;
 /// Long enough that submission and wait do not count.
 const LONG_ENOUGH_SECONDS: f64 = 0.05;
 /// The fastest of so many runs counts: the ceiling is what undisturbed runs reach.
@@ -42,18 +42,18 @@ fn multiply_add(gpu: &Gpu) -> Result<f64> {
         let seconds = fastest(&engine, &prepared, &[("sink", &sink)])?;
         if seconds >= LONG_ENOUGH_SECONDS || trips >= MAX_TRIPS {
             let vec4_lanes = 4.0;
-            let per_trip = 2.0 * vec4_lanes * f64::from(CHAINS * UNROLL);
-            return Ok(per_trip * f64::from(trips) * invocations as f64 / seconds);
+            let per_trip = 2.0 * vec4_lanes * (multiply_add::CHAINS * multiply_add::UNROLL) as f64;
+            return Ok(per_trip * trips as f64 * invocations as f64 / seconds);
         }
         trips *= 2;
     }
 }
 
-fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u32) -> Result<Plan> {
-    let params = MultiplyAddParams { trips, invocations: invocations as u32 };
+fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u64) -> Result<Plan> {
+    let params = multiply_add::Params { trips, invocations };
     let (sink, _) = limits.window("sink", 0, invocations);
-    let workgroups = invocations.div_ceil(u64::from(MULTIPLY_ADD.workgroup_size));
-    let step = limits.step(&MULTIPLY_ADD, Storage::F32, params.words(), vec![sink], workgroups)?;
+    let workgroups = multiply_add::KERNEL.workgroups(invocations);
+    let step = limits.step(&multiply_add::KERNEL, Storage::F32, params, vec![sink], workgroups)?;
     Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 
@@ -73,10 +73,10 @@ fn copy(gpu: &Gpu) -> Result<f64> {
 fn copy_plan(limits: &DeviceLimits, bytes: u64) -> Result<Plan> {
     let count = bytes / 16;
     let whole = |operand| Window { operand, start: 0, bytes };
-    let params = CopyParams { count: count as u32 };
-    let workgroups = count.div_ceil(u64::from(COPY.workgroup_size));
+    let params = copy::Params { count };
+    let workgroups = copy::KERNEL.workgroups(count);
     let step =
-        limits.step(&COPY, Storage::F32, params.words(), vec![whole("source"), whole("destination")], workgroups)?;
+        limits.step(&copy::KERNEL, Storage::F32, params, vec![whole("source"), whole("destination")], workgroups)?;
     Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::gpu::{Call, Engine, Prepared, Recorder};
 use crate::kernel::Storage;
-use crate::kernel::shift::{KEEP, SHIFT, ShiftParams, WRAP};
+use crate::kernel::shift::channel_shift;
 use crate::ops::{Len, binding_too_large, split};
 use crate::plan::{DeviceLimits, Plan};
 use crate::{Dtype, Error, Gpu, Result, Tensor};
@@ -30,11 +30,11 @@ pub enum Border {
 }
 
 impl Border {
-    fn code(self) -> u32 {
+    fn code(self) -> u64 {
         match self {
             Self::Zero => 0,
-            Self::Keep => KEEP,
-            Self::Wrap => WRAP,
+            Self::Keep => channel_shift::KEEP,
+            Self::Wrap => channel_shift::WRAP,
         }
     }
 }
@@ -180,19 +180,19 @@ fn plan(
         let (input, input_base) = limits.operand_window(storage, "input", first, elements);
         let (output, output_base) = limits.operand_window(storage, "output", first, elements);
         let (shift, _) = limits.window("shift", 0, shifts);
-        let params = ShiftParams {
-            height: height as u32,
-            width: width as u32,
-            channels: channels as u32,
-            first_plane: part.start as u32,
-            elements: elements as u32,
+        let params = channel_shift::Params {
+            height: height as u64,
+            width: width as u64,
+            channels: channels as u64,
+            first_plane: part.start,
+            elements,
             border: border.code(),
-            backward: u32::from(direction == Direction::Backward),
+            backward: u64::from(direction == Direction::Backward),
             input_base,
             output_base,
         };
-        let workgroups = elements.div_ceil(u64::from(SHIFT.workgroup_size));
-        steps.push(limits.step(&SHIFT, storage, params.words(), vec![input, shift, output], workgroups)?);
+        let workgroups = channel_shift::KERNEL.workgroups(elements);
+        steps.push(limits.step(&channel_shift::KERNEL, storage, params, vec![input, shift, output], workgroups)?);
     }
     Ok(Plan { steps, ..Plan::default() })
 }

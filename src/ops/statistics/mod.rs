@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use crate::gpu::{Call, Engine};
-use crate::kernel::statistics::{
-    MAGNITUDE, OFFSET_MAGNITUDE, OffsetMagnitudeParams, SLICES, STATISTICS_REDUCE, StatisticsReduceParams,
-};
-use crate::kernel::{Storage, WindowParams};
+use crate::kernel::shared::window;
+use crate::kernel::statistics::slices::SLICES;
+use crate::kernel::statistics::{magnitude, offset_magnitude, reduce};
+use crate::kernel::{Kernel, Params, Storage};
 use crate::ops::deform_conv2d::Geometry;
 use crate::ops::{Len, binding_too_large, split};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_LOOP_STEPS, Plan, WORKSPACE, Window};
@@ -120,15 +120,14 @@ fn magnitude([sum, largest, not_finite, _]: [f32; 4], elements: usize) -> Magnit
 
 /// Elements that the loop of one step may pass over.
 fn most_elements(limits: &DeviceLimits) -> u64 {
-    limits.max_window_elements().min(u64::from(MAX_LOOP_STEPS - 2) * u64::from(SLICES))
+    limits.max_window_elements().min((MAX_LOOP_STEPS - 2) * SLICES)
 }
 
 fn magnitude_plan(elements: u64, limits: &DeviceLimits) -> Result<Plan> {
     let parts = split(0..elements, most_elements(limits));
-    with_reduce(limits, parts, |part| {
+    with_reduce(limits, &magnitude::KERNEL, parts, |part| {
         let (window, base) = limits.window("elements", part.start, part.len());
-        let params = WindowParams { elements: (part.len()) as u32, base };
-        (&MAGNITUDE, params.words(), window)
+        (window::Params { elements: part.len(), base }, window)
     })
 }
 
@@ -139,30 +138,30 @@ fn offset_plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
         return Err(binding_too_large("one image's offset", Storage::F32, image, most));
     }
     let parts = split(0..g.batch as u64, most / image);
-    with_reduce(limits, parts, |images| {
+    with_reduce(limits, &offset_magnitude::KERNEL, parts, |images| {
         let elements = images.len() * image;
         let (window, base) = limits.window("offset", images.start * image, elements);
-        let all_taps = (elements / 2) as u32;
-        (&OFFSET_MAGNITUDE, OffsetMagnitudeParams { geometry: g.tap_geometry(), all_taps, base }.words(), window)
+        (offset_magnitude::Params { geometry: g.tap_geometry(), all_taps: elements / 2, base }, window)
     })
 }
 
-fn with_reduce(
+/// Two steps for each part: `kernel` with what `step` makes of the part, and the one that adds its partial sums to the total.
+fn with_reduce<P: Params>(
     limits: &DeviceLimits,
+    kernel: &'static Kernel,
     parts: impl Iterator<Item = Range<u64>>,
-    step: impl Fn(Range<u64>) -> (&'static crate::kernel::Kernel, Vec<u32>, Window),
+    step: impl Fn(Range<u64>) -> (P, Window),
 ) -> Result<Plan> {
-    let partial_bytes = u64::from(SLICES) * 4 * F32_BYTES;
+    let partial_bytes = SLICES * 4 * F32_BYTES;
     let partial = Window { operand: WORKSPACE, start: 0, bytes: partial_bytes };
     let (total, _) = limits.window("total", 0, 4);
     let mut steps = Vec::new();
     for part in parts {
-        let follows = u32::from(!steps.is_empty());
-        let (kernel, params, window) = step(part);
-        let workgroups = u64::from(SLICES / kernel.workgroup_size);
-        steps.push(limits.step(kernel, Storage::F32, params, vec![window, partial], workgroups)?);
-        let reduce = StatisticsReduceParams { follows }.words();
-        steps.push(limits.step(&STATISTICS_REDUCE, Storage::F32, reduce, vec![partial, total], 1)?);
+        let follows = u64::from(!steps.is_empty());
+        let (params, window) = step(part);
+        steps.push(limits.step(kernel, Storage::F32, params, vec![window, partial], kernel.workgroups(SLICES))?);
+        let params = reduce::Params { follows };
+        steps.push(limits.step(&reduce::KERNEL, Storage::F32, params, vec![partial, total], 1)?);
     }
     Ok(Plan { steps, workspace_bytes: partial_bytes, ..Plan::default() })
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::gpu::{BoundTexture, Call, Engine, Prepared, Recorder, TextureRegion};
-use crate::kernel::texture::{LOAD, RegionParams, STORE_RGBA8UNORM, STORE_RGBA16FLOAT, STORE_RGBA32FLOAT};
+use crate::kernel::texture::{load, region, store};
 use crate::kernel::{Storage, TexelFormat};
 use crate::plan::{Plan, Window};
 use crate::{Dtype, Error, Gpu, Result, Tensor};
@@ -121,18 +121,24 @@ impl Textures {
             return Ok(Plan::default());
         }
         let [origin_y, origin_x] = origin;
-        let params = RegionParams { origin_y, origin_x, width, pixels: pixels as u32, channels: channels as u32 };
+        let params = region::Params {
+            origin_y: origin_y.into(),
+            origin_x: origin_x.into(),
+            width: width.into(),
+            pixels,
+            channels: channels as u64,
+        };
         // A texture is bound whole.
         let image = Window { operand: IMAGE, start: 0, bytes: 0 };
         let tensor = |operand| limits.operand_window(storage, operand, 0, elements).0;
         let (kernel, windows) = match format {
-            None => (&LOAD, vec![image, tensor("output")]),
-            Some(TexelFormat::Rgba8Unorm) => (&STORE_RGBA8UNORM, vec![tensor("input"), image]),
-            Some(TexelFormat::Rgba16Float) => (&STORE_RGBA16FLOAT, vec![tensor("input"), image]),
-            Some(TexelFormat::Rgba32Float) => (&STORE_RGBA32FLOAT, vec![tensor("input"), image]),
+            None => (&load::KERNEL, vec![image, tensor("output")]),
+            Some(TexelFormat::Rgba8Unorm) => (&store::RGBA8UNORM, vec![tensor("input"), image]),
+            Some(TexelFormat::Rgba16Float) => (&store::RGBA16FLOAT, vec![tensor("input"), image]),
+            Some(TexelFormat::Rgba32Float) => (&store::RGBA32FLOAT, vec![tensor("input"), image]),
         };
-        let workgroups = pixels.div_ceil(u64::from(kernel.workgroup_size));
-        let step = limits.step(kernel, storage, params.words(), windows, workgroups)?;
+        let workgroups = kernel.workgroups(pixels);
+        let step = limits.step(kernel, storage, params, windows, workgroups)?;
         Ok(Plan { steps: vec![step], ..Plan::default() })
     }
 }

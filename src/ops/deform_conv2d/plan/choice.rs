@@ -112,10 +112,10 @@ pub fn choice(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
 fn tiled(g: &Geometry, tiles: &[Tile], workgroups: u64) -> Algorithm {
     let rows = g.out_channels_per_group() as u64;
     let columns = (g.batch * g.out_pixels()) as u64;
-    let row_tiles = |tile: Tile| rows.div_ceil(tile.shape().m.into());
-    let count = |tile: Tile| row_tiles(tile) * columns.div_ceil(tile.shape().n.into()) * g.groups as u64;
+    let row_tiles = |tile: Tile| rows.div_ceil(tile.variant().tile_m);
+    let count = |tile: Tile| row_tiles(tile) * columns.div_ceil(tile.variant().tile_n) * g.groups as u64;
     // At least three quarters of the tiles' rows are output channels.
-    let full = |tile: Tile| 4 * rows >= 3 * row_tiles(tile) * u64::from(tile.shape().m);
+    let full = |tile: Tile| 4 * rows >= 3 * row_tiles(tile) * tile.variant().tile_m;
     let found = tiles.iter().copied().find(|&tile| full(tile) && count(tile) >= workgroups);
     let tile = found.or(tiles.last().copied()).unwrap_or(Tile::M32N32);
     // An empty batch has no tiles.

@@ -6,9 +6,8 @@
 use super::images::ImageStrides;
 use super::packed_input::{self, Chunk, QUAD, long_row};
 use super::{Len, binding_too_large, push};
-use crate::kernel::deform_conv2d::{
-    DEPTHWISE, DEPTHWISE_QUADS, DepthwiseParams, PACK_WEIGHT_DEPTHWISE, PackWeightDepthwiseParams,
-};
+use crate::kernel::convolution::pack_weight_depthwise;
+use crate::kernel::forward::depthwise;
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
 use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Step};
 use crate::{Error, Result};
@@ -17,7 +16,7 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     if !g.is_depthwise() {
         return Err(unsuitable(g));
     }
-    if g.taps() as u64 + 1 > u64::from(MAX_LOOP_STEPS) {
+    if g.taps() as u64 + 1 > MAX_LOOP_STEPS {
         let reason = format!("{} taps, over the {} that one loop may count", g.taps(), MAX_LOOP_STEPS - 1);
         return Err(super::unsuitable(Algorithm::Depthwise, reason));
     }
@@ -31,7 +30,7 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     let quads = segment_quads(g);
     let packed_weight = packed_weight(g);
     let texture = |planes: u64| packed_input::texture(g, planes);
-    let axis = u64::from(limits.max_texture_axis);
+    let axis = limits.max_texture_axis;
     if ![&texture(1), &packed_weight].into_iter().all(|texture| limits.hold(texture)) {
         let reason = format!("a plane or the weight is over the {axis} texels of a texture's axis");
         return Err(super::unsuitable(Algorithm::Depthwise, reason));
@@ -61,29 +60,29 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
 
 fn convolve(g: &Geometry, limits: &DeviceLimits, image: u64, chunk: &Chunk, packed: [&Scratch; 2]) -> Result<Step> {
     let windows = ImageStrides::new(g).windows(g, limits, &(image..image + 1));
-    let pixel_blocks = (g.out_pixels() as u64).div_ceil(u64::from(DEPTHWISE.workgroup_size));
-    let quad_blocks = chunk.quads.len().div_ceil(u64::from(DEPTHWISE_QUADS));
-    let params = DepthwiseParams {
+    let pixel_blocks = (g.out_pixels() as u64).div_ceil(depthwise::KERNEL.workgroup_size);
+    let quad_blocks = chunk.quads.len().div_ceil(depthwise::QUADS);
+    let params = depthwise::Params {
         geometry: g.tap_geometry(),
-        segment_channels: g.channels_per_offset_group() as u32,
-        all_segment_quads: segment_quads(g) as u32,
-        all_quads: (g.offset_groups as u64 * segment_quads(g)) as u32,
-        segment_start: chunk.segments.start as u32,
-        segments: chunk.segments.len() as u32,
-        quad_start: chunk.quads.start as u32,
-        segment_quads: chunk.quads.len() as u32,
-        quad_blocks: quad_blocks as u32,
-        pixel_blocks: pixel_blocks as u32,
+        segment_channels: g.channels_per_offset_group() as u64,
+        all_segment_quads: segment_quads(g),
+        all_quads: g.offset_groups as u64 * segment_quads(g),
+        segment_start: chunk.segments.start,
+        segments: chunk.segments.len(),
+        quad_start: chunk.quads.start,
+        segment_quads: chunk.quads.len(),
+        quad_blocks,
+        pixel_blocks,
         offset_base: windows.offset.1,
         mask_base: windows.mask.1,
         output_base: windows.output.1,
-        has_mask: u32::from(g.has_mask),
-        has_bias: u32::from(g.has_bias),
+        has_mask: u64::from(g.has_mask),
+        has_bias: u64::from(g.has_bias),
     };
     let operands = [windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
     let bound = [packed.map(Scratch::window).as_slice(), &operands].concat();
     let blocks = pixel_blocks * quad_blocks * chunk.segments.len();
-    limits.step(&DEPTHWISE, g.variant(), params.words(), bound, blocks)
+    limits.step(&depthwise::KERNEL, g.specialization(), params, bound, blocks)
 }
 
 fn segment_quads(g: &Geometry) -> u64 {
@@ -104,14 +103,14 @@ pub(super) fn packed_weight(g: &Geometry) -> Scratch {
 pub(super) fn pack_weight(g: &Geometry, limits: &DeviceLimits, packed: &Scratch) -> Result<Step> {
     let quads = g.offset_groups as u64 * segment_quads(g);
     let texels = g.taps() as u64 * quads;
-    let params = PackWeightDepthwiseParams {
-        segment_channels: g.channels_per_offset_group() as u32,
-        segment_quads: segment_quads(g) as u32,
-        quads: quads as u32,
-        taps: g.taps() as u32,
-        texels: texels as u32,
+    let params = pack_weight_depthwise::Params {
+        segment_channels: g.channels_per_offset_group() as u64,
+        segment_quads: segment_quads(g),
+        quads,
+        taps: g.taps() as u64,
+        texels,
     };
     let (weight, _) = limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
-    let workgroups = texels.div_ceil(u64::from(PACK_WEIGHT_DEPTHWISE.workgroup_size));
-    limits.step(&PACK_WEIGHT_DEPTHWISE, g.storage, params.words(), vec![weight, packed.window()], workgroups)
+    let workgroups = pack_weight_depthwise::KERNEL.workgroups(texels);
+    limits.step(&pack_weight_depthwise::KERNEL, g.storage, params, vec![weight, packed.window()], workgroups)
 }

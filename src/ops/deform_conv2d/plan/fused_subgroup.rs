@@ -6,11 +6,8 @@
 use super::images::ImageStrides;
 use super::packed_input::{self, Chunk, QUAD};
 use super::{Len, binding_too_large, push, unsuitable};
-use crate::kernel::deform_conv2d::{
-    FUSED_SUBGROUP_32, FUSED_SUBGROUP_64, FusedSubgroupParams, PACK_WEIGHT, PIXELS_PER_INVOCATION, PackWeightParams,
-    SUBGROUP_SIZE, fused_subgroup_loop_steps,
-};
-use crate::kernel::{Kernel, Storage};
+use crate::kernel::forward::{fused_subgroup, pack_weight};
+use crate::kernel::{Kernel, Params, Storage};
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
 use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, Window};
 use crate::{Error, Result};
@@ -33,11 +30,11 @@ pub(super) struct FusedSubgroup<'a> {
 impl<'a> FusedSubgroup<'a> {
     pub(super) fn new(geometry: &'a Geometry, options: &Options, limits: &'a DeviceLimits) -> Result<Self> {
         let g = geometry;
-        if limits.subgroup_size != SUBGROUP_SIZE {
+        if limits.subgroup_size != fused_subgroup::SUBGROUP_SIZE {
             let got = limits.subgroup_size;
             return Err(unsuitable(
                 Algorithm::FusedSubgroup,
-                format!("the device's subgroups have {got} lanes (0: unknown), not {SUBGROUP_SIZE}"),
+                format!("the device's subgroups have {got} lanes (0: unknown), not {}", fused_subgroup::SUBGROUP_SIZE),
             ));
         }
         let segment_channels = g.segment_channels() as u64;
@@ -55,7 +52,7 @@ impl<'a> FusedSubgroup<'a> {
         if let Some((what, elements)) = bound.into_iter().find(|&(_, elements)| elements > window) {
             return Err(binding_too_large(what, g.storage, elements, window));
         }
-        let axis = u64::from(limits.max_texture_axis);
+        let axis = limits.max_texture_axis;
         let weight_rows = segments_per_group * taps * quads;
         let width = g.in_width as u64 + 3;
         let plane_rows = g.in_height as u64 + 1;
@@ -72,8 +69,7 @@ impl<'a> FusedSubgroup<'a> {
                 ));
             }
         }
-        let packed_weight =
-            Scratch { name: "packed_weight", size: Size::Texels([g.out_channels as u32, weight_rows as u32]) };
+        let packed_weight = Scratch { name: "packed_weight", size: Size::Texels([g.out_channels as u64, weight_rows]) };
 
         // Planes are limited by memory, by the texture's axis, by what one binding holds of the input, and by the loop.
         let texture = |planes: u64| packed_input::texture(g, planes);
@@ -92,7 +88,7 @@ impl<'a> FusedSubgroup<'a> {
         ];
         let planes = planes.into_iter().min().unwrap_or(1);
         // What is left of them once the outputs are stored.
-        let loop_steps = u64::from(MAX_LOOP_STEPS) - fused_subgroup_loop_steps(0, 0, 0);
+        let loop_steps = MAX_LOOP_STEPS - loop_steps(0, 0, 0);
         // The quads of one segment, and the segments of one group, that the loops of one invocation may walk.
         let walkable_quads = (loop_steps / taps).saturating_sub(2);
         if walkable_quads == 0 {
@@ -168,19 +164,19 @@ impl<'a> FusedSubgroup<'a> {
         let g = self.geometry;
         let row_stride = (g.channels_per_group() * g.taps()) as u64;
         let (weight, _) = self.limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
-        let params = PackWeightParams {
-            segment_channels: self.segment_channels as u32,
-            quads: self.quads as u32,
-            taps: g.taps() as u32,
-            row_stride: row_stride as u32,
-            texture_width: g.out_channels as u32,
-            texels: self.packed_weight.texels() as u32,
+        let params = pack_weight::Params {
+            segment_channels: self.segment_channels,
+            quads: self.quads,
+            taps: g.taps() as u64,
+            row_stride,
+            texture_width: g.out_channels as u64,
+            texels: self.packed_weight.texels(),
         };
         self.step(
-            &PACK_WEIGHT,
-            params.words(),
+            &pack_weight::KERNEL,
+            params,
             vec![weight, self.packed_weight.window()],
-            self.packed_weight.texels().div_ceil(u64::from(PACK_WEIGHT.workgroup_size)),
+            self.packed_weight.texels().div_ceil(pack_weight::KERNEL.workgroup_size),
         )
     }
 
@@ -191,47 +187,69 @@ impl<'a> FusedSubgroup<'a> {
         let (kernel, out_channels) = fused_kernel(rows);
         let groups =
             chunk.segments.start / self.segments_per_group..(chunk.segments.end - 1) / self.segments_per_group + 1;
-        let pixel_blocks = out_pixels.div_ceil(u64::from(SUBGROUP_SIZE * PIXELS_PER_INVOCATION));
+        let pixel_blocks = out_pixels.div_ceil(fused_subgroup::SUBGROUP_SIZE * fused_subgroup::PIXELS_PER_INVOCATION);
         let row_blocks = rows.div_ceil(out_channels);
         let blocks = pixel_blocks * row_blocks * groups.len();
         let walked = chunk.segments.len().min(self.segments_per_group);
-        let loop_steps = fused_subgroup_loop_steps(walked, g.taps() as u64, chunk.quads.len());
-        assert!(loop_steps <= u64::from(MAX_LOOP_STEPS), "a loop that Mesa would cut short");
+        let loop_steps = loop_steps(walked, g.taps() as u64, chunk.quads.len());
+        assert!(loop_steps <= MAX_LOOP_STEPS, "a loop that Mesa would cut short");
 
         let windows = ImageStrides::new(g).windows(g, self.limits, &(image..image + 1));
-        let params = FusedSubgroupParams {
+        let params = fused_subgroup::Params {
             geometry: g.tap_geometry(),
-            segments_per_group: self.segments_per_group as u32,
-            segments_per_offset_group: self.segments_per_offset_group as u32,
-            segment_start: chunk.segments.start as u32,
-            segment_end: chunk.segments.end as u32,
-            quads: self.quads as u32,
-            quad_start: chunk.quads.start as u32,
-            quad_end: chunk.quads.end as u32,
-            rows: rows as u32,
-            row_blocks: row_blocks as u32,
-            pixel_blocks: pixel_blocks as u32,
-            group_start: groups.start as u32,
-            blocks: blocks as u32,
+            segments_per_group: self.segments_per_group,
+            segments_per_offset_group: self.segments_per_offset_group,
+            segment_start: chunk.segments.start,
+            segment_end: chunk.segments.end,
+            quads: self.quads,
+            quad_start: chunk.quads.start,
+            quad_end: chunk.quads.end,
+            rows,
+            row_blocks,
+            pixel_blocks,
+            group_start: groups.start,
+            blocks,
             offset_base: windows.offset.1,
             mask_base: windows.mask.1,
             output_base: windows.output.1,
-            has_mask: u32::from(g.has_mask),
-            has_bias: u32::from(g.has_bias),
+            has_mask: u64::from(g.has_mask),
+            has_bias: u64::from(g.has_bias),
         };
         let textures = [packed_input.window(), self.packed_weight.window()];
         let operands = [windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
-        self.step(kernel, params.words(), [textures.as_slice(), &operands].concat(), blocks)
+        self.step(kernel, params, [textures.as_slice(), &operands].concat(), blocks)
     }
 
-    fn step(&self, kernel: &'static Kernel, params: Vec<u32>, windows: Vec<Window>, workgroups: u64) -> Result<Step> {
-        self.limits.step(kernel, self.geometry.variant(), params, windows, workgroups)
+    fn step<P: Params>(
+        &self,
+        kernel: &'static Kernel,
+        params: P,
+        windows: Vec<Window>,
+        workgroups: u64,
+    ) -> Result<Step> {
+        self.limits.step(kernel, self.geometry.specialization(), params, windows, workgroups)
     }
+}
+
+/// Loop steps of one invocation for `segments` segments of `quads` quads each, and for the outputs to store.
+const fn loop_steps(segments: u64, taps: u64, quads: u64) -> u64 {
+    let stores = fused_subgroup::PIXELS_PER_INVOCATION * fused_subgroup::OUT64.out_channels;
+    1 + segments * taps * (2 + quads) + 1 + stores
 }
 
 /// The variant that does `rows` output channels of a weight group in the least time, and how many it does at once.
 fn fused_kernel(rows: u64) -> (&'static Kernel, u64) {
     // A block of 32 samples as much as one of 64 and multiplies half as much: measured, it takes 0.6 of the time.
     let (cost_of_64, cost_of_32) = (10 * rows.div_ceil(64), 6 * rows.div_ceil(32));
-    if cost_of_32 < cost_of_64 { (&FUSED_SUBGROUP_32, 32) } else { (&FUSED_SUBGROUP_64, 64) }
+    if cost_of_32 < cost_of_64 { (&fused_subgroup::OUT32.kernel, 32) } else { (&fused_subgroup::OUT64.kernel, 64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tap_is_a_turn_with_a_loop_over_its_quads_and_each_output_is_stored() {
+        assert_eq!(loop_steps(3, 9, 5), 3 * 9 * (1 + (5 + 1)) + 1 + 256 + 1);
+    }
 }

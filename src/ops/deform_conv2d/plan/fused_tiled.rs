@@ -5,13 +5,29 @@ use std::ops::Range;
 
 use super::images::ImageStrides;
 use super::{Len, binding_too_large, push, split};
-use crate::kernel::deform_conv2d::{
-    FusedTiledParams, PACK_WEIGHT_ROWS, PADDED_CHANNELS, PackWeightRowsParams, REDUCE, ReduceParams,
-};
-use crate::kernel::{Storage, Variant};
+use crate::kernel::forward::{fused_tiled, pack_weight_rows, reduce};
+use crate::kernel::{Specialization, Storage};
 use crate::ops::deform_conv2d::{Geometry, Options, Tile};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE};
 use crate::{Error, Result};
+
+/// Segments' channels in the packed weight are filled up to a multiple of this.
+const PADDED_CHANNELS: u64 = 16;
+const _: () = {
+    let mut n = 0;
+    while n < Tile::ALL.len() {
+        assert!(PADDED_CHANNELS.is_multiple_of(Tile::ALL[n].variant().tile_k), "a tile would end between two taps");
+        n += 1;
+    }
+};
+
+/// Loop steps of one invocation for one block of a tile's channels: to load samples and weights, and to multiply.
+fn loop_steps_per_block(tile: &fused_tiled::Variant) -> u64 {
+    let invocations = tile.kernel.workgroup_size;
+    let samples = tile.tile_k * (tile.tile_n / 4) / invocations;
+    let loads = (tile.tile_k * tile.tile_m / 4).div_ceil(invocations);
+    1 + (samples + 1) + (loads + 1) + (tile.tile_k + 1)
+}
 
 pub(super) struct FusedTiled<'a> {
     geometry: &'a Geometry,
@@ -39,11 +55,11 @@ impl<'a> FusedTiled<'a> {
         splits: u32,
     ) -> Result<Self> {
         let g = geometry;
-        let shape = tile.shape();
+        let variant = tile.variant();
         let window = limits.max_window_elements();
         let segment_channels = g.segment_channels() as u64;
         let segments_per_group = g.channels_per_group() as u64 / segment_channels;
-        let padded_channels = segment_channels.next_multiple_of(u64::from(PADDED_CHANNELS));
+        let padded_channels = segment_channels.next_multiple_of(PADDED_CHANNELS);
         let padded_rows = (g.out_channels_per_group() as u64).next_multiple_of(4);
         let weight_rows = g.groups as u64 * segments_per_group * g.taps() as u64 * padded_channels;
         let packed_elements = weight_rows * padded_rows;
@@ -55,12 +71,12 @@ impl<'a> FusedTiled<'a> {
         let packed_weight = Scratch { name: "packed_weight", size: Size::Bytes(packed_bytes) };
 
         // No loop may grow too long, and every split has something to do.
-        let blocks = weight_rows / g.groups as u64 / u64::from(shape.k);
-        let steps_per_block = u64::from(shape.loop_steps_per_block());
+        let blocks = weight_rows / g.groups as u64 / variant.tile_k;
+        let steps_per_block = loop_steps_per_block(variant);
         // A tap costs its turn of the outer loop and the entry into the inner one, and has one block at least.
-        let blocks_per_loop = (u64::from(MAX_LOOP_STEPS) - 1) / (steps_per_block + 2);
+        let blocks_per_loop = (MAX_LOOP_STEPS - 1) / (steps_per_block + 2);
         // The last step adds the parts in one loop.
-        let asked = u64::from(splits.clamp(1, MAX_LOOP_STEPS - 1));
+        let asked = u64::from(splits).clamp(1, MAX_LOOP_STEPS - 1);
         let splits = asked.max(blocks.div_ceil(blocks_per_loop)).min(blocks);
         let blocks_per_split = blocks.div_ceil(splits);
         let splits = blocks.div_ceil(blocks_per_split);
@@ -112,64 +128,64 @@ impl<'a> FusedTiled<'a> {
         let g = self.geometry;
         let (weight, _) = self.limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
         let quads = self.packed_weight.bytes() / F32_BYTES / 4;
-        let params = PackWeightRowsParams {
-            rows: g.out_channels_per_group() as u32,
-            padded_rows: self.padded_rows as u32,
-            segments_per_group: self.segments_per_group as u32,
-            segment_channels: g.segment_channels() as u32,
-            padded_channels: self.padded_channels as u32,
-            taps: g.taps() as u32,
-            quads: quads as u32,
+        let params = pack_weight_rows::Params {
+            rows: g.out_channels_per_group() as u64,
+            padded_rows: self.padded_rows,
+            segments_per_group: self.segments_per_group,
+            segment_channels: g.segment_channels() as u64,
+            padded_channels: self.padded_channels,
+            taps: g.taps() as u64,
+            quads,
         };
-        let workgroups = quads.div_ceil(PACK_WEIGHT_ROWS.workgroup_size.into());
+        let workgroups = pack_weight_rows::KERNEL.workgroups(quads);
         let windows = vec![weight, self.packed_weight.window()];
-        self.limits.step(&PACK_WEIGHT_ROWS, g.storage, params.words(), windows, workgroups)
+        self.limits.step(&pack_weight_rows::KERNEL, g.storage, params, windows, workgroups)
     }
 
     fn fused(&self, images: &Range<u64>) -> Result<Step> {
         let g = self.geometry;
-        let shape = self.tile.shape();
+        let variant = self.tile.variant();
         let (input, input_base) = self.strides.input(self.limits, images);
         let windows = self.strides.windows(g, self.limits, images);
         let columns = images.len() * g.out_pixels() as u64;
-        let column_tiles = columns.div_ceil(shape.n.into());
-        let row_tiles = (g.out_channels_per_group() as u64).div_ceil(shape.m.into());
+        let column_tiles = columns.div_ceil(variant.tile_n);
+        let row_tiles = (g.out_channels_per_group() as u64).div_ceil(variant.tile_m);
         let (output, output_base) = if self.splits > 1 {
             self.limits.window(WORKSPACE, 0, self.partial_of_image * images.len())
         } else {
             windows.output
         };
-        let params = FusedTiledParams {
+        let params = fused_tiled::Params {
             geometry: g.tap_geometry(),
-            segments_per_group: self.segments_per_group as u32,
-            segments_per_offset_group: (g.channels_per_offset_group() / g.segment_channels()) as u32,
-            segment_channels: g.segment_channels() as u32,
-            padded_channels: self.padded_channels as u32,
-            rows: g.out_channels_per_group() as u32,
-            padded_rows: self.padded_rows as u32,
-            columns: columns as u32,
-            column_tiles: column_tiles as u32,
-            row_tiles: row_tiles as u32,
-            groups: g.groups as u32,
-            splits: self.splits as u32,
-            blocks_per_split: self.blocks_per_split as u32,
-            input_image_stride: self.strides.input as u32,
-            offset_image_stride: self.strides.offset as u32,
-            mask_image_stride: self.strides.mask as u32,
-            output_image_stride: self.strides.output as u32,
+            segments_per_group: self.segments_per_group,
+            segments_per_offset_group: (g.channels_per_offset_group() / g.segment_channels()) as u64,
+            segment_channels: g.segment_channels() as u64,
+            padded_channels: self.padded_channels,
+            rows: g.out_channels_per_group() as u64,
+            padded_rows: self.padded_rows,
+            columns,
+            column_tiles,
+            row_tiles,
+            groups: g.groups as u64,
+            splits: self.splits,
+            blocks_per_split: self.blocks_per_split,
+            input_image_stride: self.strides.input,
+            offset_image_stride: self.strides.offset,
+            mask_image_stride: self.strides.mask,
+            output_image_stride: self.strides.output,
             input_base,
             offset_base: windows.offset.1,
             mask_base: windows.mask.1,
             output_base,
-            has_mask: u32::from(g.has_mask),
-            has_bias: u32::from(g.has_bias),
+            has_mask: u64::from(g.has_mask),
+            has_bias: u64::from(g.has_bias),
         };
         let bound = [input, self.packed_weight.window(), windows.offset.0, windows.mask.0, windows.bias, output];
         let workgroups = column_tiles * row_tiles * g.groups as u64 * self.splits;
-        let step = self.limits.step(shape.kernel, g.variant(), params.words(), bound.to_vec(), workgroups)?;
+        let step = self.limits.step(&variant.kernel, g.specialization(), params, bound.to_vec(), workgroups)?;
         // Partial sums keep all their bits.
         Ok(if self.splits > 1 {
-            Step { variant: Variant { output: Storage::F32, ..step.variant }, ..step }
+            Step { specialization: Specialization { output: Storage::F32, ..step.specialization }, ..step }
         } else {
             step
         })
@@ -180,17 +196,17 @@ impl<'a> FusedTiled<'a> {
         let windows = self.strides.windows(g, self.limits, images);
         let outputs = images.len() * self.strides.output;
         let (partial, _) = self.limits.window(WORKSPACE, 0, self.partial_of_image * images.len());
-        let params = ReduceParams {
-            out_channels: g.out_channels as u32,
-            out_pixels: g.out_pixels() as u32,
-            columns: (images.len() * g.out_pixels() as u64) as u32,
-            outputs: outputs as u32,
-            splits: self.splits as u32,
+        let params = reduce::Params {
+            out_channels: g.out_channels as u64,
+            out_pixels: g.out_pixels() as u64,
+            columns: images.len() * g.out_pixels() as u64,
+            outputs,
+            splits: self.splits,
             output_base: windows.output.1,
-            has_bias: u32::from(g.has_bias),
+            has_bias: u64::from(g.has_bias),
         };
-        let workgroups = outputs.div_ceil(REDUCE.workgroup_size.into());
+        let workgroups = reduce::KERNEL.workgroups(outputs);
         let windows = vec![partial, windows.bias, windows.output.0];
-        self.limits.step(&REDUCE, g.storage, params.words(), windows, workgroups)
+        self.limits.step(&reduce::KERNEL, g.storage, params, windows, workgroups)
     }
 }

@@ -10,10 +10,10 @@ use crate::plan::{DeviceLimits, Window};
 
 /// The windows over some images' operands but the input, and where the first image starts in each.
 pub(super) struct ImageWindows {
-    pub(super) offset: (Window, u32),
-    pub(super) mask: (Window, u32),
+    pub(super) offset: (Window, u64),
+    pub(super) mask: (Window, u64),
     pub(super) bias: Window,
-    pub(super) output: (Window, u32),
+    pub(super) output: (Window, u64),
 }
 
 /// Elements of one image of input, offset, mask and output.
@@ -53,7 +53,7 @@ impl ImageStrides {
     }
 
     /// The window over whole images of the input, and where the first starts.
-    pub(super) fn input(&self, limits: &DeviceLimits, images: &Range<u64>) -> (Window, u32) {
+    pub(super) fn input(&self, limits: &DeviceLimits, images: &Range<u64>) -> (Window, u64) {
         limits.operand_window(self.storage, "input", images.start * self.input, images.len() * self.input)
     }
 

@@ -19,7 +19,7 @@ pub use choice::choice;
 
 use super::geometry::MAX_POSITION;
 use super::{Algorithm, Geometry, Options};
-use crate::kernel::deform_conv2d::TapGeometry;
+use crate::kernel::shared::tap_geometry;
 use crate::ops::{Len, binding_too_large, split};
 use crate::plan::{DeviceLimits, MAX_STEPS, Plan, Step};
 use crate::{Error, Result};
@@ -88,20 +88,20 @@ fn push(steps: &mut Vec<Step>, step: Step) -> Result<()> {
 
 impl Geometry {
     /// The words by which kernels find where taps sample.
-    pub(in crate::ops) fn tap_geometry(&self) -> TapGeometry {
+    pub(in crate::ops) fn tap_geometry(&self) -> tap_geometry::TapGeometry {
         // A longer stride takes one pixel as well, and a kernel of one tap may have any dilation.
-        let most = |step: usize| step.min(MAX_POSITION as usize) as u32;
-        TapGeometry {
-            in_height: self.in_height as u32,
-            in_width: self.in_width as u32,
-            out_width: self.out_width as u32,
-            out_pixels: self.out_pixels() as u32,
-            kernel_width: self.kernel_width as u32,
-            taps: self.taps() as u32,
+        let most = |step: usize| (step as u64).min(MAX_POSITION);
+        tap_geometry::TapGeometry {
+            in_height: self.in_height as u64,
+            in_width: self.in_width as u64,
+            out_width: self.out_width as u64,
+            out_pixels: self.out_pixels() as u64,
+            kernel_width: self.kernel_width as u64,
+            taps: self.taps() as u64,
             stride_h: most(self.stride[0]),
             stride_w: most(self.stride[1]),
-            pad_h: self.padding[0] as u32,
-            pad_w: self.padding[1] as u32,
+            pad_h: self.padding[0] as u64,
+            pad_w: self.padding[1] as u64,
             dil_h: most(self.dilation[0]),
             dil_w: most(self.dilation[1]),
         }

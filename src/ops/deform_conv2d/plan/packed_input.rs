@@ -7,20 +7,18 @@ use std::ops::Range;
 
 use super::{Len, split};
 use crate::Result;
-use crate::kernel::deform_conv2d::{PACK_INPUT, PACK_INPUT_ROWS, PackInputParams};
+use crate::kernel::convolution::pack_input;
+use crate::kernel::shared::texels::TEXELS_PER_ROW;
 use crate::ops::deform_conv2d::Geometry;
 use crate::plan::{DeviceLimits, Scratch, Size, Step};
 
 /// Channels of a texel.
 pub(super) const QUAD: u64 = 4;
-/// Texels of a row of the textures that are one long row: TEXELS_PER_ROW of shaders/shared/texels.wgsl.
-const TEXELS_PER_ROW: u64 = 4096;
 const _: () = assert!(TEXELS_PER_ROW <= 8192, "what WebGPU's default limits allow");
 
 /// A texture of one long row.
 pub(super) fn long_row(texels: u64) -> Size {
-    let height = u32::try_from(texels.div_ceil(TEXELS_PER_ROW)).unwrap_or(u32::MAX);
-    Size::Texels([texels.min(TEXELS_PER_ROW) as u32, height])
+    Size::Texels([texels.min(TEXELS_PER_ROW), texels.div_ceil(TEXELS_PER_ROW)])
 }
 
 /// Channels worked on together: the same quads of some segments; all of them where there are several segments.
@@ -52,9 +50,8 @@ impl Chunk {
 }
 
 /// Columns and rows of the texture: each plane lies below a row of zeros, and one more such row ends it; a column of zeros begins it, two end it.
-fn extent(g: &Geometry, planes: u64) -> [u32; 2] {
-    let height = planes.saturating_mul(g.in_height as u64 + 1) + 1;
-    [g.in_width as u32 + 3, u32::try_from(height).unwrap_or(u32::MAX)]
+fn extent(g: &Geometry, planes: u64) -> [u64; 2] {
+    [g.in_width as u64 + 3, planes * (g.in_height as u64 + 1) + 1]
 }
 
 pub(super) fn texture(g: &Geometry, planes: u64) -> Scratch {
@@ -75,17 +72,17 @@ pub(super) fn pack(
     let first = (image * g.in_channels as u64 + first) * in_pixels;
     let (input, input_base) = limits.operand_window(g.storage, "input", first, count * in_pixels);
     let [texture_width, texture_height] = extent(g, chunk.quads_in_all());
-    let params = PackInputParams {
-        in_height: g.in_height as u32,
-        in_width: g.in_width as u32,
-        segment_channels: segment_channels as u32,
-        quads: chunk.quads.len() as u32,
-        quad_start: chunk.quads.start as u32,
+    let params = pack_input::Params {
+        in_height: g.in_height as u64,
+        in_width: g.in_width as u64,
+        segment_channels,
+        quads: chunk.quads.len(),
+        quad_start: chunk.quads.start,
         texture_width,
         texture_height,
         input_base,
     };
-    let invocations = u64::from(texture_width) * u64::from(texture_height.div_ceil(PACK_INPUT_ROWS));
-    let workgroups = invocations.div_ceil(u64::from(PACK_INPUT.workgroup_size));
-    limits.step(&PACK_INPUT, g.storage, params.words(), vec![input, packed.window()], workgroups)
+    let invocations = texture_width * texture_height.div_ceil(pack_input::ROWS_PER_INVOCATION);
+    let workgroups = pack_input::KERNEL.workgroups(invocations);
+    limits.step(&pack_input::KERNEL, g.storage, params, vec![input, packed.window()], workgroups)
 }

@@ -3,12 +3,11 @@
 use std::ops::Range;
 
 use super::Backward;
-use super::sizes::{Sizes, workgroups};
+use super::sizes::Sizes;
 use super::steps::padded;
 use crate::Result;
-use crate::kernel::deform_conv2d::{
-    DEPTHWISE_QUADS, GRAD_WEIGHT_DEPTHWISE, GradWeightDepthwiseParams, SUM_SLICES, SumSlicesParams,
-};
+use crate::kernel::backward::{grad_weight_depthwise, sum_slices};
+use crate::kernel::forward::depthwise;
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::packed_input::Chunk;
 use crate::plan::{Step, WORKSPACE, Window};
@@ -18,33 +17,33 @@ impl Backward<'_> {
         let g = self.g;
         let taps = g.taps() as u64;
         let segment_channels = self.layout.segment_channels;
-        let quad_blocks = chunk.quads.len().div_ceil(u64::from(DEPTHWISE_QUADS));
-        let params = GradWeightDepthwiseParams {
-            in_height: g.in_height as u32,
-            taps: taps as u32,
-            pixels: pixels.len() as u32,
-            padded_pixels: padded(pixels) as u32,
-            segment_channels: segment_channels as u32,
-            segments: chunk.segments.len() as u32,
-            quad_start: chunk.quads.start as u32,
-            segment_quads: chunk.quads.len() as u32,
-            quad_blocks: quad_blocks as u32,
-            quads: chunk.quads_in_all() as u32,
-            slices: sizes.slices as u32,
+        let quad_blocks = chunk.quads.len().div_ceil(depthwise::QUADS);
+        let params = grad_weight_depthwise::Params {
+            in_height: g.in_height as u64,
+            taps,
+            pixels: pixels.len(),
+            padded_pixels: padded(pixels),
+            segment_channels,
+            segments: chunk.segments.len(),
+            quad_start: chunk.quads.start,
+            segment_quads: chunk.quads.len(),
+            quad_blocks,
+            quads: chunk.quads_in_all(),
+            slices: sizes.slices,
         };
         let partial = Window { operand: WORKSPACE, start: 0, bytes: sizes.partial_bytes };
         let textures = ["packed_input", "packed_grad_output", "packed_taps"].map(|name| sizes.scratch(name).window());
         let windows = [textures.as_slice(), &[partial]].concat();
-        let splits = sizes.slices / u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size);
+        let splits = sizes.slices / grad_weight_depthwise::KERNEL.workgroup_size;
         let blocks = splits * taps * quad_blocks * chunk.segments.len();
 
         let (first, count) = chunk.channels(segment_channels);
         let (grad_weight, base) = self.limits.window("grad_weight", first * taps, count * taps);
         let elements = count * taps;
-        let sum = SumSlicesParams { elements: elements as u32, slices: sizes.slices as u32, base };
+        let sum = sum_slices::Params { elements, slices: sizes.slices, base };
         Ok(vec![
-            self.step(&GRAD_WEIGHT_DEPTHWISE, params.words(), windows, blocks)?,
-            self.step(&SUM_SLICES, sum.words(), vec![partial, grad_weight], workgroups(&SUM_SLICES, elements))?,
+            self.step(&grad_weight_depthwise::KERNEL, params, windows, blocks)?,
+            self.step(&sum_slices::KERNEL, sum, vec![partial, grad_weight], sum_slices::KERNEL.workgroups(elements))?,
         ])
     }
 }

@@ -28,8 +28,10 @@ use sizes::{Layout, Sizes};
 
 use super::packed_input::{self, Chunk, QUAD};
 use super::{Len, binding_too_large, push, split};
-use crate::kernel::deform_conv2d::{FILL_ZERO, SUBGROUP_SIZE};
-use crate::kernel::{Sampling, Storage, WindowParams};
+use crate::kernel::backward::fill_zero;
+use crate::kernel::forward::fused_subgroup;
+use crate::kernel::shared::window;
+use crate::kernel::{Sampling, Storage};
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Gradients, Mode, Options};
 use crate::plan::{DeviceKind, DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
@@ -78,10 +80,11 @@ impl<'a> Backward<'a> {
         options: &'a Options,
         limits: &'a DeviceLimits,
     ) -> Result<Self> {
-        let eight = limits.subgroup_size == SUBGROUP_SIZE;
+        let eight = limits.subgroup_size == fused_subgroup::SUBGROUP_SIZE;
         if options.algorithm == Algorithm::FusedSubgroup && !eight {
             let got = limits.subgroup_size;
-            let reason = format!("the device's subgroups have {got} lanes (0: unknown), not {SUBGROUP_SIZE}");
+            let reason =
+                format!("the device's subgroups have {got} lanes (0: unknown), not {}", fused_subgroup::SUBGROUP_SIZE);
             return Err(super::unsuitable(options.algorithm, reason));
         }
         if options.algorithm == Algorithm::Depthwise && !g.is_depthwise() {
@@ -251,9 +254,9 @@ impl<'a> Backward<'a> {
         for (name, _, elements) in gradients.into_iter().filter(|(_, mode, _)| *mode == Mode::Write) {
             for part in split(0..elements, self.limits.max_window_elements()) {
                 let (window, base) = self.limits.window(name, part.start, part.len());
-                let params = WindowParams { elements: part.len() as u32, base };
-                let blocks = part.len().div_ceil(u64::from(FILL_ZERO.workgroup_size));
-                push(&mut steps, self.limits.step(&FILL_ZERO, Storage::F32, params.words(), vec![window], blocks)?)?;
+                let params = window::Params { elements: part.len(), base };
+                let blocks = part.len().div_ceil(fill_zero::KERNEL.workgroup_size);
+                push(&mut steps, self.limits.step(&fill_zero::KERNEL, Storage::F32, params, vec![window], blocks)?)?;
             }
         }
         Ok(steps)
@@ -261,7 +264,7 @@ impl<'a> Backward<'a> {
 
     /// Slices of the sum of grad_bias: enough for its loop, and to be shared out.
     fn bias_slices(&self) -> u64 {
-        64.max((self.g.out_pixels() as u64).div_ceil(u64::from(crate::plan::MAX_LOOP_STEPS) - 1))
+        64.max((self.g.out_pixels() as u64).div_ceil(crate::plan::MAX_LOOP_STEPS - 1))
     }
 
     /// Of the partial sums of grad_bias.

@@ -3,14 +3,11 @@
 use std::ops::Range;
 
 use super::Backward;
-use super::sizes::{Sizes, workgroups};
+use super::sizes::Sizes;
 use super::steps::padded;
 use crate::Result;
 use crate::kernel::Kernel;
-use crate::kernel::deform_conv2d::{
-    GRAD_BIAS, GRAD_BIAS_ACTIVATED, GradBiasParams, PACK_GRAD_OUTPUT, PACK_GRAD_OUTPUT_ACTIVATED,
-    PACK_GRAD_OUTPUT_QUADS, PackGradOutputParams, SUM_SLICES, SumSlicesParams,
-};
+use crate::kernel::backward::{grad_bias, pack_grad_output, sum_slices};
 use crate::ops::activation::Activation;
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
 use crate::ops::deform_conv2d::plan::{Len, split};
@@ -36,26 +33,26 @@ impl Backward<'_> {
         let (first, count) = part.channels(self.layout.rows);
         let (grad_output, grad_output_base) = self.grad_output(image, first..first + count);
         let (output, output_base) = self.output(image, first..first + count);
-        let invocations = padded(pixels) * part.quads_in_all().div_ceil(u64::from(PACK_GRAD_OUTPUT_QUADS));
+        let invocations = padded(pixels) * part.quads_in_all().div_ceil(pack_grad_output::QUADS_PER_INVOCATION);
         let groups_before = part.segments.start - rows.segments.start;
-        let params = PackGradOutputParams {
-            rows: self.layout.rows as u32,
-            quads: part.quads.len() as u32,
-            part_quads: part.quads_in_all() as u32,
-            quad_start: (groups_before * rows.quads.len() + part.quads.start - rows.quads.start) as u32,
-            all_quads: rows.quads_in_all() as u32,
-            row_start: (QUAD * part.quads.start) as u32,
-            out_pixels: self.g.out_pixels() as u32,
-            first_pixel: pixels.start as u32,
-            pixels: pixels.len() as u32,
-            padded_pixels: padded(pixels) as u32,
+        let params = pack_grad_output::Params {
+            rows: self.layout.rows,
+            quads: part.quads.len(),
+            part_quads: part.quads_in_all(),
+            quad_start: groups_before * rows.quads.len() + part.quads.start - rows.quads.start,
+            all_quads: rows.quads_in_all(),
+            row_start: QUAD * part.quads.start,
+            out_pixels: self.g.out_pixels() as u64,
+            first_pixel: pixels.start,
+            pixels: pixels.len(),
+            padded_pixels: padded(pixels),
             grad_output_base,
             output_base,
             kind: self.g.activation.kind(),
         };
         let windows = vec![grad_output, output, sizes.scratch("packed_grad_output").window()];
         let [kernel, _] = self.output_kernels();
-        self.step(kernel, params.words(), windows, workgroups(kernel, invocations))
+        self.step(kernel, params, windows, kernel.workgroups(invocations))
     }
 
     pub(super) fn grad_bias(&self, image: u64) -> Result<Vec<Step>> {
@@ -66,23 +63,23 @@ impl Backward<'_> {
             let invocations = channels.len() * slices;
             let (grad_output, grad_output_base) = self.grad_output(image, channels.clone());
             let (output, output_base) = self.output(image, channels.clone());
-            let params = GradBiasParams {
-                out_pixels: g.out_pixels() as u32,
-                slices: slices as u32,
-                invocations: invocations as u32,
+            let params = grad_bias::Params {
+                out_pixels: g.out_pixels() as u64,
+                slices,
+                invocations,
                 grad_output_base,
                 output_base,
                 kind: g.activation.kind(),
             };
             let elements = channels.len();
             let (grad_bias, base) = self.limits.window("grad_bias", channels.start, elements);
-            let sum = SumSlicesParams { elements: elements as u32, slices: slices as u32, base };
+            let sum = sum_slices::Params { elements, slices, base };
             let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
             let windows = vec![grad_output, output, partial];
             let [_, kernel] = self.output_kernels();
-            steps.push(self.step(kernel, params.words(), windows, workgroups(kernel, invocations))?);
+            steps.push(self.step(kernel, params, windows, kernel.workgroups(invocations))?);
             let windows = vec![partial, grad_bias];
-            steps.push(self.step(&SUM_SLICES, sum.words(), windows, workgroups(&SUM_SLICES, elements))?);
+            steps.push(self.step(&sum_slices::KERNEL, sum, windows, sum_slices::KERNEL.workgroups(elements))?);
         }
         Ok(steps)
     }
@@ -95,24 +92,24 @@ impl Backward<'_> {
     /// Those that pack the output's gradient and sum it for the bias.
     fn output_kernels(&self) -> [&'static Kernel; 2] {
         match self.g.activation {
-            Activation::Identity => [&PACK_GRAD_OUTPUT, &GRAD_BIAS],
-            _ => [&PACK_GRAD_OUTPUT_ACTIVATED, &GRAD_BIAS_ACTIVATED],
+            Activation::Identity => [&pack_grad_output::LINEAR, &grad_bias::LINEAR],
+            _ => [&pack_grad_output::ACTIVATED, &grad_bias::ACTIVATED],
         }
     }
 
     /// What came of the image, where an activation's slope comes from it; else something must be bound.
-    fn output(&self, image: u64, channels: Range<u64>) -> (Window, u32) {
+    fn output(&self, image: u64, channels: Range<u64>) -> (Window, u64) {
         if self.g.activation == Activation::Identity {
             return self.grad_output(image, channels);
         }
         self.out_channels_of("output", image, channels)
     }
 
-    fn grad_output(&self, image: u64, channels: Range<u64>) -> (Window, u32) {
+    fn grad_output(&self, image: u64, channels: Range<u64>) -> (Window, u64) {
         self.out_channels_of("grad_output", image, channels)
     }
 
-    fn out_channels_of(&self, operand: &'static str, image: u64, channels: Range<u64>) -> (Window, u32) {
+    fn out_channels_of(&self, operand: &'static str, image: u64, channels: Range<u64>) -> (Window, u64) {
         let plane = self.g.out_pixels() as u64;
         let first = (image * self.g.out_channels as u64 + channels.start) * plane;
         self.limits.operand_window(self.g.storage, operand, first, channels.len() * plane)

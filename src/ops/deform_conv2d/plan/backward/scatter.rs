@@ -3,15 +3,13 @@
 use std::ops::Range;
 
 use super::Backward;
-use super::sizes::{Sizes, workgroups};
+use super::sizes::Sizes;
 use super::steps::padded;
 use crate::Result;
 use crate::kernel::Sampling;
-use crate::kernel::conv2d::{COL2IM, Col2imParams};
-use crate::kernel::deform_conv2d::{
-    BIN_COUNT, BIN_FILL, BIN_SCAN, BinParams, BinScanParams, GRAD_INPUT, GRAD_INPUT_DEPTHWISE,
-    GRAD_INPUT_DEPTHWISE_PAIRED, GRAD_INPUT_PAIRED, GradInputParams, QUADS_PER_BLOCK, SUBGROUP_SIZE,
-};
+use crate::kernel::backward::{col2im, columns_layout, grad_input};
+use crate::kernel::forward::fused_subgroup;
+use crate::kernel::sort::{count, partition, scan, scatter};
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::images::unread;
 use crate::ops::deform_conv2d::plan::packed_input::Chunk;
@@ -60,13 +58,13 @@ impl Backward<'_> {
     /// its counters allow.
     pub(super) fn passes(&self, entries: u64, offset_groups: u64) -> (Vec<Key>, u64) {
         // The scan's two loops over counters, and one over lanes.
-        let counters = u64::from(MAX_LOOP_STEPS) / 3 * u64::from(BIN_SCAN.workgroup_size);
+        let counters = MAX_LOOP_STEPS / 3 * scan::KERNEL.workgroup_size;
         // One pass has a counter for every cell and walker, and takes less time than two where these are fewer than half as many as the entries.
         let by_cell = self.keys(true);
         let cells = most_bins(&by_cell);
         let walkers = (counters.min(entries / 2) / cells).min(MOST_WALKERS.div_ceil(offset_groups));
         let one_pass = self.subgroups && walkers * offset_groups >= LEAST_WALKERS;
-        if one_pass && entries.div_ceil(walkers) + 2 + cells < u64::from(MAX_LOOP_STEPS) {
+        if one_pass && entries.div_ceil(walkers) + 2 + cells < MAX_LOOP_STEPS {
             return (by_cell, walkers);
         }
         let keys = self.keys(false);
@@ -85,31 +83,27 @@ impl Backward<'_> {
         let mut before = None;
         let mut steps = Vec::new();
         for key in &sizes.keys {
-            let params = BinParams {
-                entries: entries as u32,
-                bins: key.bins as u32,
-                walkers: walkers as u32,
-                entries_per_walker: entries.div_ceil(walkers) as u32,
-                groups: groups as u32,
-                follows: u32::from(before.is_some()),
-                column_step: key.column_step as u32,
-                row_step: key.row_step as u32,
+            let params = partition::Params {
+                entries,
+                bins: key.bins,
+                walkers,
+                entries_per_walker: entries.div_ceil(walkers),
+                groups,
+                follows: u64::from(before.is_some()),
+                column_step: key.column_step,
+                row_step: key.row_step,
             };
             let counters = key.bins * walkers;
-            let scan = BinScanParams {
-                counters: counters as u32,
-                counters_per_lane: counters.div_ceil(u64::from(BIN_SCAN.workgroup_size)) as u32,
-                groups: groups as u32,
-            };
+            let scan = scan::Params { counters, counters_per_lane: scan::KERNEL.workgroups(counters), groups };
             let order = sizes.scratch(key.order).window();
             let all_walkers = walkers * groups;
             // Something must be bound in the first pass, too, and be no more than read.
             let unread = unread(self.g, self.limits);
             let count = vec![taps, before.unwrap_or(unread), ends];
             let fill = vec![taps, before.unwrap_or(unread), ends, order];
-            steps.push(self.step(&BIN_COUNT, params.words(), count, workgroups(&BIN_COUNT, all_walkers))?);
-            steps.push(self.step(&BIN_SCAN, scan.words(), vec![ends], groups)?);
-            steps.push(self.step(&BIN_FILL, params.words(), fill, workgroups(&BIN_FILL, all_walkers))?);
+            steps.push(self.step(&count::KERNEL, params, count, count::KERNEL.workgroups(all_walkers))?);
+            steps.push(self.step(&scan::KERNEL, scan, vec![ends], groups)?);
+            steps.push(self.step(&scatter::KERNEL, params, fill, scatter::KERNEL.workgroups(all_walkers))?);
             before = Some(order);
         }
         Ok(steps)
@@ -120,24 +114,24 @@ impl Backward<'_> {
         let g = self.g;
         let (grad_input, grad_input_base) = self.grad_input_window(image, chunk);
         let invocations = chunk.quads_in_all() * g.in_pixels() as u64;
-        let params = Col2imParams {
+        let params = col2im::Params {
             geometry: g.tap_geometry(),
-            first_pixel: pixels.start as u32,
-            pixels: pixels.len() as u32,
-            padded_pixels: padded(pixels) as u32,
-            segment_channels: self.layout.segment_channels as u32,
-            segment_quads: chunk.quads.len() as u32,
-            quad_start: chunk.quads.start as u32,
-            quads: chunk.quads_in_all() as u32,
-            invocations: invocations as u32,
+            first_pixel: pixels.start,
+            pixels: pixels.len(),
+            padded_pixels: padded(pixels),
+            segment_channels: self.layout.segment_channels,
+            segment_quads: chunk.quads.len(),
+            quad_start: chunk.quads.start,
+            quads: chunk.quads_in_all(),
+            invocations,
             grad_input_base,
         };
         let windows = vec![sizes.scratch("grad_column").window(), grad_input];
-        self.step(&COL2IM, params.words(), windows, workgroups(&COL2IM, invocations))
+        self.step(&col2im::KERNEL, params, windows, col2im::KERNEL.workgroups(invocations))
     }
 
     /// The channels of a chunk.
-    fn grad_input_window(&self, image: u64, chunk: &Chunk) -> (Window, u32) {
+    fn grad_input_window(&self, image: u64, chunk: &Chunk) -> (Window, u64) {
         let in_pixels = self.g.in_pixels() as u64;
         let (first, count) = chunk.channels(self.layout.segment_channels);
         let first = (image * self.g.in_channels as u64 + first) * in_pixels;
@@ -161,42 +155,42 @@ impl Backward<'_> {
         let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
         let quads = chunk.segments.len().min(self.layout.segments_per_offset_group) * chunk.quads.len();
         let (kernel, quads_per_lane) = match (self.layout.depthwise, self.subgroups && quads > 1) {
-            (false, false) => (&GRAD_INPUT, 1),
-            (false, true) => (&GRAD_INPUT_PAIRED, 2),
-            (true, false) => (&GRAD_INPUT_DEPTHWISE, 1),
-            (true, true) => (&GRAD_INPUT_DEPTHWISE_PAIRED, 2),
+            (false, false) => (&grad_input::SINGLE, 1),
+            (false, true) => (&grad_input::PAIRED, 2),
+            (true, false) => (&grad_input::DEPTHWISE_SINGLE, 1),
+            (true, true) => (&grad_input::DEPTHWISE_PAIRED, 2),
         };
         // On a CPU the lanes keep to a block of columns: what a row of cells reads of that stays in the cache until the next row has read it, too.
-        let most_quads = if self.subgroups { u64::from(QUADS_PER_BLOCK) } else { u64::MAX };
+        let most_quads = if self.subgroups { columns_layout::QUADS_PER_BLOCK } else { u64::MAX };
         let lanes = quads.min(most_quads).div_ceil(quads_per_lane).next_power_of_two();
-        let lanes_per_row = lanes.min(u64::from(kernel.workgroup_size));
+        let lanes_per_row = lanes.min(kernel.workgroup_size);
         let parts = quads.div_ceil(lanes_per_row * quads_per_lane);
         // No eight lanes of two offset groups, whose entries may lie in other cells: their turns would add up where a driver counts a
         // loop's once for a vector.
-        let units_per_group = (rows * parts).next_multiple_of(u64::from(SUBGROUP_SIZE).div_ceil(lanes_per_row));
+        let units_per_group = (rows * parts).next_multiple_of(fused_subgroup::SUBGROUP_SIZE.div_ceil(lanes_per_row));
         let units = units_per_group * groups.len();
-        let params = GradInputParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            segment_channels: self.layout.segment_channels as u32,
-            segment_quads: chunk.quads.len() as u32,
-            quad_start: chunk.quads.start as u32,
-            segment_start: chunk.segments.start as u32,
-            segment_end: chunk.segments.end as u32,
-            segments_per_offset_group: self.layout.segments_per_offset_group as u32,
-            group_start: groups.start as u32,
-            quads: chunk.quads_in_all() as u32,
-            all_quads: self.all_quads() as u32,
-            first_quad: self.first_quad(chunk) as u32,
-            tap_shift: self.column_stride(padded(pixels)).trailing_zeros(),
-            entries: (g.taps() as u64 * padded(pixels)) as u32,
-            counters: (key.bins * sizes.walkers) as u32,
-            counters_per_row: (key.row_step * sizes.walkers) as u32,
-            parity: parity as u32,
-            rows: rows as u32,
-            lanes_per_row: lanes_per_row as u32,
-            units_per_group: units_per_group as u32,
-            units: units as u32,
+        let params = grad_input::Params {
+            in_height: g.in_height as u64,
+            in_width: g.in_width as u64,
+            segment_channels: self.layout.segment_channels,
+            segment_quads: chunk.quads.len(),
+            quad_start: chunk.quads.start,
+            segment_start: chunk.segments.start,
+            segment_end: chunk.segments.end,
+            segments_per_offset_group: self.layout.segments_per_offset_group,
+            group_start: groups.start,
+            quads: chunk.quads_in_all(),
+            all_quads: self.all_quads(),
+            first_quad: self.first_quad(chunk),
+            tap_shift: self.column_stride(padded(pixels)).trailing_zeros().into(),
+            entries: g.taps() as u64 * padded(pixels),
+            counters: key.bins * sizes.walkers,
+            counters_per_row: key.row_step * sizes.walkers,
+            parity,
+            rows,
+            lanes_per_row,
+            units_per_group,
+            units,
             grad_input_base,
         };
         let scratch = |name| sizes.scratch(name).window();
@@ -204,6 +198,6 @@ impl Backward<'_> {
             if self.layout.depthwise { ("packed_grad_output", Some("packed_weight")) } else { ("grad_column", None) };
         let windows = ["packed_taps", gradient, key.order, "entry_ends"].map(scratch).into_iter();
         let windows = windows.chain([grad_input]).chain(last.map(scratch)).collect();
-        self.step(kernel, params.words(), windows, workgroups(kernel, units * lanes_per_row))
+        self.step(kernel, params, windows, kernel.workgroups(units * lanes_per_row))
     }
 }

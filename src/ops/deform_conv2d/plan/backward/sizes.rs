@@ -3,11 +3,8 @@
 use super::Backward;
 use super::scatter::{Key, most_bins};
 use super::tiling::Tiling;
-use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, GRAD_WEIGHT, GRAD_WEIGHT_DEPTHWISE, GRAD_WEIGHT_SUBGROUP_32, GRAD_WEIGHT_SUBGROUP_64, GradWeightTile,
-    GradWeightTiles,
-};
-use crate::kernel::{Kernel, Sampling};
+use crate::kernel::Sampling;
+use crate::kernel::backward::{grad_weight, grad_weight_depthwise, pixel_blocks};
 use crate::ops::deform_conv2d::Geometry;
 use crate::ops::deform_conv2d::plan::depthwise;
 use crate::ops::deform_conv2d::plan::packed_input::{self, QUAD, long_row as texels};
@@ -50,10 +47,20 @@ pub(super) struct Sizes {
     pub(super) keys: Vec<Key>,
     /// Walkers of an offset group.
     pub(super) walkers: u64,
-    pub(super) tile: GradWeightTile,
+    pub(super) tile: &'static grad_weight::Variant,
     pub(super) splits: u64,
     /// Slices of the sums of grad_weight_depthwise: whole workgroups.
     pub(super) slices: u64,
+}
+
+/// The variants of grad_weight that differ in how a column is read.
+struct GradWeightTiles {
+    /// The columns are there.
+    stored: &'static grad_weight::Variant,
+    /// They are sampled once more.
+    sampled: &'static grad_weight::Variant,
+    /// The same on the regular grid.
+    regular: &'static grad_weight::Variant,
 }
 
 impl Sizes {
@@ -65,7 +72,7 @@ impl Sizes {
 
     /// Turns of the loop of grad_weight that so many pixels take.
     pub(super) fn turns(&self, pixels: u64) -> u64 {
-        turns(&self.tile, pixels)
+        turns(self.tile, pixels)
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -118,8 +125,8 @@ impl Backward<'_> {
         let g = self.g;
         let layout = &self.layout;
         let taps = g.taps() as u64;
-        let blocks = tiling.pixels.min(g.out_pixels() as u64).div_ceil(u64::from(BLOCK_PIXELS));
-        let padded_pixels = blocks * u64::from(BLOCK_PIXELS);
+        let blocks = tiling.pixels.min(g.out_pixels() as u64).div_ceil(pixel_blocks::BLOCK_PIXELS);
+        let padded_pixels = blocks * pixel_blocks::BLOCK_PIXELS;
         let quads = tiling.segments * tiling.quads;
         let columns = Size::Bytes(taps * padded_pixels * quads * QUAD * F32_BYTES);
         let pixels = tiling.pixels.min(g.out_pixels() as u64);
@@ -160,15 +167,15 @@ impl Backward<'_> {
 
         let tile = self.grad_weight_tile();
         let group_quads = tiling.segments.min(layout.segments_per_group) * tiling.quads;
-        let [row_tiles, column_tiles] = grad_weight_tiles(layout, &tile, group_quads * taps);
+        let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_quads * taps);
         let tiles = layout.groups(tiling.segments) * row_tiles * column_tiles;
-        let turns = turns(&tile, padded_pixels);
+        let turns = turns(tile, padded_pixels);
         let wanted = if self.subgroups { SUBGROUPS_WANTED } else { WORKGROUPS_WANTED };
         let splits = wanted.div_ceil(tiles).min(turns.div_ceil(4));
         let splits = splits.max(padded_pixels.div_ceil(MAX_PIXELS_PER_SUM));
-        let sums = QUAD * QUAD * u64::from(tile.row_quads * tile.column_quads());
-        let slices = u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size)
-            * pixels.div_ceil(u64::from(GRAD_WEIGHT_DEPTHWISE.workgroup_size)).clamp(1, MAX_SPLITS);
+        let sums = QUAD * QUAD * tile.row_quads * tile.lanes;
+        let slices = grad_weight_depthwise::KERNEL.workgroup_size
+            * grad_weight_depthwise::KERNEL.workgroups(pixels).clamp(1, MAX_SPLITS);
         let partial_bytes = if !products {
             u64::from(weight) * quads * QUAD * taps * slices * F32_BYTES
         } else if weight {
@@ -181,16 +188,22 @@ impl Backward<'_> {
 
     /// The variants of grad_weight, and the most row tiles that sample their columns.
     fn grad_weight_kernels(&self) -> (GradWeightTiles, u64) {
-        let few = self.layout.row_quads <= u64::from(GRAD_WEIGHT_SUBGROUP_32.sampled.row_quads);
-        match (self.subgroups, few) {
-            (true, true) => (GRAD_WEIGHT_SUBGROUP_32, SAMPLED_ROW_TILES_CPU),
-            (true, false) => (GRAD_WEIGHT_SUBGROUP_64, SAMPLED_ROW_TILES_CPU),
-            (false, _) => (GRAD_WEIGHT, SAMPLED_ROW_TILES),
-        }
+        let few = self.layout.row_quads <= grad_weight::SAMPLED_SUBGROUP_32.row_quads;
+        let [stored, sampled, regular] = match (self.subgroups, few) {
+            (true, true) => {
+                [&grad_weight::STORED_SUBGROUP_64, &grad_weight::SAMPLED_SUBGROUP_32, &grad_weight::REGULAR_SUBGROUP_32]
+            }
+            (true, false) => {
+                [&grad_weight::STORED_SUBGROUP_64, &grad_weight::SAMPLED_SUBGROUP_64, &grad_weight::REGULAR_SUBGROUP_64]
+            }
+            (false, _) => [&grad_weight::STORED, &grad_weight::SAMPLED, &grad_weight::REGULAR],
+        };
+        let most = if self.subgroups { SAMPLED_ROW_TILES_CPU } else { SAMPLED_ROW_TILES };
+        (GradWeightTiles { stored, sampled, regular }, most)
     }
 
     /// How the gradient of the weight reads its columns, and in what tiles.
-    fn grad_weight_tile(&self) -> GradWeightTile {
+    fn grad_weight_tile(&self) -> &'static grad_weight::Variant {
         let (tiles, _) = self.grad_weight_kernels();
         match self.g.sampling {
             Sampling::Regular => tiles.regular,
@@ -202,7 +215,7 @@ impl Backward<'_> {
     /// Whether the columns are written, for many tiles of output channels to read.
     pub(super) fn stores_columns(&self) -> bool {
         let (tiles, sampled) = self.grad_weight_kernels();
-        let many = self.layout.row_quads.div_ceil(u64::from(tiles.stored.row_quads)) > sampled;
+        let many = self.layout.row_quads.div_ceil(tiles.stored.row_quads) > sampled;
         let deformed = self.g.sampling == Sampling::Deformed;
         self.modes.weight.wanted() && !self.layout.depthwise && deformed && many
     }
@@ -214,15 +227,10 @@ impl Backward<'_> {
 }
 
 /// Tiles of grad_weight: of one weight group's output channels, and of so many quads of columns.
-pub(super) fn grad_weight_tiles(layout: &Layout, tile: &GradWeightTile, column_quads: u64) -> [u64; 2] {
-    [layout.row_quads.div_ceil(u64::from(tile.row_quads)), column_quads.div_ceil(u64::from(tile.column_quads()))]
+pub(super) fn grad_weight_tiles(layout: &Layout, tile: &grad_weight::Variant, column_quads: u64) -> [u64; 2] {
+    [layout.row_quads.div_ceil(tile.row_quads), column_quads.div_ceil(tile.lanes)]
 }
 
-fn turns(tile: &GradWeightTile, pixels: u64) -> u64 {
-    pixels / u64::from(tile.pixels)
-}
-
-/// Workgroups for so many invocations.
-pub(super) fn workgroups(kernel: &Kernel, invocations: u64) -> u64 {
-    invocations.div_ceil(u64::from(kernel.workgroup_size))
+fn turns(tile: &grad_weight::Variant, pixels: u64) -> u64 {
+    pixels / tile.pixels_per_turn
 }

@@ -3,15 +3,12 @@
 use std::ops::Range;
 
 use super::Backward;
-use super::sizes::{Sizes, grad_weight_tiles, workgroups};
+use super::sizes::{Sizes, grad_weight_tiles};
 use crate::Result;
-use crate::kernel::deform_conv2d::{
-    BLOCK_PIXELS, GRAD_COLUMN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS, GRAD_COLUMN_SUBGROUP, GRAD_OFFSET,
-    GRAD_OFFSET_COLUMNS, GRAD_OFFSET_DEPTHWISE, GRAD_WEIGHT_REDUCE, GradColumnParams, GradOffsetParams,
-    GradWeightParams, GradWeightReduceParams, PACK_TAPS, PACK_WEIGHT_COLUMNS, PackTapsParams, PackWeightColumnsParams,
-    TAPS_PER_INVOCATION, WEIGHT_TAPS,
+use crate::kernel::backward::{
+    grad_column, grad_offset, grad_weight, grad_weight_reduce, pack_taps, pack_weight_columns, pixel_blocks,
 };
-use crate::kernel::{Kernel, Sampling, Storage};
+use crate::kernel::{Kernel, Params, Sampling, Storage};
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::images::unread;
@@ -22,75 +19,76 @@ impl Backward<'_> {
     pub(super) fn pack_weight(&self, sizes: &Sizes, chunk: &Chunk) -> Result<Step> {
         let layout = &self.layout;
         let quads = chunk.quads_in_all();
-        let invocations = layout.row_quads * quads * QUAD * (self.g.taps() as u64).div_ceil(u64::from(WEIGHT_TAPS));
-        let params = PackWeightColumnsParams {
-            segment_channels: layout.segment_channels as u32,
-            segment_quads: chunk.quads.len() as u32,
-            segment_start: chunk.segments.start as u32,
-            quad_start: chunk.quads.start as u32,
-            segments_per_group: layout.segments_per_group as u32,
-            quads: quads as u32,
-            taps: self.g.taps() as u32,
-            rows: layout.rows as u32,
-            row_quads: layout.row_quads as u32,
+        let invocations =
+            layout.row_quads * quads * QUAD * (self.g.taps() as u64).div_ceil(grad_weight_reduce::TAPS_PER_INVOCATION);
+        let params = pack_weight_columns::Params {
+            segment_channels: layout.segment_channels,
+            segment_quads: chunk.quads.len(),
+            segment_start: chunk.segments.start,
+            quad_start: chunk.quads.start,
+            segments_per_group: layout.segments_per_group,
+            quads,
+            taps: self.g.taps() as u64,
+            rows: layout.rows,
+            row_quads: layout.row_quads,
         };
         let (weight, _) = self.limits.operand_window(self.g.storage, "weight", 0, self.g.weight_elements() as u64);
         let windows = vec![weight, sizes.scratch("packed_weight_columns").window()];
-        self.step(&PACK_WEIGHT_COLUMNS, params.words(), windows, workgroups(&PACK_WEIGHT_COLUMNS, invocations))
+        self.step(&pack_weight_columns::KERNEL, params, windows, pack_weight_columns::KERNEL.workgroups(invocations))
     }
 
     pub(super) fn grad_column(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
         let layout = &self.layout;
-        let kernel = if self.subgroups { &GRAD_COLUMN_SUBGROUP } else { &GRAD_COLUMN };
+        let kernel = if self.subgroups { &grad_column::SUBGROUP.kernel } else { &grad_column::PORTABLE.kernel };
         let groups = self.groups(chunk);
         let group_quads = (chunk.segments.len().min(layout.segments_per_group)) * chunk.quads.len();
-        let quad_blocks = group_quads.div_ceil(u64::from(GRAD_COLUMN_QUADS));
-        let pixel_blocks = padded(pixels).div_ceil(u64::from(kernel.workgroup_size * GRAD_COLUMN_PIXELS));
+        let quad_blocks = group_quads.div_ceil(grad_column::QUADS_PER_INVOCATION);
+        let pixel_blocks = padded(pixels).div_ceil(kernel.workgroup_size * grad_column::PIXELS_PER_INVOCATION);
         let total = pixel_blocks * self.g.taps() as u64 * quad_blocks * groups.len();
         let weight = self.weight_chunk(chunk);
-        let params = GradColumnParams {
-            taps: self.g.taps() as u32,
-            weight_quads: weight.quads_in_all() as u32,
-            first_quad: (self.first_quad(chunk) - self.first_quad(&weight)) as u32,
-            quads: chunk.quads_in_all() as u32,
-            segment_quads: chunk.quads.len() as u32,
-            segment_start: chunk.segments.start as u32,
-            segment_end: chunk.segments.end as u32,
-            segments_per_group: layout.segments_per_group as u32,
-            group_start: groups.start as u32,
-            quad_blocks: quad_blocks as u32,
-            row_quads: layout.row_quads as u32,
-            all_row_quads: (groups.len() * layout.row_quads) as u32,
-            padded_pixels: padded(pixels) as u32,
-            pixel_blocks: pixel_blocks as u32,
-            workgroups: total as u32,
+        let params = grad_column::Params {
+            taps: self.g.taps() as u64,
+            weight_quads: weight.quads_in_all(),
+            first_quad: self.first_quad(chunk) - self.first_quad(&weight),
+            quads: chunk.quads_in_all(),
+            segment_quads: chunk.quads.len(),
+            segment_start: chunk.segments.start,
+            segment_end: chunk.segments.end,
+            segments_per_group: layout.segments_per_group,
+            group_start: groups.start,
+            quad_blocks,
+            row_quads: layout.row_quads,
+            all_row_quads: groups.len() * layout.row_quads,
+            padded_pixels: padded(pixels),
+            pixel_blocks,
+            workgroups: total,
         };
         let operands = ["packed_grad_output", "packed_weight_columns", "grad_column"];
-        self.step(kernel, params.words(), operands.map(|name| sizes.scratch(name).window()).to_vec(), total)
+        self.step(kernel, params, operands.map(|name| sizes.scratch(name).window()).to_vec(), total)
     }
 
     /// Where the taps of the chunk's offset groups lie.
     pub(super) fn pack_taps(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
         let g = self.g;
         let groups = self.offset_groups(chunk);
-        let tap_blocks = (g.taps() as u64).div_ceil(u64::from(TAPS_PER_INVOCATION));
+        let tap_blocks = (g.taps() as u64).div_ceil(pack_taps::TAPS_PER_INVOCATION);
         let invocations = padded(pixels) * tap_blocks * groups.len();
         let offset = self.offset(image, &groups);
         let mask = self.mask(image, &groups, offset.0);
-        let params = PackTapsParams {
+        let params = pack_taps::Params {
             geometry: g.tap_geometry(),
-            first_pixel: pixels.start as u32,
-            pixels: pixels.len() as u32,
-            padded_pixels: padded(pixels) as u32,
-            column_stride: self.column_stride(padded(pixels)) as u32,
-            tap_blocks: tap_blocks as u32,
-            invocations: invocations as u32,
+            first_pixel: pixels.start,
+            pixels: pixels.len(),
+            padded_pixels: padded(pixels),
+            column_stride: self.column_stride(padded(pixels)),
+            tap_blocks,
+            invocations,
             offset_base: offset.1,
             mask_base: mask.1,
-            has_mask: u32::from(g.has_mask),
+            has_mask: u64::from(g.has_mask),
         };
         let windows = vec![offset.0, mask.0, sizes.scratch("packed_taps").window()];
-        self.step(&PACK_TAPS, params.words(), windows, workgroups(&PACK_TAPS, invocations))
+        self.step(&pack_taps::KERNEL, params, windows, pack_taps::KERNEL.workgroups(invocations))
     }
 
     pub(super) fn grad_offset(&self, sizes: &Sizes, image: u64, pixels: &Range<u64>, chunk: &Chunk) -> Result<Step> {
@@ -108,43 +106,43 @@ impl Backward<'_> {
         } else {
             unwanted("no_grad_mask")
         };
-        let params = GradOffsetParams {
-            in_height: g.in_height as u32,
-            in_width: g.in_width as u32,
-            taps: g.taps() as u32,
-            out_pixels: g.out_pixels() as u32,
-            first_pixel: pixels.start as u32,
-            pixels: pixels.len() as u32,
-            padded_pixels: padded(pixels) as u32,
-            column_stride: self.column_stride(padded(pixels)) as u32,
-            tap_shift: self.column_stride(padded(pixels)).trailing_zeros(),
-            quads: chunk.quads_in_all() as u32,
-            segment_quads: chunk.quads.len() as u32,
-            all_quads: self.all_quads() as u32,
-            first_quad: self.first_quad(chunk) as u32,
-            segment_start: chunk.segments.start as u32,
-            segment_end: chunk.segments.end as u32,
-            segments_per_offset_group: self.layout.segments_per_offset_group as u32,
-            group_start: groups.start as u32,
-            invocations: invocations as u32,
+        let params = grad_offset::Params {
+            in_height: g.in_height as u64,
+            in_width: g.in_width as u64,
+            taps: g.taps() as u64,
+            out_pixels: g.out_pixels() as u64,
+            first_pixel: pixels.start,
+            pixels: pixels.len(),
+            padded_pixels: padded(pixels),
+            column_stride: self.column_stride(padded(pixels)),
+            tap_shift: self.column_stride(padded(pixels)).trailing_zeros().into(),
+            quads: chunk.quads_in_all(),
+            segment_quads: chunk.quads.len(),
+            all_quads: self.all_quads(),
+            first_quad: self.first_quad(chunk),
+            segment_start: chunk.segments.start,
+            segment_end: chunk.segments.end,
+            segments_per_offset_group: self.layout.segments_per_offset_group,
+            group_start: groups.start,
+            invocations,
             grad_offset_base: grad_offset.1,
             grad_mask_base: grad_mask.1,
-            follows: u32::from(chunk.quads.start > 0),
-            wants_offset: u32::from(self.modes.offset.wanted()),
-            wants_mask: u32::from(self.modes.mask.wanted()),
+            follows: u64::from(chunk.quads.start > 0),
+            wants_offset: u64::from(self.modes.offset.wanted()),
+            wants_mask: u64::from(self.modes.mask.wanted()),
             adds_offset: self.modes.offset.adds(),
             adds_mask: self.modes.mask.adds(),
-            zero_at_border: u32::from(self.options.border_gradient == BorderGradient::Mmcv),
+            zero_at_border: u64::from(self.options.border_gradient == BorderGradient::Mmcv),
         };
         let scratch = |name| sizes.scratch(name).window();
         let (kernel, gradient, last) = match (self.layout.depthwise, self.stores_columns()) {
-            (true, _) => (&GRAD_OFFSET_DEPTHWISE, "packed_grad_output", Some("packed_weight")),
-            (false, true) => (&GRAD_OFFSET_COLUMNS, "grad_column", Some("columns")),
-            (false, false) => (&GRAD_OFFSET, "grad_column", None),
+            (true, _) => (&grad_offset::DEPTHWISE, "packed_grad_output", Some("packed_weight")),
+            (false, true) => (&grad_offset::KEEPS_COLUMNS, "grad_column", Some("columns")),
+            (false, false) => (&grad_offset::DROPS_COLUMNS, "grad_column", None),
         };
         let windows = ["packed_input", gradient, "packed_taps"].map(scratch).into_iter();
         let windows = windows.chain([grad_offset.0, grad_mask.0]).chain(last.map(scratch)).collect();
-        self.step(kernel, params.words(), windows, workgroups(kernel, invocations))
+        self.step(kernel, params, windows, kernel.workgroups(invocations))
     }
 
     pub(super) fn grad_weight(&self, sizes: &Sizes, pixels: &Range<u64>, chunk: &Chunk) -> Result<Vec<Step>> {
@@ -154,56 +152,56 @@ impl Backward<'_> {
         let group_quads = chunk.segments.len().min(layout.segments_per_group) * chunk.quads.len();
         let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_quads * taps);
         let tiles = groups.len() * row_tiles * column_tiles;
-        let pixel_blocks = padded(pixels) / u64::from(BLOCK_PIXELS);
+        let pixel_blocks = padded(pixels) / pixel_blocks::BLOCK_PIXELS;
         let turns = sizes.turns(padded(pixels));
         let total = tiles * sizes.splits;
-        let params = GradWeightParams {
-            taps: taps as u32,
-            in_height: self.g.in_height as u32,
-            quads: chunk.quads_in_all() as u32,
-            segment_quads: chunk.quads.len() as u32,
-            segment_start: chunk.segments.start as u32,
-            segment_end: chunk.segments.end as u32,
-            segments_per_group: layout.segments_per_group as u32,
-            segments_per_offset_group: layout.segments_per_offset_group as u32,
-            group_start: groups.start as u32,
-            groups: groups.len() as u32,
-            row_quads: layout.row_quads as u32,
-            all_row_quads: (groups.len() * layout.row_quads) as u32,
-            pixel_blocks: pixel_blocks as u32,
-            turns_per_split: turns.div_ceil(sizes.splits) as u32,
-            column_tiles: column_tiles as u32,
-            row_tiles: row_tiles as u32,
-            workgroups: total as u32,
+        let params = grad_weight::Params {
+            taps,
+            in_height: self.g.in_height as u64,
+            quads: chunk.quads_in_all(),
+            segment_quads: chunk.quads.len(),
+            segment_start: chunk.segments.start,
+            segment_end: chunk.segments.end,
+            segments_per_group: layout.segments_per_group,
+            segments_per_offset_group: layout.segments_per_offset_group,
+            group_start: groups.start,
+            groups: groups.len(),
+            row_quads: layout.row_quads,
+            all_row_quads: groups.len() * layout.row_quads,
+            pixel_blocks,
+            turns_per_split: turns.div_ceil(sizes.splits),
+            column_tiles,
+            row_tiles,
+            workgroups: total,
         };
         let partial = Window { operand: WORKSPACE, start: 0, bytes: sizes.partial_bytes };
         let columns: &[_] = if self.stores_columns() { &["columns"] } else { &["packed_input", "packed_taps"] };
         let scratch = |name: &&'static str| sizes.scratch(name).window();
         let windows = [scratch(&"packed_grad_output"), partial].into_iter().chain(columns.iter().map(scratch));
         let windows = windows.collect();
-        let invocations = layout.rows * chunk.quads_in_all() * taps.div_ceil(u64::from(WEIGHT_TAPS));
-        let reduce = GradWeightReduceParams {
-            taps: taps as u32,
-            segment_channels: layout.segment_channels as u32,
-            segment_quads: chunk.quads.len() as u32,
-            quad_start: chunk.quads.start as u32,
-            segment_start: chunk.segments.start as u32,
-            segment_end: chunk.segments.end as u32,
-            segments_per_group: layout.segments_per_group as u32,
-            group_start: groups.start as u32,
-            groups: groups.len() as u32,
-            rows: layout.rows as u32,
+        let invocations = layout.rows * chunk.quads_in_all() * taps.div_ceil(grad_weight_reduce::TAPS_PER_INVOCATION);
+        let reduce = grad_weight_reduce::Params {
+            taps,
+            segment_channels: layout.segment_channels,
+            segment_quads: chunk.quads.len(),
+            quad_start: chunk.quads.start,
+            segment_start: chunk.segments.start,
+            segment_end: chunk.segments.end,
+            segments_per_group: layout.segments_per_group,
+            group_start: groups.start,
+            groups: groups.len(),
+            rows: layout.rows,
             row_quads_per_tile: tile.row_quads,
-            column_quads_per_tile: tile.column_quads(),
-            column_tiles: column_tiles as u32,
-            row_tiles: row_tiles as u32,
-            splits: sizes.splits as u32,
+            column_quads_per_tile: tile.lanes,
+            column_tiles,
+            row_tiles,
+            splits: sizes.splits,
         };
         let (grad_weight, _) = self.limits.window("grad_weight", 0, self.g.weight_elements() as u64);
-        let sum = workgroups(&GRAD_WEIGHT_REDUCE, invocations);
+        let sum = grad_weight_reduce::KERNEL.workgroups(invocations);
         Ok(vec![
-            self.step(tile.kernel, params.words(), windows, total)?,
-            self.step(&GRAD_WEIGHT_REDUCE, reduce.words(), vec![partial, grad_weight], sum)?,
+            self.step(&tile.kernel, params, windows, total)?,
+            self.step(&grad_weight_reduce::KERNEL, reduce, vec![partial, grad_weight], sum)?,
         ])
     }
 
@@ -252,14 +250,14 @@ impl Backward<'_> {
         planes: u64,
         image: u64,
         groups: &Range<u64>,
-    ) -> (Window, u32) {
+    ) -> (Window, u64) {
         let group = planes * (self.g.taps() * self.g.out_pixels()) as u64;
         let first = (image * self.g.offset_groups as u64 + groups.start) * group;
         self.limits.operand_window(storage, operand, first, groups.len() * group)
     }
 
     /// The same of the offset. Without one something must be bound.
-    pub(super) fn offset(&self, image: u64, groups: &Range<u64>) -> (Window, u32) {
+    pub(super) fn offset(&self, image: u64, groups: &Range<u64>) -> (Window, u64) {
         match self.g.sampling {
             Sampling::Deformed => self.taps("offset", self.g.storage, 2, image, groups),
             Sampling::Regular => (unread(self.g, self.limits), 0),
@@ -267,22 +265,22 @@ impl Backward<'_> {
     }
 
     /// Without a mask something must be bound; the kernels do not read it.
-    pub(super) fn mask(&self, image: u64, groups: &Range<u64>, unread: Window) -> (Window, u32) {
+    pub(super) fn mask(&self, image: u64, groups: &Range<u64>, unread: Window) -> (Window, u64) {
         if self.g.has_mask { self.taps("mask", self.g.storage, 1, image, groups) } else { (unread, 0) }
     }
 
-    pub(super) fn step(
+    pub(super) fn step<P: Params>(
         &self,
         kernel: &'static Kernel,
-        params: Vec<u32>,
+        params: P,
         windows: Vec<Window>,
         workgroups: u64,
     ) -> Result<Step> {
-        self.limits.step(kernel, self.g.variant(), params, windows, workgroups)
+        self.limits.step(kernel, self.g.specialization(), params, windows, workgroups)
     }
 }
 
 /// A window's pixels, filled up to whole blocks.
 pub(super) fn padded(pixels: &Range<u64>) -> u64 {
-    pixels.len().next_multiple_of(u64::from(BLOCK_PIXELS))
+    pixels.len().next_multiple_of(pixel_blocks::BLOCK_PIXELS)
 }

@@ -2,7 +2,7 @@
 
 use super::Backward;
 use super::scatter::most_bins;
-use crate::kernel::deform_conv2d::{BLOCK_PIXELS, ENTRIES_PER_TURN, GRAD_COLUMN_PIXELS, GRAD_COLUMN_QUADS};
+use crate::kernel::backward::{grad_column, grad_input, pixel_blocks};
 use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
 use crate::plan::MAX_LOOP_STEPS;
@@ -25,7 +25,7 @@ pub(super) struct Tiling {
 }
 
 impl Tiling {
-    pub(super) const LEAST: Self = Self { pixels: BLOCK_PIXELS as u64, segments: 1, quads: 1 };
+    pub(super) const LEAST: Self = Self { pixels: pixel_blocks::BLOCK_PIXELS, segments: 1, quads: 1 };
 }
 
 impl Backward<'_> {
@@ -34,9 +34,9 @@ impl Backward<'_> {
         let g = self.g;
         let layout = &self.layout;
         let taps = g.taps() as u64;
-        let steps = u64::from(MAX_LOOP_STEPS);
+        let steps = MAX_LOOP_STEPS;
         let pixels = tiling.pixels.min(g.out_pixels() as u64);
-        let padded_pixels = pixels.next_multiple_of(u64::from(BLOCK_PIXELS));
+        let padded_pixels = pixels.next_multiple_of(pixel_blocks::BLOCK_PIXELS);
         let sizes = self.sizes(tiling);
         let held = sizes.scratch.iter().all(|scratch| self.limits.hold(scratch));
         let window = self.limits.max_operand_elements(g.storage).min(self.limits.max_window_elements());
@@ -52,10 +52,10 @@ impl Backward<'_> {
         // A walk over a row's cells, each with a loop over its entries, of which padding pixels have none; then the loops of the sort.
         let cells = g.in_width as u64 + 2;
         let loops = !self.needs_order()
-            || (taps * pixels).div_ceil(u64::from(ENTRIES_PER_TURN)) + 3 * cells < steps
+            || (taps * pixels).div_ceil(grad_input::ENTRIES_PER_TURN) + 3 * cells < steps
                 && per_walker + 2 + bins < steps;
         // A turn for every quad of output channels, then one for every quad to store.
-        let turns = u64::from(GRAD_COLUMN_PIXELS * GRAD_COLUMN_QUADS) + 2;
+        let turns = grad_column::PIXELS_PER_INVOCATION * grad_column::QUADS_PER_INVOCATION + 2;
         // col2im's over the taps.
         let loops = loops && (self.needs_order() || !self.modes.input.wanted() || taps + 1 < steps);
         let loops = loops && (!self.needs_columns_gradient() || layout.depthwise || layout.row_quads + turns < steps);
@@ -76,7 +76,7 @@ impl Backward<'_> {
             sizes.bytes() - sizes.partial_bytes + sizes.partial_bytes.max(workspace_bytes)
         };
         let fits = |tiling| self.possible(tiling) && bytes(tiling) <= self.options.workspace_limit;
-        let block = u64::from(BLOCK_PIXELS);
+        let block = pixel_blocks::BLOCK_PIXELS;
         let all_pixels = (self.g.out_pixels() as u64).next_multiple_of(block);
         let least = Tiling::LEAST;
         if !self.possible(least) {

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::{Len, binding_too_large, split, unsuitable};
 use crate::kernel::Storage;
-use crate::kernel::deform_conv2d::TILE_N;
+use crate::kernel::forward::matmul;
 use crate::ops::deform_conv2d::{Algorithm, Geometry, Options};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_STEPS, Plan};
 use crate::{Error, Result};
@@ -50,7 +50,7 @@ impl<'a> Columns<'a> {
         let taps = geometry.taps() as u64;
         let channels = geometry.in_channels as u64;
         let group_channels = geometry.channels_per_group() as u64;
-        let tile = u64::from(TILE_N);
+        let tile = matmul::TILE_N;
 
         // The least that a chunk can be: the columns of one channel and one tile of pixels, `taps` rows.
         // In f16, of a whole weight group: the output cannot carry partial sums from one chunk to the next.
@@ -155,7 +155,7 @@ fn check_planes(geometry: &Geometry, window: u64) -> Result<()> {
     let out_pixels = geometry.out_pixels() as u64;
     let planes = [
         ("one input channel", geometry.in_pixels() as u64),
-        ("the y and x offset of one tap", out_pixels + out_pixels.min(u64::from(TILE_N))),
+        ("the y and x offset of one tap", out_pixels + out_pixels.min(matmul::TILE_N)),
     ];
     match planes.into_iter().find(|&(_, elements)| elements > window) {
         None => Ok(()),

@@ -7,9 +7,7 @@ use super::super::{Len, push, split};
 use super::{Chunk, Columns};
 use crate::Result;
 use crate::kernel::Sampling;
-use crate::kernel::deform_conv2d::{
-    CHANNELS_PER_INVOCATION, IM2COL, Im2colParams, MATMUL, MatmulParams, TILE_K, TILE_M, TILE_N, matmul_loop_steps,
-};
+use crate::kernel::forward::{im2col, matmul};
 use crate::plan::{MAX_LOOP_STEPS, Step, WORKSPACE};
 
 impl Columns<'_> {
@@ -73,33 +71,33 @@ impl Columns<'_> {
         };
         let (columns, _) = self.limits.window(WORKSPACE, 0, self.rows(chunk) * chunk.width());
 
-        let pixel_blocks = chunk.width().div_ceil(u64::from(IM2COL.workgroup_size));
+        let pixel_blocks = chunk.width().div_ceil(im2col::KERNEL.workgroup_size);
         let group_channels = (g.channels_per_offset_group() as u64).min(channels.len());
-        let channel_blocks = group_channels.div_ceil(u64::from(CHANNELS_PER_INVOCATION));
-        let params = Im2colParams {
+        let channel_blocks = group_channels.div_ceil(im2col::CHANNELS_PER_INVOCATION);
+        let params = im2col::Params {
             geometry: g.tap_geometry(),
-            pixel_start: chunk.pixels.start as u32,
-            pixels: pixels as u32,
-            columns_width: chunk.width() as u32,
-            pixel_blocks: pixel_blocks as u32,
-            pair_start: pairs.start as u32,
-            pairs: pairs.len() as u32,
-            channels_per_offset_group: g.channels_per_offset_group() as u32,
-            channel_start: channels.start as u32,
-            channel_end: channels.end as u32,
-            columns_channel_start: chunk.channels.start as u32,
-            input_image_stride: input_image_stride as u32,
-            offset_image_stride: offset_image_stride as u32,
-            mask_image_stride: mask_image_stride as u32,
+            pixel_start: chunk.pixels.start,
+            pixels,
+            columns_width: chunk.width(),
+            pixel_blocks,
+            pair_start: pairs.start,
+            pairs: pairs.len(),
+            channels_per_offset_group: g.channels_per_offset_group() as u64,
+            channel_start: channels.start,
+            channel_end: channels.end,
+            columns_channel_start: chunk.channels.start,
+            input_image_stride: stride(chunk.images.len(), input_image_stride),
+            offset_image_stride: stride(chunk.images.len(), offset_image_stride),
+            mask_image_stride: stride(chunk.images.len(), mask_image_stride),
             input_base,
             offset_base,
             mask_base,
-            has_mask: u32::from(g.has_mask),
+            has_mask: u64::from(g.has_mask),
         };
         self.limits.step(
-            &IM2COL,
-            g.variant(),
-            params.words(),
+            &im2col::KERNEL,
+            g.specialization(),
+            params,
             vec![input, offset, mask, columns],
             pixel_blocks * pairs.len() * channel_blocks,
         )
@@ -184,39 +182,61 @@ impl Columns<'_> {
             (weight, 0)
         };
 
-        let row_tiles = rows.len().div_ceil(u64::from(TILE_M));
-        let column_tiles = width.div_ceil(u64::from(TILE_N));
+        let row_tiles = rows.len().div_ceil(matmul::TILE_M);
+        let column_tiles = width.div_ceil(matmul::TILE_N);
         let tiles = row_tiles * column_tiles * groups.len();
-        assert!(matmul_loop_steps(depth.len() as u32) <= MAX_LOOP_STEPS, "a loop that Mesa would cut short");
-        let params = MatmulParams {
-            rows: rows.len() as u32,
-            columns_width: width as u32,
-            depth: depth.len() as u32,
-            row_tiles: row_tiles as u32,
-            column_tiles: column_tiles as u32,
-            tiles: tiles as u32,
-            pixels: chunk.pixels.len() as u32,
-            weight_row_stride: weight_row_stride as u32,
-            weight_group_stride: (group_rows * weight_row_stride) as u32,
-            columns_group_stride: (columns_rows_per_group * width) as u32,
-            output_row_stride: out_pixels as u32,
-            output_group_stride: (group_rows * out_pixels) as u32,
-            output_image_stride: output_image_stride as u32,
+        assert!(matmul_loop_steps(depth.len()) <= MAX_LOOP_STEPS, "a loop that Mesa would cut short");
+        let params = matmul::Params {
+            rows: rows.len(),
+            columns_width: width,
+            depth: depth.len(),
+            row_tiles,
+            column_tiles,
+            tiles,
+            pixels: chunk.pixels.len(),
+            weight_row_stride: stride(rows.len(), weight_row_stride),
+            weight_group_stride: stride(groups.len(), group_rows * weight_row_stride),
+            columns_group_stride: stride(groups.len(), columns_rows_per_group * width),
+            output_row_stride: out_pixels,
+            output_group_stride: stride(groups.len(), group_rows * out_pixels),
+            output_image_stride: stride(chunk.images.len(), output_image_stride),
             weight_base,
             columns_base,
             output_base,
             bias_base,
-            bias_group_stride: group_rows as u32,
-            has_bias: u32::from(g.has_bias),
+            bias_group_stride: group_rows,
+            has_bias: u64::from(g.has_bias),
             // `depth` counts from the group's first row, so whatever does not start there comes after the step that does.
-            accumulate: u32::from(depth.start > 0),
+            accumulate: u64::from(depth.start > 0),
         };
-        self.limits.step(&MATMUL, g.storage, params.words(), vec![weight, columns, bias, output], tiles)
+        self.limits.step(&matmul::KERNEL, g.storage, params, vec![weight, columns, bias, output], tiles)
     }
+}
+
+/// The stride between `count` images, groups or rows. Of one alone it is never read, and may pass what a parameter holds.
+fn stride(count: u64, stride: u64) -> u64 {
+    if count > 1 { stride } else { 0 }
+}
+
+/// Loop steps of one invocation of matmul for `depth` column rows: a turn for each tile of rows, with a loop that loads and one that
+/// multiplies. Each entry into a loop costs its trips plus one.
+const fn matmul_loop_steps(depth: u64) -> u64 {
+    let steps_per_tile = 1 + (matmul::LOADS_PER_INVOCATION + 1) + (matmul::TILE_K + 1);
+    depth.div_ceil(matmul::TILE_K) * steps_per_tile + 1
 }
 
 /// Column rows that one matmul step may sum over.
 pub(super) fn max_matmul_depth() -> u64 {
-    let steps_per_tile = matmul_loop_steps(2 * TILE_K) - matmul_loop_steps(TILE_K);
-    u64::from((MAX_LOOP_STEPS - 1) / steps_per_tile * TILE_K)
+    let steps_per_tile = matmul_loop_steps(2 * matmul::TILE_K) - matmul_loop_steps(matmul::TILE_K);
+    (MAX_LOOP_STEPS - 1) / steps_per_tile * matmul::TILE_K
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_of_16_rows_is_a_turn_with_a_loop_that_loads_and_one_that_multiplies() {
+        assert_eq!(matmul_loop_steps(160), 10 * (1 + (16 + 1) + (16 + 1)) + 1);
+    }
 }

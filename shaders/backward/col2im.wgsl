@@ -1,0 +1,97 @@
+// The gradient of an ordinary convolution's input: every pixel gathers the columns that it is part of.
+//
+//     grad_input[c, y, x] += Σ over the taps (i, j) of   grad_column[c, tap, (oy, ox)]
+//     oy = (y + pad_h − i·dil_h) / stride_h,   ox = (x + pad_w − j·dil_w) / stride_w,   where both divide and lie in the window
+//
+// Reads   grad_column.
+// Writes  grad_input: adds to it.
+// Runs    One invocation is four channels of one input pixel, neighbours the quads of one pixel, eight of which lie side by side
+//         in grad_column. A workgroup is 32 of them. Grid: invocations / 32, folded.
+// Order   No barrier, no atomic; the taps of a pixel are added in order, the windows step by step.
+
+//@ uses shared/tap_geometry backward/columns_layout shared/grid
+
+struct Params {
+    /// Where taps sample.
+    geometry: TapGeometry,
+    /// First output pixel of the window.
+    first_pixel: u32,
+    /// Output pixels of the window.
+    pixels: u32,
+    /// The same, filled up to whole blocks.
+    padded_pixels: u32,
+    /// Channels of a segment.
+    segment_channels: u32,
+    /// Quads of each segment in this step.
+    segment_quads: u32,
+    /// First quad of each segment in this step.
+    quad_start: u32,
+    /// Quads of this step's channels.
+    quads: u32,
+    /// Invocations with something to do.
+    invocations: u32,
+    /// Where this step's channels start in the bound gradient.
+    grad_input_base: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
+@group(0) @binding(1) var<storage, read> grad_column: array<vec4<f32>>;
+/// [(segment, channel), in_height, in_width]
+@group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
+
+const WORKGROUP_SIZE = 32u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    let busy = number < params.invocations;
+    let quad = number % params.quads;
+    let pixel = number / params.quads;
+    let y = i32(pixel / params.geometry.in_width + params.geometry.pad_h);
+    let x = i32(pixel % params.geometry.in_width + params.geometry.pad_w);
+    let stride = vec2<i32>(vec2<u32>(params.geometry.stride_w, params.geometry.stride_h));
+    let out_height = params.geometry.out_pixels / params.geometry.out_width;
+    let of_quad = quad_columns(quad, params.quads, params.geometry.taps * params.padded_pixels);
+    var sum = vec4<f32>();
+    // The column of the tap's first pixel, and the tap (i, j): counted up, since a division is dear.
+    var first = 0u;
+    var i = 0u;
+    var j = 0u;
+    let taps = select(0u, params.geometry.taps, busy);
+    for (var tap = 0u; tap < taps; tap++) {
+        let position = vec2<i32>(x, y) - vec2<i32>(vec2<u32>(j * params.geometry.dil_w, i * params.geometry.dil_h));
+        let at = position / stride;
+        // A pixel of the window, if it is one of the output at all.
+        let out_pixel = u32(at.y) * params.geometry.out_width + u32(at.x) - params.first_pixel;
+        let there = position.x >= 0 && position.y >= 0 && all(at * stride == position)
+            && u32(at.x) < params.geometry.out_width && u32(at.y) < out_height && out_pixel < params.pixels;
+        let column = first + select(0u, out_pixel, there);
+        let value = grad_column[column_index(of_quad, column)];
+        sum += select(vec4<f32>(), value, there);
+        first += params.padded_pixels;
+        j++;
+        if j == params.geometry.kernel_width {
+            j = 0u;
+            i++;
+        }
+    }
+    if !busy {
+        return;
+    }
+    let segment = quad / params.segment_quads;
+    let in_segment = quad % params.segment_quads;
+    // The bound channels begin with the first of quad_start.
+    let plane = segment * params.segment_channels + in_segment * 4u;
+    let channels = params.segment_channels - (params.quad_start + in_segment) * 4u;
+    let size = params.geometry.in_height * params.geometry.in_width;
+    let to = params.grad_input_base + plane * size + pixel;
+    grad_input[to] += sum.x;
+    if channels > 1u { grad_input[to + size] += sum.y; }
+    if channels > 2u { grad_input[to + 2u * size] += sum.z; }
+    if channels > 3u { grad_input[to + 3u * size] += sum.w; }
+}

@@ -1,0 +1,27 @@
+// How grad_weight.wgsl samples its columns.
+
+//@ uses shared/packed_sample shared/texels
+
+/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+@group(0) @binding(3) var packed_input: texture_storage_2d<rgba32float, read>;
+/// [(offset group, tap, pixel)], (column, y, x, mask)
+@group(0) @binding(4) var packed_taps: texture_storage_2d<rgba32float, read>;
+
+/// One tap of a quad of columns.
+struct Column {
+    /// The index of the packed tap at the window's first pixel.
+    start: u32,
+    /// The first row of the quad's plane in the packed input.
+    row: u32,
+}
+
+fn column_at(tap: u32, quad: u32) -> Column {
+    let offset_group = (params.segment_start + quad / params.segment_quads) / params.segments_per_offset_group
+        - params.segment_start / params.segments_per_offset_group;
+    let start = (offset_group * params.taps + tap) * params.pixel_blocks * BLOCK_PIXELS;
+    return Column(start, quad * (params.in_height + 1u));
+}
+
+fn column_quad(column: Column, pixel: u32) -> vec4<f32> {
+    return packed_sample(textureLoad(packed_taps, texel_at(column.start + pixel)), column.row);
+}

@@ -1,0 +1,137 @@
+// A depth-wise convolution, each output channel of one input channel: four channels at a time.
+//
+//     output[c, p] = bias[c] + Σ over taps t of   weight[c, t] · mask · sample(p, c, t)
+//
+// A segment is the channels of an offset group, a quad four of them: see pack_input.wgsl and pack_weight_depthwise.wgsl.
+//
+// Reads   packed_input (this step's quads), packed_weight, offset, mask (1 without one), bias (0 without one): one image.
+// Writes  output: this step's channels.
+// Runs    One invocation owns one pixel of QUADS quads of a segment; a workgroup is 64 neighbouring pixels. Grid: pixel blocks fastest,
+//         then blocks of quads, then segments, folded.
+// Order   No barrier, no atomic; each sum runs in one order.
+//
+// Why this shape. There is no product to speak of: the time goes into sampling, and a texel brings four channels of a corner. Where a
+// tap lies is worked out once for all of an invocation's quads. These have names, since a vector that is indexed at run time is
+// in memory; the last block of a segment computes its last quad more than once.
+
+//@ uses shared/sample shared/taps shared/texels shared/grid
+
+struct Params {
+    /// Where taps sample.
+    geometry: TapGeometry,
+    /// Channels of a segment.
+    segment_channels: u32,
+    /// Quads of a segment.
+    all_segment_quads: u32,
+    /// Quads of all segments.
+    all_quads: u32,
+    /// First segment of this step.
+    segment_start: u32,
+    /// Segments of this step.
+    segments: u32,
+    /// First quad of each segment in this step.
+    quad_start: u32,
+    /// Quads of each segment in this step.
+    segment_quads: u32,
+    /// Blocks of quads of a segment.
+    quad_blocks: u32,
+    /// Workgroups along the pixels.
+    pixel_blocks: u32,
+    /// Where the image starts in the bound offset.
+    offset_base: u32,
+    /// Where it starts in the bound mask.
+    mask_base: u32,
+    /// Where it starts in the bound output.
+    output_base: u32,
+    /// 1 where there is a mask (v2), 0 where there is none (v1).
+    has_mask: u32,
+    /// 1 where there is a bias.
+    has_bias: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+@group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
+/// [(tap, segment, quad)], four channels of the quad
+@group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, read>;
+/// [(offset group, tap, y|x), out_height, out_width]
+//@ operand
+@group(0) @binding(3) var<storage, read> offset: array<offset_element>;
+/// [(offset group, tap), out_height, out_width]
+//@ operand
+@group(0) @binding(4) var<storage, read> mask: array<mask_element>;
+/// [channel]
+//@ operand
+@group(0) @binding(5) var<storage, read> bias: array<bias_element>;
+/// [channel, out_height, out_width]
+//@ operand
+@group(0) @binding(6) var<storage, read_write> output: array<output_element>;
+
+const WORKGROUP_SIZE = 64u;
+/// Quads of one invocation.
+const QUADS = 4u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = workgroup_number(workgroup, grid);
+    let pixel = number % params.pixel_blocks * WORKGROUP_SIZE + lane;
+    let block = number / params.pixel_blocks;
+    let segment = block / params.quad_blocks;
+    let busy = pixel < params.geometry.out_pixels && segment < params.segments;
+    let group = params.segment_start + segment;
+    // The quads, counted in the segment from this step's first.
+    let q0 = block % params.quad_blocks * QUADS;
+    let last = params.segment_quads - 1u;
+    let q1 = min(q0 + 1u, last);
+    let q2 = min(q0 + 2u, last);
+    let q3 = min(q0 + 3u, last);
+    let plane_rows = params.geometry.in_height + 1u;
+    let row = segment * params.segment_quads * plane_rows;
+    let first_weight = group * params.all_segment_quads + params.quad_start;
+    // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
+    let taps = select(0u, params.geometry.taps, busy);
+    let start = first_tap(min(pixel, params.geometry.out_pixels - 1u));
+
+    var sum0 = vec4<f32>();
+    var sum1 = vec4<f32>();
+    var sum2 = vec4<f32>();
+    var sum3 = vec4<f32>();
+    for (var n = 0u; n < taps; n++) {
+        let tap = tap_at((group * params.geometry.taps + n) * params.geometry.out_pixels, pixel, start + tap_step(n));
+        let weight = n * params.all_quads + first_weight;
+        sum0 += textureLoad(packed_weight, texel_at(weight + q0)) * sample(tap, row + q0 * plane_rows);
+        sum1 += textureLoad(packed_weight, texel_at(weight + q1)) * sample(tap, row + q1 * plane_rows);
+        sum2 += textureLoad(packed_weight, texel_at(weight + q2)) * sample(tap, row + q2 * plane_rows);
+        sum3 += textureLoad(packed_weight, texel_at(weight + q3)) * sample(tap, row + q3 * plane_rows);
+    }
+
+    store_quad(busy, group, pixel, q0, sum0);
+    store_quad(busy, group, pixel, q0 + 1u, sum1);
+    store_quad(busy, group, pixel, q0 + 2u, sum2);
+    store_quad(busy, group, pixel, q0 + 3u, sum3);
+}
+
+fn store_quad(busy: bool, group: u32, pixel: u32, quad: u32, sum: vec4<f32>) {
+    let there = busy && quad < params.segment_quads;
+    let first = (params.quad_start + quad) * 4u;
+    store(there, group, pixel, first, sum.x);
+    store(there, group, pixel, first + 1u, sum.y);
+    store(there, group, pixel, first + 2u, sum.z);
+    store(there, group, pixel, first + 3u, sum.w);
+}
+
+/// `in_segment` is the channel, counted in its segment.
+fn store(there: bool, group: u32, pixel: u32, in_segment: u32, sum: f32) {
+    if there && in_segment < params.segment_channels {
+        let channel = group * params.segment_channels + in_segment;
+        var start = 0.0;
+        if params.has_bias != 0u {
+            start = read_bias(channel);
+        }
+        write_output(params.output_base + channel * params.geometry.out_pixels + pixel, start + sum);
+    }
+}

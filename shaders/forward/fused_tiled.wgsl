@@ -1,0 +1,284 @@
+// Samples straight into the product, in tiles: the deformable convolution without a column buffer, for GPUs.
+//
+//     output[b, o, p] = bias[o] + Σ over segments s, taps t and channels n of   packed_weight[s, t, n][o] · mask · sample(b, p, s, t, n)
+//
+// A segment is a run of input channels that share their weight group and their offset group: see pack_weight_rows.wgsl.
+//
+// Reads   input, packed_weight, offset, mask (1 without one), bias (0 without one): the images of this step.
+// Writes  output where there is one split; else partial[split]: the sum over the split's part of the (segment, tap, channel
+//         block)s, for reduce.wgsl to add.
+// Runs    A workgroup of ROW_LANES·COLUMN_LANES invocations owns a tile of TILE_M output channels × TILE_N columns (output
+//         pixels, images one behind the other) of one weight group; an invocation owns VECTORS_M·4 × VECTORS_N·4 of it, in
+//         registers. Grid: column tiles fastest, then row tiles, then weight groups, then splits, folded.
+// Order   One barrier a tap and two a channel block: each of the workgroup's arrays is written, then read, then written again.
+//         Each sum runs in one order, and so does reduce: the result is the same from run to run.
+//
+// Why this shape. It is matmul.wgsl's product, whose columns are sampled when they are needed.
+//   1. The tap is the outer loop. Position, corners and weights of a sample hold for every channel of a segment, so TILE_N
+//      invocations compute them once a tap into workgroup memory (`taps`), with the mask in the weights.
+//   2. For each block of TILE_K channels the workgroup samples TILE_K × TILE_N values: an invocation takes four neighbouring
+//      columns and every so-many-th channel, and stores a vec4. Neighbouring invocations take neighbouring pixels of one plane.
+//   3. The product reads workgroup memory as vec4s: (VECTORS_M + VECTORS_N) reads for 16·VECTORS_M·VECTORS_N multiply-adds. An
+//      invocation's vec4s lie ROW_LANES or COLUMN_LANES apart, so that neighbours read neighbours.
+// The sums have names, since sums that are indexed at run time would not stay in registers. No variant takes more than 14 KiB of
+// workgroup memory or 256 invocations.
+
+//@ uses shared/taps shared/bilinear shared/grid
+//@ variant m128n128 TILE_M=128u TILE_N=128u TILE_K=8u VECTORS_M=2u VECTORS_N=2u
+//@ variant m128n64 TILE_M=128u TILE_N=64u TILE_K=16u VECTORS_M=2u VECTORS_N=2u
+//@ variant m64n64 TILE_M=64u TILE_N=64u TILE_K=16u VECTORS_M=2u VECTORS_N=2u
+//@ variant m32n64 TILE_M=32u TILE_N=64u TILE_K=16u VECTORS_M=1u VECTORS_N=1u
+//@ variant m32n32 TILE_M=32u TILE_N=32u TILE_K=16u VECTORS_M=1u VECTORS_N=1u
+
+struct Params {
+    /// Where taps sample.
+    geometry: TapGeometry,
+    /// Segments of a weight group.
+    segments_per_group: u32,
+    /// Segments of an offset group.
+    segments_per_offset_group: u32,
+    /// Channels of a segment.
+    segment_channels: u32,
+    /// The same, filled up.
+    padded_channels: u32,
+    /// Output channels of a weight group.
+    rows: u32,
+    /// The same, filled up to whole vec4s.
+    padded_rows: u32,
+    /// Columns of this step: images times output pixels.
+    columns: u32,
+    /// Tiles along the columns.
+    column_tiles: u32,
+    /// Tiles along a weight group's rows.
+    row_tiles: u32,
+    /// Weight groups.
+    groups: u32,
+    /// Parts of the sum; with more than one, output is partial.
+    splits: u32,
+    /// (segment, tap, channel block)s of each part.
+    blocks_per_split: u32,
+    /// Elements between images of the input.
+    input_image_stride: u32,
+    /// Elements between images of the offset.
+    offset_image_stride: u32,
+    /// Elements between images of the mask.
+    mask_image_stride: u32,
+    /// Elements between images of the output.
+    output_image_stride: u32,
+    /// Where the first image starts in the bound input.
+    input_base: u32,
+    /// Where it starts in the bound offset.
+    offset_base: u32,
+    /// Where it starts in the bound mask.
+    mask_base: u32,
+    /// Where it starts in the bound output.
+    output_base: u32,
+    /// 1 where there is a mask (v2), 0 where there is none (v1).
+    has_mask: u32,
+    /// 1 where there is a bias.
+    has_bias: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+/// [image, channel, in_height, in_width]
+//@ operand
+@group(0) @binding(1) var<storage, read> input: array<input_element>;
+/// [(group, segment, tap, channel of the segment), out channel of the group / 4]
+@group(0) @binding(2) var<storage, read> packed_weight: array<vec4<f32>>;
+/// [image, (offset group, tap, y|x), out_height, out_width]
+//@ operand
+@group(0) @binding(3) var<storage, read> offset: array<offset_element>;
+/// [image, (offset group, tap), out_height, out_width]
+//@ operand
+@group(0) @binding(4) var<storage, read> mask: array<mask_element>;
+/// [out channel]
+//@ operand
+@group(0) @binding(5) var<storage, read> bias: array<bias_element>;
+/// [image, out channel, out_height, out_width], or [split, out channel, (image, pixel)]
+//@ operand
+@group(0) @binding(6) var<storage, read_write> output: array<output_element>;
+
+/// Invocations along the tile's output channels.
+const ROW_LANES = TILE_M / VECTORS_M / 4u;
+/// Invocations along its columns.
+const COLUMN_LANES = TILE_N / VECTORS_N / 4u;
+const WORKGROUP_SIZE = ROW_LANES * COLUMN_LANES;
+/// Invocations side by side that sample the same channel.
+const SAMPLE_LANES = TILE_N / 4u;
+/// Channels that the workgroup samples at a time.
+const SAMPLE_ROWS = WORKGROUP_SIZE / SAMPLE_LANES;
+/// Times that the workgroup samples such rows for one block of channels.
+const SAMPLES = TILE_K / SAMPLE_ROWS;
+/// An index with this bit is no corner of the image.
+const ABSENT = 0x80000000u;
+
+/// One tap of one column.
+struct Tap {
+    /// Indices of the corners (y0,x0) (y0,x1) (y1,x0) (y1,x1) from the image's first channel, or ABSENT.
+    index: vec4<u32>,
+    /// Their weights, times the mask.
+    weight: vec4<f32>,
+}
+
+var<workgroup> taps: array<Tap, TILE_N>;
+/// [TILE_K][TILE_M / 4]
+var<workgroup> weight_tile: array<vec4<f32>, TILE_K * TILE_M / 4u>;
+/// [TILE_K][TILE_N / 4]
+var<workgroup> sample_tile: array<vec4<f32>, TILE_K * TILE_N / 4u>;
+
+/// One tap of one column; of a column past the last, nothing.
+fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
+    if column >= params.columns {
+        return Tap(vec4<u32>(ABSENT), vec4<f32>());
+    }
+    let image = column / params.geometry.out_pixels;
+    let pixel = column % params.geometry.out_pixels;
+    let whole = first_tap(pixel) + tap_step(tap);
+    let pair = offset_group * params.geometry.taps + tap;
+    let at = params.offset_base + image * params.offset_image_stride + 2u * pair * params.geometry.out_pixels + pixel;
+    let position = moved(whole, at);
+    var scale = 1.0;
+    if params.has_mask != 0u {
+        scale = read_mask(params.mask_base + image * params.mask_image_stride + pair * params.geometry.out_pixels + pixel);
+    }
+    let corners = corners_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width);
+    let start = params.input_base + image * params.input_image_stride;
+    let present = select(vec4<bool>(), corners.present, corners.inside);
+    return Tap(select(vec4<u32>(ABSENT), start + corners.index, present), scale * corners.weight);
+}
+
+/// An absent corner is left out, not multiplied by 0: what lies at its index may be infinite. The mask still counts.
+fn corner(index: u32, plane: u32) -> f32 {
+    if index == ABSENT {
+        return 0.0;
+    }
+    return read_input(index + plane);
+}
+
+fn sample(tap: Tap, plane: u32) -> f32 {
+    if !DEFORMED {
+        return corner(tap.index.x, plane);
+    }
+    return tap.weight.x * corner(tap.index.x, plane) + tap.weight.y * corner(tap.index.y, plane)
+        + tap.weight.z * corner(tap.index.z, plane) + tap.weight.w * corner(tap.index.w, plane);
+}
+
+/// Channels `first` to `first + TILE_K` of the segment, at the tile's columns.
+fn load_samples(lane: u32, first: u32, first_plane: u32) {
+    let quad = lane % SAMPLE_LANES;
+    let tap_0 = taps[4u * quad];
+    let tap_1 = taps[4u * quad + 1u];
+    let tap_2 = taps[4u * quad + 2u];
+    let tap_3 = taps[4u * quad + 3u];
+    for (var n = 0u; n < SAMPLES; n++) {
+        let k = n * SAMPLE_ROWS + lane / SAMPLE_LANES;
+        var value = vec4<f32>();
+        if first + k < params.segment_channels {
+            let plane = (first_plane + first + k) * params.geometry.in_height * params.geometry.in_width;
+            value = vec4<f32>(sample(tap_0, plane), sample(tap_1, plane), sample(tap_2, plane), sample(tap_3, plane));
+        }
+        sample_tile[k * SAMPLE_LANES + quad] = value;
+    }
+}
+
+/// TILE_K rows of the packed weight from `row`, the tile's output channels of each.
+fn load_weight(lane: u32, row: u32, tile_row: u32) {
+    for (var at = lane; at < TILE_K * TILE_M / 4u; at += WORKGROUP_SIZE) {
+        let o = tile_row / 4u + at % (TILE_M / 4u);
+        var value = vec4<f32>();
+        if o < params.padded_rows / 4u {
+            value = packed_weight[(row + at / (TILE_M / 4u)) * (params.padded_rows / 4u) + o];
+        }
+        weight_tile[at] = value;
+    }
+}
+
+/// Four neighbouring columns of one output channel; `row` counts in the weight group.
+fn store_quad(split: u32, group: u32, row: u32, column: u32, sums: vec4<f32>) {
+    if row < params.rows {
+        store(split, group * params.rows + row, column, sums.x);
+        store(split, group * params.rows + row, column + 1u, sums.y);
+        store(split, group * params.rows + row, column + 2u, sums.z);
+        store(split, group * params.rows + row, column + 3u, sums.w);
+    }
+}
+
+fn store(split: u32, channel: u32, column: u32, sum: f32) {
+    if column >= params.columns {
+        return;
+    }
+    if params.splits > 1u {
+        write_output((split * params.groups * params.rows + channel) * params.columns + column, sum);
+        return;
+    }
+    var start = 0.0;
+    if params.has_bias != 0u {
+        start = read_bias(channel);
+    }
+    let image = column / params.geometry.out_pixels;
+    write_output(params.output_base + image * params.output_image_stride + channel * params.geometry.out_pixels
+        + column % params.geometry.out_pixels, start + sum);
+}
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tile = workgroup_number(workgroup, grid);
+    let split = tile / params.column_tiles / params.row_tiles / params.groups;
+    // The same for the whole workgroup, as every bound of a loop with a barrier is.
+    if split >= params.splits {
+        return;
+    }
+    let group = tile / params.column_tiles / params.row_tiles % params.groups;
+    let tile_row = tile / params.column_tiles % params.row_tiles * TILE_M;
+    let tile_column = tile % params.column_tiles * TILE_N;
+    let lane_row = lane / COLUMN_LANES;
+    let lane_column = lane % COLUMN_LANES;
+    let blocks_per_tap = params.padded_channels / TILE_K;
+    let blocks = params.segments_per_group * params.geometry.taps * blocks_per_tap;
+    var block = split * params.blocks_per_split;
+    let block_end = min(block + params.blocks_per_split, blocks);
+#for m in 0..4 * VECTORS_M
+#for v in 0..VECTORS_N
+    var s_{m}_{v} = vec4<f32>();
+#end
+#end
+    while block < block_end {
+        // A tap of a segment: so many weight rows lie before it, and so many blocks of this split follow.
+        let tap = block / blocks_per_tap;
+        let segment = group * params.segments_per_group + tap / params.geometry.taps;
+        let tap_end = min((tap + 1u) * blocks_per_tap, block_end);
+        if lane < TILE_N {
+            taps[lane] = tap_at(tile_column + lane, segment / params.segments_per_offset_group, tap % params.geometry.taps);
+        }
+        workgroupBarrier();
+        for (; block < tap_end; block++) {
+            let first = block % blocks_per_tap * TILE_K;
+            load_samples(lane, first, segment * params.segment_channels);
+            load_weight(lane, group * blocks * TILE_K + tap * params.padded_channels + first, tile_row);
+            workgroupBarrier();
+            for (var k = 0u; k < TILE_K; k++) {
+#for m in 0..VECTORS_M
+                let w_{m} = weight_tile[k * (TILE_M / 4u) + lane_row + {m}u * ROW_LANES];
+#end
+#for v in 0..VECTORS_N
+                let v_{v} = sample_tile[k * (TILE_N / 4u) + lane_column + {v}u * COLUMN_LANES];
+#end
+#for m in 0..4 * VECTORS_M
+#for v in 0..VECTORS_N
+                s_{m}_{v} += w_{m / 4}[{m % 4}] * v_{v};
+#end
+#end
+            }
+            workgroupBarrier();
+        }
+    }
+#for m in 0..4 * VECTORS_M
+#for v in 0..VECTORS_N
+    store_quad(split, group, tile_row + 4u * (lane_row + {m / 4}u * ROW_LANES) + {m % 4}u, tile_column + 4u * (lane_column + {v}u * COLUMN_LANES), s_{m}_{v});
+#end
+#end
+}

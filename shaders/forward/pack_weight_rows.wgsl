@@ -1,0 +1,66 @@
+// Packs the weight for the tiled kernels: one row a sampled value, its output channels side by side.
+//
+//     packed_weight[((g·segments + s)·taps + t)·padded_channels + n][o] = weight[g·rows + o, s·segment_channels + n, t]
+//
+// g is a weight group, s one of its segments (input channels that share their offset group too), t a tap, n a channel of the
+// segment, o an output channel of the group. Rows are filled up with zeros to padded_channels and padded_rows, so that a tile of
+// the product needs no test at its edges.
+//
+// Reads   weight, whole.
+// Writes  packed_weight: all of it, as vec4 of neighbouring output channels.
+// Runs    One invocation owns one vec4. Grid: vec4s / 64, folded.
+// Order   No barrier, no atomic.
+
+//@ uses shared/weight_rows shared/grid
+
+struct Params {
+    /// Output channels of a weight group.
+    rows: u32,
+    /// The same, filled up to whole vec4s.
+    padded_rows: u32,
+    /// Segments of a weight group.
+    segments_per_group: u32,
+    /// Channels of a segment.
+    segment_channels: u32,
+    /// The same, filled up.
+    padded_channels: u32,
+    /// Taps in all.
+    taps: u32,
+    /// vec4s to write.
+    quads: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+/// [(group, out channel of the group), (segment, channel of the segment), tap]
+//@ operand
+@group(0) @binding(1) var<storage, read> weight: array<weight_element>;
+/// [(group, segment, tap, channel of the segment), out channel of the group / 4]
+@group(0) @binding(2) var<storage, read_write> packed_weight: array<vec4<f32>>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let at = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
+    if at >= params.quads {
+        return;
+    }
+    let row_quads = params.padded_rows / 4u;
+    let o = at % row_quads * 4u;
+    let row = at / row_quads;
+    let n = row % params.padded_channels;
+    let tap = row / params.padded_channels % params.taps;
+    let segment = row / params.padded_channels / params.taps;
+    let group = segment / params.segments_per_group;
+    let channel = segment % params.segments_per_group * params.segment_channels + n;
+    let first = (group * params.rows + o) * row_stride() + channel * params.taps + tap;
+    var value = vec4<f32>();
+    if n < params.segment_channels {
+        value = weight_of_rows(first, o);
+    }
+    packed_weight[at] = value;
+}

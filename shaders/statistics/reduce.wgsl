@@ -1,0 +1,43 @@
+// Puts the partial sums of a tensor's size together, and adds them to what earlier windows left.
+//
+//     total = total ⊕ partial[0] ⊕ partial[1] ⊕ …          sums but for the maximum, which stands second
+//
+// Reads   partial.
+// Writes  total.
+// Runs    One invocation; the rest of the workgroup is idle. Grid: 1.
+// Order   One order.
+
+//@ uses statistics/slices shared/grid
+
+struct Params {
+    /// 1 where earlier windows left a total.
+    follows: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+/// [slice]
+@group(0) @binding(1) var<storage, read> partial: array<vec4<f32>>;
+/// One element.
+@group(0) @binding(2) var<storage, read_write> total: array<vec4<f32>>;
+
+const WORKGROUP_SIZE = 64u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    if workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane > 0u {
+        return;
+    }
+    var sum = vec4<f32>();
+    if params.follows != 0u {
+        sum = total[0];
+    }
+    for (var slice = 0u; slice < SLICES; slice++) {
+        let more = partial[slice];
+        sum = vec4<f32>(sum.x + more.x, max(sum.y, more.y), sum.z + more.z, sum.w + more.w);
+    }
+    total[0] = sum;
+}

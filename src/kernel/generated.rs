@@ -1,0 +1,3130 @@
+//! What the shaders declare: a module for each file that is a kernel, or declares parameters or constants.
+//!
+//! Written by `cargo xtask kernels`. Do not edit: `cargo xtask check` fails where it is not what the shaders say.
+
+/// The shaders of `shaders/activation`.
+pub mod activation {
+    /// Puts an output through its activation, in place.
+    pub mod activate {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["elements", "kind", "output_base"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "activation/activate",
+            file: "activation/activate",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[Binding { name: "output", access: Access::ReadWrite, operand: true }],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Elements of the step.
+            pub elements: u64,
+            /// The activation: see shared/activation_kinds.wgsl.
+            pub kind: u64,
+            /// Where they start in the bound output.
+            pub output_base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// The gradient before an activation, from that behind it: the derivative comes from the output alone.
+    pub mod grad_activation {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["elements", "kind", "output_base", "grad_output_base", "grad_linear_base"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "activation/grad_activation",
+            file: "activation/grad_activation",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "output", access: Access::Read, operand: true },
+                Binding { name: "grad_output", access: Access::Read, operand: true },
+                Binding { name: "grad_linear", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Elements of the step.
+            pub elements: u64,
+            /// The activation: see shared/activation_kinds.wgsl.
+            pub kind: u64,
+            /// Where they start in the bound output.
+            pub output_base: u64,
+            /// Where they start in the bound gradient of the output.
+            pub grad_output_base: u64,
+            /// Where they start in the bound result.
+            pub grad_linear_base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+}
+
+/// The shaders of `shaders/backward`.
+pub mod backward {
+    /// The gradient of an ordinary convolution's input: every pixel gathers the columns that it is part of.
+    pub mod col2im {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "out_width",
+            "out_pixels",
+            "kernel_width",
+            "taps",
+            "stride_h",
+            "stride_w",
+            "pad_h",
+            "pad_w",
+            "dil_h",
+            "dil_w",
+            "first_pixel",
+            "pixels",
+            "padded_pixels",
+            "segment_channels",
+            "segment_quads",
+            "quad_start",
+            "quads",
+            "invocations",
+            "grad_input_base",
+        ];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "backward/col2im",
+            file: "backward/col2im",
+            variant: "",
+            workgroup_size: 32,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "grad_column", access: Access::Read, operand: false },
+                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Where taps sample.
+            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            /// First output pixel of the window.
+            pub first_pixel: u64,
+            /// Output pixels of the window.
+            pub pixels: u64,
+            /// The same, filled up to whole blocks.
+            pub padded_pixels: u64,
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// First quad of each segment in this step.
+            pub quad_start: u64,
+            /// Quads of this step's channels.
+            pub quads: u64,
+            /// Invocations with something to do.
+            pub invocations: u64,
+            /// Where this step's channels start in the bound gradient.
+            pub grad_input_base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Where columns and their gradients lie in a buffer of quads: in blocks of 8 quads of channels; in a block tap by tap and pixel by pixel, the
+    /// quads of a pixel side by side.
+    pub mod columns_layout {
+        /// Quads of a block.
+        pub const QUADS_PER_BLOCK: u64 = 8;
+    }
+
+    /// Fills a window of a gradient with zeros, for the steps that add to it.
+    pub mod fill_zero {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["elements", "base"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "backward/fill_zero",
+            file: "backward/fill_zero",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[Binding { name: "gradient", access: Access::ReadWrite, operand: false }],
+            params: PARAMS,
+        };
+        pub use crate::kernel::shared::window::Params;
+    }
+
+    /// The gradient of the bias, as partial sums: the gradient of the output, summed over slices of one image's pixels.
+    pub mod grad_bias {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["out_pixels", "slices", "invocations", "grad_output_base", "output_base", "kind"];
+        /// The kernel's variant `linear`.
+        pub static LINEAR: Kernel = Kernel {
+            name: "backward/grad_bias/linear",
+            file: "backward/grad_bias",
+            variant: "linear",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "grad_output", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::Read, operand: true },
+                Binding { name: "partial", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `activated`.
+        pub static ACTIVATED: Kernel = Kernel {
+            name: "backward/grad_bias/activated",
+            file: "backward/grad_bias",
+            variant: "activated",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "grad_output", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::Read, operand: true },
+                Binding { name: "partial", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Pixels of one output plane.
+            pub out_pixels: u64,
+            /// Slices of a channel.
+            pub slices: u64,
+            /// Invocations with something to do.
+            pub invocations: u64,
+            /// Where the image starts in the bound gradient.
+            pub grad_output_base: u64,
+            /// Where it starts in the bound output.
+            pub output_base: u64,
+            /// The activation: see shared/activation_kinds.wgsl.
+            pub kind: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// The gradient of the columns: the transposed weight times the gradient of the output, a product of textures.
+    pub mod grad_column {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "taps",
+            "weight_quads",
+            "first_quad",
+            "quads",
+            "segment_quads",
+            "segment_start",
+            "segment_end",
+            "segments_per_group",
+            "group_start",
+            "quad_blocks",
+            "row_quads",
+            "all_row_quads",
+            "padded_pixels",
+            "pixel_blocks",
+            "workgroups",
+        ];
+        /// Pixels of one invocation.
+        pub const PIXELS_PER_INVOCATION: u64 = 4;
+        /// Quads of one invocation.
+        pub const QUADS_PER_INVOCATION: u64 = 8;
+        /// A variant: the kernel, and its constants.
+        #[derive(Debug)]
+        pub struct Variant {
+            /// The kernel.
+            pub kernel: Kernel,
+            /// `LANES`
+            pub lanes: u64,
+            /// `LOADED_QUADS`
+            pub loaded_quads: u64,
+        }
+        /// The kernel's variant `subgroup`.
+        pub static SUBGROUP: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_column/subgroup",
+                file: "backward/grad_column",
+                variant: "subgroup",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight_columns",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "grad_column", access: Access::ReadWrite, operand: false },
+                ],
+                params: PARAMS,
+            },
+            lanes: 8,
+            loaded_quads: 1,
+        };
+        /// The kernel's variant `portable`.
+        pub static PORTABLE: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_column/portable",
+                file: "backward/grad_column",
+                variant: "portable",
+                workgroup_size: 32,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight_columns",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "grad_column", access: Access::ReadWrite, operand: false },
+                ],
+                params: PARAMS,
+            },
+            lanes: 32,
+            loaded_quads: 8,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Taps in all.
+            pub taps: u64,
+            /// Quads of the packed weight.
+            pub weight_quads: u64,
+            /// The number of this step's first quad among these.
+            pub first_quad: u64,
+            /// Quads of this step's channels.
+            pub quads: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// First segment of this step.
+            pub segment_start: u64,
+            /// One past the last.
+            pub segment_end: u64,
+            /// Segments of a weight group.
+            pub segments_per_group: u64,
+            /// First group of this step.
+            pub group_start: u64,
+            /// Blocks of quads of a weight group.
+            pub quad_blocks: u64,
+            /// Quads of the output channels of a weight group.
+            pub row_quads: u64,
+            /// The same of all weight groups of this step.
+            pub all_row_quads: u64,
+            /// Output pixels of the window, filled up to whole blocks.
+            pub padded_pixels: u64,
+            /// Blocks of pixels.
+            pub pixel_blocks: u64,
+            /// Workgroups with something to do.
+            pub workgroups: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// The gradient of the input: every pixel gathers what the taps that touched it scatter, in one order.
+    pub mod grad_input {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "segment_channels",
+            "segment_quads",
+            "quad_start",
+            "segment_start",
+            "segment_end",
+            "segments_per_offset_group",
+            "group_start",
+            "quads",
+            "all_quads",
+            "first_quad",
+            "tap_shift",
+            "entries",
+            "counters",
+            "counters_per_row",
+            "parity",
+            "rows",
+            "lanes_per_row",
+            "units_per_group",
+            "units",
+            "grad_input_base",
+        ];
+        /// Entries to a turn of the loop: a driver may end loops after 65,535 turns.
+        pub const ENTRIES_PER_TURN: u64 = 4;
+        /// The kernel's variant `single`.
+        pub static SINGLE: Kernel = Kernel {
+            name: "backward/grad_input/single",
+            file: "backward/grad_input",
+            variant: "single",
+            workgroup_size: 32,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "column_gradient", access: Access::Read, operand: false },
+                Binding { name: "order", access: Access::Read, operand: false },
+                Binding { name: "ends", access: Access::Read, operand: false },
+                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `paired`.
+        pub static PAIRED: Kernel = Kernel {
+            name: "backward/grad_input/paired",
+            file: "backward/grad_input",
+            variant: "paired",
+            workgroup_size: 32,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "column_gradient", access: Access::Read, operand: false },
+                Binding { name: "order", access: Access::Read, operand: false },
+                Binding { name: "ends", access: Access::Read, operand: false },
+                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `depthwise_single`.
+        pub static DEPTHWISE_SINGLE: Kernel = Kernel {
+            name: "backward/grad_input/depthwise_single",
+            file: "backward/grad_input",
+            variant: "depthwise_single",
+            workgroup_size: 32,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding {
+                    name: "packed_grad_output",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+                Binding { name: "order", access: Access::Read, operand: false },
+                Binding { name: "ends", access: Access::Read, operand: false },
+                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+                Binding {
+                    name: "packed_weight",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `depthwise_paired`.
+        pub static DEPTHWISE_PAIRED: Kernel = Kernel {
+            name: "backward/grad_input/depthwise_paired",
+            file: "backward/grad_input",
+            variant: "depthwise_paired",
+            workgroup_size: 32,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding {
+                    name: "packed_grad_output",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+                Binding { name: "order", access: Access::Read, operand: false },
+                Binding { name: "ends", access: Access::Read, operand: false },
+                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+                Binding {
+                    name: "packed_weight",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Rows of the input.
+            pub in_height: u64,
+            /// Columns of the input.
+            pub in_width: u64,
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// First quad of each segment in this step.
+            pub quad_start: u64,
+            /// First segment of this step.
+            pub segment_start: u64,
+            /// One past the last.
+            pub segment_end: u64,
+            /// Segments of an offset group.
+            pub segments_per_offset_group: u64,
+            /// First group of this step.
+            pub group_start: u64,
+            /// Quads of this step's channels.
+            pub quads: u64,
+            /// Quads of all segments.
+            pub all_quads: u64,
+            /// The number of this step's first quad among all.
+            pub first_quad: u64,
+            /// How far a tap lies from the right in the number of a depth-wise convolution's column; below lies the pixel.
+            pub tap_shift: u64,
+            /// Entries of one offset group.
+            pub entries: u64,
+            /// Counters of one offset group.
+            pub counters: u64,
+            /// The same of a row of cells.
+            pub counters_per_row: u64,
+            /// Which rows of cells: even or odd.
+            pub parity: u64,
+            /// Rows of cells of this parity.
+            pub rows: u64,
+            /// Lanes that walk a row together.
+            pub lanes_per_row: u64,
+            /// Rows, times the parts that an invocation's quads cut an offset group's into, and units that fill up whole vectors.
+            pub units_per_group: u64,
+            /// The same of all offset groups.
+            pub units: u64,
+            /// Where this step's channels start in the bound gradient.
+            pub grad_input_base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// The gradients of offset and mask, and the columns for that of the weight, from one read of the corners.
+    pub mod grad_offset {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "taps",
+            "out_pixels",
+            "first_pixel",
+            "pixels",
+            "padded_pixels",
+            "column_stride",
+            "tap_shift",
+            "quads",
+            "segment_quads",
+            "all_quads",
+            "first_quad",
+            "segment_start",
+            "segment_end",
+            "segments_per_offset_group",
+            "group_start",
+            "invocations",
+            "grad_offset_base",
+            "grad_mask_base",
+            "follows",
+            "wants_offset",
+            "wants_mask",
+            "adds_offset",
+            "adds_mask",
+            "zero_at_border",
+        ];
+        /// The kernel's variant `drops_columns`.
+        pub static DROPS_COLUMNS: Kernel = Kernel {
+            name: "backward/grad_offset/drops_columns",
+            file: "backward/grad_offset",
+            variant: "drops_columns",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "column_gradient", access: Access::Read, operand: false },
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "grad_offset", access: Access::ReadWrite, operand: false },
+                Binding { name: "grad_mask", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `keeps_columns`.
+        pub static KEEPS_COLUMNS: Kernel = Kernel {
+            name: "backward/grad_offset/keeps_columns",
+            file: "backward/grad_offset",
+            variant: "keeps_columns",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "column_gradient", access: Access::Read, operand: false },
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "grad_offset", access: Access::ReadWrite, operand: false },
+                Binding { name: "grad_mask", access: Access::ReadWrite, operand: false },
+                Binding { name: "columns", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `depthwise`.
+        pub static DEPTHWISE: Kernel = Kernel {
+            name: "backward/grad_offset/depthwise",
+            file: "backward/grad_offset",
+            variant: "depthwise",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding {
+                    name: "packed_grad_output",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "grad_offset", access: Access::ReadWrite, operand: false },
+                Binding { name: "grad_mask", access: Access::ReadWrite, operand: false },
+                Binding {
+                    name: "packed_weight",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Rows of the input.
+            pub in_height: u64,
+            /// Columns of the input.
+            pub in_width: u64,
+            /// Taps in all.
+            pub taps: u64,
+            /// Pixels of one output plane.
+            pub out_pixels: u64,
+            /// First output pixel of the window.
+            pub first_pixel: u64,
+            /// Output pixels of the window.
+            pub pixels: u64,
+            /// The same, filled up to whole blocks.
+            pub padded_pixels: u64,
+            /// Numbers of columns between taps.
+            pub column_stride: u64,
+            /// How far a tap lies from the right in the number of a depth-wise convolution's column; below lies the pixel.
+            pub tap_shift: u64,
+            /// Quads of this step's channels.
+            pub quads: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// Quads of all segments.
+            pub all_quads: u64,
+            /// The number of this step's first quad among all.
+            pub first_quad: u64,
+            /// First segment of this step.
+            pub segment_start: u64,
+            /// One past the last.
+            pub segment_end: u64,
+            /// Segments of an offset group.
+            pub segments_per_offset_group: u64,
+            /// First group of this step.
+            pub group_start: u64,
+            /// Invocations with something to do.
+            pub invocations: u64,
+            /// Where this step's offset groups start in the bound gradient of the offset.
+            pub grad_offset_base: u64,
+            /// The same of the mask.
+            pub grad_mask_base: u64,
+            /// 1 where the segment's first channels came in an earlier step.
+            pub follows: u64,
+            /// 1 where the gradient of the offset is wanted.
+            pub wants_offset: u64,
+            /// 1 where that of the mask is wanted.
+            pub wants_mask: u64,
+            /// 1 to add to the gradient of the offset.
+            pub adds_offset: u64,
+            /// 1 to add to that of the mask.
+            pub adds_mask: u64,
+            /// 1 where the derivative by the position is 0 at exactly −1, as in mmcv.
+            pub zero_at_border: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// The gradient of the weight, as partial sums: the gradient of the output times the columns, summed over pixels.
+    pub mod grad_weight {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "taps",
+            "in_height",
+            "quads",
+            "segment_quads",
+            "segment_start",
+            "segment_end",
+            "segments_per_group",
+            "segments_per_offset_group",
+            "group_start",
+            "groups",
+            "row_quads",
+            "all_row_quads",
+            "pixel_blocks",
+            "turns_per_split",
+            "column_tiles",
+            "row_tiles",
+            "workgroups",
+        ];
+        /// A variant: the kernel, and its constants.
+        #[derive(Debug)]
+        pub struct Variant {
+            /// The kernel.
+            pub kernel: Kernel,
+            /// `LANES`
+            pub lanes: u64,
+            /// `ROUND`
+            pub round: u64,
+            /// `ROW_QUADS`
+            pub row_quads: u64,
+            /// `PIXELS_PER_TURN`
+            pub pixels_per_turn: u64,
+            /// `TURNS_PER_BLOCK`
+            pub turns_per_block: u64,
+        }
+        /// The kernel's variant `stored_subgroup_64`.
+        pub static STORED_SUBGROUP_64: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight/stored_subgroup_64",
+                file: "backward/grad_weight",
+                variant: "stored_subgroup_64",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                    Binding { name: "columns", access: Access::Read, operand: false },
+                ],
+                params: PARAMS,
+            },
+            lanes: 8,
+            round: 8,
+            row_quads: 16,
+            pixels_per_turn: 4,
+            turns_per_block: 8,
+        };
+        /// The kernel's variant `sampled_subgroup_64`.
+        pub static SAMPLED_SUBGROUP_64: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight/sampled_subgroup_64",
+                file: "backward/grad_weight",
+                variant: "sampled_subgroup_64",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                ],
+                params: PARAMS,
+            },
+            lanes: 8,
+            round: 8,
+            row_quads: 16,
+            pixels_per_turn: 4,
+            turns_per_block: 8,
+        };
+        /// The kernel's variant `regular_subgroup_64`.
+        pub static REGULAR_SUBGROUP_64: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight/regular_subgroup_64",
+                file: "backward/grad_weight",
+                variant: "regular_subgroup_64",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                ],
+                params: PARAMS,
+            },
+            lanes: 8,
+            round: 8,
+            row_quads: 16,
+            pixels_per_turn: 4,
+            turns_per_block: 8,
+        };
+        /// The kernel's variant `sampled_subgroup_32`.
+        pub static SAMPLED_SUBGROUP_32: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight/sampled_subgroup_32",
+                file: "backward/grad_weight",
+                variant: "sampled_subgroup_32",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                ],
+                params: PARAMS,
+            },
+            lanes: 8,
+            round: 8,
+            row_quads: 8,
+            pixels_per_turn: 4,
+            turns_per_block: 8,
+        };
+        /// The kernel's variant `regular_subgroup_32`.
+        pub static REGULAR_SUBGROUP_32: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight/regular_subgroup_32",
+                file: "backward/grad_weight",
+                variant: "regular_subgroup_32",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                ],
+                params: PARAMS,
+            },
+            lanes: 8,
+            round: 8,
+            row_quads: 8,
+            pixels_per_turn: 4,
+            turns_per_block: 8,
+        };
+        /// The kernel's variant `stored`.
+        pub static STORED: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight/stored",
+                file: "backward/grad_weight",
+                variant: "stored",
+                workgroup_size: 32,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                    Binding { name: "columns", access: Access::Read, operand: false },
+                ],
+                params: PARAMS,
+            },
+            lanes: 32,
+            round: 1,
+            row_quads: 4,
+            pixels_per_turn: 2,
+            turns_per_block: 16,
+        };
+        /// The kernel's variant `sampled`.
+        pub static SAMPLED: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight/sampled",
+                file: "backward/grad_weight",
+                variant: "sampled",
+                workgroup_size: 32,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                ],
+                params: PARAMS,
+            },
+            lanes: 32,
+            round: 1,
+            row_quads: 4,
+            pixels_per_turn: 2,
+            turns_per_block: 16,
+        };
+        /// The kernel's variant `regular`.
+        pub static REGULAR: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight/regular",
+                file: "backward/grad_weight",
+                variant: "regular",
+                workgroup_size: 32,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                ],
+                params: PARAMS,
+            },
+            lanes: 32,
+            round: 1,
+            row_quads: 4,
+            pixels_per_turn: 2,
+            turns_per_block: 16,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Taps in all.
+            pub taps: u64,
+            /// Rows of the input.
+            pub in_height: u64,
+            /// Quads of this step's channels.
+            pub quads: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// First segment of this step.
+            pub segment_start: u64,
+            /// One past the last.
+            pub segment_end: u64,
+            /// Segments of a weight group.
+            pub segments_per_group: u64,
+            /// Segments of an offset group.
+            pub segments_per_offset_group: u64,
+            /// First group of this step.
+            pub group_start: u64,
+            /// Groups of this step.
+            pub groups: u64,
+            /// Quads of the output channels of a weight group.
+            pub row_quads: u64,
+            /// The same of all weight groups of this step.
+            pub all_row_quads: u64,
+            /// Blocks of pixels.
+            pub pixel_blocks: u64,
+            /// Turns of the loop of one split.
+            pub turns_per_split: u64,
+            /// Tiles of columns.
+            pub column_tiles: u64,
+            /// Tiles of output channels.
+            pub row_tiles: u64,
+            /// Workgroups with something to do.
+            pub workgroups: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// The gradient of a depth-wise convolution's weight, as partial sums.
+    pub mod grad_weight_depthwise {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "taps",
+            "pixels",
+            "padded_pixels",
+            "segment_channels",
+            "segments",
+            "quad_start",
+            "segment_quads",
+            "quad_blocks",
+            "quads",
+            "slices",
+        ];
+        /// Quads of one invocation.
+        pub const QUADS: u64 = 4;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "backward/grad_weight_depthwise",
+            file: "backward/grad_weight_depthwise",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding {
+                    name: "packed_grad_output",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "partial", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Rows of the input.
+            pub in_height: u64,
+            /// Taps in all.
+            pub taps: u64,
+            /// Output pixels of the window.
+            pub pixels: u64,
+            /// The same, filled up to whole blocks.
+            pub padded_pixels: u64,
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Segments of this step.
+            pub segments: u64,
+            /// First quad of each segment in this step.
+            pub quad_start: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// Blocks of quads of a segment.
+            pub quad_blocks: u64,
+            /// Quads of this step's channels.
+            pub quads: u64,
+            /// Slices of a sum.
+            pub slices: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Adds the partial sums of grad_weight.wgsl to the gradient of the weight, in order.
+    pub mod grad_weight_reduce {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &[
+            "taps",
+            "segment_channels",
+            "segment_quads",
+            "quad_start",
+            "segment_start",
+            "segment_end",
+            "segments_per_group",
+            "group_start",
+            "groups",
+            "rows",
+            "row_quads_per_tile",
+            "column_quads_per_tile",
+            "column_tiles",
+            "row_tiles",
+            "splits",
+        ];
+        /// Taps of one invocation, at the most.
+        pub const TAPS_PER_INVOCATION: u64 = 16;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "backward/grad_weight_reduce",
+            file: "backward/grad_weight_reduce",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "partial", access: Access::Read, operand: false },
+                Binding { name: "grad_weight", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Taps in all.
+            pub taps: u64,
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// First quad of each segment in this step.
+            pub quad_start: u64,
+            /// First segment of this step.
+            pub segment_start: u64,
+            /// One past the last.
+            pub segment_end: u64,
+            /// Segments of a weight group.
+            pub segments_per_group: u64,
+            /// First group of this step.
+            pub group_start: u64,
+            /// Groups of this step.
+            pub groups: u64,
+            /// Output channels of a weight group.
+            pub rows: u64,
+            /// Quads of output channels of a tile.
+            pub row_quads_per_tile: u64,
+            /// Quads of columns of a tile.
+            pub column_quads_per_tile: u64,
+            /// Tiles of columns.
+            pub column_tiles: u64,
+            /// Tiles of output channels.
+            pub row_tiles: u64,
+            /// Splits of the sum.
+            pub splits: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Packs the gradient of the output, of a window of one image's pixels: four channels a texel, blocks of 32 pixels.
+    pub mod pack_grad_output {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "rows",
+            "quads",
+            "part_quads",
+            "quad_start",
+            "all_quads",
+            "row_start",
+            "out_pixels",
+            "first_pixel",
+            "pixels",
+            "padded_pixels",
+            "grad_output_base",
+            "output_base",
+            "kind",
+        ];
+        /// Quads of one invocation, at the most.
+        pub const QUADS_PER_INVOCATION: u64 = 8;
+        /// The kernel's variant `linear`.
+        pub static LINEAR: Kernel = Kernel {
+            name: "backward/pack_grad_output/linear",
+            file: "backward/pack_grad_output",
+            variant: "linear",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "grad_output", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::Read, operand: true },
+                Binding {
+                    name: "packed_grad_output",
+                    access: Access::TextureWrite(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `activated`.
+        pub static ACTIVATED: Kernel = Kernel {
+            name: "backward/pack_grad_output/activated",
+            file: "backward/pack_grad_output",
+            variant: "activated",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "grad_output", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::Read, operand: true },
+                Binding {
+                    name: "packed_grad_output",
+                    access: Access::TextureWrite(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Output channels of a group.
+            pub rows: u64,
+            /// Quads of each group in this step.
+            pub quads: u64,
+            /// The same of all groups of this step.
+            pub part_quads: u64,
+            /// Where the first of them lies among all quads of the texture.
+            pub quad_start: u64,
+            /// Quads of the texture.
+            pub all_quads: u64,
+            /// First output channel of each group in this step.
+            pub row_start: u64,
+            /// Pixels of one output plane.
+            pub out_pixels: u64,
+            /// First output pixel of the window.
+            pub first_pixel: u64,
+            /// Output pixels of the window.
+            pub pixels: u64,
+            /// The same, filled up to whole blocks.
+            pub padded_pixels: u64,
+            /// Where the image starts in the bound gradient.
+            pub grad_output_base: u64,
+            /// Where it starts in the bound output.
+            pub output_base: u64,
+            /// The activation: see shared/activation_kinds.wgsl.
+            pub kind: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Packs where the taps of a window of one image's pixels lie, once for all that sample there or scatter to it.
+    pub mod pack_taps {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "out_width",
+            "out_pixels",
+            "kernel_width",
+            "taps",
+            "stride_h",
+            "stride_w",
+            "pad_h",
+            "pad_w",
+            "dil_h",
+            "dil_w",
+            "first_pixel",
+            "pixels",
+            "padded_pixels",
+            "column_stride",
+            "tap_blocks",
+            "invocations",
+            "offset_base",
+            "mask_base",
+            "has_mask",
+        ];
+        /// Taps of one invocation, at the most.
+        pub const TAPS_PER_INVOCATION: u64 = 64;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "backward/pack_taps",
+            file: "backward/pack_taps",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: true,
+            bindings: &[
+                Binding { name: "offset", access: Access::Read, operand: true },
+                Binding { name: "mask", access: Access::Read, operand: true },
+                Binding { name: "packed_taps", access: Access::TextureWrite(TexelFormat::Rgba32Float), operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Where taps sample.
+            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            /// First output pixel of the window.
+            pub first_pixel: u64,
+            /// Output pixels of the window.
+            pub pixels: u64,
+            /// The same, filled up to whole blocks.
+            pub padded_pixels: u64,
+            /// Numbers of columns between taps.
+            pub column_stride: u64,
+            /// Blocks of taps.
+            pub tap_blocks: u64,
+            /// Invocations with something to do.
+            pub invocations: u64,
+            /// Where this step's offset groups start in the bound offset.
+            pub offset_base: u64,
+            /// Where they start in the bound mask.
+            pub mask_base: u64,
+            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            pub has_mask: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Packs the weight for its transposed product: four output channels a texel.
+    pub mod pack_weight_columns {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "segment_channels",
+            "segment_quads",
+            "segment_start",
+            "quad_start",
+            "segments_per_group",
+            "quads",
+            "taps",
+            "rows",
+            "row_quads",
+        ];
+        /// Taps of one invocation, at the most.
+        pub const TAPS_PER_INVOCATION: u64 = 16;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "backward/pack_weight_columns",
+            file: "backward/pack_weight_columns",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "weight", access: Access::Read, operand: true },
+                Binding {
+                    name: "packed_weight_columns",
+                    access: Access::TextureWrite(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// First segment of this step.
+            pub segment_start: u64,
+            /// First quad of each segment in this step.
+            pub quad_start: u64,
+            /// Segments of a weight group.
+            pub segments_per_group: u64,
+            /// Quads of this step's channels.
+            pub quads: u64,
+            /// Taps in all.
+            pub taps: u64,
+            /// Output channels of a weight group.
+            pub rows: u64,
+            /// Quads of the output channels of a weight group.
+            pub row_quads: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// The textures of the backward pass keep the pixels of a window together in blocks. The last block of a window is filled up.
+    pub mod pixel_blocks {
+        /// Pixels of a block.
+        pub const BLOCK_PIXELS: u64 = 32;
+    }
+
+    /// Adds partial sums to a gradient, in order.
+    pub mod sum_slices {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["elements", "slices", "base"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "backward/sum_slices",
+            file: "backward/sum_slices",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "partial", access: Access::Read, operand: false },
+                Binding { name: "gradient", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Elements to add to.
+            pub elements: u64,
+            /// Slices of each.
+            pub slices: u64,
+            /// Where the first element lies in the bound gradient.
+            pub base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+}
+
+/// The shaders of `shaders/convolution`.
+pub mod convolution {
+    /// Packs one image into a texture that the kernels sample: four channels a texel, every plane surrounded by zeros.
+    pub mod pack_input {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "segment_channels",
+            "quads",
+            "quad_start",
+            "texture_width",
+            "texture_height",
+            "input_base",
+        ];
+        /// Rows of the texture of one invocation, at the most.
+        pub const ROWS_PER_INVOCATION: u64 = 8;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "convolution/pack_input",
+            file: "convolution/pack_input",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "input", access: Access::Read, operand: true },
+                Binding {
+                    name: "packed_input",
+                    access: Access::TextureWrite(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Rows of the input.
+            pub in_height: u64,
+            /// Columns of the input.
+            pub in_width: u64,
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Quads of a segment in the texture.
+            pub quads: u64,
+            /// First of them, counted from the segment's first.
+            pub quad_start: u64,
+            /// Columns to write.
+            pub texture_width: u64,
+            /// Rows to write.
+            pub texture_height: u64,
+            /// Where the first channel in the texture starts in the bound input.
+            pub input_base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Packs the weight of a depth-wise convolution: four channels a texel.
+    pub mod pack_weight_depthwise {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &["segment_channels", "segment_quads", "quads", "taps", "texels"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "convolution/pack_weight_depthwise",
+            file: "convolution/pack_weight_depthwise",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "weight", access: Access::Read, operand: true },
+                Binding {
+                    name: "packed_weight",
+                    access: Access::TextureWrite(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Quads of a segment.
+            pub segment_quads: u64,
+            /// Quads of all segments.
+            pub quads: u64,
+            /// Taps in all.
+            pub taps: u64,
+            /// Texels to write.
+            pub texels: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+}
+
+/// The shaders of `shaders/forward`.
+pub mod forward {
+    /// A depth-wise convolution, each output channel of one input channel: four channels at a time.
+    pub mod depthwise {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "out_width",
+            "out_pixels",
+            "kernel_width",
+            "taps",
+            "stride_h",
+            "stride_w",
+            "pad_h",
+            "pad_w",
+            "dil_h",
+            "dil_w",
+            "segment_channels",
+            "all_segment_quads",
+            "all_quads",
+            "segment_start",
+            "segments",
+            "quad_start",
+            "segment_quads",
+            "quad_blocks",
+            "pixel_blocks",
+            "offset_base",
+            "mask_base",
+            "output_base",
+            "has_mask",
+            "has_bias",
+        ];
+        /// Quads of one invocation.
+        pub const QUADS: u64 = 4;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "forward/depthwise",
+            file: "forward/depthwise",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: true,
+            bindings: &[
+                Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding {
+                    name: "packed_weight",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+                Binding { name: "offset", access: Access::Read, operand: true },
+                Binding { name: "mask", access: Access::Read, operand: true },
+                Binding { name: "bias", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::ReadWrite, operand: true },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Where taps sample.
+            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Quads of a segment.
+            pub all_segment_quads: u64,
+            /// Quads of all segments.
+            pub all_quads: u64,
+            /// First segment of this step.
+            pub segment_start: u64,
+            /// Segments of this step.
+            pub segments: u64,
+            /// First quad of each segment in this step.
+            pub quad_start: u64,
+            /// Quads of each segment in this step.
+            pub segment_quads: u64,
+            /// Blocks of quads of a segment.
+            pub quad_blocks: u64,
+            /// Workgroups along the pixels.
+            pub pixel_blocks: u64,
+            /// Where the image starts in the bound offset.
+            pub offset_base: u64,
+            /// Where it starts in the bound mask.
+            pub mask_base: u64,
+            /// Where it starts in the bound output.
+            pub output_base: u64,
+            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            pub has_mask: u64,
+            /// 1 where there is a bias.
+            pub has_bias: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Computes outputs one by one, without a product: for weight groups of few channels, depth-wise ones above all.
+    pub mod direct {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "out_width",
+            "out_pixels",
+            "kernel_width",
+            "taps",
+            "stride_h",
+            "stride_w",
+            "pad_h",
+            "pad_w",
+            "dil_h",
+            "dil_w",
+            "channels_per_group",
+            "channels_per_offset_group",
+            "rows",
+            "out_channels",
+            "columns",
+            "column_blocks",
+            "input_image_stride",
+            "offset_image_stride",
+            "mask_image_stride",
+            "output_image_stride",
+            "input_base",
+            "offset_base",
+            "mask_base",
+            "output_base",
+            "has_mask",
+            "has_bias",
+        ];
+        /// Consecutive output channels of one invocation.
+        pub const OUT_CHANNELS: u64 = 4;
+        /// The number of no channel and no group.
+        pub const NONE: u64 = 4294967295;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "forward/direct",
+            file: "forward/direct",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: true,
+            bindings: &[
+                Binding { name: "input", access: Access::Read, operand: true },
+                Binding { name: "weight", access: Access::Read, operand: true },
+                Binding { name: "offset", access: Access::Read, operand: true },
+                Binding { name: "mask", access: Access::Read, operand: true },
+                Binding { name: "bias", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::ReadWrite, operand: true },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Where taps sample.
+            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            /// Input channels of a weight group.
+            pub channels_per_group: u64,
+            /// Input channels that share an offset group.
+            pub channels_per_offset_group: u64,
+            /// Output channels of a weight group.
+            pub rows: u64,
+            /// Output channels.
+            pub out_channels: u64,
+            /// Columns of this step: images times output pixels.
+            pub columns: u64,
+            /// Workgroups along the columns.
+            pub column_blocks: u64,
+            /// Elements between images of the input.
+            pub input_image_stride: u64,
+            /// Elements between images of the offset.
+            pub offset_image_stride: u64,
+            /// Elements between images of the mask.
+            pub mask_image_stride: u64,
+            /// Elements between images of the output.
+            pub output_image_stride: u64,
+            /// Where the first image starts in the bound input.
+            pub input_base: u64,
+            /// Where it starts in the bound offset.
+            pub offset_base: u64,
+            /// Where it starts in the bound mask.
+            pub mask_base: u64,
+            /// Where it starts in the bound output.
+            pub output_base: u64,
+            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            pub has_mask: u64,
+            /// 1 where there is a bias.
+            pub has_bias: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Samples straight into the product: the deformable convolution without a column buffer, for CPU drivers with subgroups of 8.
+    pub mod fused_subgroup {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "out_width",
+            "out_pixels",
+            "kernel_width",
+            "taps",
+            "stride_h",
+            "stride_w",
+            "pad_h",
+            "pad_w",
+            "dil_h",
+            "dil_w",
+            "segments_per_group",
+            "segments_per_offset_group",
+            "segment_start",
+            "segment_end",
+            "quads",
+            "quad_start",
+            "quad_end",
+            "rows",
+            "row_blocks",
+            "pixel_blocks",
+            "group_start",
+            "blocks",
+            "offset_base",
+            "mask_base",
+            "output_base",
+            "has_mask",
+            "has_bias",
+        ];
+        /// Lanes of the subgroup, which is a workgroup.
+        pub const SUBGROUP_SIZE: u64 = 8;
+        /// Pixels of one invocation.
+        pub const PIXELS_PER_INVOCATION: u64 = 4;
+        /// A variant: the kernel, and its constants.
+        #[derive(Debug)]
+        pub struct Variant {
+            /// The kernel.
+            pub kernel: Kernel,
+            /// `OUT_CHANNELS`
+            pub out_channels: u64,
+            /// `BLOCKS`
+            pub blocks: u64,
+        }
+        /// The kernel's variant `out64`.
+        pub static OUT64: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_subgroup/out64",
+                file: "forward/fused_subgroup",
+                variant: "out64",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: PARAMS,
+            },
+            out_channels: 64,
+            blocks: 8,
+        };
+        /// The kernel's variant `out32`.
+        pub static OUT32: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_subgroup/out32",
+                file: "forward/fused_subgroup",
+                variant: "out32",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: PARAMS,
+            },
+            out_channels: 32,
+            blocks: 4,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Where taps sample.
+            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            /// Segments of a weight group.
+            pub segments_per_group: u64,
+            /// Segments of an offset group.
+            pub segments_per_offset_group: u64,
+            /// First segment of this step.
+            pub segment_start: u64,
+            /// One past the last segment of this step.
+            pub segment_end: u64,
+            /// Quads of a segment in the packed weight.
+            pub quads: u64,
+            /// First quad of each segment in this step.
+            pub quad_start: u64,
+            /// One past the last quad of each segment in this step.
+            pub quad_end: u64,
+            /// Output channels of a weight group.
+            pub rows: u64,
+            /// Blocks of output channels of a weight group.
+            pub row_blocks: u64,
+            /// Blocks of output pixels.
+            pub pixel_blocks: u64,
+            /// First weight group of this step.
+            pub group_start: u64,
+            /// Workgroups with something to do.
+            pub blocks: u64,
+            /// Where the image starts in the bound offset.
+            pub offset_base: u64,
+            /// Where the image starts in the bound mask.
+            pub mask_base: u64,
+            /// Where the image starts in the bound output.
+            pub output_base: u64,
+            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            pub has_mask: u64,
+            /// 1 where there is a bias.
+            pub has_bias: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Samples straight into the product, in tiles: the deformable convolution without a column buffer, for GPUs.
+    pub mod fused_tiled {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "out_width",
+            "out_pixels",
+            "kernel_width",
+            "taps",
+            "stride_h",
+            "stride_w",
+            "pad_h",
+            "pad_w",
+            "dil_h",
+            "dil_w",
+            "segments_per_group",
+            "segments_per_offset_group",
+            "segment_channels",
+            "padded_channels",
+            "rows",
+            "padded_rows",
+            "columns",
+            "column_tiles",
+            "row_tiles",
+            "groups",
+            "splits",
+            "blocks_per_split",
+            "input_image_stride",
+            "offset_image_stride",
+            "mask_image_stride",
+            "output_image_stride",
+            "input_base",
+            "offset_base",
+            "mask_base",
+            "output_base",
+            "has_mask",
+            "has_bias",
+        ];
+        /// An index with this bit is no corner of the image.
+        pub const ABSENT: u64 = 2147483648;
+        /// A variant: the kernel, and its constants.
+        #[derive(Debug)]
+        pub struct Variant {
+            /// The kernel.
+            pub kernel: Kernel,
+            /// `TILE_M`
+            pub tile_m: u64,
+            /// `TILE_N`
+            pub tile_n: u64,
+            /// `TILE_K`
+            pub tile_k: u64,
+            /// `VECTORS_M`
+            pub vectors_m: u64,
+            /// `VECTORS_N`
+            pub vectors_n: u64,
+            /// `ROW_LANES`
+            pub row_lanes: u64,
+            /// `COLUMN_LANES`
+            pub column_lanes: u64,
+            /// `SAMPLE_LANES`
+            pub sample_lanes: u64,
+            /// `SAMPLE_ROWS`
+            pub sample_rows: u64,
+            /// `SAMPLES`
+            pub samples: u64,
+        }
+        /// The kernel's variant `m128n128`.
+        pub static M128N128: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m128n128",
+                file: "forward/fused_tiled",
+                variant: "m128n128",
+                workgroup_size: 256,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "input", access: Access::Read, operand: true },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: PARAMS,
+            },
+            tile_m: 128,
+            tile_n: 128,
+            tile_k: 8,
+            vectors_m: 2,
+            vectors_n: 2,
+            row_lanes: 16,
+            column_lanes: 16,
+            sample_lanes: 32,
+            sample_rows: 8,
+            samples: 1,
+        };
+        /// The kernel's variant `m128n64`.
+        pub static M128N64: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m128n64",
+                file: "forward/fused_tiled",
+                variant: "m128n64",
+                workgroup_size: 128,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "input", access: Access::Read, operand: true },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: PARAMS,
+            },
+            tile_m: 128,
+            tile_n: 64,
+            tile_k: 16,
+            vectors_m: 2,
+            vectors_n: 2,
+            row_lanes: 16,
+            column_lanes: 8,
+            sample_lanes: 16,
+            sample_rows: 8,
+            samples: 2,
+        };
+        /// The kernel's variant `m64n64`.
+        pub static M64N64: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m64n64",
+                file: "forward/fused_tiled",
+                variant: "m64n64",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "input", access: Access::Read, operand: true },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: PARAMS,
+            },
+            tile_m: 64,
+            tile_n: 64,
+            tile_k: 16,
+            vectors_m: 2,
+            vectors_n: 2,
+            row_lanes: 8,
+            column_lanes: 8,
+            sample_lanes: 16,
+            sample_rows: 4,
+            samples: 4,
+        };
+        /// The kernel's variant `m32n64`.
+        pub static M32N64: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m32n64",
+                file: "forward/fused_tiled",
+                variant: "m32n64",
+                workgroup_size: 128,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "input", access: Access::Read, operand: true },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: PARAMS,
+            },
+            tile_m: 32,
+            tile_n: 64,
+            tile_k: 16,
+            vectors_m: 1,
+            vectors_n: 1,
+            row_lanes: 8,
+            column_lanes: 16,
+            sample_lanes: 16,
+            sample_rows: 8,
+            samples: 2,
+        };
+        /// The kernel's variant `m32n32`.
+        pub static M32N32: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m32n32",
+                file: "forward/fused_tiled",
+                variant: "m32n32",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "input", access: Access::Read, operand: true },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: PARAMS,
+            },
+            tile_m: 32,
+            tile_n: 32,
+            tile_k: 16,
+            vectors_m: 1,
+            vectors_n: 1,
+            row_lanes: 8,
+            column_lanes: 8,
+            sample_lanes: 8,
+            sample_rows: 8,
+            samples: 2,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Where taps sample.
+            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            /// Segments of a weight group.
+            pub segments_per_group: u64,
+            /// Segments of an offset group.
+            pub segments_per_offset_group: u64,
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// The same, filled up.
+            pub padded_channels: u64,
+            /// Output channels of a weight group.
+            pub rows: u64,
+            /// The same, filled up to whole vec4s.
+            pub padded_rows: u64,
+            /// Columns of this step: images times output pixels.
+            pub columns: u64,
+            /// Tiles along the columns.
+            pub column_tiles: u64,
+            /// Tiles along a weight group's rows.
+            pub row_tiles: u64,
+            /// Weight groups.
+            pub groups: u64,
+            /// Parts of the sum; with more than one, output is partial.
+            pub splits: u64,
+            /// (segment, tap, channel block)s of each part.
+            pub blocks_per_split: u64,
+            /// Elements between images of the input.
+            pub input_image_stride: u64,
+            /// Elements between images of the offset.
+            pub offset_image_stride: u64,
+            /// Elements between images of the mask.
+            pub mask_image_stride: u64,
+            /// Elements between images of the output.
+            pub output_image_stride: u64,
+            /// Where the first image starts in the bound input.
+            pub input_base: u64,
+            /// Where it starts in the bound offset.
+            pub offset_base: u64,
+            /// Where it starts in the bound mask.
+            pub mask_base: u64,
+            /// Where it starts in the bound output.
+            pub output_base: u64,
+            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            pub has_mask: u64,
+            /// 1 where there is a bias.
+            pub has_bias: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Samples the input where each tap of each output pixel lands: the columns of the deformable convolution.
+    pub mod im2col {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "out_width",
+            "out_pixels",
+            "kernel_width",
+            "taps",
+            "stride_h",
+            "stride_w",
+            "pad_h",
+            "pad_w",
+            "dil_h",
+            "dil_w",
+            "pixel_start",
+            "pixels",
+            "columns_width",
+            "pixel_blocks",
+            "pair_start",
+            "pairs",
+            "channels_per_offset_group",
+            "channel_start",
+            "channel_end",
+            "columns_channel_start",
+            "input_image_stride",
+            "offset_image_stride",
+            "mask_image_stride",
+            "input_base",
+            "offset_base",
+            "mask_base",
+            "has_mask",
+        ];
+        /// Channels of one invocation, at the most.
+        pub const CHANNELS_PER_INVOCATION: u64 = 16;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "forward/im2col",
+            file: "forward/im2col",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: true,
+            bindings: &[
+                Binding { name: "input", access: Access::Read, operand: true },
+                Binding { name: "offset", access: Access::Read, operand: true },
+                Binding { name: "mask", access: Access::Read, operand: true },
+                Binding { name: "columns", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Where taps sample.
+            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            /// First output pixel of this chunk in each image.
+            pub pixel_start: u64,
+            /// Output pixels of this chunk in each image.
+            pub pixels: u64,
+            /// Columns of the column buffer: images of this chunk times `pixels`.
+            pub columns_width: u64,
+            /// Workgroups along the columns.
+            pub pixel_blocks: u64,
+            /// First (offset group, tap) pair of this step.
+            pub pair_start: u64,
+            /// (offset group, tap) pairs of this step.
+            pub pairs: u64,
+            /// Input channels that share an offset group.
+            pub channels_per_offset_group: u64,
+            /// First input channel of this step.
+            pub channel_start: u64,
+            /// One past the last input channel of this step.
+            pub channel_end: u64,
+            /// First input channel that the column buffer holds.
+            pub columns_channel_start: u64,
+            /// Elements between images of the input.
+            pub input_image_stride: u64,
+            /// Elements between images of the offset.
+            pub offset_image_stride: u64,
+            /// Elements between images of the mask.
+            pub mask_image_stride: u64,
+            /// Where channel `channel_start` lies in the bound input.
+            pub input_base: u64,
+            /// Where channel `2·pair_start`, pixel `pixel_start` lies in the bound offset.
+            pub offset_base: u64,
+            /// Where channel `pair_start`, pixel `pixel_start` lies in the bound mask.
+            pub mask_base: u64,
+            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            pub has_mask: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Multiplies the weight by the columns, in tiles: the convolution's sum over channels and taps.
+    pub mod matmul {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &[
+            "rows",
+            "columns_width",
+            "depth",
+            "row_tiles",
+            "column_tiles",
+            "tiles",
+            "pixels",
+            "weight_row_stride",
+            "weight_group_stride",
+            "columns_group_stride",
+            "output_row_stride",
+            "output_group_stride",
+            "output_image_stride",
+            "weight_base",
+            "columns_base",
+            "output_base",
+            "bias_base",
+            "bias_group_stride",
+            "has_bias",
+            "accumulate",
+        ];
+        /// Output channels of a tile.
+        pub const TILE_M: u64 = 64;
+        /// Pixels of a tile.
+        pub const TILE_N: u64 = 64;
+        /// Column rows that a tile takes in at a time.
+        pub const TILE_K: u64 = 16;
+        /// Elements of each operand's tile that one invocation loads.
+        pub const LOADS_PER_INVOCATION: u64 = 16;
+        /// The workgroup is a square of so many invocations, and each invocation's outputs are a square of so many channels and pixels.
+        pub const SIDE: u64 = 8;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "forward/matmul",
+            file: "forward/matmul",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "weight", access: Access::Read, operand: true },
+                Binding { name: "columns", access: Access::Read, operand: false },
+                Binding { name: "bias", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::ReadWrite, operand: true },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Output channels of each weight group in this step.
+            pub rows: u64,
+            /// Columns of the column buffer.
+            pub columns_width: u64,
+            /// Column rows of each weight group in this step.
+            pub depth: u64,
+            /// Tiles along the rows.
+            pub row_tiles: u64,
+            /// Tiles along the columns.
+            pub column_tiles: u64,
+            /// Tiles of all weight groups of this step.
+            pub tiles: u64,
+            /// Output pixels of this chunk in each image.
+            pub pixels: u64,
+            /// Elements between rows of the weight.
+            pub weight_row_stride: u64,
+            /// Elements between weight groups in the weight.
+            pub weight_group_stride: u64,
+            /// Elements between weight groups in the column buffer.
+            pub columns_group_stride: u64,
+            /// Elements between rows of the output, one plane.
+            pub output_row_stride: u64,
+            /// Elements between weight groups in the output.
+            pub output_group_stride: u64,
+            /// Elements between images of the output.
+            pub output_image_stride: u64,
+            /// Where this step's weights start in the bound weight.
+            pub weight_base: u64,
+            /// Where this step's rows start in the bound column buffer.
+            pub columns_base: u64,
+            /// Where this step's outputs start in the bound output.
+            pub output_base: u64,
+            /// Where this step's bias starts in the bound bias.
+            pub bias_base: u64,
+            /// Elements between weight groups in the bias.
+            pub bias_group_stride: u64,
+            /// 1 where there is a bias.
+            pub has_bias: u64,
+            /// 1 where this step adds to what earlier steps left in the output, 0 where it starts from the bias.
+            pub accumulate: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Packs the weight into a texture that the fused kernels read: four input channels a texel.
+    pub mod pack_weight {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &["segment_channels", "quads", "taps", "row_stride", "texture_width", "texels"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "forward/pack_weight",
+            file: "forward/pack_weight",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "weight", access: Access::Read, operand: true },
+                Binding {
+                    name: "packed_weight",
+                    access: Access::TextureWrite(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// Quads of a segment.
+            pub quads: u64,
+            /// Taps in all.
+            pub taps: u64,
+            /// Elements between rows of the weight.
+            pub row_stride: u64,
+            /// Columns to write.
+            pub texture_width: u64,
+            /// Texels to write.
+            pub texels: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Packs the weight for the tiled kernels: one row a sampled value, its output channels side by side.
+    pub mod pack_weight_rows {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] =
+            &["rows", "padded_rows", "segments_per_group", "segment_channels", "padded_channels", "taps", "quads"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "forward/pack_weight_rows",
+            file: "forward/pack_weight_rows",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "weight", access: Access::Read, operand: true },
+                Binding { name: "packed_weight", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Output channels of a weight group.
+            pub rows: u64,
+            /// The same, filled up to whole vec4s.
+            pub padded_rows: u64,
+            /// Segments of a weight group.
+            pub segments_per_group: u64,
+            /// Channels of a segment.
+            pub segment_channels: u64,
+            /// The same, filled up.
+            pub padded_channels: u64,
+            /// Taps in all.
+            pub taps: u64,
+            /// vec4s to write.
+            pub quads: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Adds what the splits of a tiled product left, in their order.
+    pub mod reduce {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] =
+            &["out_channels", "out_pixels", "columns", "outputs", "splits", "output_base", "has_bias"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "forward/reduce",
+            file: "forward/reduce",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "partial", access: Access::Read, operand: false },
+                Binding { name: "bias", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::ReadWrite, operand: true },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Output channels.
+            pub out_channels: u64,
+            /// Pixels of one output plane.
+            pub out_pixels: u64,
+            /// Columns of this step: images times output pixels.
+            pub columns: u64,
+            /// Output elements of this step.
+            pub outputs: u64,
+            /// Parts to add.
+            pub splits: u64,
+            /// Where the first image starts in the bound output.
+            pub output_base: u64,
+            /// 1 where there is a bias.
+            pub has_bias: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+}
+
+/// The shaders of `shaders/optimizer`.
+pub mod optimizer {
+    /// One step of Adam, as torch.optim.Adam takes it: weight decay is added to the gradient.
+    pub mod adam {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["elements", "base"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "optimizer/adam",
+            file: "optimizer/adam",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "settings", access: Access::Read, operand: false },
+                Binding { name: "gradient", access: Access::Read, operand: false },
+                Binding { name: "value", access: Access::ReadWrite, operand: false },
+                Binding { name: "first", access: Access::ReadWrite, operand: false },
+                Binding { name: "second", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        pub use crate::kernel::shared::window::Params;
+    }
+
+    /// One step of stochastic gradient descent with momentum, as torch.optim.SGD takes it.
+    pub mod sgd {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["elements", "base"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "optimizer/sgd",
+            file: "optimizer/sgd",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "settings", access: Access::Read, operand: false },
+                Binding { name: "gradient", access: Access::Read, operand: false },
+                Binding { name: "value", access: Access::ReadWrite, operand: false },
+                Binding { name: "velocity", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        pub use crate::kernel::shared::window::Params;
+    }
+}
+
+/// The shaders of `shaders/roofline`.
+pub mod roofline {
+    /// Copies a buffer: the memory rate that other kernels are held against.
+    pub mod copy {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["count"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "roofline/copy",
+            file: "roofline/copy",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "source", access: Access::Read, operand: false },
+                Binding { name: "destination", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// vec4 elements to copy.
+            pub count: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Multiplies and adds in registers and nothing else: the f32 multiply-add rate that other kernels are held against.
+    pub mod multiply_add {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["trips", "invocations"];
+        /// Independent vec4 chains of one invocation.
+        pub const CHAINS: u64 = 3;
+        /// Multiply-adds of each chain in one trip of the loop.
+        pub const UNROLL: u64 = 16;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "roofline/multiply_add",
+            file: "roofline/multiply_add",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[Binding { name: "sink", access: Access::ReadWrite, operand: false }],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Trips of the loop.
+            pub trips: u64,
+            /// Invocations that write.
+            pub invocations: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+}
+
+/// The shaders of `shaders/shared`.
+pub mod shared {
+    /// The values of the parameter `kind` of an activation. 1 and 2 are what the sigmoid is multiplied by.
+    pub mod activation_kinds {
+        /// output = max(v, 0)
+        pub const RELU: u64 = 3;
+        /// output = v
+        pub const IDENTITY: u64 = 0;
+    }
+
+    /// Where the taps of a convolution lie: the first words of the uniform of every kernel that asks.
+    pub mod tap_geometry {
+        /// The kernel's `TapGeometry`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct TapGeometry {
+            /// Rows of the input.
+            pub in_height: u64,
+            /// Columns of the input.
+            pub in_width: u64,
+            /// Columns of the output.
+            pub out_width: u64,
+            /// Pixels of one output plane.
+            pub out_pixels: u64,
+            /// Taps along x.
+            pub kernel_width: u64,
+            /// Taps in all.
+            pub taps: u64,
+            /// Stride along y.
+            pub stride_h: u64,
+            /// Stride along x.
+            pub stride_w: u64,
+            /// Padding along y.
+            pub pad_h: u64,
+            /// Padding along x.
+            pub pad_w: u64,
+            /// Dilation along y.
+            pub dil_h: u64,
+            /// Dilation along x.
+            pub dil_w: u64,
+        }
+        impl crate::kernel::Params for TapGeometry {}
+    }
+
+    /// A texture as one long row of texels: what has an index but no shape of its own is laid out so. TEXELS_PER_ROW is a power of two
+    /// that every device's textures have room for.
+    pub mod texels {
+        /// Texels of a row.
+        pub const TEXELS_PER_ROW: u64 = 4096;
+    }
+
+    /// The parameters of a kernel that works through a window of a tensor, element by element.
+    pub mod window {
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Elements of the window.
+            pub elements: u64,
+            /// Where it starts in the bound tensor.
+            pub base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+}
+
+/// The shaders of `shaders/shift`.
+pub mod shift {
+    /// Moves every channel by its own whole number of pixels, and the gradient of that.
+    pub mod channel_shift {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &[
+            "height",
+            "width",
+            "channels",
+            "first_plane",
+            "elements",
+            "border",
+            "backward",
+            "input_base",
+            "output_base",
+        ];
+        /// The value of `border` for a pixel that keeps what it cannot get.
+        pub const KEEP: u64 = 1;
+        /// The value of `border` for planes that go round.
+        pub const WRAP: u64 = 2;
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "shift/channel_shift",
+            file: "shift/channel_shift",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "input", access: Access::Read, operand: true },
+                Binding { name: "shift", access: Access::Read, operand: false },
+                Binding { name: "output", access: Access::ReadWrite, operand: true },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Rows of a plane.
+            pub height: u64,
+            /// Columns of a plane.
+            pub width: u64,
+            /// Channels of an image.
+            pub channels: u64,
+            /// First plane of this step.
+            pub first_plane: u64,
+            /// Pixels of its planes.
+            pub elements: u64,
+            /// 0: zeros lie outside; or KEEP or WRAP.
+            pub border: u64,
+            /// 1 for the gradient.
+            pub backward: u64,
+            /// Where the first plane starts in the bound input.
+            pub input_base: u64,
+            /// Where it starts in the bound output.
+            pub output_base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+}
+
+/// The shaders of `shaders/sort`.
+pub mod sort {
+    /// Counts how many entries of each walker fall into each bin: the first third of a pass of a radix sort.
+    pub mod count {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] =
+            &["entries", "bins", "walkers", "entries_per_walker", "groups", "follows", "column_step", "row_step"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "sort/count",
+            file: "sort/count",
+            variant: "",
+            workgroup_size: 8,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "order_before", access: Access::Read, operand: false },
+                Binding { name: "ends", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        pub use crate::kernel::sort::partition::Params;
+    }
+
+    /// What bin_count and bin_fill share. They order packed taps by numbers of these, which are a quarter of their size. `params` and `packed_taps` are the
+    /// kernel's own.
+    pub mod partition {
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Entries of one offset group.
+            pub entries: u64,
+            /// Bins of one offset group.
+            pub bins: u64,
+            /// Walkers of one offset group.
+            pub walkers: u64,
+            /// Entries that a walker walks.
+            pub entries_per_walker: u64,
+            /// Groups of this step.
+            pub groups: u64,
+            /// 1 where a pass came before.
+            pub follows: u64,
+            /// Bins from a cell to the next of its row.
+            pub column_step: u64,
+            /// Bins from a cell to the one below it.
+            pub row_step: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Turns the counts of bin_count into where each walker's entries of each bin begin: an exclusive prefix sum.
+    pub mod scan {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["counters", "counters_per_lane", "groups"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "sort/scan",
+            file: "sort/scan",
+            variant: "",
+            workgroup_size: 256,
+            subgroups: false,
+            sampling: false,
+            bindings: &[Binding { name: "ends", access: Access::ReadWrite, operand: false }],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Bins times walkers.
+            pub counters: u64,
+            /// Counters of one invocation.
+            pub counters_per_lane: u64,
+            /// Groups of this step.
+            pub groups: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Puts every entry into its bin: the last third of a pass of a radix sort. See bin_count.wgsl.
+    pub mod scatter {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] =
+            &["entries", "bins", "walkers", "entries_per_walker", "groups", "follows", "column_step", "row_step"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "sort/scatter",
+            file: "sort/scatter",
+            variant: "",
+            workgroup_size: 8,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
+                Binding { name: "order_before", access: Access::Read, operand: false },
+                Binding { name: "ends", access: Access::ReadWrite, operand: false },
+                Binding { name: "order", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        pub use crate::kernel::sort::partition::Params;
+    }
+}
+
+/// The shaders of `shaders/statistics`.
+pub mod statistics {
+    /// The size of a tensor's elements, as partial sums for statistics_reduce.
+    pub mod magnitude {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["elements", "base"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "statistics/magnitude",
+            file: "statistics/magnitude",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "elements", access: Access::Read, operand: false },
+                Binding { name: "partial", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        pub use crate::kernel::shared::window::Params;
+    }
+
+    /// How far offsets move taps, and how many out of the image, as partial sums for statistics_reduce.
+    pub mod offset_magnitude {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &[
+            "in_height",
+            "in_width",
+            "out_width",
+            "out_pixels",
+            "kernel_width",
+            "taps",
+            "stride_h",
+            "stride_w",
+            "pad_h",
+            "pad_w",
+            "dil_h",
+            "dil_w",
+            "all_taps",
+            "base",
+        ];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "statistics/offset_magnitude",
+            file: "statistics/offset_magnitude",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: true,
+            bindings: &[
+                Binding { name: "offset", access: Access::Read, operand: true },
+                Binding { name: "partial", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// Where taps sample.
+            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            /// Taps of all pixels of all offset groups of the step's images.
+            pub all_taps: u64,
+            /// Where the first image starts in the bound offset.
+            pub base: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Puts the partial sums of a tensor's size together, and adds them to what earlier windows left.
+    pub mod reduce {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["follows"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "statistics/reduce",
+            file: "statistics/reduce",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "partial", access: Access::Read, operand: false },
+                Binding { name: "total", access: Access::ReadWrite, operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// 1 where earlier windows left a total.
+            pub follows: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// How the kernels of the statistics share the elements of a window.
+    pub mod slices {
+        /// Invocations that share them: each takes every SLICES-th.
+        pub const SLICES: u64 = 4096;
+    }
+}
+
+/// The shaders of `shaders/texture`.
+pub mod texture {
+    /// Reads a rectangle of a texture into a tensor: the first channels of each texel, a plane each.
+    pub mod load {
+        use crate::kernel::{Access, Binding, Kernel};
+        const PARAMS: &[&str] = &["origin_y", "origin_x", "width", "pixels", "channels"];
+        /// The kernel.
+        pub static KERNEL: Kernel = Kernel {
+            name: "texture/load",
+            file: "texture/load",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "image", access: Access::SampledTexture, operand: false },
+                Binding { name: "output", access: Access::ReadWrite, operand: true },
+            ],
+            params: PARAMS,
+        };
+        pub use crate::kernel::texture::region::Params;
+    }
+
+    /// The parameters of a kernel that works through a rectangle of a texture.
+    pub mod region {
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            /// The rectangle's first row.
+            pub origin_y: u64,
+            /// Its first column.
+            pub origin_x: u64,
+            /// Its columns.
+            pub width: u64,
+            /// Its texels.
+            pub pixels: u64,
+            /// Channels of the tensor.
+            pub channels: u64,
+        }
+        impl crate::kernel::Params for Params {}
+    }
+
+    /// Writes a tensor into a rectangle of a texture: a plane a channel; one plane alone is a grey picture.
+    pub mod store {
+        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
+        const PARAMS: &[&str] = &["origin_y", "origin_x", "width", "pixels", "channels"];
+        /// The kernel's variant `rgba8unorm`.
+        pub static RGBA8UNORM: Kernel = Kernel {
+            name: "texture/store/rgba8unorm",
+            file: "texture/store",
+            variant: "rgba8unorm",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "input", access: Access::Read, operand: true },
+                Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba8Unorm), operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `rgba16float`.
+        pub static RGBA16FLOAT: Kernel = Kernel {
+            name: "texture/store/rgba16float",
+            file: "texture/store",
+            variant: "rgba16float",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "input", access: Access::Read, operand: true },
+                Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba16Float), operand: false },
+            ],
+            params: PARAMS,
+        };
+        /// The kernel's variant `rgba32float`.
+        pub static RGBA32FLOAT: Kernel = Kernel {
+            name: "texture/store/rgba32float",
+            file: "texture/store",
+            variant: "rgba32float",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "input", access: Access::Read, operand: true },
+                Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba32Float), operand: false },
+            ],
+            params: PARAMS,
+        };
+        pub use crate::kernel::texture::region::Params;
+    }
+}
+
+/// Every kernel.
+pub static KERNELS: &[&super::Kernel] = &[
+    &activation::activate::KERNEL,
+    &activation::grad_activation::KERNEL,
+    &backward::col2im::KERNEL,
+    &backward::fill_zero::KERNEL,
+    &backward::grad_bias::LINEAR,
+    &backward::grad_bias::ACTIVATED,
+    &backward::grad_column::SUBGROUP.kernel,
+    &backward::grad_column::PORTABLE.kernel,
+    &backward::grad_input::SINGLE,
+    &backward::grad_input::PAIRED,
+    &backward::grad_input::DEPTHWISE_SINGLE,
+    &backward::grad_input::DEPTHWISE_PAIRED,
+    &backward::grad_offset::DROPS_COLUMNS,
+    &backward::grad_offset::KEEPS_COLUMNS,
+    &backward::grad_offset::DEPTHWISE,
+    &backward::grad_weight::STORED_SUBGROUP_64.kernel,
+    &backward::grad_weight::SAMPLED_SUBGROUP_64.kernel,
+    &backward::grad_weight::REGULAR_SUBGROUP_64.kernel,
+    &backward::grad_weight::SAMPLED_SUBGROUP_32.kernel,
+    &backward::grad_weight::REGULAR_SUBGROUP_32.kernel,
+    &backward::grad_weight::STORED.kernel,
+    &backward::grad_weight::SAMPLED.kernel,
+    &backward::grad_weight::REGULAR.kernel,
+    &backward::grad_weight_depthwise::KERNEL,
+    &backward::grad_weight_reduce::KERNEL,
+    &backward::pack_grad_output::LINEAR,
+    &backward::pack_grad_output::ACTIVATED,
+    &backward::pack_taps::KERNEL,
+    &backward::pack_weight_columns::KERNEL,
+    &backward::sum_slices::KERNEL,
+    &convolution::pack_input::KERNEL,
+    &convolution::pack_weight_depthwise::KERNEL,
+    &forward::depthwise::KERNEL,
+    &forward::direct::KERNEL,
+    &forward::fused_subgroup::OUT64.kernel,
+    &forward::fused_subgroup::OUT32.kernel,
+    &forward::fused_tiled::M128N128.kernel,
+    &forward::fused_tiled::M128N64.kernel,
+    &forward::fused_tiled::M64N64.kernel,
+    &forward::fused_tiled::M32N64.kernel,
+    &forward::fused_tiled::M32N32.kernel,
+    &forward::im2col::KERNEL,
+    &forward::matmul::KERNEL,
+    &forward::pack_weight::KERNEL,
+    &forward::pack_weight_rows::KERNEL,
+    &forward::reduce::KERNEL,
+    &optimizer::adam::KERNEL,
+    &optimizer::sgd::KERNEL,
+    &roofline::copy::KERNEL,
+    &roofline::multiply_add::KERNEL,
+    &shift::channel_shift::KERNEL,
+    &sort::count::KERNEL,
+    &sort::scan::KERNEL,
+    &sort::scatter::KERNEL,
+    &statistics::magnitude::KERNEL,
+    &statistics::offset_magnitude::KERNEL,
+    &statistics::reduce::KERNEL,
+    &texture::load::KERNEL,
+    &texture::store::RGBA8UNORM,
+    &texture::store::RGBA16FLOAT,
+    &texture::store::RGBA32FLOAT,
+];
+
+/// The text of every shader file, by its path below `shaders/`.
+pub(super) static FILES: &[(&str, &str)] = &[
+    ("activation/activate", include_str!("../../shaders/activation/activate.wgsl")),
+    ("activation/grad_activation", include_str!("../../shaders/activation/grad_activation.wgsl")),
+    ("backward/col2im", include_str!("../../shaders/backward/col2im.wgsl")),
+    ("backward/column_gradient", include_str!("../../shaders/backward/column_gradient.wgsl")),
+    ("backward/columns_dropped", include_str!("../../shaders/backward/columns_dropped.wgsl")),
+    ("backward/columns_kept", include_str!("../../shaders/backward/columns_kept.wgsl")),
+    ("backward/columns_layout", include_str!("../../shaders/backward/columns_layout.wgsl")),
+    ("backward/columns_read", include_str!("../../shaders/backward/columns_read.wgsl")),
+    ("backward/columns_sampled", include_str!("../../shaders/backward/columns_sampled.wgsl")),
+    ("backward/depthwise_gradient", include_str!("../../shaders/backward/depthwise_gradient.wgsl")),
+    ("backward/fill_zero", include_str!("../../shaders/backward/fill_zero.wgsl")),
+    ("backward/grad_bias", include_str!("../../shaders/backward/grad_bias.wgsl")),
+    ("backward/grad_column", include_str!("../../shaders/backward/grad_column.wgsl")),
+    ("backward/grad_input", include_str!("../../shaders/backward/grad_input.wgsl")),
+    ("backward/grad_offset", include_str!("../../shaders/backward/grad_offset.wgsl")),
+    ("backward/grad_weight", include_str!("../../shaders/backward/grad_weight.wgsl")),
+    ("backward/grad_weight_depthwise", include_str!("../../shaders/backward/grad_weight_depthwise.wgsl")),
+    ("backward/grad_weight_reduce", include_str!("../../shaders/backward/grad_weight_reduce.wgsl")),
+    ("backward/linear_gradient", include_str!("../../shaders/backward/linear_gradient.wgsl")),
+    ("backward/pack_grad_output", include_str!("../../shaders/backward/pack_grad_output.wgsl")),
+    ("backward/pack_taps", include_str!("../../shaders/backward/pack_taps.wgsl")),
+    ("backward/pack_weight_columns", include_str!("../../shaders/backward/pack_weight_columns.wgsl")),
+    ("backward/pixel_blocks", include_str!("../../shaders/backward/pixel_blocks.wgsl")),
+    ("backward/sum_slices", include_str!("../../shaders/backward/sum_slices.wgsl")),
+    ("convolution/pack_input", include_str!("../../shaders/convolution/pack_input.wgsl")),
+    ("convolution/pack_weight_depthwise", include_str!("../../shaders/convolution/pack_weight_depthwise.wgsl")),
+    ("forward/depthwise", include_str!("../../shaders/forward/depthwise.wgsl")),
+    ("forward/direct", include_str!("../../shaders/forward/direct.wgsl")),
+    ("forward/fused_subgroup", include_str!("../../shaders/forward/fused_subgroup.wgsl")),
+    ("forward/fused_tiled", include_str!("../../shaders/forward/fused_tiled.wgsl")),
+    ("forward/im2col", include_str!("../../shaders/forward/im2col.wgsl")),
+    ("forward/matmul", include_str!("../../shaders/forward/matmul.wgsl")),
+    ("forward/pack_weight", include_str!("../../shaders/forward/pack_weight.wgsl")),
+    ("forward/pack_weight_rows", include_str!("../../shaders/forward/pack_weight_rows.wgsl")),
+    ("forward/reduce", include_str!("../../shaders/forward/reduce.wgsl")),
+    ("optimizer/adam", include_str!("../../shaders/optimizer/adam.wgsl")),
+    ("optimizer/sgd", include_str!("../../shaders/optimizer/sgd.wgsl")),
+    ("roofline/copy", include_str!("../../shaders/roofline/copy.wgsl")),
+    ("roofline/multiply_add", include_str!("../../shaders/roofline/multiply_add.wgsl")),
+    ("shared/activation_kinds", include_str!("../../shaders/shared/activation_kinds.wgsl")),
+    ("shared/bilinear", include_str!("../../shaders/shared/bilinear.wgsl")),
+    ("shared/finite", include_str!("../../shaders/shared/finite.wgsl")),
+    ("shared/grid", include_str!("../../shaders/shared/grid.wgsl")),
+    ("shared/half_bits", include_str!("../../shaders/shared/half_bits.wgsl")),
+    ("shared/packed_sample", include_str!("../../shaders/shared/packed_sample.wgsl")),
+    ("shared/packed_taps", include_str!("../../shaders/shared/packed_taps.wgsl")),
+    ("shared/sample", include_str!("../../shaders/shared/sample.wgsl")),
+    ("shared/slope", include_str!("../../shaders/shared/slope.wgsl")),
+    ("shared/stored_f16", include_str!("../../shaders/shared/stored_f16.wgsl")),
+    ("shared/stored_f32", include_str!("../../shaders/shared/stored_f32.wgsl")),
+    ("shared/stored_packed_f16", include_str!("../../shaders/shared/stored_packed_f16.wgsl")),
+    ("shared/tap_geometry", include_str!("../../shaders/shared/tap_geometry.wgsl")),
+    ("shared/taps", include_str!("../../shaders/shared/taps.wgsl")),
+    ("shared/texels", include_str!("../../shaders/shared/texels.wgsl")),
+    ("shared/weight_rows", include_str!("../../shaders/shared/weight_rows.wgsl")),
+    ("shared/window", include_str!("../../shaders/shared/window.wgsl")),
+    ("shift/channel_shift", include_str!("../../shaders/shift/channel_shift.wgsl")),
+    ("sort/count", include_str!("../../shaders/sort/count.wgsl")),
+    ("sort/partition", include_str!("../../shaders/sort/partition.wgsl")),
+    ("sort/scan", include_str!("../../shaders/sort/scan.wgsl")),
+    ("sort/scatter", include_str!("../../shaders/sort/scatter.wgsl")),
+    ("statistics/counted", include_str!("../../shaders/statistics/counted.wgsl")),
+    ("statistics/magnitude", include_str!("../../shaders/statistics/magnitude.wgsl")),
+    ("statistics/offset_magnitude", include_str!("../../shaders/statistics/offset_magnitude.wgsl")),
+    ("statistics/reduce", include_str!("../../shaders/statistics/reduce.wgsl")),
+    ("statistics/slices", include_str!("../../shaders/statistics/slices.wgsl")),
+    ("texture/load", include_str!("../../shaders/texture/load.wgsl")),
+    ("texture/region", include_str!("../../shaders/texture/region.wgsl")),
+    ("texture/store", include_str!("../../shaders/texture/store.wgsl")),
+];

@@ -1,0 +1,53 @@
+//! Which algorithm `Auto` takes, and the algorithms' names.
+
+use deform::plan::{DeviceKind, DeviceLimits};
+use deform::{Algorithm, Tile};
+
+use crate::plans::plan_of;
+use crate::support::case::{PLAIN, Sizes, padded};
+
+#[test]
+fn auto_takes_what_the_table_says() {
+    let auto = |sizes: Sizes, limits: &DeviceLimits| plan_of(sizes, padded(), limits).unwrap().algorithm;
+    let kind = |kind| DeviceLimits { kind, ..DeviceLimits::default() };
+    let [lavapipe, discrete, integrated] =
+        [DeviceKind::Cpu, DeviceKind::DiscreteGpu, DeviceKind::IntegratedGpu].map(kind);
+    let lavapipe = DeviceLimits { subgroup_size: 8, ..lavapipe };
+    let square = |channels, size| Sizes { in_channels: channels, out_channels: channels, input: [size; 2], ..PLAIN };
+    let depthwise = Sizes { groups: 64, ..square(64, 56) };
+    for (sizes, limits, expected) in [
+        (square(64, 128), &lavapipe, "fused_subgroup"),
+        (depthwise, &lavapipe, "depthwise"),
+        (Sizes { groups: 16, ..depthwise }, &lavapipe, "fused_subgroup"),
+        (square(64, 128), &DeviceLimits { subgroup_size: 4, ..lavapipe }, "fused_tiled_64x64"),
+        (Sizes { groups: 16, ..depthwise }, &DeviceLimits { subgroup_size: 4, ..lavapipe }, "direct"),
+        (square(64, 128), &discrete, "fused_tiled_64x64"),
+        (square(256, 256), &discrete, "fused_tiled_128x128"),
+        (square(512, 32), &discrete, "fused_tiled_32x64"),
+        (square(512, 16), &discrete, "fused_tiled_32x64/4"),
+        (Sizes { offset_groups: 64, ..square(64, 128) }, &discrete, "columns"),
+        (depthwise, &discrete, "direct"),
+        (square(64, 128), &integrated, "fused_tiled_32x64"),
+        (square(64, 7), &integrated, "fused_tiled_32x32/8"),
+        // One image of this input is more than a binding holds.
+        (square(64, 1024), &discrete, "columns"),
+    ] {
+        assert_eq!(auto(sizes, limits), expected, "{sizes:?} on {limits:?}");
+    }
+}
+
+#[test]
+fn algorithms_are_read_as_they_are_written() {
+    let tiled = Tile::ALL.map(|tile| [1, 7].map(|splits| Algorithm::FusedTiled { tile, splits }));
+    let others =
+        [Algorithm::Auto, Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise, Algorithm::FusedSubgroup];
+    for algorithm in tiled.into_iter().flatten().chain(others) {
+        assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+    }
+    for text in
+        ["", "Columns", "columns/2", "fused_tiled", "fused_tiled_64x64/0", "fused_tiled_64x64/", "fused_tiled_64x65"]
+    {
+        let error = text.parse::<Algorithm>().unwrap_err();
+        assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+    }
+}

@@ -1,0 +1,127 @@
+//! The expander, on files made up for it.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use super::expand::{Expanded, expand};
+use super::sources::Choice;
+
+const STORED: &str = "alias {name}_element = f32;\n#if written\nfn write_{name}() {}\n#end\n";
+
+/// The module of the file `a/main`, whose text is `main`, with some other files beside it.
+fn module(main: &str, variant: &str, others: &[(&str, &str)]) -> Result<Expanded, String> {
+    let find = |path: &str| match path {
+        "a/main" => Some(main),
+        "shared/stored_f32" => Some(STORED),
+        _ => others.iter().find(|(known, _)| *known == path).map(|(_, text)| *text),
+    };
+    let stored = "shared/stored_f32";
+    let choice = Choice { file: "a/main", variant, deformed: true, operands: stored, output: stored };
+    expand(choice, &find).map_err(|error| error.to_string())
+}
+
+fn text(main: &str) -> String {
+    module(main, "", &[]).unwrap().text
+}
+
+fn error(main: &str) -> String {
+    module(main, "", &[]).unwrap_err()
+}
+
+#[test]
+fn wgsl_stays_as_it_is() {
+    let wgsl = "// {comments} stay\nfn f() {\n    if x { y = 1u; } // {too}\n}\n";
+    assert_eq!(text(wgsl), wgsl);
+}
+
+#[test]
+fn loops_are_written_out() {
+    assert_eq!(
+        text("#for p in 0..3\nlet a_{p} = {p * 2}u;\n#end\nlast\n"),
+        "let a_0 = 0u;\nlet a_1 = 2u;\nlet a_2 = 4u;\nlast\n"
+    );
+    assert_eq!(text("#for p in 1..8 step 3\n{p}\n#end\n"), "1\n4\n7\n");
+    assert_eq!(text("#for p in 2..2\n{p}\n#end\nlast\n"), "last\n");
+    assert_eq!(text("#for a in 0..2\n#for b in a..2\n{a}{b}\n#end\n#end\n"), "00\n01\n11\n");
+}
+
+#[test]
+fn conditions_choose_lines() {
+    let branches = "#for p in 0..3\n#if p % 2 == 0\neven {p}\n#else\nodd {p}\n#end\n#end\n";
+    assert_eq!(text(branches), "even 0\nodd 1\neven 2\n");
+    assert_eq!(text("#if 1 > 2\nno\n#end\nlast\n"), "last\n");
+}
+
+#[test]
+fn expressions_know_constants_of_all_files() {
+    let main = "//@ uses a/sizes\nconst TILE = HALF * 2u;\n#for p in 0..TILE / 4\n{(p + 1) * TILE}\n#end\n";
+    let module = module(main, "", &[("a/sizes", "const HALF: u32 = 4u;\n")]).unwrap();
+    assert_eq!(module.text, "const TILE = HALF * 2u;\n8\n16\nconst HALF: u32 = 4u;\n");
+    for (expression, value) in
+        [("7 / 2", 3), ("1 + 2 * 3 - 4", 3), ("(1 + 2) * 3 % 4", 1), ("2 <= 2", 1), ("true + false", 1)]
+    {
+        assert_eq!(text(&format!("{{{expression}}}\n")), format!("{value}\n"));
+    }
+}
+
+#[test]
+fn a_variant_brings_constants_words_and_files() {
+    let main = "//@ variant one SIZE=1u FORMAT=rgba8unorm\n//@ variant two SIZE=2u WIDE=true uses a/more a/more\n#if SIZE > 1\n{SIZE}\n#end\n";
+    assert_eq!(
+        module(&format!("{main}texture<{{FORMAT}}>\n"), "one", &[]).unwrap().text,
+        "const SIZE = 1u;\ntexture<rgba8unorm>\n"
+    );
+    let two = module(main, "two", &[("a/more", "more\n")]).unwrap();
+    assert_eq!(two.text, "const SIZE = 2u;\nconst WIDE = true;\n2\nmore\n");
+    assert!(module(main, "", &[]).unwrap_err().contains("no variant \"\""));
+    assert!(module(main, "three", &[]).unwrap_err().contains("no variant \"three\""));
+}
+
+#[test]
+fn files_that_are_used_come_once_and_say_where_each_line_comes_from() {
+    let others = [("a/x", "//@ uses a/y\nx\n"), ("a/y", "//@ uses a/x\n#for p in 0..2\ny\n#end\n")];
+    let module = module("//@ uses a/x a/y\nmain\n", "", &others).unwrap();
+    assert_eq!(module.text, "main\nx\ny\ny\n");
+    let origins = [("a/main", 2), ("a/x", 2), ("a/y", 3), ("a/y", 3)];
+    assert_eq!(module.origins, origins.map(|(file, line)| (file.to_owned(), line)));
+}
+
+#[test]
+fn operands_are_stored_as_chosen() {
+    let main = "//@ operand\nvar<storage, read> a: array<a_element>;\n//@ operand\nvar<storage, read_write> b: array<b_element>;\n";
+    let module = module(main, "", &[]).unwrap();
+    assert_eq!(module.operands, ["a", "b"]);
+    assert!(
+        module.text.ends_with("alias a_element = f32;\nalias b_element = f32;\nfn write_b() {}\n"),
+        "{}",
+        module.text
+    );
+}
+
+#[test]
+fn enable_comes_first_and_sampling_is_a_constant() {
+    let module = module("//@ sampling\nbody\nenable f16;\nenable f16;\n", "", &[]).unwrap();
+    assert_eq!(module.text, "enable f16;\nconst DEFORMED = true;\nbody\n");
+    assert!(module.sampling);
+}
+
+#[test]
+fn errors_name_the_file_and_the_line() {
+    assert_eq!(error("a\n#for p in 0..2\nb\n"), "shaders/a/main.wgsl:2: there is no #end");
+    assert_eq!(error("#end\n"), "shaders/a/main.wgsl:1: \"#end\" is no directive, or has no beginning");
+    assert_eq!(
+        error("#for p of 0..2\n#end\n"),
+        "shaders/a/main.wgsl:1: expected #for NAME in FIRST..END or #for NAME in FIRST..END step STEP"
+    );
+    assert_eq!(
+        error("a\nb {SIZE}\n"),
+        "shaders/a/main.wgsl:2: expected a number or the name of one before \"SIZE\" in \"SIZE\""
+    );
+    assert!(error("#if 1 / 0\n#end\n").ends_with("expected no division by 0 before \"\" in \"1 / 0\""));
+    assert!(error("{p\n").ends_with("a brace that is not closed"));
+    assert!(error("#for p in 0..4 step 0\n#end\n").ends_with("a step of 0"));
+    assert!(error("//@ uses a/none\n").ends_with("main.wgsl:1: there is no file shaders/a/none.wgsl"));
+    assert!(
+        error("\n//@ operand\nvar<workgroup> a: u32;\n")
+            .ends_with("main.wgsl:2: the next line declares no storage buffer")
+    );
+}

@@ -1,0 +1,136 @@
+//! `cargo xtask kernels` reads every shader with naga and writes what the library must know of it to src/kernel/generated.rs.
+//!
+//! It does not depend on the library, so that it runs on a tree that does not compile: the expander of the directives is included by its path.
+
+#[allow(unreachable_pub, reason = "public in the library, and private here")]
+#[path = "../../../src/kernel/expand.rs"]
+mod expand;
+#[cfg(test)]
+mod expand_tests;
+#[path = "../../../src/kernel/expression.rs"]
+mod expression;
+mod facts;
+#[allow(unreachable_pub, reason = "public in the library, and private here")]
+#[path = "../../../src/kernel/sources.rs"]
+mod sources;
+mod write;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+pub(crate) use self::expand::Expanded;
+use self::expand::expand;
+use self::facts::Facts;
+pub(crate) use self::facts::place;
+use self::sources::Choice;
+use crate::command::heading;
+
+/// What is written.
+const GENERATED: &str = "src/kernel/generated.rs";
+
+/// The text of every file below `shaders/`, by its path there without the ending.
+pub(crate) type Files = BTreeMap<String, String>;
+
+/// One kernel: a file, and one of its variants if it has any.
+pub(crate) struct Kernel {
+    file: String,
+    /// Empty where the file has none.
+    variant: String,
+    facts: Facts,
+}
+
+/// Writes the file anew.
+pub(crate) fn write() -> Result<()> {
+    let text = generated()?;
+    std::fs::write(GENERATED, text).with_context(|| format!("cannot write {GENERATED}"))?;
+    println!("written to {GENERATED}");
+    Ok(())
+}
+
+/// Fails where the file is not what the shaders say.
+pub(crate) fn check() -> Result<()> {
+    heading("kernels");
+    let found = std::fs::read_to_string(GENERATED).with_context(|| format!("cannot read {GENERATED}"))?;
+    ensure!(found == generated()?, "{GENERATED} is older than the shaders: run `cargo xtask kernels`");
+    println!("{GENERATED} is what the shaders say");
+    Ok(())
+}
+
+fn generated() -> Result<String> {
+    let files = read(Path::new("shaders"))?;
+    let mut kernels = Vec::new();
+    for (file, variant) in names(&files) {
+        let facts = facts::read(&expanded(&files, file, variant, true, "f32")?)?;
+        kernels.push(Kernel { file: file.to_owned(), variant: variant.to_owned(), facts });
+    }
+    ensure!(!kernels.is_empty(), "there is no kernel in shaders/");
+    formatted(&write::rust(&files, &kernels)?)
+}
+
+/// Every module that the library may hand to a driver, with a name for it.
+pub(crate) fn modules() -> Result<Vec<(String, Expanded)>> {
+    let files = read(Path::new("shaders"))?;
+    let mut modules: Vec<(String, Expanded)> = Vec::new();
+    for (file, variant) in names(&files) {
+        let name = format!("{file}/{variant}").trim_end_matches('/').replace('/', "_");
+        let first = modules.len();
+        for (deformed, sampling) in [(true, ""), (false, "_regular")] {
+            for storage in ["f32", "f16", "packed_f16"] {
+                let module = expanded(&files, file, variant, deformed, storage)?;
+                // Many kernels have neither operands nor taps.
+                if modules[first..].iter().all(|(_, known)| known.text != module.text) {
+                    modules.push((format!("{name}{sampling}_{storage}"), module));
+                }
+            }
+        }
+    }
+    Ok(modules)
+}
+
+/// The file and the variant of every kernel; the variant is empty where the file has none.
+fn names(files: &Files) -> impl Iterator<Item = (&str, &str)> {
+    let kernels = files.iter().filter(|(_, text)| text.contains("\n@compute"));
+    kernels.flat_map(|(file, text)| {
+        let variants = text.lines().filter_map(|line| line.strip_prefix("//@ variant ")?.split(' ').next());
+        let variants: Vec<_> = variants.collect();
+        let variants = if variants.is_empty() { vec![""] } else { variants };
+        variants.into_iter().map(move |variant| (file.as_str(), variant))
+    })
+}
+
+/// A kernel's module.
+fn expanded(files: &Files, file: &str, variant: &str, deformed: bool, storage: &str) -> Result<Expanded> {
+    let storage = format!("shared/stored_{storage}");
+    let choice = Choice { file, variant, deformed, operands: &storage, output: &storage };
+    expand(choice, &|path| files.get(path).map(String::as_str)).map_err(|error| anyhow!("{error}"))
+}
+
+fn read(folder: &Path) -> Result<Files> {
+    let mut files = Files::new();
+    for family in std::fs::read_dir(folder).with_context(|| format!("no folder {}", folder.display()))? {
+        let family = family?.path();
+        for file in std::fs::read_dir(&family)? {
+            let file = file?.path();
+            let path = file.strip_prefix(folder)?.with_extension("");
+            let path = path.to_str().context("a shader's name is no text")?.replace('\\', "/");
+            files.insert(path, std::fs::read_to_string(&file)?);
+        }
+    }
+    Ok(files)
+}
+
+/// The text as `cargo fmt` leaves it.
+fn formatted(text: &str) -> Result<String> {
+    let mut command = Command::new("rustfmt");
+    command.args(["--edition", "2024", "--config-path", "rustfmt.toml"]);
+    let mut rustfmt =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("could not start rustfmt")?;
+    rustfmt.stdin.take().context("rustfmt has no input")?.write_all(text.as_bytes())?;
+    let output = rustfmt.wait_with_output()?;
+    ensure!(output.status.success(), "rustfmt does not take what was generated");
+    Ok(String::from_utf8(output.stdout)?)
+}
