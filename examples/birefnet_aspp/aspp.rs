@@ -91,7 +91,7 @@ impl AsppDeformable {
             branches.push(output);
         }
 
-        // The mean is a depth-wise convolution with a kernel as large as the image.
+        // The mean is a depthwise convolution with a kernel as large as the image.
         let mean =
             Tensor::upload(&self.gpu, [CHANNELS, 1, height, width], &vec![1.0 / pixels as f32; CHANNELS * pixels])?;
         let of = |input, weight, bias| conv2d::Inputs { input, weight, bias };

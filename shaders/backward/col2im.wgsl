@@ -5,7 +5,7 @@
 //
 // Reads   grad_column.
 // Writes  grad_input: adds to it.
-// Runs    One invocation is four channels of one input pixel, neighbours the quads of one pixel, eight of which lie side by side
+// Runs    One invocation is four channels of one input pixel, neighbours the packs of one pixel, eight of which lie side by side
 //         in grad_column. A workgroup is 32 of them. Grid: invocations / 32, folded.
 // Order   No barrier, no atomic; the taps of a pixel are added in order, the windows step by step.
 
@@ -22,12 +22,12 @@ struct Params {
     padded_pixels: u32,
     /// Channels of a segment.
     segment_channels: u32,
-    /// Quads of each segment in this step.
-    segment_quads: u32,
-    /// First quad of each segment in this step.
-    quad_start: u32,
-    /// Quads of this step's channels.
-    quads: u32,
+    /// Packs of each segment in this step.
+    segment_packs: u32,
+    /// First pack of each segment in this step.
+    pack_start: u32,
+    /// Packs of this step's channels.
+    packs: u32,
     /// Invocations with something to do.
     invocations: u32,
     /// Where this step's channels start in the bound gradient.
@@ -35,7 +35,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
+/// [(block of packs, tap, pixel, pack)], four channels of the pack: columns_layout.wgsl
 @group(0) @binding(1) var<storage, read> grad_column: array<vec4<f32>>;
 /// [(segment, channel), in_height, in_width]
 @group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
@@ -50,13 +50,13 @@ fn main(
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
     let busy = number < params.invocations;
-    let quad = number % params.quads;
-    let pixel = number / params.quads;
+    let pack = number % params.packs;
+    let pixel = number / params.packs;
     let y = i32(pixel / params.geometry.in_width + params.geometry.pad_h);
     let x = i32(pixel % params.geometry.in_width + params.geometry.pad_w);
     let stride = vec2<i32>(vec2<u32>(params.geometry.stride_w, params.geometry.stride_h));
     let out_height = params.geometry.out_pixels / params.geometry.out_width;
-    let of_quad = quad_columns(quad, params.quads, params.geometry.taps * params.padded_pixels);
+    let of_pack = columns_of(pack, params.packs, params.geometry.taps * params.padded_pixels);
     var sum = vec4<f32>();
     // The column of the tap's first pixel, and the tap (i, j): counted up, since a division is dear.
     var first = 0u;
@@ -71,7 +71,7 @@ fn main(
         let there = position.x >= 0 && position.y >= 0 && all(at * stride == position)
             && u32(at.x) < params.geometry.out_width && u32(at.y) < out_height && out_pixel < params.pixels;
         let column = first + select(0u, out_pixel, there);
-        let value = grad_column[column_index(of_quad, column)];
+        let value = grad_column[column_index(of_pack, column)];
         sum += select(vec4<f32>(), value, there);
         first += params.padded_pixels;
         j++;
@@ -83,11 +83,11 @@ fn main(
     if !busy {
         return;
     }
-    let segment = quad / params.segment_quads;
-    let in_segment = quad % params.segment_quads;
-    // The bound channels begin with the first of quad_start.
+    let segment = pack / params.segment_packs;
+    let in_segment = pack % params.segment_packs;
+    // The bound channels begin with the first of pack_start.
     let plane = segment * params.segment_channels + in_segment * 4u;
-    let channels = params.segment_channels - (params.quad_start + in_segment) * 4u;
+    let channels = params.segment_channels - (params.pack_start + in_segment) * 4u;
     let size = params.geometry.in_height * params.geometry.in_width;
     let to = params.grad_input_base + plane * size + pixel;
     grad_input[to] += sum.x;

@@ -2,22 +2,22 @@
 
 //@ uses backward/columns_layout
 
-/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
+/// [(block of packs, tap, pixel, pack)], four channels of the pack: columns_layout.wgsl
 @group(0) @binding(3) var<storage, read> columns: array<vec4<f32>>;
 
-/// One tap of a quad of columns.
+/// One tap of a pack of columns.
 struct Column {
-    /// Where the quad's columns lie.
-    of_quad: QuadColumns,
+    /// Where the pack's columns lie.
+    of_pack: PackColumns,
     /// The number of the tap's column at the window's first pixel.
     first: u32,
 }
 
-fn column_at(tap: u32, quad: u32) -> Column {
+fn column_at(tap: u32, pack: u32) -> Column {
     let padded_pixels = params.pixel_blocks * BLOCK_PIXELS;
-    return Column(quad_columns(quad, params.quads, params.taps * padded_pixels), tap * padded_pixels);
+    return Column(columns_of(pack, params.packs, params.taps * padded_pixels), tap * padded_pixels);
 }
 
-fn column_quad(column: Column, pixel: u32) -> vec4<f32> {
-    return columns[column_index(column.of_quad, column.first + pixel)];
+fn column_pack(column: Column, pixel: u32) -> vec4<f32> {
+    return columns[column_index(column.of_pack, column.first + pixel)];
 }

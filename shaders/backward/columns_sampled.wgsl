@@ -2,26 +2,26 @@
 
 //@ uses shared/packed_sample shared/texels
 
-/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+/// [x + 1, (segment, pack, y + 1)], four channels of the pack
 @group(0) @binding(3) var packed_input: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, pixel)], (column, y, x, mask)
 @group(0) @binding(4) var packed_taps: texture_storage_2d<rgba32float, read>;
 
-/// One tap of a quad of columns.
+/// One tap of a pack of columns.
 struct Column {
     /// The index of the packed tap at the window's first pixel.
     start: u32,
-    /// The first row of the quad's plane in the packed input.
+    /// The first row of the pack's plane in the packed input.
     row: u32,
 }
 
-fn column_at(tap: u32, quad: u32) -> Column {
-    let offset_group = (params.segment_start + quad / params.segment_quads) / params.segments_per_offset_group
+fn column_at(tap: u32, pack: u32) -> Column {
+    let offset_group = (params.segment_start + pack / params.segment_packs) / params.segments_per_offset_group
         - params.segment_start / params.segments_per_offset_group;
     let start = (offset_group * params.taps + tap) * params.pixel_blocks * BLOCK_PIXELS;
-    return Column(start, quad * (params.in_height + 1u));
+    return Column(start, pack * (params.in_height + 1u));
 }
 
-fn column_quad(column: Column, pixel: u32) -> vec4<f32> {
+fn column_pack(column: Column, pixel: u32) -> vec4<f32> {
     return packed_sample(textureLoad(packed_taps, texel_at(column.start + pixel)), column.row);
 }

@@ -1,24 +1,24 @@
-// The gradient of a column of a depth-wise convolution: a product of two numbers. What column_gradient.wgsl is elsewhere.
+// The gradient of a column of a depthwise convolution: a product of two numbers. What column_gradient.wgsl is elsewhere.
 //
 //     column = tap·2^tap_shift + pixel
 
 //@ uses backward/pixel_blocks shared/texels
 
-/// [(block, quad, pixel of the block)], four channels of the quad
+/// [(block, pack, pixel of the block)], four channels of the pack
 @group(0) @binding(2) var packed_grad_output: texture_storage_2d<rgba32float, read>;
-/// [(tap, segment, quad)]
+/// [(tap, segment, pack)]
 @group(0) @binding(6) var packed_weight: texture_storage_2d<rgba32float, read>;
 
-alias QuadGradients = u32;
+alias PackGradients = u32;
 
-fn quad_gradients(quad: u32, columns: u32) -> QuadGradients {
-    return quad;
+fn gradients_of(pack: u32, columns: u32) -> PackGradients {
+    return pack;
 }
 
-fn gradient(quad: QuadGradients, column: u32) -> vec4<f32> {
+fn gradient(pack: PackGradients, column: u32) -> vec4<f32> {
     let tap = column >> params.tap_shift;
     let pixel = column - (tap << params.tap_shift);
-    let output = (pixel / BLOCK_PIXELS * params.quads + quad) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
+    let output = (pixel / BLOCK_PIXELS * params.packs + pack) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
     return textureLoad(packed_grad_output, texel_at(output))
-        * textureLoad(packed_weight, texel_at(tap * params.all_quads + params.first_quad + quad));
+        * textureLoad(packed_weight, texel_at(tap * params.all_packs + params.first_pack + pack));
 }

@@ -5,30 +5,30 @@
 // See pack_weight_columns.wgsl and pack_grad_output.wgsl for the operands' layout.
 //
 // Reads   packed_grad_output, packed_weight_columns.
-// Writes  grad_column: 8 quads of channels of one tap, 4 pixels an invocation; padding pixels get 0.
-// Runs    An invocation owns 4 pixels, a workgroup LANES times that. Grid: pixels fastest, then taps, then blocks of 8 quads of a
+// Writes  grad_column: 8 packs of channels of one tap, 4 pixels an invocation; padding pixels get 0.
+// Runs    An invocation owns 4 pixels, a workgroup LANES times that. Grid: pixels fastest, then taps, then blocks of 8 packs of a
 //         weight group, then weight groups, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
 // Why this shape. As fused_subgroup.wgsl's, with a texel where that samples. Where subgroups have 8 lanes, lane l loads the weights
-// of quad l, and r rotations bring it those of quad (l + r) mod 8: an accumulator r is another quad in every lane. Elsewhere
+// of pack l, and r rotations bring it those of pack (l + r) mod 8: an accumulator r is another pack in every lane. Elsewhere
 // all lanes load the same weights, which GPUs serve at once.
 
 //@ uses backward/pixel_blocks backward/columns_layout shared/texels shared/grid
-//@ variant subgroup LANES=8u LANE=subgroup_invocation_id LOADED_QUADS=1u
-//@ variant portable LANES=32u LANE=local_invocation_index LOADED_QUADS=8u
+//@ variant subgroup LANES=8u LANE=subgroup_invocation_id LOADED_PACKS=1u
+//@ variant portable LANES=32u LANE=local_invocation_index LOADED_PACKS=8u
 
 struct Params {
     /// Taps in all.
     taps: u32,
-    /// Quads of the packed weight.
-    weight_quads: u32,
-    /// The number of this step's first quad among these.
-    first_quad: u32,
-    /// Quads of this step's channels.
-    quads: u32,
-    /// Quads of each segment in this step.
-    segment_quads: u32,
+    /// Packs of the packed weight.
+    weight_packs: u32,
+    /// The number of this step's first pack among these.
+    first_pack: u32,
+    /// Packs of this step's channels.
+    packs: u32,
+    /// Packs of each segment in this step.
+    segment_packs: u32,
     /// First segment of this step.
     segment_start: u32,
     /// One past the last.
@@ -37,12 +37,12 @@ struct Params {
     segments_per_group: u32,
     /// First group of this step.
     group_start: u32,
-    /// Blocks of quads of a weight group.
-    quad_blocks: u32,
-    /// Quads of the output channels of a weight group.
-    row_quads: u32,
+    /// Blocks of packs of a weight group.
+    pack_blocks: u32,
+    /// Packs of the output channels of a weight group.
+    row_packs: u32,
     /// The same of all weight groups of this step.
-    all_row_quads: u32,
+    all_row_packs: u32,
     /// Output pixels of the window, filled up to whole blocks.
     padded_pixels: u32,
     /// Blocks of pixels.
@@ -52,22 +52,22 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [(block, group, quad of out channels, pixel of the block)], four out channels
+/// [(block, group, pack of out channels, pixel of the block)], four out channels
 @group(0) @binding(1) var packed_grad_output: texture_storage_2d<rgba32float, read>;
-/// [(tap, quad of out channels, quad, channel)], four out channels
+/// [(tap, pack of out channels, pack, channel)], four out channels
 @group(0) @binding(2) var packed_weight_columns: texture_storage_2d<rgba32float, read>;
-/// [(block of quads, tap, pixel, quad)], four channels of the quad: columns_layout.wgsl
+/// [(block of packs, tap, pixel, pack)], four channels of the pack: columns_layout.wgsl
 @group(0) @binding(3) var<storage, read_write> grad_column: array<vec4<f32>>;
 
 /// Where the texels of a pixel begin in packed_grad_output.
 fn grad_output_start(pixel: u32) -> u32 {
-    return pixel / BLOCK_PIXELS * params.all_row_quads * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
+    return pixel / BLOCK_PIXELS * params.all_row_packs * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
 }
 
 /// Pixels of one invocation.
 const PIXELS_PER_INVOCATION = 4u;
-/// Quads of one invocation.
-const QUADS_PER_INVOCATION = 8u;
+/// Packs of one invocation.
+const PACKS_PER_INVOCATION = 8u;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -80,55 +80,55 @@ fn main(
     let busy = number < params.workgroups;
     let pixel = number % params.pixel_blocks * PIXELS_PER_INVOCATION * LANES + lane;
     let tap = number / params.pixel_blocks % params.taps;
-    let quad_block = number / params.pixel_blocks / params.taps;
-    let group = params.group_start + quad_block / params.quad_blocks;
+    let pack_block = number / params.pixel_blocks / params.taps;
+    let group = params.group_start + pack_block / params.pack_blocks;
     let group_segment = group * params.segments_per_group;
     let segment = max(params.segment_start, group_segment);
     let segment_end = min(params.segment_end, group_segment + params.segments_per_group);
-    let quad_end = (segment_end - params.segment_start) * params.segment_quads;
-    let quad = (segment - params.segment_start) * params.segment_quads + quad_block % params.quad_blocks * QUADS_PER_INVOCATION;
+    let pack_end = (segment_end - params.segment_start) * params.segment_packs;
+    let pack = (segment - params.segment_start) * params.segment_packs + pack_block % params.pack_blocks * PACKS_PER_INVOCATION;
     let columns = params.taps * params.padded_pixels;
     let first_column = tap * params.padded_pixels;
-    let row = (tap * params.row_quads * params.weight_quads + params.first_quad) * 4u;
+    let row = (tap * params.row_packs * params.weight_packs + params.first_pack) * 4u;
 #for p in 0..PIXELS_PER_INVOCATION
-    var grad_{p} = grad_output_start(min(pixel + {p * LANES}u, params.padded_pixels - 1u)) + (group - params.group_start) * params.row_quads * BLOCK_PIXELS;
+    var grad_{p} = grad_output_start(min(pixel + {p * LANES}u, params.padded_pixels - 1u)) + (group - params.group_start) * params.row_packs * BLOCK_PIXELS;
 #end
-#if LOADED_QUADS == 1
+#if LOADED_PACKS == 1
     let first = lane;
 #else
     let first = 0u;
 #end
-#for r in 0..LOADED_QUADS
-    var weight_{r} = row + min(quad + first + {r}u, quad_end - 1u) * 4u;
+#for r in 0..LOADED_PACKS
+    var weight_{r} = row + min(pack + first + {r}u, pack_end - 1u) * 4u;
 #end
-#for r in LOADED_QUADS..QUADS_PER_INVOCATION
-    let from_{r} = (lane + {r}u) % QUADS_PER_INVOCATION;
+#for r in LOADED_PACKS..PACKS_PER_INVOCATION
+    let from_{r} = (lane + {r}u) % PACKS_PER_INVOCATION;
 #end
 #for p in 0..PIXELS_PER_INVOCATION
-#for r in 0..QUADS_PER_INVOCATION
+#for r in 0..PACKS_PER_INVOCATION
 #for c in 0..4
     var a_{p}_{r}_{c} = 0.0;
 #end
 #end
 #end
-    let turns = select(0u, params.row_quads, busy);
+    let turns = select(0u, params.row_packs, busy);
     for (var n = 0u; n < turns; n++) {
 #for p in 0..PIXELS_PER_INVOCATION
         let g_{p} = textureLoad(packed_grad_output, texel_at(grad_{p}));
         grad_{p} += BLOCK_PIXELS;
 #end
-#if LOADED_QUADS == 1
+#if LOADED_PACKS == 1
         // Before all products: see fused_subgroup.
 #for c in 0..4
         let w_0_{c} = textureLoad(packed_weight_columns, texel_at(weight_0 + {c}u));
 #end
 #end
-#for r in 0..QUADS_PER_INVOCATION
+#for r in 0..PACKS_PER_INVOCATION
 #for c in 0..4
-#if LOADED_QUADS > 1
+#if LOADED_PACKS > 1
         let w_{r}_{c} = textureLoad(packed_weight_columns, texel_at(weight_{r} + {c}u));
 #end
-#if r >= LOADED_QUADS
+#if r >= LOADED_PACKS
         let w_{r}_{c} = subgroupShuffle(w_0_{c}, from_{r});
 #end
 #for p in 0..PIXELS_PER_INVOCATION
@@ -136,23 +136,23 @@ fn main(
 #end
 #end
 #end
-#for r in 0..LOADED_QUADS
-        weight_{r} += params.weight_quads * 4u;
+#for r in 0..LOADED_PACKS
+        weight_{r} += params.weight_packs * 4u;
 #end
     }
     // One copy of the code that stores: many take a driver longer to compile than all the rest.
-    var sums = array<vec4<f32>, PIXELS_PER_INVOCATION * QUADS_PER_INVOCATION>(
+    var sums = array<vec4<f32>, PIXELS_PER_INVOCATION * PACKS_PER_INVOCATION>(
 #for p in 0..PIXELS_PER_INVOCATION
-#for r in 0..QUADS_PER_INVOCATION
+#for r in 0..PACKS_PER_INVOCATION
         vec4<f32>(a_{p}_{r}_0, a_{p}_{r}_1, a_{p}_{r}_2, a_{p}_{r}_3),
 #end
 #end
     );
-    for (var n = 0u; n < PIXELS_PER_INVOCATION * QUADS_PER_INVOCATION; n++) {
-        let p = pixel + n / QUADS_PER_INVOCATION * LANES;
-        let k = quad + (first + n) % QUADS_PER_INVOCATION;
-        if busy && p < params.padded_pixels && k < quad_end {
-            grad_column[column_index(quad_columns(k, params.quads, columns), first_column + p)] = sums[n];
+    for (var n = 0u; n < PIXELS_PER_INVOCATION * PACKS_PER_INVOCATION; n++) {
+        let p = pixel + n / PACKS_PER_INVOCATION * LANES;
+        let k = pack + (first + n) % PACKS_PER_INVOCATION;
+        if busy && p < params.padded_pixels && k < pack_end {
+            grad_column[column_index(columns_of(k, params.packs, columns), first_column + p)] = sums[n];
         }
     }
 }

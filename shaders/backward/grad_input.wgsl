@@ -2,7 +2,7 @@
 //
 //     grad_input[c, y, x] += Σ over the entries of the four cells around (y, x) of   mask · weight(corner) · column_gradient[c, entry]
 //
-// A cell is four neighbouring pixels; bin_fill has ordered the entries by the cell that each lies in. So one walk over the cells of
+// A cell is four neighbouring pixels; scatter has ordered the entries by the cell that each lies in. So one walk over the cells of
 // a row, from left to right, reads each entry once and completes two rows of pixels, column by column.
 //
 // Reads   packed_taps, order and ends (where each row's end), and by `gradient` the columns' gradients (column_gradient.wgsl,
@@ -26,10 +26,10 @@ struct Params {
     in_width: u32,
     /// Channels of a segment.
     segment_channels: u32,
-    /// Quads of each segment in this step.
-    segment_quads: u32,
-    /// First quad of each segment in this step.
-    quad_start: u32,
+    /// Packs of each segment in this step.
+    segment_packs: u32,
+    /// First pack of each segment in this step.
+    pack_start: u32,
     /// First segment of this step.
     segment_start: u32,
     /// One past the last.
@@ -38,13 +38,13 @@ struct Params {
     segments_per_offset_group: u32,
     /// First group of this step.
     group_start: u32,
-    /// Quads of this step's channels.
-    quads: u32,
-    /// Quads of all segments.
-    all_quads: u32,
-    /// The number of this step's first quad among all.
-    first_quad: u32,
-    /// How far a tap lies from the right in the number of a depth-wise convolution's column; below lies the pixel.
+    /// Packs of this step's channels.
+    packs: u32,
+    /// Packs of all segments.
+    all_packs: u32,
+    /// The number of this step's first pack among all.
+    first_pack: u32,
+    /// How far a tap lies from the right in the number of a depthwise convolution's column; below lies the pixel.
     tap_shift: u32,
     /// Entries of one offset group.
     entries: u32,
@@ -58,7 +58,7 @@ struct Params {
     rows: u32,
     /// Lanes that walk a row together.
     lanes_per_row: u32,
-    /// Rows, times the parts that an invocation's quads cut an offset group's into, and units that fill up whole vectors.
+    /// Rows, times the parts that an invocation's packs cut an offset group's into, and units that fill up whole vectors.
     units_per_group: u32,
     /// The same of all offset groups.
     units: u32,
@@ -71,7 +71,7 @@ struct Params {
 @group(0) @binding(1) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [offset group, entry], by cell
 @group(0) @binding(3) var<storage, read> order: array<u32>;
-/// [offset group, row of cells, (bin of the row, walker)]
+/// [offset group, row of cells, (bucket of the row, partition)]
 @group(0) @binding(4) var<storage, read> ends: array<u32>;
 /// [(segment, channel), in_height, in_width]
 @group(0) @binding(5) var<storage, read_write> grad_input: array<f32>;
@@ -92,36 +92,36 @@ struct Cell {
     s11: vec4<f32>,
 }
 
-/// A quad of channels.
-struct Quad {
+/// A pack of channels.
+struct Pack {
     /// Where the gradients of its columns lie.
-    gradients: QuadGradients,
+    gradients: PackGradients,
     /// Where its first channel lies.
     plane: u32,
-    /// How many channels it has: none if there is no such quad.
+    /// How many channels it has: none if there is no such pack.
     channels: u32,
 }
 
-fn add(quad: Quad, y: i32, x: i32, value: vec4<f32>) {
+fn add(pack: Pack, y: i32, x: i32, value: vec4<f32>) {
     if y < 0 || x < 0 || y >= i32(params.in_height) || x >= i32(params.in_width) {
         return;
     }
     let size = params.in_height * params.in_width;
-    let at = quad.plane + u32(y) * params.in_width + u32(x);
-    if quad.channels > 0u { grad_input[at] += value.x; }
-    if quad.channels > 1u { grad_input[at + size] += value.y; }
-    if quad.channels > 2u { grad_input[at + 2u * size] += value.z; }
-    if quad.channels > 3u { grad_input[at + 3u * size] += value.w; }
+    let at = pack.plane + u32(y) * params.in_width + u32(x);
+    if pack.channels > 0u { grad_input[at] += value.x; }
+    if pack.channels > 1u { grad_input[at + size] += value.y; }
+    if pack.channels > 2u { grad_input[at + 2u * size] += value.z; }
+    if pack.channels > 3u { grad_input[at + 3u * size] += value.w; }
 }
 
-fn quad_at(number: u32, quad_end: u32) -> Quad {
-    let channel = (params.quad_start + number % params.segment_quads) * 4u;
-    // The bound channels begin with the first of quad_start.
-    let plane = number / params.segment_quads * params.segment_channels + number % params.segment_quads * 4u;
-    return Quad(
-        quad_gradients(number, params.entries),
+fn pack_at(number: u32, pack_end: u32) -> Pack {
+    let channel = (params.pack_start + number % params.segment_packs) * 4u;
+    // The bound channels begin with the first of pack_start.
+    let plane = number / params.segment_packs * params.segment_channels + number % params.segment_packs * 4u;
+    return Pack(
+        gradients_of(number, params.entries),
         params.grad_input_base + plane * params.in_height * params.in_width,
-        select(0u, params.segment_channels - channel, number < quad_end),
+        select(0u, params.segment_channels - channel, number < pack_end),
     );
 }
 
@@ -131,8 +131,8 @@ fn entry_at(n: u32) -> vec4<f32> {
 }
 
 /// An entry's gradient of its column, if it is there.
-fn entry_gradient(there: bool, entry: vec4<f32>, quad: Quad) -> vec4<f32> {
-    return select(vec4<f32>(), entry.w * gradient(quad.gradients, u32(entry.x)), there);
+fn entry_gradient(there: bool, entry: vec4<f32>, pack: Pack) -> vec4<f32> {
+    return select(vec4<f32>(), entry.w * gradient(pack.gradients, u32(entry.x)), there);
 }
 
 /// Adds an entry's gradient to its cell's sums.
@@ -154,19 +154,19 @@ fn visit_turn(
     e2: vec4<f32>,
     e3: vec4<f32>,
     there: vec3<bool>,
-    quad: Quad,
+    pack: Pack,
 ) -> Cell {
-    let g0 = entry_gradient(true, e0, quad);
-    let g1 = entry_gradient(there.x, e1, quad);
-    let g2 = entry_gradient(there.y, e2, quad);
-    let g3 = entry_gradient(there.z, e3, quad);
+    let g0 = entry_gradient(true, e0, pack);
+    let g1 = entry_gradient(there.x, e1, pack);
+    let g2 = entry_gradient(there.y, e2, pack);
+    let g3 = entry_gradient(there.z, e3, pack);
     return visit(visit(visit(visit(cell, e0, g0), e1, g1), e2, g2), e3, g3);
 }
 
 /// Writes what is complete: the cells to the right of `x` do not touch that column. What is left is the next cell's.
-fn finish(quad: Quad, y: i32, x: i32, cell: Cell) -> Cell {
-    add(quad, y, x, cell.s00);
-    add(quad, y + 1, x, cell.s10);
+fn finish(pack: Pack, y: i32, x: i32, cell: Cell) -> Cell {
+    add(pack, y, x, cell.s00);
+    add(pack, y + 1, x, cell.s10);
     return Cell(cell.s01, vec4<f32>(), cell.s11, vec4<f32>());
 }
 
@@ -180,20 +180,20 @@ fn main(
     let group = unit / params.units_per_group;
     let group_unit = unit % params.units_per_group;
     let row = group_unit % params.rows * 2u + params.parity;
-    // Past the last part there are no quads: such units keep the groups' lanes apart.
+    // Past the last part there are no packs: such units keep the groups' lanes apart.
     let part = group_unit / params.rows;
     let group_segment = (params.group_start + group) * params.segments_per_offset_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
-    let first_quad = (first - params.segment_start) * params.segment_quads;
-    let quads_per_lane = select(1u, 2u, PAIRED);
-    let number = first_quad + part * params.lanes_per_row * quads_per_lane + lane % params.lanes_per_row;
-    let quad_end = (end - params.segment_start) * params.segment_quads;
+    let first_pack = (first - params.segment_start) * params.segment_packs;
+    let packs_per_lane = select(1u, 2u, PAIRED);
+    let number = first_pack + part * params.lanes_per_row * packs_per_lane + lane % params.lanes_per_row;
+    let pack_end = (end - params.segment_start) * params.segment_packs;
     // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
-    let busy = unit < params.units && number < quad_end;
-    let quad = quad_at(number, quad_end);
+    let busy = unit < params.units && number < pack_end;
+    let pack = pack_at(number, pack_end);
     // May be past the last: then what is read for it, of no matter what column or past the end, is not written.
-    let second = quad_at(number + params.lanes_per_row, quad_end);
+    let second = pack_at(number + params.lanes_per_row, pack_end);
 
     let counters = group * params.counters + row * params.counters_per_row;
     var next = group * params.entries;
@@ -220,7 +220,7 @@ fn main(
             let is2 = next + 2u < last && corner_of(e2).x == n;
             let is3 = next + 3u < last && corner_of(e3).x == n;
             let there = vec3<bool>(is1, is2, is3);
-            cell = visit_turn(cell, e0, e1, e2, e3, there, quad);
+            cell = visit_turn(cell, e0, e1, e2, e3, there, pack);
             if PAIRED {
                 second_cell = visit_turn(second_cell, e0, e1, e2, e3, there, second);
             }
@@ -228,7 +228,7 @@ fn main(
             more = is3 && next < last && corner_of(e4).x == n;
             e0 = e4;
         }
-        cell = finish(quad, i32(row) - 1, i32(n) - 1, cell);
+        cell = finish(pack, i32(row) - 1, i32(n) - 1, cell);
         if PAIRED {
             second_cell = finish(second, i32(row) - 1, i32(n) - 1, second_cell);
         }

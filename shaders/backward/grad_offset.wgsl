@@ -39,16 +39,16 @@ struct Params {
     padded_pixels: u32,
     /// Numbers of columns between taps.
     column_stride: u32,
-    /// How far a tap lies from the right in the number of a depth-wise convolution's column; below lies the pixel.
+    /// How far a tap lies from the right in the number of a depthwise convolution's column; below lies the pixel.
     tap_shift: u32,
-    /// Quads of this step's channels.
-    quads: u32,
-    /// Quads of each segment in this step.
-    segment_quads: u32,
-    /// Quads of all segments.
-    all_quads: u32,
-    /// The number of this step's first quad among all.
-    first_quad: u32,
+    /// Packs of this step's channels.
+    packs: u32,
+    /// Packs of each segment in this step.
+    segment_packs: u32,
+    /// Packs of all segments.
+    all_packs: u32,
+    /// The number of this step's first pack among all.
+    first_pack: u32,
     /// First segment of this step.
     segment_start: u32,
     /// One past the last.
@@ -78,7 +78,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+/// [x + 1, (segment, pack, y + 1)], four channels of the pack
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, pixel)], (column, y, x, mask)
 @group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, read>;
@@ -114,22 +114,22 @@ fn main(
     let group_segment = group * params.segments_per_offset_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
-    let quad_end = select(0u, (end - params.segment_start) * params.segment_quads, busy);
+    let pack_end = select(0u, (end - params.segment_start) * params.segment_packs, busy);
     let wants_products = params.wants_offset + params.wants_mask != 0u;
     let column = tap * params.column_stride + pixel;
     var d = vec4<f32>();
-    for (var quad = (first - params.segment_start) * params.segment_quads; quad < quad_end; quad++) {
-        let texel = corner + vec2<u32>(0u, quad * (params.in_height + 1u));
+    for (var pack = (first - params.segment_start) * params.segment_packs; pack < pack_end; pack++) {
+        let texel = corner + vec2<u32>(0u, pack * (params.in_height + 1u));
         let v00 = textureLoad(packed_input, texel);
         let v01 = textureLoad(packed_input, texel + vec2<u32>(1u, 0u));
         let v10 = textureLoad(packed_input, texel + vec2<u32>(0u, 1u));
         let v11 = textureLoad(packed_input, texel + vec2<u32>(1u, 1u));
         if wants_products {
-            let grad = gradient(quad_gradients(quad, params.taps * params.padded_pixels), column);
+            let grad = gradient(gradients_of(pack, params.taps * params.padded_pixels), column);
             d += vec4<f32>(dot(grad, v00), dot(grad, v01), dot(grad, v10), dot(grad, v11));
         }
         let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
-        keep_column(column, quad, select(vec4<f32>(), value, inside));
+        keep_column(column, pack, select(vec4<f32>(), value, inside));
     }
     let real = busy && pixel < params.pixels;
     let starts = first == group_segment && params.follows == 0u;

@@ -1,13 +1,13 @@
-// The gradient of a depth-wise convolution's weight, as partial sums.
+// The gradient of a depthwise convolution's weight, as partial sums.
 //
 //     partial[c, t, slice] = Σ over the pixels p of the slice of   grad_output[c, p] · mask · sample(p, c, t)
 //
-// sum_slices.wgsl adds the slices in order. Segments and quads are those of depthwise.wgsl.
+// sum_slices.wgsl adds the slices in order. Segments and packs are those of depthwise.wgsl.
 //
-// Reads   packed_input, packed_grad_output (this step's quads), packed_taps: a window of one image's pixels.
+// Reads   packed_input, packed_grad_output (this step's packs), packed_taps: a window of one image's pixels.
 // Writes  partial: this step's channels.
-// Runs    One invocation is one tap of QUADS quads of a segment, at every slices-th pixel of the window; a workgroup is 64 neighbouring
-//         slices. Grid: slices / 64 fastest, then taps, then blocks of quads, then segments, folded.
+// Runs    One invocation is one tap of PACKS packs of a segment, at every slices-th pixel of the window; a workgroup is 64 neighbouring
+//         slices. Grid: slices / 64 fastest, then taps, then blocks of packs, then segments, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 
 //@ uses backward/pixel_blocks shared/packed_sample shared/texels shared/grid
@@ -25,22 +25,22 @@ struct Params {
     segment_channels: u32,
     /// Segments of this step.
     segments: u32,
-    /// First quad of each segment in this step.
-    quad_start: u32,
-    /// Quads of each segment in this step.
-    segment_quads: u32,
-    /// Blocks of quads of a segment.
-    quad_blocks: u32,
-    /// Quads of this step's channels.
-    quads: u32,
+    /// First pack of each segment in this step.
+    pack_start: u32,
+    /// Packs of each segment in this step.
+    segment_packs: u32,
+    /// Blocks of packs of a segment.
+    pack_blocks: u32,
+    /// Packs of this step's channels.
+    packs: u32,
     /// Slices of a sum.
     slices: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+/// [x + 1, (segment, pack, y + 1)], four channels of the pack
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(block, segment, quad, pixel of the block)], four channels of the quad
+/// [(block, segment, pack, pixel of the block)], four channels of the pack
 @group(0) @binding(2) var packed_grad_output: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, pixel)], (column, y, x, mask)
 @group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, read>;
@@ -48,8 +48,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
-/// Quads of one invocation.
-const QUADS = 4u;
+/// Packs of one invocation.
+const PACKS = 4u;
 /// A depthwise convolution without an offset has its gradients computed as products.
 const DEFORMED = true;
 
@@ -64,16 +64,16 @@ fn main(
     let slice = number % splits * WORKGROUP_SIZE + lane;
     let tap = number / splits % params.taps;
     let block = number / splits / params.taps;
-    let segment = block / params.quad_blocks;
+    let segment = block / params.pack_blocks;
     let busy = segment < params.segments;
-    // The quads, counted in the segment from this step's first.
-    let q0 = block % params.quad_blocks * QUADS;
-    let last = params.segment_quads - 1u;
+    // The packs, counted in the segment from this step's first.
+    let q0 = block % params.pack_blocks * PACKS;
+    let last = params.segment_packs - 1u;
     let q1 = min(q0 + 1u, last);
     let q2 = min(q0 + 2u, last);
     let q3 = min(q0 + 3u, last);
     let plane_rows = params.in_height + 1u;
-    let first_quad = segment * params.segment_quads;
+    let first_pack = segment * params.segment_packs;
     let plane = (segment * params.taps + tap) * params.padded_pixels;
 
     var sum0 = vec4<f32>();
@@ -84,35 +84,35 @@ fn main(
     let end = select(0u, params.pixels, busy);
     for (var n = slice; n < end; n += params.slices) {
         let packed = textureLoad(packed_taps, texel_at(plane + n));
-        let grad = (n / BLOCK_PIXELS * params.quads + first_quad) * BLOCK_PIXELS + n % BLOCK_PIXELS;
-        sum0 += product(packed, (first_quad + q0) * plane_rows, grad + q0 * BLOCK_PIXELS);
-        sum1 += product(packed, (first_quad + q1) * plane_rows, grad + q1 * BLOCK_PIXELS);
-        sum2 += product(packed, (first_quad + q2) * plane_rows, grad + q2 * BLOCK_PIXELS);
-        sum3 += product(packed, (first_quad + q3) * plane_rows, grad + q3 * BLOCK_PIXELS);
+        let grad = (n / BLOCK_PIXELS * params.packs + first_pack) * BLOCK_PIXELS + n % BLOCK_PIXELS;
+        sum0 += product(packed, (first_pack + q0) * plane_rows, grad + q0 * BLOCK_PIXELS);
+        sum1 += product(packed, (first_pack + q1) * plane_rows, grad + q1 * BLOCK_PIXELS);
+        sum2 += product(packed, (first_pack + q2) * plane_rows, grad + q2 * BLOCK_PIXELS);
+        sum3 += product(packed, (first_pack + q3) * plane_rows, grad + q3 * BLOCK_PIXELS);
     }
 
-    store_quad(busy, segment, q0, tap, slice, sum0);
-    store_quad(busy, segment, q0 + 1u, tap, slice, sum1);
-    store_quad(busy, segment, q0 + 2u, tap, slice, sum2);
-    store_quad(busy, segment, q0 + 3u, tap, slice, sum3);
+    store_pack(busy, segment, q0, tap, slice, sum0);
+    store_pack(busy, segment, q0 + 1u, tap, slice, sum1);
+    store_pack(busy, segment, q0 + 2u, tap, slice, sum2);
+    store_pack(busy, segment, q0 + 3u, tap, slice, sum3);
 }
 
-/// What a pixel adds to the sums of a quad.
+/// What a pixel adds to the sums of a pack.
 fn product(tap: vec4<f32>, row: u32, grad: u32) -> vec4<f32> {
     return textureLoad(packed_grad_output, texel_at(grad)) * packed_sample(tap, row);
 }
 
-fn store_quad(busy: bool, segment: u32, quad: u32, tap: u32, slice: u32, sum: vec4<f32>) {
-    let there = busy && quad < params.segment_quads;
-    store(there, segment, quad * 4u, tap, slice, sum.x);
-    store(there, segment, quad * 4u + 1u, tap, slice, sum.y);
-    store(there, segment, quad * 4u + 2u, tap, slice, sum.z);
-    store(there, segment, quad * 4u + 3u, tap, slice, sum.w);
+fn store_pack(busy: bool, segment: u32, pack: u32, tap: u32, slice: u32, sum: vec4<f32>) {
+    let there = busy && pack < params.segment_packs;
+    store(there, segment, pack * 4u, tap, slice, sum.x);
+    store(there, segment, pack * 4u + 1u, tap, slice, sum.y);
+    store(there, segment, pack * 4u + 2u, tap, slice, sum.z);
+    store(there, segment, pack * 4u + 3u, tap, slice, sum.w);
 }
 
 /// `channel` counts in its segment from this step's first.
 fn store(there: bool, segment: u32, channel: u32, tap: u32, slice: u32, sum: f32) {
-    if there && params.quad_start * 4u + channel < params.segment_channels {
+    if there && params.pack_start * 4u + channel < params.segment_channels {
         let row = (segment * params.segment_channels + channel) * params.taps + tap;
         partial[row * params.slices + slice] = sum;
     }

@@ -4,8 +4,8 @@
 //
 // Reads   partial.
 // Writes  grad_weight: the channels of this step.
-// Runs    One invocation owns a quad of an output channel and up to 16 of its taps, which lie side by side in the weight; a workgroup is 64
-//         neighbours. Grid: quads fastest, then output channels, then sixteens of taps, folded.
+// Runs    One invocation owns a pack of an output channel and up to 16 of its taps, which lie side by side in the weight; a workgroup is 64
+//         neighbours. Grid: packs fastest, then output channels, then sixteens of taps, folded.
 // Order   No barrier, no atomic; one order of summation.
 
 //@ uses shared/grid
@@ -15,10 +15,10 @@ struct Params {
     taps: u32,
     /// Channels of a segment.
     segment_channels: u32,
-    /// Quads of each segment in this step.
-    segment_quads: u32,
-    /// First quad of each segment in this step.
-    quad_start: u32,
+    /// Packs of each segment in this step.
+    segment_packs: u32,
+    /// First pack of each segment in this step.
+    pack_start: u32,
     /// First segment of this step.
     segment_start: u32,
     /// One past the last.
@@ -31,10 +31,10 @@ struct Params {
     groups: u32,
     /// Output channels of a weight group.
     rows: u32,
-    /// Quads of output channels of a tile.
-    row_quads_per_tile: u32,
-    /// Quads of columns of a tile.
-    column_quads_per_tile: u32,
+    /// Packs of output channels of a tile.
+    row_packs_per_tile: u32,
+    /// Packs of columns of a tile.
+    column_packs_per_tile: u32,
     /// Tiles of columns.
     column_tiles: u32,
     /// Tiles of output channels.
@@ -44,7 +44,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [split, group, column tile, row tile, out channel, quad of columns], four columns
+/// [split, group, column tile, row tile, out channel, pack of columns], four columns
 @group(0) @binding(1) var<storage, read> partial: array<vec4<f32>>;
 /// [out channel, (segment of the group, channel of the segment), tap]
 @group(0) @binding(2) var<storage, read_write> grad_weight: array<f32>;
@@ -60,25 +60,25 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    // Every quad of this step of every output channel of its weight group.
-    let quads = (params.segment_end - params.segment_start) * params.segment_quads;
-    let quad = number % quads;
-    let unit = number / quads;
+    // Every pack of this step of every output channel of its weight group.
+    let packs = (params.segment_end - params.segment_start) * params.segment_packs;
+    let pack = number % packs;
+    let unit = number / packs;
     let row = unit % params.rows;
-    let segment_of_step = quad / params.segment_quads;
+    let segment_of_step = pack / params.segment_packs;
     let segment = params.segment_start + segment_of_step;
-    let channel = (params.quad_start + quad - segment_of_step * params.segment_quads) * 4u;
+    let channel = (params.pack_start + pack - segment_of_step * params.segment_packs) * 4u;
     let group = segment / params.segments_per_group;
     let group_segment = group * params.segments_per_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_group);
-    let group_quads = (end - first) * params.segment_quads;
+    let group_packs = (end - first) * params.segment_packs;
 
-    let row_tile = row / (4u * params.row_quads_per_tile);
-    let sums = 4u * params.row_quads_per_tile * params.column_quads_per_tile;
+    let row_tile = row / (4u * params.row_packs_per_tile);
+    let sums = 4u * params.row_packs_per_tile * params.column_packs_per_tile;
     let first_tile = (group - params.group_start) * params.column_tiles * params.row_tiles + row_tile;
     let tiles = params.groups * params.row_tiles * params.column_tiles;
-    let in_tile = (row - row_tile * 4u * params.row_quads_per_tile) * params.column_quads_per_tile;
+    let in_tile = (row - row_tile * 4u * params.row_packs_per_tile) * params.column_packs_per_tile;
 
     let group_channel = (segment - group_segment) * params.segment_channels + channel;
     let row_stride = params.segments_per_group * params.segment_channels * params.taps;
@@ -87,10 +87,10 @@ fn main(
     var tap = unit / params.rows * TAPS_PER_INVOCATION;
     let end_tap = min(tap + TAPS_PER_INVOCATION, params.taps);
     for (; tap < end_tap; tap++) {
-        let k = tap * group_quads + quad - (first - params.segment_start) * params.segment_quads;
-        let column_tile = k / params.column_quads_per_tile;
+        let k = tap * group_packs + pack - (first - params.segment_start) * params.segment_packs;
+        let column_tile = k / params.column_packs_per_tile;
         let tile = first_tile + column_tile * params.row_tiles;
-        var at = tile * sums + in_tile + k - column_tile * params.column_quads_per_tile;
+        var at = tile * sums + in_tile + k - column_tile * params.column_packs_per_tile;
         var sum = vec4<f32>();
         for (var n = 0u; n < params.splits; n++) {
             sum += partial[at];

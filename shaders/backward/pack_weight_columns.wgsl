@@ -1,12 +1,12 @@
 // Packs the weight for its transposed product: four output channels a texel.
 //
-//     packed_weight_columns[((t·row_quads + r)·quads + k)·4 + l][m] = weight[o, c, t]
+//     packed_weight_columns[((t·row_packs + r)·packs + k)·4 + l][m] = weight[o, c, t]
 //
-// t is a tap, k a quad of input channels (see pack_input.wgsl), counted from this step's first, and l its channel c, r a quad of output channels of
+// t is a tap, k a pack of input channels (see pack_input.wgsl), counted from this step's first, and l its channel c, r a pack of output channels of
 // c's weight group and m its channel o. What is no channel is 0.
 //
 // Reads   weight, whole.
-// Writes  packed_weight_columns: every texel of this step's quads.
+// Writes  packed_weight_columns: every texel of this step's packs.
 // Runs    One invocation owns a texel of up to 16 taps, which lie side by side in the weight; a workgroup is 64 neighbours. Grid: a tap's texels
 //         fastest, then sixteens of taps, folded.
 // Order   No barrier, no atomic.
@@ -16,29 +16,29 @@
 struct Params {
     /// Channels of a segment.
     segment_channels: u32,
-    /// Quads of each segment in this step.
-    segment_quads: u32,
+    /// Packs of each segment in this step.
+    segment_packs: u32,
     /// First segment of this step.
     segment_start: u32,
-    /// First quad of each segment in this step.
-    quad_start: u32,
+    /// First pack of each segment in this step.
+    pack_start: u32,
     /// Segments of a weight group.
     segments_per_group: u32,
-    /// Quads of this step's channels.
-    quads: u32,
+    /// Packs of this step's channels.
+    packs: u32,
     /// Taps in all.
     taps: u32,
     /// Output channels of a weight group.
     rows: u32,
-    /// Quads of the output channels of a weight group.
-    row_quads: u32,
+    /// Packs of the output channels of a weight group.
+    row_packs: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 /// [out channel, (segment of the group, channel of the segment), tap]
 //@ operand
 @group(0) @binding(1) var<storage, read> weight: array<weight_element>;
-/// [(tap, quad of out channels, quad, channel)], four out channels
+/// [(tap, pack of out channels, pack, channel)], four out channels
 @group(0) @binding(2) var packed_weight_columns: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
@@ -53,13 +53,13 @@ fn main(
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
     // The texel among those of a tap.
-    let texels = params.row_quads * params.quads * 4u;
+    let texels = params.row_packs * params.packs * 4u;
     let texel = number % texels;
-    let quad = texel / 4u % params.quads;
-    let row = texel / 4u / params.quads * 4u;
-    let segment = params.segment_start + quad / params.segment_quads;
+    let pack = texel / 4u % params.packs;
+    let row = texel / 4u / params.packs * 4u;
+    let segment = params.segment_start + pack / params.segment_packs;
     let group = segment / params.segments_per_group;
-    let channel = (params.quad_start + quad % params.segment_quads) * 4u + texel % 4u;
+    let channel = (params.pack_start + pack % params.segment_packs) * 4u + texel % 4u;
     let group_channel = segment % params.segments_per_group * params.segment_channels + channel;
     let start = (group * params.rows + row) * row_stride() + group_channel * params.taps;
     // Invocations past the last start past the last tap.

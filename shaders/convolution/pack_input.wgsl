@@ -1,9 +1,9 @@
 // Packs one image into a texture that the kernels sample: four channels a texel, every plane surrounded by zeros.
 //
-//     packed_input[x + 1, n·(in_height + 1) + y + 1][l] = input[c, y, x]        n = s·quads + q,  c = s·segment_channels + 4·q + l
+//     packed_input[x + 1, n·(in_height + 1) + y + 1][l] = input[c, y, x]        n = s·packs + q,  c = s·segment_channels + 4·q + l
 //
-// A segment s is a run of input channels that share their weight group and their offset group, of a depth-wise convolution their offset group alone; a
-// quad q is four channels of it, the last one filled up with zeros. Both count from the first in the texture, channels from the first of these.
+// A segment s is a run of input channels that share their weight group and their offset group, of a depthwise convolution their offset group alone; a
+// pack q is four channels of it, the last one filled up with zeros. Both count from the first in the texture, channels from the first of these.
 //
 // Reads   input: the image.
 // Writes  packed_input: every texel of the planes and of the zeros around them, so that nothing old is left.
@@ -24,10 +24,10 @@ struct Params {
     in_width: u32,
     /// Channels of a segment.
     segment_channels: u32,
-    /// Quads of a segment in the texture.
-    quads: u32,
+    /// Packs of a segment in the texture.
+    packs: u32,
     /// First of them, counted from the segment's first.
-    quad_start: u32,
+    pack_start: u32,
     /// Columns to write.
     texture_width: u32,
     /// Rows to write.
@@ -40,7 +40,7 @@ struct Params {
 /// [channel, in_height, in_width]
 //@ operand
 @group(0) @binding(1) var<storage, read> input: array<input_element>;
-/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+/// [x + 1, (segment, pack, y + 1)], four channels of the pack
 @group(0) @binding(2) var packed_input: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
@@ -60,13 +60,13 @@ fn main(
     let in_image = column > 0u && column <= params.in_width;
     let plane_size = params.in_height * params.in_width;
     var y = row % (params.in_height + 1u);
-    var quad = row / (params.in_height + 1u) % params.quads;
-    var segment = row / (params.in_height + 1u) / params.quads;
+    var pack = row / (params.in_height + 1u) % params.packs;
+    var segment = row / (params.in_height + 1u) / params.packs;
     for (; row < end; row++) {
         var value = vec4<f32>();
         if y > 0u && in_image {
-            let first = (params.quad_start + quad) * 4u;
-            let channel = segment * params.segment_channels + quad * 4u;
+            let first = (params.pack_start + pack) * 4u;
+            let channel = segment * params.segment_channels + pack * 4u;
             let at = params.input_base + channel * plane_size + (y - 1u) * params.in_width + column - 1u;
             value.x = read_input(at);
             if first + 1u < params.segment_channels { value.y = read_input(at + plane_size); }
@@ -75,9 +75,9 @@ fn main(
         }
         textureStore(packed_input, vec2<u32>(column, row), value);
         let plane_ends = y == params.in_height;
-        let segment_ends = plane_ends && quad + 1u == params.quads;
+        let segment_ends = plane_ends && pack + 1u == params.packs;
         y = select(y + 1u, 0u, plane_ends);
-        quad = select(quad + u32(plane_ends), 0u, segment_ends);
+        pack = select(pack + u32(plane_ends), 0u, segment_ends);
         segment += u32(segment_ends);
     }
 }

@@ -1,8 +1,8 @@
-// Packs the weight of a depth-wise convolution: four channels a texel.
+// Packs the weight of a depthwise convolution: four channels a texel.
 //
-//     packed_weight[t·quads + s·segment_quads + q][l] = weight[c, t]        c = s·segment_channels + 4·q + l
+//     packed_weight[t·packs + s·segment_packs + q][l] = weight[c, t]        c = s·segment_channels + 4·q + l
 //
-// A segment s is the channels of an offset group, q a quad of it; t is a tap. What is no channel is 0.
+// A segment s is the channels of an offset group, q a pack of it; t is a tap. What is no channel is 0.
 //
 // Reads   weight, whole.
 // Writes  packed_weight: every texel.
@@ -14,10 +14,10 @@
 struct Params {
     /// Channels of a segment.
     segment_channels: u32,
-    /// Quads of a segment.
-    segment_quads: u32,
-    /// Quads of all segments.
-    quads: u32,
+    /// Packs of a segment.
+    segment_packs: u32,
+    /// Packs of all segments.
+    packs: u32,
     /// Taps in all.
     taps: u32,
     /// Texels to write.
@@ -28,7 +28,7 @@ struct Params {
 /// [channel, tap]
 //@ operand
 @group(0) @binding(1) var<storage, read> weight: array<weight_element>;
-/// [(tap, segment, quad)], four channels of the quad
+/// [(tap, segment, pack)], four channels of the pack
 @group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
@@ -43,9 +43,9 @@ fn main(
     if texel >= params.texels {
         return;
     }
-    let tap = texel / params.quads;
-    let segment = texel % params.quads / params.segment_quads;
-    let first = texel % params.quads % params.segment_quads * 4u;
+    let tap = texel / params.packs;
+    let segment = texel % params.packs / params.segment_packs;
+    let first = texel % params.packs % params.segment_packs * 4u;
     let at = (segment * params.segment_channels + first) * params.taps + tap;
     var value = vec4<f32>(read_weight(at), 0.0, 0.0, 0.0);
     if first + 1u < params.segment_channels { value.y = read_weight(at + params.taps); }

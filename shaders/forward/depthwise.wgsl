@@ -1,18 +1,18 @@
-// A depth-wise convolution, each output channel of one input channel: four channels at a time.
+// A depthwise convolution, each output channel of one input channel: four channels at a time.
 //
 //     output[c, p] = bias[c] + Σ over taps t of   weight[c, t] · mask · sample(p, c, t)
 //
-// A segment is the channels of an offset group, a quad four of them: see pack_input.wgsl and pack_weight_depthwise.wgsl.
+// A segment is the channels of an offset group, a pack four of them: see pack_input.wgsl and pack_weight_depthwise.wgsl.
 //
-// Reads   packed_input (this step's quads), packed_weight, offset, mask (1 without one), bias (0 without one): one image.
+// Reads   packed_input (this step's packs), packed_weight, offset, mask (1 without one), bias (0 without one): one image.
 // Writes  output: this step's channels.
-// Runs    One invocation owns one pixel of QUADS quads of a segment; a workgroup is 64 neighbouring pixels. Grid: pixel blocks fastest,
-//         then blocks of quads, then segments, folded.
+// Runs    One invocation owns one pixel of PACKS packs of a segment; a workgroup is 64 neighbouring pixels. Grid: pixel blocks fastest,
+//         then blocks of packs, then segments, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
 // Why this shape. There is no product to speak of: the time goes into sampling, and a texel brings four channels of a corner. Where a
-// tap lies is worked out once for all of an invocation's quads. These have names, since a vector that is indexed at run time is
-// in memory; the last block of a segment computes its last quad more than once.
+// tap lies is worked out once for all of an invocation's packs. These have names, since a vector that is indexed at run time is
+// in memory; the last block of a segment computes its last pack more than once.
 
 //@ uses shared/sample shared/taps shared/texels shared/grid
 
@@ -21,20 +21,20 @@ struct Params {
     geometry: TapGeometry,
     /// Channels of a segment.
     segment_channels: u32,
-    /// Quads of a segment.
-    all_segment_quads: u32,
-    /// Quads of all segments.
-    all_quads: u32,
+    /// Packs of a segment.
+    all_segment_packs: u32,
+    /// Packs of all segments.
+    all_packs: u32,
     /// First segment of this step.
     segment_start: u32,
     /// Segments of this step.
     segments: u32,
-    /// First quad of each segment in this step.
-    quad_start: u32,
-    /// Quads of each segment in this step.
-    segment_quads: u32,
-    /// Blocks of quads of a segment.
-    quad_blocks: u32,
+    /// First pack of each segment in this step.
+    pack_start: u32,
+    /// Packs of each segment in this step.
+    segment_packs: u32,
+    /// Blocks of packs of a segment.
+    pack_blocks: u32,
     /// Workgroups along the pixels.
     pixel_blocks: u32,
     /// Where the image starts in the bound offset.
@@ -50,9 +50,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+/// [x + 1, (segment, pack, y + 1)], four channels of the pack
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(tap, segment, quad)], four channels of the quad
+/// [(tap, segment, pack)], four channels of the pack
 @group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, y|x), out_height, out_width]
 //@ operand
@@ -68,8 +68,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> output: array<output_element>;
 
 const WORKGROUP_SIZE = 64u;
-/// Quads of one invocation.
-const QUADS = 4u;
+/// Packs of one invocation.
+const PACKS = 4u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -80,18 +80,18 @@ fn main(
     let number = workgroup_number(workgroup, grid);
     let pixel = number % params.pixel_blocks * WORKGROUP_SIZE + lane;
     let block = number / params.pixel_blocks;
-    let segment = block / params.quad_blocks;
+    let segment = block / params.pack_blocks;
     let busy = pixel < params.geometry.out_pixels && segment < params.segments;
     let group = params.segment_start + segment;
-    // The quads, counted in the segment from this step's first.
-    let q0 = block % params.quad_blocks * QUADS;
-    let last = params.segment_quads - 1u;
+    // The packs, counted in the segment from this step's first.
+    let q0 = block % params.pack_blocks * PACKS;
+    let last = params.segment_packs - 1u;
     let q1 = min(q0 + 1u, last);
     let q2 = min(q0 + 2u, last);
     let q3 = min(q0 + 3u, last);
     let plane_rows = params.geometry.in_height + 1u;
-    let row = segment * params.segment_quads * plane_rows;
-    let first_weight = group * params.all_segment_quads + params.quad_start;
+    let row = segment * params.segment_packs * plane_rows;
+    let first_weight = group * params.all_segment_packs + params.pack_start;
     // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
     let taps = select(0u, params.geometry.taps, busy);
     let start = first_tap(min(pixel, params.geometry.out_pixels - 1u));
@@ -102,22 +102,22 @@ fn main(
     var sum3 = vec4<f32>();
     for (var n = 0u; n < taps; n++) {
         let tap = tap_at((group * params.geometry.taps + n) * params.geometry.out_pixels, pixel, start + tap_step(n));
-        let weight = n * params.all_quads + first_weight;
+        let weight = n * params.all_packs + first_weight;
         sum0 += textureLoad(packed_weight, texel_at(weight + q0)) * sample(tap, row + q0 * plane_rows);
         sum1 += textureLoad(packed_weight, texel_at(weight + q1)) * sample(tap, row + q1 * plane_rows);
         sum2 += textureLoad(packed_weight, texel_at(weight + q2)) * sample(tap, row + q2 * plane_rows);
         sum3 += textureLoad(packed_weight, texel_at(weight + q3)) * sample(tap, row + q3 * plane_rows);
     }
 
-    store_quad(busy, group, pixel, q0, sum0);
-    store_quad(busy, group, pixel, q0 + 1u, sum1);
-    store_quad(busy, group, pixel, q0 + 2u, sum2);
-    store_quad(busy, group, pixel, q0 + 3u, sum3);
+    store_pack(busy, group, pixel, q0, sum0);
+    store_pack(busy, group, pixel, q0 + 1u, sum1);
+    store_pack(busy, group, pixel, q0 + 2u, sum2);
+    store_pack(busy, group, pixel, q0 + 3u, sum3);
 }
 
-fn store_quad(busy: bool, group: u32, pixel: u32, quad: u32, sum: vec4<f32>) {
-    let there = busy && quad < params.segment_quads;
-    let first = (params.quad_start + quad) * 4u;
+fn store_pack(busy: bool, group: u32, pixel: u32, pack: u32, sum: vec4<f32>) {
+    let there = busy && pack < params.segment_packs;
+    let first = (params.pack_start + pack) * 4u;
     store(there, group, pixel, first, sum.x);
     store(there, group, pixel, first + 1u, sum.y);
     store(there, group, pixel, first + 2u, sum.z);

@@ -1,4 +1,4 @@
-// Computes outputs one by one, without a product: for weight groups of few channels, depth-wise ones above all.
+// Computes outputs one by one, without a product: for weight groups of few channels, depthwise ones above all.
 //
 //     output[b, o, p] = bias[o] + Σ over the group's channels n and taps t of   weight[o, n, t] · mask · sample(b, p, c(o, n), t)
 //
@@ -8,7 +8,7 @@
 //         pixels. Grid: column blocks fastest, then blocks of output channels, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
-// Why this shape. A tile of a product wants many output channels that use the same sampled values; a depth-wise convolution has
+// Why this shape. A tile of a product wants many output channels that use the same sampled values; a depthwise convolution has
 // one. What can be shared is the position: consecutive output channels mostly have one offset group, so an invocation walks
 // OUT_CHANNELS of them, and makes a position, or a sample, anew only where it is not the last one's. All lanes of a workgroup do
 // the same there, since it depends on the output channel and not on the pixel.

@@ -1,8 +1,8 @@
 // Samples straight into the product: the deformable convolution without a column buffer, for CPU drivers with subgroups of 8.
 //
-//     output[o, p] = bias[o] + Σ over the segments s of o's group, taps t and quads q of   weight[o, s, t, q] · (mask · sample)(p, s, t, q)
+//     output[o, p] = bias[o] + Σ over the segments s of o's group, taps t and packs q of   weight[o, s, t, q] · (mask · sample)(p, s, t, q)
 //
-// A segment is a run of input channels that share their weight group and their offset group, a quad four channels of it: see
+// A segment is a run of input channels that share their weight group and their offset group, a pack four channels of it: see
 // pack_input.wgsl and pack_weight.wgsl.
 //
 // Reads   packed_input, packed_weight, offset, mask (1 without one), bias (0 without one): one image.
@@ -16,7 +16,7 @@
 // Why this shape. On Mesa's CPU driver a storage-buffer or workgroup-memory access whose address differs between lanes is a loop
 // over the lanes with a branch in each turn, and a barrier suspends every vector; a texel is read inline. So both operands of the
 // product come from textures, nothing is shared through memory, and the sum stays in 4·OUT_CHANNELS accumulators, which the
-// driver keeps in the first-level cache. A texel costs about as much as 25 multiply-adds of 8 lanes: 16 of them sample a quad of
+// driver keeps in the first-level cache. A texel costs about as much as 25 multiply-adds of 8 lanes: 16 of them sample a pack of
 // 32 pixels, for all OUT_CHANNELS outputs, and one brings 8 outputs' weights. Passing these round costs one instruction a
 // weight where a broadcast costs two. The accumulators must be scalars with names, since an array that is indexed at run time is
 // a loop over lanes again: hence a generator.
@@ -36,12 +36,12 @@ struct Params {
     segment_start: u32,
     /// One past the last segment of this step.
     segment_end: u32,
-    /// Quads of a segment in the packed weight.
-    quads: u32,
-    /// First quad of each segment in this step.
-    quad_start: u32,
-    /// One past the last quad of each segment in this step.
-    quad_end: u32,
+    /// Packs of a segment in the packed weight.
+    packs: u32,
+    /// First pack of each segment in this step.
+    pack_start: u32,
+    /// One past the last pack of each segment in this step.
+    pack_end: u32,
     /// Output channels of a weight group.
     rows: u32,
     /// Blocks of output channels of a weight group.
@@ -65,9 +65,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [x + 1, (segment, quad, y + 1)], four channels of the quad
+/// [x + 1, (segment, pack, y + 1)], four channels of the pack
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(group, out channel of the group), (segment, tap, quad)], four channels of the quad
+/// [(group, out channel of the group), (segment, tap, pack)], four channels of the pack
 @group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, read>;
 /// [(offset group, tap, y|x), out_height, out_width]
 //@ operand
@@ -138,7 +138,7 @@ fn main(
     var tap = 0u;
     var i = 0u;
     var j = 0u;
-    let quads = params.quad_end - params.quad_start;
+    let packs = params.pack_end - params.pack_start;
     let taps = select(0u, (segment_end - segment_start) * params.geometry.taps, busy);
     for (var n = 0u; n < taps; n++) {
         let plane = (segment / params.segments_per_offset_group * params.geometry.taps + tap) * params.geometry.out_pixels;
@@ -146,9 +146,9 @@ fn main(
 #for p in 0..PIXELS_PER_INVOCATION
         let tap_{p} = tap_at(plane, pixel_{p}, start_{p} + step);
 #end
-        var plane_row = (segment - params.segment_start) * quads * plane_height;
-        let first_row = ((segment - group_segment) * params.geometry.taps + tap) * params.quads + params.quad_start;
-        let end_row = first_row + quads;
+        var plane_row = (segment - params.segment_start) * packs * plane_height;
+        let first_row = ((segment - group_segment) * params.geometry.taps + tap) * params.packs + params.pack_start;
+        let end_row = first_row + packs;
         tap++;
         j++;
         if j == params.geometry.kernel_width {
@@ -182,7 +182,7 @@ fn main(
             plane_row += plane_height;
         }
     }
-    let first = segment_start == group_segment && params.quad_start == 0u;
+    let first = segment_start == group_segment && params.pack_start == 0u;
     // One copy of the code that stores, since a driver takes longer to compile 256 of them than all the rest.
     var sums = array<f32, PIXELS_PER_INVOCATION * OUT_CHANNELS>(
 #for p in 0..PIXELS_PER_INVOCATION

@@ -165,11 +165,11 @@ fn sample(tap: Tap, plane: u32) -> f32 {
 
 /// Channels `first` to `first + TILE_K` of the segment, at the tile's columns.
 fn load_samples(lane: u32, first: u32, first_plane: u32) {
-    let quad = lane % SAMPLE_LANES;
-    let tap_0 = taps[4u * quad];
-    let tap_1 = taps[4u * quad + 1u];
-    let tap_2 = taps[4u * quad + 2u];
-    let tap_3 = taps[4u * quad + 3u];
+    let four = lane % SAMPLE_LANES;
+    let tap_0 = taps[4u * four];
+    let tap_1 = taps[4u * four + 1u];
+    let tap_2 = taps[4u * four + 2u];
+    let tap_3 = taps[4u * four + 3u];
     for (var n = 0u; n < SAMPLES; n++) {
         let k = n * SAMPLE_ROWS + lane / SAMPLE_LANES;
         var value = vec4<f32>();
@@ -177,7 +177,7 @@ fn load_samples(lane: u32, first: u32, first_plane: u32) {
             let plane = (first_plane + first + k) * params.geometry.in_height * params.geometry.in_width;
             value = vec4<f32>(sample(tap_0, plane), sample(tap_1, plane), sample(tap_2, plane), sample(tap_3, plane));
         }
-        sample_tile[k * SAMPLE_LANES + quad] = value;
+        sample_tile[k * SAMPLE_LANES + four] = value;
     }
 }
 
@@ -194,7 +194,7 @@ fn load_weight(lane: u32, row: u32, tile_row: u32) {
 }
 
 /// Four neighbouring columns of one output channel; `row` counts in the weight group.
-fn store_quad(split: u32, group: u32, row: u32, column: u32, sums: vec4<f32>) {
+fn store_four(split: u32, group: u32, row: u32, column: u32, sums: vec4<f32>) {
     if row < params.rows {
         store(split, group * params.rows + row, column, sums.x);
         store(split, group * params.rows + row, column + 1u, sums.y);
@@ -278,7 +278,7 @@ fn main(
     }
 #for m in 0..4 * VECTORS_M
 #for v in 0..VECTORS_N
-    store_quad(split, group, tile_row + 4u * (lane_row + {m / 4}u * ROW_LANES) + {m % 4}u, tile_column + 4u * (lane_column + {v}u * COLUMN_LANES), s_{m}_{v});
+    store_four(split, group, tile_row + 4u * (lane_row + {m / 4}u * ROW_LANES) + {m % 4}u, tile_column + 4u * (lane_column + {v}u * COLUMN_LANES), s_{m}_{v});
 #end
 #end
 }

@@ -1,8 +1,8 @@
 // Packs the weight into a texture that the fused kernels read: four input channels a texel.
 //
-//     packed_weight[o, (s·taps + t)·quads + q][l] = weight[o, c, t]        c = s·segment_channels + 4·q + l
+//     packed_weight[o, (s·taps + t)·packs + q][l] = weight[o, c, t]        c = s·segment_channels + 4·q + l
 //
-// o is an output channel, s a segment of its weight group, t a tap, q a quad: see pack_input.wgsl.
+// o is an output channel, s a segment of its weight group, t a tap, q a pack: see pack_input.wgsl.
 //
 // Reads   weight, whole.
 // Writes  packed_weight: every texel; 0 where a segment has no such input channel.
@@ -15,8 +15,8 @@
 struct Params {
     /// Channels of a segment.
     segment_channels: u32,
-    /// Quads of a segment.
-    quads: u32,
+    /// Packs of a segment.
+    packs: u32,
     /// Taps in all.
     taps: u32,
     /// Elements between rows of the weight.
@@ -31,7 +31,7 @@ struct Params {
 /// [out channel, (segment, channel of the segment), tap]
 //@ operand
 @group(0) @binding(1) var<storage, read> weight: array<weight_element>;
-/// [(group, out channel of the group), (segment, tap, quad)], four channels of the quad
+/// [(group, out channel of the group), (segment, tap, pack)], four channels of the pack
 @group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
@@ -48,10 +48,10 @@ fn main(
     }
     let tap = number % params.taps;
     let column = number / params.taps % params.texture_width;
-    let segment = number / params.taps / params.texture_width / params.quads;
-    let quad = number / params.taps / params.texture_width % params.quads;
-    let row = (segment * params.taps + tap) * params.quads + quad;
-    let first = quad * 4u;
+    let segment = number / params.taps / params.texture_width / params.packs;
+    let pack = number / params.taps / params.texture_width % params.packs;
+    let row = (segment * params.taps + tap) * params.packs + pack;
+    let first = pack * 4u;
     let channel = segment * params.segment_channels + first;
     let at = column * params.row_stride + channel * params.taps + tap;
     var value = vec4<f32>(read_weight(at), 0.0, 0.0, 0.0);

@@ -27,7 +27,7 @@ struct Params {
     /// Taps in all.
     taps: u32,
     /// vec4s to write.
-    quads: u32,
+    packs: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -46,12 +46,12 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let at = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    if at >= params.quads {
+    if at >= params.packs {
         return;
     }
-    let row_quads = params.padded_rows / 4u;
-    let o = at % row_quads * 4u;
-    let row = at / row_quads;
+    let row_packs = params.padded_rows / 4u;
+    let o = at % row_packs * 4u;
+    let row = at / row_packs;
     let n = row % params.padded_channels;
     let tap = row / params.padded_channels % params.taps;
     let segment = row / params.padded_channels / params.taps;

@@ -4,7 +4,7 @@
 
 //@ uses shared/packed_taps
 
-/// `row` is the first row of the quad's plane. A sample outside the image is 0 whatever the mask.
+/// `row` is the first row of the pack's plane. A sample outside the image is 0 whatever the mask.
 fn packed_sample(tap: vec4<f32>, row: u32) -> vec4<f32> {
     let at = corner_of(tap) + vec2<u32>(0u, row);
     if !DEFORMED {

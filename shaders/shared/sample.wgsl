@@ -25,7 +25,7 @@ fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
     return Tap(select(nowhere, vec2<u32>(position.corner + 1), position.inside), scale * position.weight);
 }
 
-/// Four channels of the input, sampled: `row` is the first row of the quad's plane.
+/// Four channels of the input, sampled: `row` is the first row of the pack's plane.
 fn sample(tap: Tap, row: u32) -> vec4<f32> {
     let at = tap.corner + vec2<u32>(0u, row);
     if !DEFORMED {

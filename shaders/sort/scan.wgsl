@@ -1,6 +1,6 @@
-// Turns the counts of bin_count into where each walker's entries of each bin begin: an exclusive prefix sum.
+// Turns the counts of count into where each partition's entries of each bucket begin: an exclusive prefix sum.
 //
-//     ends[group, n] = Σ over m < n of ends[group, m]        n numbers (bin, walker), walkers fastest
+//     ends[group, n] = Σ over m < n of ends[group, m]        n numbers (bucket, partition), partitions fastest
 //
 // Reads   ends.
 // Writes  ends, whole.
@@ -10,7 +10,7 @@
 //@ uses shared/grid
 
 struct Params {
-    /// Bins times walkers.
+    /// Buckets times partitions.
     counters: u32,
     /// Counters of one invocation.
     counters_per_lane: u32,
@@ -19,7 +19,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [offset group, (bin, walker)]
+/// [offset group, (bucket, partition)]
 @group(0) @binding(1) var<storage, read_write> ends: array<u32>;
 
 const WORKGROUP_SIZE = 256u;

@@ -1,14 +1,14 @@
-// Puts every entry into its bin: the last third of a pass of a radix sort. See bin_count.wgsl.
+// Puts every entry into its bucket: the last third of a pass of a radix sort. See count.wgsl.
 //
-//     order[group, ends[group, bin, walker]++] = entry
+//     order[group, ends[group, bucket, partition]++] = entry
 //
-// Afterwards ends[group, bin, last walker] is where the bin ends.
+// Afterwards ends[group, bucket, last partition] is where the bucket ends.
 //
 // Reads   packed_taps; order_before: what the pass before left, if there was one; ends.
 // Writes  order, whole; ends.
-// Runs    One invocation is one walker of one offset group; a workgroup is 8 of them, since there may be as few as 16, and a CPU runs a workgroup
-//         on one core. Grid: walkers / 8, folded.
-// Order   No barrier, no atomic: every walker has counters of its own, and walks its entries in order.
+// Runs    One invocation is one partition of one offset group; a workgroup is 8 of them, since there may be as few as 16, and a CPU runs a workgroup
+//         on one core. Grid: partitions / 8, folded.
+// Order   No barrier, no atomic: every partition has counters of its own, and walks its entries in order.
 
 //@ uses sort/partition shared/grid
 
@@ -17,9 +17,9 @@
 @group(0) @binding(1) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [offset group, entry]
 @group(0) @binding(2) var<storage, read> order_before: array<u32>;
-/// [offset group, bin, walker]
+/// [offset group, bucket, partition]
 @group(0) @binding(3) var<storage, read_write> ends: array<u32>;
-/// [offset group, entry], by bin
+/// [offset group, entry], by bucket
 @group(0) @binding(4) var<storage, read_write> order: array<u32>;
 
 const WORKGROUP_SIZE = 8u;
@@ -31,15 +31,15 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    if number >= params.groups * params.walkers {
+    if number >= params.groups * params.partitions {
         return;
     }
-    let walker = walker_at(number);
-    for (var n = walker.first; n < walker.end; n++) {
+    let part = partition_at(number);
+    for (var n = part.first; n < part.end; n++) {
         let entry = entry_at(n);
-        let counter = walker.counters + bin_of(entry) * params.walkers;
+        let counter = part.counters + bucket_of(entry) * params.partitions;
         let at = ends[counter];
         ends[counter] = at + 1u;
-        order[walker.base + at] = entry;
+        order[part.base + at] = entry;
     }
 }

@@ -93,9 +93,9 @@ pub mod backward {
             "pixels",
             "padded_pixels",
             "segment_channels",
-            "segment_quads",
-            "quad_start",
-            "quads",
+            "segment_packs",
+            "pack_start",
+            "packs",
             "invocations",
             "grad_input_base",
         ];
@@ -127,12 +127,12 @@ pub mod backward {
             pub padded_pixels: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
-            /// First quad of each segment in this step.
-            pub quad_start: u64,
-            /// Quads of this step's channels.
-            pub quads: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
+            /// First pack of each segment in this step.
+            pub pack_start: u64,
+            /// Packs of this step's channels.
+            pub packs: u64,
             /// Invocations with something to do.
             pub invocations: u64,
             /// Where this step's channels start in the bound gradient.
@@ -141,11 +141,11 @@ pub mod backward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Where columns and their gradients lie in a buffer of quads: in blocks of 8 quads of channels; in a block tap by tap and pixel by pixel, the
-    /// quads of a pixel side by side.
+    /// Where columns and their gradients lie in a buffer of packs: in blocks of 8 packs of channels; in a block tap by tap and pixel by pixel, the
+    /// packs of a pixel side by side.
     pub mod columns_layout {
-        /// Quads of a block.
-        pub const QUADS_PER_BLOCK: u64 = 8;
+        /// Packs of a block.
+        pub const PACKS_PER_BLOCK: u64 = 8;
     }
 
     /// Fills a window of a gradient with zeros, for the steps that add to it.
@@ -225,25 +225,25 @@ pub mod backward {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
             "taps",
-            "weight_quads",
-            "first_quad",
-            "quads",
-            "segment_quads",
+            "weight_packs",
+            "first_pack",
+            "packs",
+            "segment_packs",
             "segment_start",
             "segment_end",
             "segments_per_group",
             "group_start",
-            "quad_blocks",
-            "row_quads",
-            "all_row_quads",
+            "pack_blocks",
+            "row_packs",
+            "all_row_packs",
             "padded_pixels",
             "pixel_blocks",
             "workgroups",
         ];
         /// Pixels of one invocation.
         pub const PIXELS_PER_INVOCATION: u64 = 4;
-        /// Quads of one invocation.
-        pub const QUADS_PER_INVOCATION: u64 = 8;
+        /// Packs of one invocation.
+        pub const PACKS_PER_INVOCATION: u64 = 8;
         /// A variant: the kernel, and its constants.
         #[derive(Debug)]
         pub struct Variant {
@@ -251,8 +251,8 @@ pub mod backward {
             pub kernel: Kernel,
             /// `LANES`
             pub lanes: u64,
-            /// `LOADED_QUADS`
-            pub loaded_quads: u64,
+            /// `LOADED_PACKS`
+            pub loaded_packs: u64,
         }
         /// The kernel's variant `subgroup`.
         pub static SUBGROUP: Variant = Variant {
@@ -279,7 +279,7 @@ pub mod backward {
                 params: PARAMS,
             },
             lanes: 8,
-            loaded_quads: 1,
+            loaded_packs: 1,
         };
         /// The kernel's variant `portable`.
         pub static PORTABLE: Variant = Variant {
@@ -306,7 +306,7 @@ pub mod backward {
                 params: PARAMS,
             },
             lanes: 32,
-            loaded_quads: 8,
+            loaded_packs: 8,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -314,14 +314,14 @@ pub mod backward {
         pub struct Params {
             /// Taps in all.
             pub taps: u64,
-            /// Quads of the packed weight.
-            pub weight_quads: u64,
-            /// The number of this step's first quad among these.
-            pub first_quad: u64,
-            /// Quads of this step's channels.
-            pub quads: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
+            /// Packs of the packed weight.
+            pub weight_packs: u64,
+            /// The number of this step's first pack among these.
+            pub first_pack: u64,
+            /// Packs of this step's channels.
+            pub packs: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
             /// First segment of this step.
             pub segment_start: u64,
             /// One past the last.
@@ -330,12 +330,12 @@ pub mod backward {
             pub segments_per_group: u64,
             /// First group of this step.
             pub group_start: u64,
-            /// Blocks of quads of a weight group.
-            pub quad_blocks: u64,
-            /// Quads of the output channels of a weight group.
-            pub row_quads: u64,
+            /// Blocks of packs of a weight group.
+            pub pack_blocks: u64,
+            /// Packs of the output channels of a weight group.
+            pub row_packs: u64,
             /// The same of all weight groups of this step.
-            pub all_row_quads: u64,
+            pub all_row_packs: u64,
             /// Output pixels of the window, filled up to whole blocks.
             pub padded_pixels: u64,
             /// Blocks of pixels.
@@ -353,15 +353,15 @@ pub mod backward {
             "in_height",
             "in_width",
             "segment_channels",
-            "segment_quads",
-            "quad_start",
+            "segment_packs",
+            "pack_start",
             "segment_start",
             "segment_end",
             "segments_per_offset_group",
             "group_start",
-            "quads",
-            "all_quads",
-            "first_quad",
+            "packs",
+            "all_packs",
+            "first_pack",
             "tap_shift",
             "entries",
             "counters",
@@ -471,10 +471,10 @@ pub mod backward {
             pub in_width: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
-            /// First quad of each segment in this step.
-            pub quad_start: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
+            /// First pack of each segment in this step.
+            pub pack_start: u64,
             /// First segment of this step.
             pub segment_start: u64,
             /// One past the last.
@@ -483,13 +483,13 @@ pub mod backward {
             pub segments_per_offset_group: u64,
             /// First group of this step.
             pub group_start: u64,
-            /// Quads of this step's channels.
-            pub quads: u64,
-            /// Quads of all segments.
-            pub all_quads: u64,
-            /// The number of this step's first quad among all.
-            pub first_quad: u64,
-            /// How far a tap lies from the right in the number of a depth-wise convolution's column; below lies the pixel.
+            /// Packs of this step's channels.
+            pub packs: u64,
+            /// Packs of all segments.
+            pub all_packs: u64,
+            /// The number of this step's first pack among all.
+            pub first_pack: u64,
+            /// How far a tap lies from the right in the number of a depthwise convolution's column; below lies the pixel.
             pub tap_shift: u64,
             /// Entries of one offset group.
             pub entries: u64,
@@ -503,7 +503,7 @@ pub mod backward {
             pub rows: u64,
             /// Lanes that walk a row together.
             pub lanes_per_row: u64,
-            /// Rows, times the parts that an invocation's quads cut an offset group's into, and units that fill up whole vectors.
+            /// Rows, times the parts that an invocation's packs cut an offset group's into, and units that fill up whole vectors.
             pub units_per_group: u64,
             /// The same of all offset groups.
             pub units: u64,
@@ -526,10 +526,10 @@ pub mod backward {
             "padded_pixels",
             "column_stride",
             "tap_shift",
-            "quads",
-            "segment_quads",
-            "all_quads",
-            "first_quad",
+            "packs",
+            "segment_packs",
+            "all_packs",
+            "first_pack",
             "segment_start",
             "segment_end",
             "segments_per_offset_group",
@@ -625,16 +625,16 @@ pub mod backward {
             pub padded_pixels: u64,
             /// Numbers of columns between taps.
             pub column_stride: u64,
-            /// How far a tap lies from the right in the number of a depth-wise convolution's column; below lies the pixel.
+            /// How far a tap lies from the right in the number of a depthwise convolution's column; below lies the pixel.
             pub tap_shift: u64,
-            /// Quads of this step's channels.
-            pub quads: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
-            /// Quads of all segments.
-            pub all_quads: u64,
-            /// The number of this step's first quad among all.
-            pub first_quad: u64,
+            /// Packs of this step's channels.
+            pub packs: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
+            /// Packs of all segments.
+            pub all_packs: u64,
+            /// The number of this step's first pack among all.
+            pub first_pack: u64,
             /// First segment of this step.
             pub segment_start: u64,
             /// One past the last.
@@ -671,16 +671,16 @@ pub mod backward {
         const PARAMS: &[&str] = &[
             "taps",
             "in_height",
-            "quads",
-            "segment_quads",
+            "packs",
+            "segment_packs",
             "segment_start",
             "segment_end",
             "segments_per_group",
             "segments_per_offset_group",
             "group_start",
             "groups",
-            "row_quads",
-            "all_row_quads",
+            "row_packs",
+            "all_row_packs",
             "pixel_blocks",
             "turns_per_split",
             "column_tiles",
@@ -696,8 +696,8 @@ pub mod backward {
             pub lanes: u64,
             /// `ROUND`
             pub round: u64,
-            /// `ROW_QUADS`
-            pub row_quads: u64,
+            /// `ROW_PACKS`
+            pub row_packs: u64,
             /// `PIXELS_PER_TURN`
             pub pixels_per_turn: u64,
             /// `TURNS_PER_BLOCK`
@@ -725,7 +725,7 @@ pub mod backward {
             },
             lanes: 8,
             round: 8,
-            row_quads: 16,
+            row_packs: 16,
             pixels_per_turn: 4,
             turns_per_block: 8,
         };
@@ -760,7 +760,7 @@ pub mod backward {
             },
             lanes: 8,
             round: 8,
-            row_quads: 16,
+            row_packs: 16,
             pixels_per_turn: 4,
             turns_per_block: 8,
         };
@@ -795,7 +795,7 @@ pub mod backward {
             },
             lanes: 8,
             round: 8,
-            row_quads: 16,
+            row_packs: 16,
             pixels_per_turn: 4,
             turns_per_block: 8,
         };
@@ -830,7 +830,7 @@ pub mod backward {
             },
             lanes: 8,
             round: 8,
-            row_quads: 8,
+            row_packs: 8,
             pixels_per_turn: 4,
             turns_per_block: 8,
         };
@@ -865,7 +865,7 @@ pub mod backward {
             },
             lanes: 8,
             round: 8,
-            row_quads: 8,
+            row_packs: 8,
             pixels_per_turn: 4,
             turns_per_block: 8,
         };
@@ -891,7 +891,7 @@ pub mod backward {
             },
             lanes: 32,
             round: 1,
-            row_quads: 4,
+            row_packs: 4,
             pixels_per_turn: 2,
             turns_per_block: 16,
         };
@@ -926,7 +926,7 @@ pub mod backward {
             },
             lanes: 32,
             round: 1,
-            row_quads: 4,
+            row_packs: 4,
             pixels_per_turn: 2,
             turns_per_block: 16,
         };
@@ -961,7 +961,7 @@ pub mod backward {
             },
             lanes: 32,
             round: 1,
-            row_quads: 4,
+            row_packs: 4,
             pixels_per_turn: 2,
             turns_per_block: 16,
         };
@@ -973,10 +973,10 @@ pub mod backward {
             pub taps: u64,
             /// Rows of the input.
             pub in_height: u64,
-            /// Quads of this step's channels.
-            pub quads: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
+            /// Packs of this step's channels.
+            pub packs: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
             /// First segment of this step.
             pub segment_start: u64,
             /// One past the last.
@@ -989,10 +989,10 @@ pub mod backward {
             pub group_start: u64,
             /// Groups of this step.
             pub groups: u64,
-            /// Quads of the output channels of a weight group.
-            pub row_quads: u64,
+            /// Packs of the output channels of a weight group.
+            pub row_packs: u64,
             /// The same of all weight groups of this step.
-            pub all_row_quads: u64,
+            pub all_row_packs: u64,
             /// Blocks of pixels.
             pub pixel_blocks: u64,
             /// Turns of the loop of one split.
@@ -1007,7 +1007,7 @@ pub mod backward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// The gradient of a depth-wise convolution's weight, as partial sums.
+    /// The gradient of a depthwise convolution's weight, as partial sums.
     pub mod grad_weight_depthwise {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1017,14 +1017,14 @@ pub mod backward {
             "padded_pixels",
             "segment_channels",
             "segments",
-            "quad_start",
-            "segment_quads",
-            "quad_blocks",
-            "quads",
+            "pack_start",
+            "segment_packs",
+            "pack_blocks",
+            "packs",
             "slices",
         ];
-        /// Quads of one invocation.
-        pub const QUADS: u64 = 4;
+        /// Packs of one invocation.
+        pub const PACKS: u64 = 4;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "backward/grad_weight_depthwise",
@@ -1061,14 +1061,14 @@ pub mod backward {
             pub segment_channels: u64,
             /// Segments of this step.
             pub segments: u64,
-            /// First quad of each segment in this step.
-            pub quad_start: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
-            /// Blocks of quads of a segment.
-            pub quad_blocks: u64,
-            /// Quads of this step's channels.
-            pub quads: u64,
+            /// First pack of each segment in this step.
+            pub pack_start: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
+            /// Blocks of packs of a segment.
+            pub pack_blocks: u64,
+            /// Packs of this step's channels.
+            pub packs: u64,
             /// Slices of a sum.
             pub slices: u64,
         }
@@ -1081,16 +1081,16 @@ pub mod backward {
         const PARAMS: &[&str] = &[
             "taps",
             "segment_channels",
-            "segment_quads",
-            "quad_start",
+            "segment_packs",
+            "pack_start",
             "segment_start",
             "segment_end",
             "segments_per_group",
             "group_start",
             "groups",
             "rows",
-            "row_quads_per_tile",
-            "column_quads_per_tile",
+            "row_packs_per_tile",
+            "column_packs_per_tile",
             "column_tiles",
             "row_tiles",
             "splits",
@@ -1119,10 +1119,10 @@ pub mod backward {
             pub taps: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
-            /// First quad of each segment in this step.
-            pub quad_start: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
+            /// First pack of each segment in this step.
+            pub pack_start: u64,
             /// First segment of this step.
             pub segment_start: u64,
             /// One past the last.
@@ -1135,10 +1135,10 @@ pub mod backward {
             pub groups: u64,
             /// Output channels of a weight group.
             pub rows: u64,
-            /// Quads of output channels of a tile.
-            pub row_quads_per_tile: u64,
-            /// Quads of columns of a tile.
-            pub column_quads_per_tile: u64,
+            /// Packs of output channels of a tile.
+            pub row_packs_per_tile: u64,
+            /// Packs of columns of a tile.
+            pub column_packs_per_tile: u64,
             /// Tiles of columns.
             pub column_tiles: u64,
             /// Tiles of output channels.
@@ -1154,10 +1154,10 @@ pub mod backward {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
             "rows",
-            "quads",
-            "part_quads",
-            "quad_start",
-            "all_quads",
+            "packs",
+            "part_packs",
+            "pack_start",
+            "all_packs",
             "row_start",
             "out_pixels",
             "first_pixel",
@@ -1167,8 +1167,8 @@ pub mod backward {
             "output_base",
             "kind",
         ];
-        /// Quads of one invocation, at the most.
-        pub const QUADS_PER_INVOCATION: u64 = 8;
+        /// Packs of one invocation, at the most.
+        pub const PACKS_PER_INVOCATION: u64 = 8;
         /// The kernel's variant `linear`.
         pub static LINEAR: Kernel = Kernel {
             name: "backward/pack_grad_output/linear",
@@ -1213,14 +1213,14 @@ pub mod backward {
         pub struct Params {
             /// Output channels of a group.
             pub rows: u64,
-            /// Quads of each group in this step.
-            pub quads: u64,
+            /// Packs of each group in this step.
+            pub packs: u64,
             /// The same of all groups of this step.
-            pub part_quads: u64,
-            /// Where the first of them lies among all quads of the texture.
-            pub quad_start: u64,
-            /// Quads of the texture.
-            pub all_quads: u64,
+            pub part_packs: u64,
+            /// Where the first of them lies among all packs of the texture.
+            pub pack_start: u64,
+            /// Packs of the texture.
+            pub all_packs: u64,
             /// First output channel of each group in this step.
             pub row_start: u64,
             /// Pixels of one output plane.
@@ -1317,14 +1317,14 @@ pub mod backward {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
             "segment_channels",
-            "segment_quads",
+            "segment_packs",
             "segment_start",
-            "quad_start",
+            "pack_start",
             "segments_per_group",
-            "quads",
+            "packs",
             "taps",
             "rows",
-            "row_quads",
+            "row_packs",
         ];
         /// Taps of one invocation, at the most.
         pub const TAPS_PER_INVOCATION: u64 = 16;
@@ -1352,22 +1352,22 @@ pub mod backward {
         pub struct Params {
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
             /// First segment of this step.
             pub segment_start: u64,
-            /// First quad of each segment in this step.
-            pub quad_start: u64,
+            /// First pack of each segment in this step.
+            pub pack_start: u64,
             /// Segments of a weight group.
             pub segments_per_group: u64,
-            /// Quads of this step's channels.
-            pub quads: u64,
+            /// Packs of this step's channels.
+            pub packs: u64,
             /// Taps in all.
             pub taps: u64,
             /// Output channels of a weight group.
             pub rows: u64,
-            /// Quads of the output channels of a weight group.
-            pub row_quads: u64,
+            /// Packs of the output channels of a weight group.
+            pub row_packs: u64,
         }
         impl crate::kernel::Params for Params {}
     }
@@ -1420,8 +1420,8 @@ pub mod convolution {
             "in_height",
             "in_width",
             "segment_channels",
-            "quads",
-            "quad_start",
+            "packs",
+            "pack_start",
             "texture_width",
             "texture_height",
             "input_base",
@@ -1456,10 +1456,10 @@ pub mod convolution {
             pub in_width: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Quads of a segment in the texture.
-            pub quads: u64,
+            /// Packs of a segment in the texture.
+            pub packs: u64,
             /// First of them, counted from the segment's first.
-            pub quad_start: u64,
+            pub pack_start: u64,
             /// Columns to write.
             pub texture_width: u64,
             /// Rows to write.
@@ -1470,10 +1470,10 @@ pub mod convolution {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Packs the weight of a depth-wise convolution: four channels a texel.
+    /// Packs the weight of a depthwise convolution: four channels a texel.
     pub mod pack_weight_depthwise {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &["segment_channels", "segment_quads", "quads", "taps", "texels"];
+        const PARAMS: &[&str] = &["segment_channels", "segment_packs", "packs", "taps", "texels"];
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "convolution/pack_weight_depthwise",
@@ -1498,10 +1498,10 @@ pub mod convolution {
         pub struct Params {
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Quads of a segment.
-            pub segment_quads: u64,
-            /// Quads of all segments.
-            pub quads: u64,
+            /// Packs of a segment.
+            pub segment_packs: u64,
+            /// Packs of all segments.
+            pub packs: u64,
             /// Taps in all.
             pub taps: u64,
             /// Texels to write.
@@ -1513,7 +1513,7 @@ pub mod convolution {
 
 /// The shaders of `shaders/forward`.
 pub mod forward {
-    /// A depth-wise convolution, each output channel of one input channel: four channels at a time.
+    /// A depthwise convolution, each output channel of one input channel: four channels at a time.
     pub mod depthwise {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1530,13 +1530,13 @@ pub mod forward {
             "dil_h",
             "dil_w",
             "segment_channels",
-            "all_segment_quads",
-            "all_quads",
+            "all_segment_packs",
+            "all_packs",
             "segment_start",
             "segments",
-            "quad_start",
-            "segment_quads",
-            "quad_blocks",
+            "pack_start",
+            "segment_packs",
+            "pack_blocks",
             "pixel_blocks",
             "offset_base",
             "mask_base",
@@ -1544,8 +1544,8 @@ pub mod forward {
             "has_mask",
             "has_bias",
         ];
-        /// Quads of one invocation.
-        pub const QUADS: u64 = 4;
+        /// Packs of one invocation.
+        pub const PACKS: u64 = 4;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "forward/depthwise",
@@ -1576,20 +1576,20 @@ pub mod forward {
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Quads of a segment.
-            pub all_segment_quads: u64,
-            /// Quads of all segments.
-            pub all_quads: u64,
+            /// Packs of a segment.
+            pub all_segment_packs: u64,
+            /// Packs of all segments.
+            pub all_packs: u64,
             /// First segment of this step.
             pub segment_start: u64,
             /// Segments of this step.
             pub segments: u64,
-            /// First quad of each segment in this step.
-            pub quad_start: u64,
-            /// Quads of each segment in this step.
-            pub segment_quads: u64,
-            /// Blocks of quads of a segment.
-            pub quad_blocks: u64,
+            /// First pack of each segment in this step.
+            pub pack_start: u64,
+            /// Packs of each segment in this step.
+            pub segment_packs: u64,
+            /// Blocks of packs of a segment.
+            pub pack_blocks: u64,
             /// Workgroups along the pixels.
             pub pixel_blocks: u64,
             /// Where the image starts in the bound offset.
@@ -1606,7 +1606,7 @@ pub mod forward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Computes outputs one by one, without a product: for weight groups of few channels, depth-wise ones above all.
+    /// Computes outputs one by one, without a product: for weight groups of few channels, depthwise ones above all.
     pub mod direct {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &[
@@ -1723,9 +1723,9 @@ pub mod forward {
             "segments_per_offset_group",
             "segment_start",
             "segment_end",
-            "quads",
-            "quad_start",
-            "quad_end",
+            "packs",
+            "pack_start",
+            "pack_end",
             "rows",
             "row_blocks",
             "pixel_blocks",
@@ -1825,12 +1825,12 @@ pub mod forward {
             pub segment_start: u64,
             /// One past the last segment of this step.
             pub segment_end: u64,
-            /// Quads of a segment in the packed weight.
-            pub quads: u64,
-            /// First quad of each segment in this step.
-            pub quad_start: u64,
-            /// One past the last quad of each segment in this step.
-            pub quad_end: u64,
+            /// Packs of a segment in the packed weight.
+            pub packs: u64,
+            /// First pack of each segment in this step.
+            pub pack_start: u64,
+            /// One past the last pack of each segment in this step.
+            pub pack_end: u64,
             /// Output channels of a weight group.
             pub rows: u64,
             /// Blocks of output channels of a weight group.
@@ -2324,7 +2324,7 @@ pub mod forward {
     /// Packs the weight into a texture that the fused kernels read: four input channels a texel.
     pub mod pack_weight {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &["segment_channels", "quads", "taps", "row_stride", "texture_width", "texels"];
+        const PARAMS: &[&str] = &["segment_channels", "packs", "taps", "row_stride", "texture_width", "texels"];
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "forward/pack_weight",
@@ -2349,8 +2349,8 @@ pub mod forward {
         pub struct Params {
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Quads of a segment.
-            pub quads: u64,
+            /// Packs of a segment.
+            pub packs: u64,
             /// Taps in all.
             pub taps: u64,
             /// Elements between rows of the weight.
@@ -2367,7 +2367,7 @@ pub mod forward {
     pub mod pack_weight_rows {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] =
-            &["rows", "padded_rows", "segments_per_group", "segment_channels", "padded_channels", "taps", "quads"];
+            &["rows", "padded_rows", "segments_per_group", "segment_channels", "padded_channels", "taps", "packs"];
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "forward/pack_weight_rows",
@@ -2399,7 +2399,7 @@ pub mod forward {
             /// Taps in all.
             pub taps: u64,
             /// vec4s to write.
-            pub quads: u64,
+            pub packs: u64,
         }
         impl crate::kernel::Params for Params {}
     }
@@ -2689,11 +2689,19 @@ pub mod shift {
 
 /// The shaders of `shaders/sort`.
 pub mod sort {
-    /// Counts how many entries of each walker fall into each bin: the first third of a pass of a radix sort.
+    /// Counts how many entries of each partition fall into each bucket: the first third of a pass of a radix sort.
     pub mod count {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] =
-            &["entries", "bins", "walkers", "entries_per_walker", "groups", "follows", "column_step", "row_step"];
+        const PARAMS: &[&str] = &[
+            "entries",
+            "buckets",
+            "partitions",
+            "entries_per_partition",
+            "groups",
+            "follows",
+            "column_step",
+            "row_step",
+        ];
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "sort/count",
@@ -2712,7 +2720,7 @@ pub mod sort {
         pub use crate::kernel::sort::partition::Params;
     }
 
-    /// What bin_count and bin_fill share. They order packed taps by numbers of these, which are a quarter of their size. `params` and `packed_taps` are the
+    /// What count and scatter share. They order packed taps by numbers of these, which are a quarter of their size. `params` and `packed_taps` are the
     /// kernel's own.
     pub mod partition {
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2721,25 +2729,25 @@ pub mod sort {
         pub struct Params {
             /// Entries of one offset group.
             pub entries: u64,
-            /// Bins of one offset group.
-            pub bins: u64,
-            /// Walkers of one offset group.
-            pub walkers: u64,
-            /// Entries that a walker walks.
-            pub entries_per_walker: u64,
+            /// Buckets of one offset group.
+            pub buckets: u64,
+            /// Partitions of one offset group.
+            pub partitions: u64,
+            /// Entries that a partition walks.
+            pub entries_per_partition: u64,
             /// Groups of this step.
             pub groups: u64,
             /// 1 where a pass came before.
             pub follows: u64,
-            /// Bins from a cell to the next of its row.
+            /// Buckets from a cell to the next of its row.
             pub column_step: u64,
-            /// Bins from a cell to the one below it.
+            /// Buckets from a cell to the one below it.
             pub row_step: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Turns the counts of bin_count into where each walker's entries of each bin begin: an exclusive prefix sum.
+    /// Turns the counts of count into where each partition's entries of each bucket begin: an exclusive prefix sum.
     pub mod scan {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["counters", "counters_per_lane", "groups"];
@@ -2758,7 +2766,7 @@ pub mod sort {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Bins times walkers.
+            /// Buckets times partitions.
             pub counters: u64,
             /// Counters of one invocation.
             pub counters_per_lane: u64,
@@ -2768,11 +2776,19 @@ pub mod sort {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Puts every entry into its bin: the last third of a pass of a radix sort. See bin_count.wgsl.
+    /// Puts every entry into its bucket: the last third of a pass of a radix sort. See count.wgsl.
     pub mod scatter {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] =
-            &["entries", "bins", "walkers", "entries_per_walker", "groups", "follows", "column_step", "row_step"];
+        const PARAMS: &[&str] = &[
+            "entries",
+            "buckets",
+            "partitions",
+            "entries_per_partition",
+            "groups",
+            "follows",
+            "column_step",
+            "row_step",
+        ];
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "sort/scatter",

@@ -122,7 +122,7 @@ pub fn plan_of(case: &Case) -> deform::plan::Plan {
 #[test]
 fn gradients_in_the_least_workspace_and_all_above() {
     let sizes = Sizes { batch: 2, in_channels: 24, out_channels: 24, input: [20, 19], ..PLAIN };
-    // Segments of 4, 8, 24 channels and of 3, 12 that are no whole quads, and more quads than are multiplied at once.
+    // Segments of 4, 8, 24 channels and of 3, 12 that are no whole packs, and more packs than are multiplied at once.
     let cases = [(2, 3), (1, 3), (1, 1), (8, 1), (2, 1)]
         .map(|(groups, offset_groups)| Sizes { groups, offset_groups, ..sizes })
         .into_iter()

@@ -1,4 +1,4 @@
-//! Depth-wise convolutions, which have kernels of their own: forward and all gradients, by the same table, geometries and identities as the others.
+//! Depthwise convolutions, which have kernels of their own: forward and all gradients, by the same table, geometries and identities as the others.
 
 use deform::ops::deform_conv2d::Mode;
 use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gradients, Options};
@@ -20,7 +20,7 @@ fn the_depthwise_table_meets_the_reference() {
     let table: Vec<_> = table().into_iter().map(depthwise).collect();
     let worst = table.iter().map(check).fold(0.0, f64::max);
     let gradients = table.iter().map(check_gradients).fold(0.0, f64::max);
-    say(&format!("depth-wise table: worst error {worst:.3} of its bound, of gradients {gradients:.3}"));
+    say(&format!("depthwise table: worst error {worst:.3} of its bound, of gradients {gradients:.3}"));
 }
 
 #[test]
@@ -41,13 +41,13 @@ fn random_depthwise_geometries() {
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
-    say(&format!("200 random depth-wise geometries: worst error {:.3} of its bound", worst.get()));
+    say(&format!("200 random depthwise geometries: worst error {:.3} of its bound", worst.get()));
 }
 
 /// Workspaces so small that pixels, then channels are cut.
 #[test]
 fn depthwise_in_the_least_workspace_and_all_above() {
-    // Offset groups of 24, 8 and 3 channels, and one of more quads than an invocation takes.
+    // Offset groups of 24, 8 and 3 channels, and one of more packs than an invocation takes.
     for (channels, offset_groups) in [(24, 1), (24, 3), (24, 8), (80, 1)] {
         let sizes = Sizes { batch: 2, in_channels: channels, offset_groups, input: [20, 19], ..PLAIN };
         let mut case = case("least workspace", sizes, padded());

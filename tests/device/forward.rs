@@ -92,7 +92,7 @@ fn the_table_meets_the_reference() {
 fn the_least_workspace_and_all_above_meet_the_reference() {
     let sizes =
         Sizes { batch: 3, in_channels: 24, out_channels: 20, input: [20, 19], groups: 2, offset_groups: 3, ..PLAIN };
-    // Segments of four channels, of eight, and of twelve that are no whole quads.
+    // Segments of four channels, of eight, and of twelve that are no whole packs.
     let cases = [(2, 3), (1, 3), (2, 1), (8, 1)].map(|(groups, offset_groups)| Sizes {
         groups,
         offset_groups,

@@ -267,7 +267,7 @@ pub fn check_with_small_limits(gpu: &Gpu, largest: u64, case: &Case) -> bool {
 #[test]
 fn gradients_on_a_callers_device_with_small_limits() {
     let gpu = small_limits_gpu();
-    // An image's output fits a binding; is cut into quads of one group; into groups.
+    // An image's output fits a binding; is cut into packs of one group; into groups.
     for (kernel, groups, out_channels) in [(3, 1, 16), (1, 1, 50), (1, 4, 48)] {
         let sizes =
             Sizes { batch: 2, in_channels: 40, out_channels, groups, offset_groups: 5, input: [36, 35], ..PLAIN };

@@ -70,7 +70,7 @@ fn cases() -> Vec<Case> {
         case("groups", grouped, Options { stride: [2, 1], dilation: [1, 2], ..padded() }),
         // Images of an odd number of elements: the second begins in the middle of a word.
         case("odd", odd, padded()),
-        case("depth-wise", Sizes { in_channels: 6, out_channels: 6, groups: 6, ..PLAIN }, padded()),
+        case("depthwise", Sizes { in_channels: 6, out_channels: 6, groups: 6, ..PLAIN }, padded()),
     ]
 }
 

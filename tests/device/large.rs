@@ -81,12 +81,12 @@ fn gradients_within_64_mib() {
     }
 }
 
-/// More channels than a window of 64 MiB holds of their gradients, whole segments and quads of one.
+/// More channels than a window of 64 MiB holds of their gradients, whole segments and packs of one.
 #[test]
 fn depthwise_gradients_within_64_mib() {
     for offset_groups in [1, 8] {
         let sizes = Sizes { in_channels: 128, offset_groups, input: [200, 304], reach: 6.0, ..PLAIN };
-        let case = depthwise(Case::new("depth-wise", sizes, padded()));
+        let case = depthwise(Case::new("depthwise", sizes, padded()));
         let plan = plan_of(&case);
         assert!(plan.memory_bytes() <= 64 << 20 && plan.steps.len() < 100, "{} steps", plan.steps.len());
         check_some(&case);

@@ -25,7 +25,7 @@ fn has(plan: &Plan, scratch: &str) -> bool {
 
 const LAYER: Sizes = Sizes { in_channels: 64, out_channels: 64, input: [64, 64], ..PLAIN };
 
-/// One pass where the walkers of several offset groups fill vectors and have few counters for their entries; elsewhere two, and on GPUs always.
+/// One pass where the partitions of several offset groups fill vectors and have few counters for their entries; elsewhere two, and on GPUs always.
 #[test]
 fn taps_are_put_in_order_in_as_few_passes_as_pay() {
     let eight = Sizes { offset_groups: 8, ..LAYER };
@@ -41,15 +41,15 @@ fn taps_are_put_in_order_in_as_few_passes_as_pay() {
         assert_eq!(steps(&plan, "sort/count").count(), passes * chunks, "{sizes:?}");
         assert_eq!(has(&plan, "order_by_column"), passes == 2, "{sizes:?}");
         for step in steps(&plan, "sort/count") {
-            let (walkers, each) = (param(step, "walkers"), param(step, "entries_per_walker"));
-            assert!(walkers * each >= param(step, "entries"), "{step}");
-            assert!(each + param(step, "bins") + 2 < MAX_LOOP_STEPS, "{step}");
+            let (partitions, each) = (param(step, "partitions"), param(step, "entries_per_partition"));
+            assert!(partitions * each >= param(step, "entries"), "{step}");
+            assert!(each + param(step, "buckets") + 2 < MAX_LOOP_STEPS, "{step}");
         }
-        // All walkers of a row of cells, and the next row right behind.
+        // All partitions of a row of cells, and the next row right behind.
         let last = steps(&plan, "sort/count").last().unwrap();
         for step in steps(&plan, "backward/grad_input/single").chain(steps(&plan, "backward/grad_input/paired")) {
-            assert_eq!(param(step, "counters_per_row"), param(last, "row_step") * param(last, "walkers"));
-            assert_eq!(param(step, "counters"), param(last, "bins") * param(last, "walkers"));
+            assert_eq!(param(step, "counters_per_row"), param(last, "row_step") * param(last, "partitions"));
+            assert_eq!(param(step, "counters"), param(last, "buckets") * param(last, "partitions"));
         }
     }
 }
@@ -78,7 +78,7 @@ fn a_gpu_with_subgroups_of_8_takes_the_portable_kernels() {
     }
 }
 
-/// On a CPU the lanes that gather a row of cells keep to 8 quads of channels, two each; elsewhere a workgroup takes as many as there are.
+/// On a CPU the lanes that gather a row of cells keep to 8 packs of channels, two each; elsewhere a workgroup takes as many as there are.
 #[test]
 fn lanes_of_a_row_keep_to_a_block_of_columns_on_a_cpu() {
     let layer = Sizes { in_channels: 128, ..LAYER };

@@ -74,13 +74,13 @@ fn fused_plans_keep_their_limits_and_do_every_product_once() {
         }
         assert_eq!((plan.weight_steps, plan.workspace_bytes), (1, 0));
         let segments = sizes.groups.max(sizes.offset_groups) as u64;
-        let quads = (sizes.in_channels as u64 / segments).div_ceil(4);
+        let packs = (sizes.in_channels as u64 / segments).div_ceil(4);
         // The sizes above nest: one grouping divides the other.
-        let mut done = vec![0; (segments * quads) as usize];
+        let mut done = vec![0; (segments * packs) as usize];
         for step in plan.steps.iter().filter(|step| step.kernel.name.starts_with("forward/fused")) {
             let range = |start, end| param(step, start)..param(step, end);
             for segment in range("segment_start", "segment_end") {
-                range("quad_start", "quad_end").for_each(|quad| done[(segment * quads + quad) as usize] += 1);
+                range("pack_start", "pack_end").for_each(|pack| done[(segment * packs + pack) as usize] += 1);
             }
             let per_group = param(step, "segments_per_group");
             let first = param(step, "segment_start") / per_group;
@@ -218,9 +218,9 @@ columns: 2 steps, workspace 6048 bytes
     assert_eq!(plan.to_string(), expected);
 }
 
-/// Every quad of every segment once, whatever the texture's axis, the binding and the workspace allow.
+/// Every pack of every segment once, whatever the texture's axis, the binding and the workspace allow.
 #[test]
-fn depthwise_plans_do_every_quad_once() {
+fn depthwise_plans_do_every_pack_once() {
     let sizes = Sizes {
         in_channels: 60,
         out_channels: 60,
@@ -235,15 +235,15 @@ fn depthwise_plans_do_every_quad_once() {
     {
         let limits = DeviceLimits { max_texture_axis: axis, max_binding_bytes: binding, ..DeviceLimits::default() };
         let options = Options { algorithm: Algorithm::Depthwise, workspace_limit: workspace, ..padded() };
-        // 20 channels a segment: 5 quads.
+        // 20 channels a segment: 5 packs.
         let mut done = [[0; 5]; 3];
         let plan = plan_of(sizes, options, &limits).unwrap();
         for step in plan.steps.iter().filter(|step| step.kernel.name == "forward/depthwise") {
-            let [segment, segments, quad, quads] =
-                ["segment_start", "segments", "quad_start", "segment_quads"].map(|name| param(step, name) as usize);
+            let [segment, segments, pack, packs] =
+                ["segment_start", "segments", "pack_start", "segment_packs"].map(|name| param(step, name) as usize);
             done[segment..segment + segments]
                 .iter_mut()
-                .for_each(|s| s[quad..quad + quads].iter_mut().for_each(|q| *q += 1));
+                .for_each(|s| s[pack..pack + packs].iter_mut().for_each(|q| *q += 1));
         }
         assert_eq!(done, [[1; 5]; 3]);
         steps.push(plan.steps.len());

@@ -77,7 +77,7 @@ pub fn regular(mut case: Case) -> Case {
     case
 }
 
-/// The case as a depth-wise convolution of its input channels, computed as such: of its weight and bias as many numbers as that has, over and over.
+/// The case as a depthwise convolution of its input channels, computed as such: of its weight and bias as many numbers as that has, over and over.
 pub fn depthwise(mut case: Case) -> Case {
     let channels = case.shapes.input[1];
     let repeat = |values: &mut Vec<f32>, count| *values = values.iter().copied().cycle().take(count).collect();

@@ -53,10 +53,10 @@ const EQUIVALENT: [(&str, &str); 22] = [
     ("shaders/activation/activate.wgsl", "select(1.0, e, value <= 0.0);"),
     // A row below the last is no pixel of the window.
     ("shaders/backward/col2im.wgsl", "u32(at.y) <= out_height && out_pixel < params.pixels;"),
-    // Channels that a quad only fills up hold zeros: what is added to the next plane is 0. That it would be a race no CPU driver shows.
-    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels - (params.quad_start + in_segment) + 4u;"),
-    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels - (params.quad_start - in_segment) * 4u;"),
-    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels + (params.quad_start + in_segment) * 4u;"),
+    // Channels that a pack only fills up hold zeros: what is added to the next plane is 0. That it would be a race no CPU driver shows.
+    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels - (params.pack_start + in_segment) + 4u;"),
+    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels - (params.pack_start - in_segment) * 4u;"),
+    ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels + (params.pack_start + in_segment) * 4u;"),
     ("shaders/backward/col2im.wgsl", "if channels >= 1u { grad_input[to + size] += sum.y; }"),
     ("shaders/backward/col2im.wgsl", "if channels >= 2u { grad_input[to + 2u * size] += sum.z; }"),
     ("shaders/backward/col2im.wgsl", "if channels >= 3u { grad_input[to + 3u * size] += sum.w; }"),

@@ -57,7 +57,7 @@ pub(crate) const fn square(name: &'static str, channels: usize, size: [usize; 2]
 }
 
 /// ResNet and ResNeXt detectors, YOLACT, CenterNet, BiRefNet, video restoration (EDVR, BasicVSR++, TDAN), RepPoints, a
-/// depth-wise one and CycleMLP.
+/// depthwise one and CycleMLP.
 pub(crate) const LAYERS: &[Layer] = &[
     square("resnet_c3", 128, [100, 168]),
     square("resnet_c4", 256, [50, 84]),

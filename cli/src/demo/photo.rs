@@ -44,7 +44,7 @@ pub(crate) fn filter(
     offsets: Vec<Operand>,
 ) -> Result<RgbImage> {
     let size = kernel.len().isqrt();
-    // Depth-wise: three groups, so that no colour reads another.
+    // Depthwise: three groups, so that no colour reads another.
     let weight = Operand { shape: vec![3, 1, size, size], values: kernel.repeat(3) };
     let options = Options { padding: [size / 2; 2], ..Options::default() };
     let mut checked = false;

@@ -19,7 +19,7 @@ pub enum Algorithm {
     Columns,
     /// Outputs one by one, without a product and without memory: for weight groups of few channels.
     Direct,
-    /// Four channels at a time, from textures: for depth-wise convolutions, whose groups are one channel in and one out.
+    /// Four channels at a time, from textures: for depthwise convolutions, whose groups are one channel in and one out.
     Depthwise,
     /// Sample straight into the product, both operands packed into textures, weights passed round a subgroup of 8 lanes: for CPU
     /// drivers (lavapipe, where the machine's vectors hold 8 lanes).

@@ -14,7 +14,7 @@ struct Rule {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Groups {
     /// One input channel and one output channel.
-    DepthWise,
+    Depthwise,
     /// At most this many output channels, and at most as many input channels: too few for a product.
     UpTo(usize),
     /// Segments of at most this many input channels, which a tile fills up to 16.
@@ -40,7 +40,7 @@ use DeviceKind::{Cpu, DiscreteGpu, IntegratedGpu, Other};
 const RULES: &[Rule] = &[
     Rule {
         devices: &[Cpu],
-        groups: Groups::DepthWise,
+        groups: Groups::Depthwise,
         candidates: &[Fixed(Algorithm::Depthwise), Fixed(Algorithm::Direct), Fixed(Algorithm::Columns)],
     },
     Rule {
@@ -93,7 +93,7 @@ pub fn choice(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
     let fits = |rule: &&Rule| {
         rule.devices.contains(&limits.kind)
             && match rule.groups {
-                Groups::DepthWise => g.is_depthwise(),
+                Groups::Depthwise => g.is_depthwise(),
                 Groups::UpTo(most) => largest <= most,
                 Groups::SegmentsUpTo(most) => g.segment_channels() <= most,
                 Groups::Any => true,

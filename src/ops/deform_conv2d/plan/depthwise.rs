@@ -1,10 +1,10 @@
-//! The algorithm for depth-wise convolutions: pack the weight once and each image's input, then sample four channels at a time.
+//! The algorithm for depthwise convolutions: pack the weight once and each image's input, then sample four channels at a time.
 //!
 //! The segments are the offset groups. Where the packed input of a whole image is more than a texture or the workspace holds, the image is
-//! worked on in chunks of segments, or of one segment's quads.
+//! worked on in chunks of segments, or of one segment's packs.
 
 use super::images::ImageStrides;
-use super::packed_input::{self, Chunk, QUAD, long_row};
+use super::packed_input::{self, Chunk, PACK, long_row};
 use super::{Len, binding_too_large, push};
 use crate::kernel::convolution::pack_weight_depthwise;
 use crate::kernel::forward::depthwise;
@@ -27,7 +27,7 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
         return Err(binding_too_large("the weight", g.storage, weight, window));
     }
     let (segments, segment_channels) = (g.offset_groups as u64, g.channels_per_offset_group() as u64);
-    let quads = segment_quads(g);
+    let packs = segment_packs(g);
     let packed_weight = packed_weight(g);
     let texture = |planes: u64| packed_input::texture(g, planes);
     let axis = limits.max_texture_axis;
@@ -44,13 +44,13 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
         (axis - 1) / (g.in_height as u64 + 1),
     ];
     let planes = planes.into_iter().min().unwrap_or(1);
-    let (segments_per_chunk, quads_per_chunk) =
-        if planes < quads { (1, planes) } else { ((planes / quads).min(segments), quads) };
-    let packed_input = texture(segments_per_chunk * quads_per_chunk);
+    let (segments_per_chunk, packs_per_chunk) =
+        if planes < packs { (1, planes) } else { ((planes / packs).min(segments), packs) };
+    let packed_input = texture(segments_per_chunk * packs_per_chunk);
 
     let mut steps = vec![pack_weight(g, limits, &packed_weight)?];
     for image in 0..g.batch as u64 {
-        for chunk in (Chunk { segments: 0..segments, quads: 0..quads }).split(segments_per_chunk, quads_per_chunk) {
+        for chunk in (Chunk { segments: 0..segments, packs: 0..packs }).split(segments_per_chunk, packs_per_chunk) {
             push(&mut steps, packed_input::pack(g, limits, segment_channels, image, &chunk, &packed_input)?)?;
             push(&mut steps, convolve(g, limits, image, &chunk, [&packed_input, &packed_weight])?)?;
         }
@@ -61,17 +61,17 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
 fn convolve(g: &Geometry, limits: &DeviceLimits, image: u64, chunk: &Chunk, packed: [&Scratch; 2]) -> Result<Step> {
     let windows = ImageStrides::new(g).windows(g, limits, &(image..image + 1));
     let pixel_blocks = (g.out_pixels() as u64).div_ceil(depthwise::KERNEL.workgroup_size);
-    let quad_blocks = chunk.quads.len().div_ceil(depthwise::QUADS);
+    let pack_blocks = chunk.packs.len().div_ceil(depthwise::PACKS);
     let params = depthwise::Params {
         geometry: g.tap_geometry(),
         segment_channels: g.channels_per_offset_group() as u64,
-        all_segment_quads: segment_quads(g),
-        all_quads: g.offset_groups as u64 * segment_quads(g),
+        all_segment_packs: segment_packs(g),
+        all_packs: g.offset_groups as u64 * segment_packs(g),
         segment_start: chunk.segments.start,
         segments: chunk.segments.len(),
-        quad_start: chunk.quads.start,
-        segment_quads: chunk.quads.len(),
-        quad_blocks,
+        pack_start: chunk.packs.start,
+        segment_packs: chunk.packs.len(),
+        pack_blocks,
         pixel_blocks,
         offset_base: windows.offset.1,
         mask_base: windows.mask.1,
@@ -81,32 +81,32 @@ fn convolve(g: &Geometry, limits: &DeviceLimits, image: u64, chunk: &Chunk, pack
     };
     let operands = [windows.offset.0, windows.mask.0, windows.bias, windows.output.0];
     let bound = [packed.map(Scratch::window).as_slice(), &operands].concat();
-    let blocks = pixel_blocks * quad_blocks * chunk.segments.len();
+    let blocks = pixel_blocks * pack_blocks * chunk.segments.len();
     limits.step(&depthwise::KERNEL, g.specialization(), params, bound, blocks)
 }
 
-fn segment_quads(g: &Geometry) -> u64 {
-    (g.channels_per_offset_group() as u64).div_ceil(QUAD)
+fn segment_packs(g: &Geometry) -> u64 {
+    (g.channels_per_offset_group() as u64).div_ceil(PACK)
 }
 
-/// What is no depth-wise convolution.
+/// What is no depthwise convolution.
 pub(super) fn unsuitable(g: &Geometry) -> Error {
     let channels = format!("{} input and {} output channels", g.in_channels, g.out_channels);
-    super::unsuitable(Algorithm::Depthwise, format!("{} groups of {channels} are not depth-wise", g.groups))
+    super::unsuitable(Algorithm::Depthwise, format!("{} groups of {channels} are not depthwise", g.groups))
 }
 
 /// The weight, packed.
 pub(super) fn packed_weight(g: &Geometry) -> Scratch {
-    Scratch { name: "packed_weight", size: long_row(g.taps() as u64 * g.offset_groups as u64 * segment_quads(g)) }
+    Scratch { name: "packed_weight", size: long_row(g.taps() as u64 * g.offset_groups as u64 * segment_packs(g)) }
 }
 
 pub(super) fn pack_weight(g: &Geometry, limits: &DeviceLimits, packed: &Scratch) -> Result<Step> {
-    let quads = g.offset_groups as u64 * segment_quads(g);
-    let texels = g.taps() as u64 * quads;
+    let packs = g.offset_groups as u64 * segment_packs(g);
+    let texels = g.taps() as u64 * packs;
     let params = pack_weight_depthwise::Params {
         segment_channels: g.channels_per_offset_group() as u64,
-        segment_quads: segment_quads(g),
-        quads,
+        segment_packs: segment_packs(g),
+        packs,
         taps: g.taps() as u64,
         texels,
     };

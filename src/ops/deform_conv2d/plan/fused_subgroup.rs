@@ -1,10 +1,10 @@
 //! The fused algorithm for subgroups of 8: pack the weight once and each image's input, then sample straight into the product.
 //!
 //! The packed input of a whole image is one texture where it fits; else the image is worked on in chunks of
-//! segments, or of one segment's quads, and what comes after a weight group's first channels adds to the output.
+//! segments, or of one segment's packs, and what comes after a weight group's first channels adds to the output.
 
 use super::images::ImageStrides;
-use super::packed_input::{self, Chunk, QUAD};
+use super::packed_input::{self, Chunk, PACK};
 use super::{Len, binding_too_large, push, unsuitable};
 use crate::kernel::forward::{fused_subgroup, pack_weight};
 use crate::kernel::{Kernel, Params, Storage};
@@ -17,14 +17,14 @@ pub(super) struct FusedSubgroup<'a> {
     limits: &'a DeviceLimits,
     /// Channels of a segment.
     segment_channels: u64,
-    /// Quads of a segment.
-    quads: u64,
+    /// Packs of a segment.
+    packs: u64,
     segments_per_group: u64,
     segments_per_offset_group: u64,
     packed_weight: Scratch,
-    /// Segments and quads of each segment that a chunk holds: all quads where there are several segments.
+    /// Segments and packs of each segment that a chunk holds: all packs where there are several segments.
     segments_per_chunk: u64,
-    quads_per_chunk: u64,
+    packs_per_chunk: u64,
 }
 
 impl<'a> FusedSubgroup<'a> {
@@ -38,7 +38,7 @@ impl<'a> FusedSubgroup<'a> {
             ));
         }
         let segment_channels = g.segment_channels() as u64;
-        let quads = segment_channels.div_ceil(QUAD);
+        let packs = segment_channels.div_ceil(PACK);
         let segments_per_group = g.channels_per_group() as u64 / segment_channels;
         let taps = g.taps() as u64;
         let window = limits.max_operand_elements(g.storage);
@@ -47,13 +47,13 @@ impl<'a> FusedSubgroup<'a> {
             ("the weight", g.weight_elements() as u64),
             ("one image's offset", g.offset_elements() as u64),
             ("one image's output", g.out_channels as u64 * out_pixels),
-            ("one quad of input channels", QUAD.min(segment_channels) * g.in_pixels() as u64),
+            ("one pack of input channels", PACK.min(segment_channels) * g.in_pixels() as u64),
         ];
         if let Some((what, elements)) = bound.into_iter().find(|&(_, elements)| elements > window) {
             return Err(binding_too_large(what, g.storage, elements, window));
         }
         let axis = limits.max_texture_axis;
-        let weight_rows = segments_per_group * taps * quads;
+        let weight_rows = segments_per_group * taps * packs;
         let width = g.in_width as u64 + 3;
         let plane_rows = g.in_height as u64 + 1;
         for (what, got) in [
@@ -75,7 +75,7 @@ impl<'a> FusedSubgroup<'a> {
         let texture = |planes: u64| packed_input::texture(g, planes);
         // In f16 a chunk holds whole weight groups: the output cannot carry partial sums from one chunk to the next.
         let uncut = g.storage != Storage::F32;
-        let least_planes = if uncut { segments_per_group * quads } else { 1 };
+        let least_planes = if uncut { segments_per_group * packs } else { 1 };
         let needed = packed_weight.bytes() + texture(least_planes).bytes();
         if needed > options.workspace_limit {
             return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
@@ -84,30 +84,30 @@ impl<'a> FusedSubgroup<'a> {
         let planes = [
             least_planes + (options.workspace_limit - needed) / plane_bytes,
             (axis - 1) / plane_rows,
-            (window / g.in_pixels() as u64 / QUAD).max(1),
+            (window / g.in_pixels() as u64 / PACK).max(1),
         ];
         let planes = planes.into_iter().min().unwrap_or(1);
         // What is left of them once the outputs are stored.
         let loop_steps = MAX_LOOP_STEPS - loop_steps(0, 0, 0);
-        // The quads of one segment, and the segments of one group, that the loops of one invocation may walk.
-        let walkable_quads = (loop_steps / taps).saturating_sub(2);
-        if walkable_quads == 0 {
+        // The packs of one segment, and the segments of one group, that the loops of one invocation may walk.
+        let walkable_packs = (loop_steps / taps).saturating_sub(2);
+        if walkable_packs == 0 {
             return Err(unsuitable(
                 Algorithm::FusedSubgroup,
                 format!("{taps} taps, over the {} that one loop may count", loop_steps / 3),
             ));
         }
-        let quads_per_chunk = quads.min(planes).min(walkable_quads);
-        let segments_per_chunk = if quads_per_chunk < quads {
+        let packs_per_chunk = packs.min(planes).min(walkable_packs);
+        let segments_per_chunk = if packs_per_chunk < packs {
             1
         } else {
-            let walkable = loop_steps / (taps * (2 + quads));
+            let walkable = loop_steps / (taps * (2 + packs));
             let walkable = if walkable >= segments_per_group { u64::MAX } else { walkable };
-            (planes / quads).min(walkable).min(g.in_channels as u64 / segment_channels)
+            (planes / packs).min(walkable).min(g.in_channels as u64 / segment_channels)
         };
         let segments_per_chunk = if uncut {
             let groups_per_chunk = segments_per_chunk / segments_per_group;
-            if quads_per_chunk < quads || groups_per_chunk == 0 {
+            if packs_per_chunk < packs || groups_per_chunk == 0 {
                 return Err(unsuitable(
                     Algorithm::FusedSubgroup,
                     format!(
@@ -124,17 +124,17 @@ impl<'a> FusedSubgroup<'a> {
             geometry,
             limits,
             segment_channels,
-            quads,
+            packs,
             segments_per_group,
             segments_per_offset_group: g.channels_per_offset_group() as u64 / segment_channels,
             packed_weight,
             segments_per_chunk,
-            quads_per_chunk,
+            packs_per_chunk,
         })
     }
 
     pub(super) fn plan(&self) -> Result<Plan> {
-        let packed_input = packed_input::texture(self.geometry, self.segments_per_chunk * self.quads_per_chunk);
+        let packed_input = packed_input::texture(self.geometry, self.segments_per_chunk * self.packs_per_chunk);
         let mut steps = vec![self.pack_weight()?];
         for image in 0..self.geometry.batch as u64 {
             for chunk in self.chunks() {
@@ -157,7 +157,7 @@ impl<'a> FusedSubgroup<'a> {
 
     fn chunks(&self) -> impl Iterator<Item = Chunk> {
         let segments = self.geometry.in_channels as u64 / self.segment_channels;
-        Chunk { segments: 0..segments, quads: 0..self.quads }.split(self.segments_per_chunk, self.quads_per_chunk)
+        Chunk { segments: 0..segments, packs: 0..self.packs }.split(self.segments_per_chunk, self.packs_per_chunk)
     }
 
     fn pack_weight(&self) -> Result<Step> {
@@ -166,7 +166,7 @@ impl<'a> FusedSubgroup<'a> {
         let (weight, _) = self.limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
         let params = pack_weight::Params {
             segment_channels: self.segment_channels,
-            quads: self.quads,
+            packs: self.packs,
             taps: g.taps() as u64,
             row_stride,
             texture_width: g.out_channels as u64,
@@ -191,7 +191,7 @@ impl<'a> FusedSubgroup<'a> {
         let row_blocks = rows.div_ceil(out_channels);
         let blocks = pixel_blocks * row_blocks * groups.len();
         let walked = chunk.segments.len().min(self.segments_per_group);
-        let loop_steps = loop_steps(walked, g.taps() as u64, chunk.quads.len());
+        let loop_steps = loop_steps(walked, g.taps() as u64, chunk.packs.len());
         assert!(loop_steps <= MAX_LOOP_STEPS, "a loop that Mesa would cut short");
 
         let windows = ImageStrides::new(g).windows(g, self.limits, &(image..image + 1));
@@ -201,9 +201,9 @@ impl<'a> FusedSubgroup<'a> {
             segments_per_offset_group: self.segments_per_offset_group,
             segment_start: chunk.segments.start,
             segment_end: chunk.segments.end,
-            quads: self.quads,
-            quad_start: chunk.quads.start,
-            quad_end: chunk.quads.end,
+            packs: self.packs,
+            pack_start: chunk.packs.start,
+            pack_end: chunk.packs.end,
             rows,
             row_blocks,
             pixel_blocks,
@@ -231,10 +231,10 @@ impl<'a> FusedSubgroup<'a> {
     }
 }
 
-/// Loop steps of one invocation for `segments` segments of `quads` quads each, and for the outputs to store.
-const fn loop_steps(segments: u64, taps: u64, quads: u64) -> u64 {
+/// Loop steps of one invocation for `segments` segments of `packs` packs each, and for the outputs to store.
+const fn loop_steps(segments: u64, taps: u64, packs: u64) -> u64 {
     let stores = fused_subgroup::PIXELS_PER_INVOCATION * fused_subgroup::OUT64.out_channels;
-    1 + segments * taps * (2 + quads) + 1 + stores
+    1 + segments * taps * (2 + packs) + 1 + stores
 }
 
 /// The variant that does `rows` output channels of a weight group in the least time, and how many it does at once.
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tap_is_a_turn_with_a_loop_over_its_quads_and_each_output_is_stored() {
+    fn a_tap_is_a_turn_with_a_loop_over_its_packs_and_each_output_is_stored() {
         assert_eq!(loop_steps(3, 9, 5), 3 * 9 * (1 + (5 + 1)) + 1 + 256 + 1);
     }
 }

@@ -127,7 +127,7 @@ impl<'a> FusedTiled<'a> {
     fn pack_weight(&self) -> Result<Step> {
         let g = self.geometry;
         let (weight, _) = self.limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
-        let quads = self.packed_weight.bytes() / F32_BYTES / 4;
+        let packs = self.packed_weight.bytes() / F32_BYTES / 4;
         let params = pack_weight_rows::Params {
             rows: g.out_channels_per_group() as u64,
             padded_rows: self.padded_rows,
@@ -135,9 +135,9 @@ impl<'a> FusedTiled<'a> {
             segment_channels: g.segment_channels() as u64,
             padded_channels: self.padded_channels,
             taps: g.taps() as u64,
-            quads,
+            packs,
         };
-        let workgroups = pack_weight_rows::KERNEL.workgroups(quads);
+        let workgroups = pack_weight_rows::KERNEL.workgroups(packs);
         let windows = vec![weight, self.packed_weight.window()];
         self.limits.step(&pack_weight_rows::KERNEL, g.storage, params, windows, workgroups)
     }

@@ -1,7 +1,7 @@
-//! The packed input: what the fused algorithm for subgroups of 8, the depth-wise one and the backward pass sample.
+//! The packed input: what the fused algorithm for subgroups of 8, the depthwise one and the backward pass sample.
 //!
-//! A *segment* is the run of input channels that share their weight group and their offset group; a *quad* is four channels of
-//! it, one texel. Where a depth-wise convolution is computed as such, its segments are its offset groups.
+//! A *segment* is the run of input channels that share their weight group and their offset group; a *pack* is four channels of
+//! it, one texel. Where a depthwise convolution is computed as such, its segments are its offset groups.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::ops::deform_conv2d::Geometry;
 use crate::plan::{DeviceLimits, Scratch, Size, Step};
 
 /// Channels of a texel.
-pub(super) const QUAD: u64 = 4;
+pub(super) const PACK: u64 = 4;
 const _: () = assert!(TEXELS_PER_ROW <= 8192, "what WebGPU's default limits allow");
 
 /// A texture of one long row.
@@ -21,31 +21,31 @@ pub(super) fn long_row(texels: u64) -> Size {
     Size::Texels([texels.min(TEXELS_PER_ROW), texels.div_ceil(TEXELS_PER_ROW)])
 }
 
-/// Channels worked on together: the same quads of some segments; all of them where there are several segments.
+/// Channels worked on together: the same packs of some segments; all of them where there are several segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub(super) segments: Range<u64>,
-    pub(super) quads: Range<u64>,
+    pub(super) packs: Range<u64>,
 }
 
 impl Chunk {
-    /// Its parts of at most so many segments, and of so many quads of each.
-    pub(super) fn split(&self, segments: u64, quads: u64) -> impl Iterator<Item = Chunk> + use<> {
-        let all_quads = self.quads.clone();
+    /// Its parts of at most so many segments, and of so many packs of each.
+    pub(super) fn split(&self, segments: u64, packs: u64) -> impl Iterator<Item = Chunk> + use<> {
+        let all_packs = self.packs.clone();
         split(self.segments.clone(), segments).flat_map(move |segments| {
-            split(all_quads.clone(), quads).map(move |quads| Chunk { segments: segments.clone(), quads })
+            split(all_packs.clone(), packs).map(move |packs| Chunk { segments: segments.clone(), packs })
         })
     }
 
-    pub(super) fn quads_in_all(&self) -> u64 {
-        self.segments.len() * self.quads.len()
+    pub(super) fn packs_in_all(&self) -> u64 {
+        self.segments.len() * self.packs.len()
     }
 
     /// The first of its input channels, and how many there are from it to the last.
     pub(super) fn channels(&self, segment_channels: u64) -> (u64, u64) {
         let channels = segment_channels;
-        let first = self.segments.start * channels + self.quads.start * QUAD;
-        (first, (self.segments.end - 1) * channels + (self.quads.end * QUAD).min(channels) - first)
+        let first = self.segments.start * channels + self.packs.start * PACK;
+        (first, (self.segments.end - 1) * channels + (self.packs.end * PACK).min(channels) - first)
     }
 }
 
@@ -71,13 +71,13 @@ pub(super) fn pack(
     let (first, count) = chunk.channels(segment_channels);
     let first = (image * g.in_channels as u64 + first) * in_pixels;
     let (input, input_base) = limits.operand_window(g.storage, "input", first, count * in_pixels);
-    let [texture_width, texture_height] = extent(g, chunk.quads_in_all());
+    let [texture_width, texture_height] = extent(g, chunk.packs_in_all());
     let params = pack_input::Params {
         in_height: g.in_height as u64,
         in_width: g.in_width as u64,
         segment_channels,
-        quads: chunk.quads.len(),
-        quad_start: chunk.quads.start,
+        packs: chunk.packs.len(),
+        pack_start: chunk.packs.start,
         texture_width,
         texture_height,
         input_base,

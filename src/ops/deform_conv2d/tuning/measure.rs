@@ -70,7 +70,7 @@ fn candidates(geometry: &Geometry, gpu: &Gpu) -> Vec<Algorithm> {
     let tiled = [1, 2, 4, 8].map(|splits| Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits }));
     let mut candidates = choice(geometry, gpu.limits());
     let all = [Algorithm::FusedSubgroup, Algorithm::Columns].into_iter().chain(tiled.into_iter().flatten());
-    // No answer to why a call fails is that it is not depth-wise.
+    // No answer to why a call fails is that it is not depthwise.
     let depthwise = geometry.is_depthwise().then_some(Algorithm::Depthwise);
     for algorithm in all.chain([Algorithm::Direct]).chain(depthwise) {
         if !candidates.contains(&algorithm) {

@@ -1,4 +1,4 @@
-//! The gradient of a depth-wise convolution's weight.
+//! The gradient of a depthwise convolution's weight.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ impl Backward<'_> {
         let g = self.g;
         let taps = g.taps() as u64;
         let segment_channels = self.layout.segment_channels;
-        let quad_blocks = chunk.quads.len().div_ceil(depthwise::QUADS);
+        let pack_blocks = chunk.packs.len().div_ceil(depthwise::PACKS);
         let params = grad_weight_depthwise::Params {
             in_height: g.in_height as u64,
             taps,
@@ -25,17 +25,17 @@ impl Backward<'_> {
             padded_pixels: padded(pixels),
             segment_channels,
             segments: chunk.segments.len(),
-            quad_start: chunk.quads.start,
-            segment_quads: chunk.quads.len(),
-            quad_blocks,
-            quads: chunk.quads_in_all(),
+            pack_start: chunk.packs.start,
+            segment_packs: chunk.packs.len(),
+            pack_blocks,
+            packs: chunk.packs_in_all(),
             slices: sizes.slices,
         };
         let partial = Window { operand: WORKSPACE, start: 0, bytes: sizes.partial_bytes };
         let textures = ["packed_input", "packed_grad_output", "packed_taps"].map(|name| sizes.scratch(name).window());
         let windows = [textures.as_slice(), &[partial]].concat();
         let splits = sizes.slices / grad_weight_depthwise::KERNEL.workgroup_size;
-        let blocks = splits * taps * quad_blocks * chunk.segments.len();
+        let blocks = splits * taps * pack_blocks * chunk.segments.len();
 
         let (first, count) = chunk.channels(segment_channels);
         let (grad_weight, base) = self.limits.window("grad_weight", first * taps, count * taps);

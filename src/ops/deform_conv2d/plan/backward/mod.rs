@@ -10,9 +10,9 @@
 //!     grad_weight += grad_output · columnsᵀ                                        a product (grad_weight*.wgsl)
 //! ```
 //!
-//! What is not wanted, and what only that needs, is left out. Segments and quads are those of the fused forward algorithm.
+//! What is not wanted, and what only that needs, is left out. Segments and packs are those of the fused forward algorithm.
 //!
-//! A depth-wise convolution has no products: a gradient of a column is one number of the weight times one of grad_output, and is computed wherever it
+//! A depthwise convolution has no products: a gradient of a column is one number of the weight times one of grad_output, and is computed wherever it
 //! is needed, and so are the columns. Its segments are the offset groups.
 
 mod depthwise;
@@ -26,7 +26,7 @@ use std::ops::Range;
 
 use sizes::{Layout, Sizes};
 
-use super::packed_input::{self, Chunk, QUAD};
+use super::packed_input::{self, Chunk, PACK};
 use super::{Len, binding_too_large, push, split};
 use crate::kernel::backward::fill_zero;
 use crate::kernel::forward::fused_subgroup;
@@ -37,7 +37,7 @@ use crate::plan::{DeviceKind, DeviceLimits, F32_BYTES, Plan, Step};
 use crate::{Error, Result};
 
 /// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed. With [`Algorithm::Auto`] or
-/// [`Algorithm::Depthwise`] a depth-wise convolution has none, unless its taps lie on the regular grid; otherwise these two use
+/// [`Algorithm::Depthwise`] a depthwise convolution has none, unless its taps lie on the regular grid; otherwise these two use
 /// subgroups of 8 where a CPU has them, [`Algorithm::FusedSubgroup`] where any device has them, and every other a way that every device knows.
 ///
 /// # Errors
@@ -279,8 +279,8 @@ impl<'a> Backward<'a> {
         let bound = [
             ("the weight", g.weight_elements() as u64),
             ("one offset group's offset", (g.offset_elements() / g.offset_groups) as u64),
-            ("one quad of output channels", QUAD.min(g.out_channels as u64) * out_pixels),
-            ("one quad of input channels", 4 * g.in_pixels() as u64),
+            ("one pack of output channels", PACK.min(g.out_channels as u64) * out_pixels),
+            ("one pack of input channels", 4 * g.in_pixels() as u64),
             ("the partial sums of grad_bias", g.out_channels as u64 * self.bias_slices()),
         ];
         match bound.into_iter().find(|&(_, elements)| elements > window) {

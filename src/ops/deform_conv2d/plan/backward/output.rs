@@ -9,7 +9,7 @@ use crate::Result;
 use crate::kernel::Kernel;
 use crate::kernel::backward::{grad_bias, pack_grad_output, sum_slices};
 use crate::ops::activation::Activation;
-use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
+use crate::ops::deform_conv2d::plan::packed_input::{Chunk, PACK};
 use crate::ops::deform_conv2d::plan::{Len, split};
 use crate::plan::{F32_BYTES, Step, WORKSPACE, Window};
 
@@ -24,8 +24,8 @@ impl Backward<'_> {
     ) -> Result<Vec<Step>> {
         let group_rows = self.layout.rows;
         let most = self.channels_per_binding();
-        let (groups, quads) = if group_rows <= most { (most / group_rows, u64::MAX) } else { (1, most / QUAD) };
-        let parts = rows.split(groups, quads);
+        let (groups, packs) = if group_rows <= most { (most / group_rows, u64::MAX) } else { (1, most / PACK) };
+        let parts = rows.split(groups, packs);
         parts.map(|part| self.pack_part(sizes, image, pixels, rows, &part)).collect()
     }
 
@@ -33,15 +33,15 @@ impl Backward<'_> {
         let (first, count) = part.channels(self.layout.rows);
         let (grad_output, grad_output_base) = self.grad_output(image, first..first + count);
         let (output, output_base) = self.output(image, first..first + count);
-        let invocations = padded(pixels) * part.quads_in_all().div_ceil(pack_grad_output::QUADS_PER_INVOCATION);
+        let invocations = padded(pixels) * part.packs_in_all().div_ceil(pack_grad_output::PACKS_PER_INVOCATION);
         let groups_before = part.segments.start - rows.segments.start;
         let params = pack_grad_output::Params {
             rows: self.layout.rows,
-            quads: part.quads.len(),
-            part_quads: part.quads_in_all(),
-            quad_start: groups_before * rows.quads.len() + part.quads.start - rows.quads.start,
-            all_quads: rows.quads_in_all(),
-            row_start: QUAD * part.quads.start,
+            packs: part.packs.len(),
+            part_packs: part.packs_in_all(),
+            pack_start: groups_before * rows.packs.len() + part.packs.start - rows.packs.start,
+            all_packs: rows.packs_in_all(),
+            row_start: PACK * part.packs.start,
             out_pixels: self.g.out_pixels() as u64,
             first_pixel: pixels.start,
             pixels: pixels.len(),
@@ -84,7 +84,7 @@ impl Backward<'_> {
         Ok(steps)
     }
 
-    /// Channels of one image's output that one binding holds: at least a quad.
+    /// Channels of one image's output that one binding holds: at least a pack.
     fn channels_per_binding(&self) -> u64 {
         self.limits.max_operand_elements(self.g.storage) / self.g.out_pixels() as u64
     }

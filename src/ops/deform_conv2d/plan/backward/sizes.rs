@@ -1,13 +1,13 @@
 //! How the channels lie, and what a tiling needs.
 
 use super::Backward;
-use super::scatter::{Key, most_bins};
+use super::scatter::{Key, most_buckets};
 use super::tiling::Tiling;
 use crate::kernel::Sampling;
 use crate::kernel::backward::{grad_weight, grad_weight_depthwise, pixel_blocks};
 use crate::ops::deform_conv2d::Geometry;
 use crate::ops::deform_conv2d::plan::depthwise;
-use crate::ops::deform_conv2d::plan::packed_input::{self, QUAD, long_row as texels};
+use crate::ops::deform_conv2d::plan::packed_input::{self, PACK, long_row as texels};
 use crate::plan::{F32_BYTES, Scratch, Size};
 
 /// Workgroups that a product over pixels is split into where a device has many processors.
@@ -29,14 +29,14 @@ pub(super) struct Layout {
     /// Whether there are no products: then segments are offset groups, and so are what the weight groups are elsewhere.
     pub(super) depthwise: bool,
     pub(super) segment_channels: u64,
-    /// Quads of a whole segment.
-    pub(super) segment_quads: u64,
+    /// Packs of a whole segment.
+    pub(super) segment_packs: u64,
     pub(super) segments: u64,
     pub(super) segments_per_group: u64,
     pub(super) segments_per_offset_group: u64,
-    /// Output channels of a weight group, and their quads.
+    /// Output channels of a weight group, and their packs.
     pub(super) rows: u64,
-    pub(super) row_quads: u64,
+    pub(super) row_packs: u64,
 }
 
 /// What a tiling needs.
@@ -45,8 +45,8 @@ pub(super) struct Sizes {
     pub(super) partial_bytes: u64,
     /// What the passes of the sort go by.
     pub(super) keys: Vec<Key>,
-    /// Walkers of an offset group.
-    pub(super) walkers: u64,
+    /// Partitions of an offset group.
+    pub(super) partitions: u64,
     pub(super) tile: &'static grad_weight::Variant,
     pub(super) splits: u64,
     /// Slices of the sums of grad_weight_depthwise: whole workgroups.
@@ -92,12 +92,12 @@ impl Layout {
         Self {
             depthwise,
             segment_channels,
-            segment_quads: segment_channels.div_ceil(QUAD),
+            segment_packs: segment_channels.div_ceil(PACK),
             segments: g.in_channels as u64 / segment_channels,
             segments_per_group: in_group / segment_channels,
             segments_per_offset_group: in_offset_group / segment_channels,
             rows,
-            row_quads: rows.div_ceil(QUAD),
+            row_packs: rows.div_ceil(PACK),
         }
     }
 
@@ -109,13 +109,13 @@ impl Layout {
 }
 
 impl Backward<'_> {
-    fn packed_weight(&self, quads: u64) -> Size {
-        texels(self.g.taps() as u64 * self.layout.row_quads * quads * QUAD)
+    fn packed_weight(&self, packs: u64) -> Size {
+        texels(self.g.taps() as u64 * self.layout.row_packs * packs * PACK)
     }
 
     /// Whether the whole weight takes little of the workspace, and leaves what is needed at the least.
     pub(super) fn weight_is_small(&self) -> bool {
-        let whole = Scratch { name: "packed_weight_columns", size: self.packed_weight(self.all_quads()) };
+        let whole = Scratch { name: "packed_weight_columns", size: self.packed_weight(self.all_packs()) };
         let limit = self.options.workspace_limit;
         let least = self.sizes(Tiling::LEAST).bytes() + self.bias_bytes();
         whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && self.limits.hold(&whole)
@@ -127,31 +127,31 @@ impl Backward<'_> {
         let taps = g.taps() as u64;
         let blocks = tiling.pixels.min(g.out_pixels() as u64).div_ceil(pixel_blocks::BLOCK_PIXELS);
         let padded_pixels = blocks * pixel_blocks::BLOCK_PIXELS;
-        let quads = tiling.segments * tiling.quads;
-        let columns = Size::Bytes(taps * padded_pixels * quads * QUAD * F32_BYTES);
+        let packs = tiling.segments * tiling.packs;
+        let columns = Size::Bytes(taps * padded_pixels * packs * PACK * F32_BYTES);
         let pixels = tiling.pixels.min(g.out_pixels() as u64);
         let entries = taps * padded_pixels;
         let offset_groups = tiling.segments.div_ceil(layout.segments_per_offset_group);
-        let (keys, walkers) = self.passes(entries, offset_groups);
+        let (keys, partitions) = self.passes(entries, offset_groups);
         let mut scratch = Vec::new();
         let mut needs = |needed: bool, name, size| {
             if needed {
                 scratch.push(Scratch { name, size });
             }
         };
-        let none = Size::Bytes(QUAD * F32_BYTES);
+        let none = Size::Bytes(PACK * F32_BYTES);
         let gradient = self.needs_columns_gradient();
         let weight = self.modes.weight.wanted();
         let products = !layout.depthwise;
-        let out_quads = if products { layout.groups(tiling.segments) * layout.row_quads } else { quads };
-        needs(gradient || weight, "packed_grad_output", texels(padded_pixels * out_quads));
+        let out_packs = if products { layout.groups(tiling.segments) * layout.row_packs } else { packs };
+        needs(gradient || weight, "packed_grad_output", texels(padded_pixels * out_packs));
         needs(
             gradient && products,
             "packed_weight_columns",
-            self.packed_weight(if self.whole_weight { self.all_quads() } else { quads }),
+            self.packed_weight(if self.whole_weight { self.all_packs() } else { packs }),
         );
         needs(gradient && !products, "packed_weight", depthwise::packed_weight(g).size);
-        needs(self.needs_samples(), "packed_input", packed_input::texture(g, quads).size);
+        needs(self.needs_samples(), "packed_input", packed_input::texture(g, packs).size);
         let reads_gradient = gradient || self.stores_columns();
         needs(products && reads_gradient, "grad_column", if gradient { columns } else { none });
         needs(self.stores_columns(), "columns", columns);
@@ -159,36 +159,36 @@ impl Backward<'_> {
         for key in &keys {
             needs(self.needs_order(), key.order, Size::Bytes(offset_groups * entries * F32_BYTES));
         }
-        let counters = offset_groups * most_bins(&keys) * walkers;
+        let counters = offset_groups * most_buckets(&keys) * partitions;
         needs(self.needs_order(), "entry_ends", Size::Bytes(counters * F32_BYTES));
         // Bound in the place of a gradient that is not wanted.
         needs(self.runs_grad_offset() && !self.modes.offset.wanted(), "no_grad_offset", Size::Bytes(F32_BYTES));
         needs(self.runs_grad_offset() && !self.modes.mask.wanted(), "no_grad_mask", Size::Bytes(F32_BYTES));
 
         let tile = self.grad_weight_tile();
-        let group_quads = tiling.segments.min(layout.segments_per_group) * tiling.quads;
-        let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_quads * taps);
+        let group_packs = tiling.segments.min(layout.segments_per_group) * tiling.packs;
+        let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_packs * taps);
         let tiles = layout.groups(tiling.segments) * row_tiles * column_tiles;
         let turns = turns(tile, padded_pixels);
         let wanted = if self.subgroups { SUBGROUPS_WANTED } else { WORKGROUPS_WANTED };
         let splits = wanted.div_ceil(tiles).min(turns.div_ceil(4));
         let splits = splits.max(padded_pixels.div_ceil(MAX_PIXELS_PER_SUM));
-        let sums = QUAD * QUAD * tile.row_quads * tile.lanes;
+        let sums = PACK * PACK * tile.row_packs * tile.lanes;
         let slices = grad_weight_depthwise::KERNEL.workgroup_size
             * grad_weight_depthwise::KERNEL.workgroups(pixels).clamp(1, MAX_SPLITS);
         let partial_bytes = if !products {
-            u64::from(weight) * quads * QUAD * taps * slices * F32_BYTES
+            u64::from(weight) * packs * PACK * taps * slices * F32_BYTES
         } else if weight {
             splits * tiles * sums * F32_BYTES
         } else {
             0
         };
-        Sizes { scratch, partial_bytes, keys, walkers, tile, splits, slices }
+        Sizes { scratch, partial_bytes, keys, partitions, tile, splits, slices }
     }
 
     /// The variants of grad_weight, and the most row tiles that sample their columns.
     fn grad_weight_kernels(&self) -> (GradWeightTiles, u64) {
-        let few = self.layout.row_quads <= grad_weight::SAMPLED_SUBGROUP_32.row_quads;
+        let few = self.layout.row_packs <= grad_weight::SAMPLED_SUBGROUP_32.row_packs;
         let [stored, sampled, regular] = match (self.subgroups, few) {
             (true, true) => {
                 [&grad_weight::STORED_SUBGROUP_64, &grad_weight::SAMPLED_SUBGROUP_32, &grad_weight::REGULAR_SUBGROUP_32]
@@ -215,20 +215,20 @@ impl Backward<'_> {
     /// Whether the columns are written, for many tiles of output channels to read.
     pub(super) fn stores_columns(&self) -> bool {
         let (tiles, sampled) = self.grad_weight_kernels();
-        let many = self.layout.row_quads.div_ceil(tiles.stored.row_quads) > sampled;
+        let many = self.layout.row_packs.div_ceil(tiles.stored.row_packs) > sampled;
         let deformed = self.g.sampling == Sampling::Deformed;
         self.modes.weight.wanted() && !self.layout.depthwise && deformed && many
     }
 
-    /// What lies between the numbers of two taps' columns: of a depth-wise convolution a power of two, for they are taken apart again.
+    /// What lies between the numbers of two taps' columns: of a depthwise convolution a power of two, for they are taken apart again.
     pub(super) fn column_stride(&self, padded_pixels: u64) -> u64 {
         if self.layout.depthwise { padded_pixels.next_power_of_two() } else { padded_pixels }
     }
 }
 
-/// Tiles of grad_weight: of one weight group's output channels, and of so many quads of columns.
-pub(super) fn grad_weight_tiles(layout: &Layout, tile: &grad_weight::Variant, column_quads: u64) -> [u64; 2] {
-    [layout.row_quads.div_ceil(tile.row_quads), column_quads.div_ceil(tile.lanes)]
+/// Tiles of grad_weight: of one weight group's output channels, and of so many packs of columns.
+pub(super) fn grad_weight_tiles(layout: &Layout, tile: &grad_weight::Variant, column_packs: u64) -> [u64; 2] {
+    [layout.row_packs.div_ceil(tile.row_packs), column_packs.div_ceil(tile.lanes)]
 }
 
 fn turns(tile: &grad_weight::Variant, pixels: u64) -> u64 {

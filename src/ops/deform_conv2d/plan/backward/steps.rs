@@ -12,25 +12,25 @@ use crate::kernel::{Kernel, Params, Sampling, Storage};
 use crate::ops::deform_conv2d::BorderGradient;
 use crate::ops::deform_conv2d::plan::Len;
 use crate::ops::deform_conv2d::plan::images::unread;
-use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
+use crate::ops::deform_conv2d::plan::packed_input::{Chunk, PACK};
 use crate::plan::{Step, WORKSPACE, Window};
 
 impl Backward<'_> {
     pub(super) fn pack_weight(&self, sizes: &Sizes, chunk: &Chunk) -> Result<Step> {
         let layout = &self.layout;
-        let quads = chunk.quads_in_all();
+        let packs = chunk.packs_in_all();
         let invocations =
-            layout.row_quads * quads * QUAD * (self.g.taps() as u64).div_ceil(grad_weight_reduce::TAPS_PER_INVOCATION);
+            layout.row_packs * packs * PACK * (self.g.taps() as u64).div_ceil(grad_weight_reduce::TAPS_PER_INVOCATION);
         let params = pack_weight_columns::Params {
             segment_channels: layout.segment_channels,
-            segment_quads: chunk.quads.len(),
+            segment_packs: chunk.packs.len(),
             segment_start: chunk.segments.start,
-            quad_start: chunk.quads.start,
+            pack_start: chunk.packs.start,
             segments_per_group: layout.segments_per_group,
-            quads,
+            packs,
             taps: self.g.taps() as u64,
             rows: layout.rows,
-            row_quads: layout.row_quads,
+            row_packs: layout.row_packs,
         };
         let (weight, _) = self.limits.operand_window(self.g.storage, "weight", 0, self.g.weight_elements() as u64);
         let windows = vec![weight, sizes.scratch("packed_weight_columns").window()];
@@ -41,24 +41,24 @@ impl Backward<'_> {
         let layout = &self.layout;
         let kernel = if self.subgroups { &grad_column::SUBGROUP.kernel } else { &grad_column::PORTABLE.kernel };
         let groups = self.groups(chunk);
-        let group_quads = (chunk.segments.len().min(layout.segments_per_group)) * chunk.quads.len();
-        let quad_blocks = group_quads.div_ceil(grad_column::QUADS_PER_INVOCATION);
+        let group_packs = (chunk.segments.len().min(layout.segments_per_group)) * chunk.packs.len();
+        let pack_blocks = group_packs.div_ceil(grad_column::PACKS_PER_INVOCATION);
         let pixel_blocks = padded(pixels).div_ceil(kernel.workgroup_size * grad_column::PIXELS_PER_INVOCATION);
-        let total = pixel_blocks * self.g.taps() as u64 * quad_blocks * groups.len();
+        let total = pixel_blocks * self.g.taps() as u64 * pack_blocks * groups.len();
         let weight = self.weight_chunk(chunk);
         let params = grad_column::Params {
             taps: self.g.taps() as u64,
-            weight_quads: weight.quads_in_all(),
-            first_quad: self.first_quad(chunk) - self.first_quad(&weight),
-            quads: chunk.quads_in_all(),
-            segment_quads: chunk.quads.len(),
+            weight_packs: weight.packs_in_all(),
+            first_pack: self.first_pack(chunk) - self.first_pack(&weight),
+            packs: chunk.packs_in_all(),
+            segment_packs: chunk.packs.len(),
             segment_start: chunk.segments.start,
             segment_end: chunk.segments.end,
             segments_per_group: layout.segments_per_group,
             group_start: groups.start,
-            quad_blocks,
-            row_quads: layout.row_quads,
-            all_row_quads: groups.len() * layout.row_quads,
+            pack_blocks,
+            row_packs: layout.row_packs,
+            all_row_packs: groups.len() * layout.row_packs,
             padded_pixels: padded(pixels),
             pixel_blocks,
             workgroups: total,
@@ -116,10 +116,10 @@ impl Backward<'_> {
             padded_pixels: padded(pixels),
             column_stride: self.column_stride(padded(pixels)),
             tap_shift: self.column_stride(padded(pixels)).trailing_zeros().into(),
-            quads: chunk.quads_in_all(),
-            segment_quads: chunk.quads.len(),
-            all_quads: self.all_quads(),
-            first_quad: self.first_quad(chunk),
+            packs: chunk.packs_in_all(),
+            segment_packs: chunk.packs.len(),
+            all_packs: self.all_packs(),
+            first_pack: self.first_pack(chunk),
             segment_start: chunk.segments.start,
             segment_end: chunk.segments.end,
             segments_per_offset_group: self.layout.segments_per_offset_group,
@@ -127,7 +127,7 @@ impl Backward<'_> {
             invocations,
             grad_offset_base: grad_offset.1,
             grad_mask_base: grad_mask.1,
-            follows: u64::from(chunk.quads.start > 0),
+            follows: u64::from(chunk.packs.start > 0),
             wants_offset: u64::from(self.modes.offset.wanted()),
             wants_mask: u64::from(self.modes.mask.wanted()),
             adds_offset: self.modes.offset.adds(),
@@ -149,8 +149,8 @@ impl Backward<'_> {
         let (layout, tile) = (&self.layout, &sizes.tile);
         let taps = self.g.taps() as u64;
         let groups = self.groups(chunk);
-        let group_quads = chunk.segments.len().min(layout.segments_per_group) * chunk.quads.len();
-        let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_quads * taps);
+        let group_packs = chunk.segments.len().min(layout.segments_per_group) * chunk.packs.len();
+        let [row_tiles, column_tiles] = grad_weight_tiles(layout, tile, group_packs * taps);
         let tiles = groups.len() * row_tiles * column_tiles;
         let pixel_blocks = padded(pixels) / pixel_blocks::BLOCK_PIXELS;
         let turns = sizes.turns(padded(pixels));
@@ -158,16 +158,16 @@ impl Backward<'_> {
         let params = grad_weight::Params {
             taps,
             in_height: self.g.in_height as u64,
-            quads: chunk.quads_in_all(),
-            segment_quads: chunk.quads.len(),
+            packs: chunk.packs_in_all(),
+            segment_packs: chunk.packs.len(),
             segment_start: chunk.segments.start,
             segment_end: chunk.segments.end,
             segments_per_group: layout.segments_per_group,
             segments_per_offset_group: layout.segments_per_offset_group,
             group_start: groups.start,
             groups: groups.len(),
-            row_quads: layout.row_quads,
-            all_row_quads: groups.len() * layout.row_quads,
+            row_packs: layout.row_packs,
+            all_row_packs: groups.len() * layout.row_packs,
             pixel_blocks,
             turns_per_split: turns.div_ceil(sizes.splits),
             column_tiles,
@@ -179,20 +179,20 @@ impl Backward<'_> {
         let scratch = |name: &&'static str| sizes.scratch(name).window();
         let windows = [scratch(&"packed_grad_output"), partial].into_iter().chain(columns.iter().map(scratch));
         let windows = windows.collect();
-        let invocations = layout.rows * chunk.quads_in_all() * taps.div_ceil(grad_weight_reduce::TAPS_PER_INVOCATION);
+        let invocations = layout.rows * chunk.packs_in_all() * taps.div_ceil(grad_weight_reduce::TAPS_PER_INVOCATION);
         let reduce = grad_weight_reduce::Params {
             taps,
             segment_channels: layout.segment_channels,
-            segment_quads: chunk.quads.len(),
-            quad_start: chunk.quads.start,
+            segment_packs: chunk.packs.len(),
+            pack_start: chunk.packs.start,
             segment_start: chunk.segments.start,
             segment_end: chunk.segments.end,
             segments_per_group: layout.segments_per_group,
             group_start: groups.start,
             groups: groups.len(),
             rows: layout.rows,
-            row_quads_per_tile: tile.row_quads,
-            column_quads_per_tile: tile.lanes,
+            row_packs_per_tile: tile.row_packs,
+            column_packs_per_tile: tile.lanes,
             column_tiles,
             row_tiles,
             splits: sizes.splits,
@@ -211,29 +211,29 @@ impl Backward<'_> {
         chunk.segments.start / per_group..(chunk.segments.end - 1) / per_group + 1
     }
 
-    pub(super) fn all_quads(&self) -> u64 {
-        self.layout.segments * self.layout.segment_quads
+    pub(super) fn all_packs(&self) -> u64 {
+        self.layout.segments * self.layout.segment_packs
     }
 
-    /// The number of a chunk's first quad among all.
-    pub(super) fn first_quad(&self, chunk: &Chunk) -> u64 {
-        chunk.segments.start * self.layout.segment_quads + chunk.quads.start
+    /// The number of a chunk's first pack among all.
+    pub(super) fn first_pack(&self, chunk: &Chunk) -> u64 {
+        chunk.segments.start * self.layout.segment_packs + chunk.packs.start
     }
 
     /// The channels of the packed weight, where a chunk's are among them.
     pub(super) fn weight_chunk(&self, chunk: &Chunk) -> Chunk {
         if self.whole_weight {
-            return Chunk { segments: 0..self.layout.segments, quads: 0..self.layout.segment_quads };
+            return Chunk { segments: 0..self.layout.segments, packs: 0..self.layout.segment_packs };
         }
         chunk.clone()
     }
 
-    /// The output channels that a chunk's gradients come from: their weight groups', whole; of a depth-wise convolution the same.
+    /// The output channels that a chunk's gradients come from: their weight groups', whole; of a depthwise convolution the same.
     pub(super) fn out_channels(&self, chunk: &Chunk) -> Chunk {
         if self.layout.depthwise {
             return chunk.clone();
         }
-        Chunk { segments: self.groups(chunk), quads: 0..self.layout.row_quads }
+        Chunk { segments: self.groups(chunk), packs: 0..self.layout.row_packs }
     }
 
     /// The weight groups that a chunk lies in.

@@ -1,15 +1,15 @@
 //! How much of the work is done at once.
 
 use super::Backward;
-use super::scatter::most_bins;
+use super::scatter::most_buckets;
 use crate::kernel::backward::{grad_column, grad_input, pixel_blocks};
-use crate::ops::deform_conv2d::plan::packed_input::{Chunk, QUAD};
+use crate::ops::deform_conv2d::plan::packed_input::{Chunk, PACK};
 use crate::ops::deform_conv2d::plan::{split, unsuitable};
 use crate::plan::MAX_LOOP_STEPS;
 use crate::{Error, Result};
 
-/// Quads that grad_column multiplies at once: chunks are whole numbers of it where they can be.
-const QUADS_AT_ONCE: u64 = 8;
+/// Packs that grad_column multiplies at once: chunks are whole numbers of it where they can be.
+const PACKS_AT_ONCE: u64 = 8;
 /// Up to here every whole number is an f32, in which entries carry one.
 const MAX_COLUMN: u64 = 1 << 24;
 
@@ -20,12 +20,12 @@ pub(super) struct Tiling {
     pub(super) pixels: u64,
     /// Segments of a chunk.
     pub(super) segments: u64,
-    /// Quads of each: all where there are several segments.
-    pub(super) quads: u64,
+    /// Packs of each: all where there are several segments.
+    pub(super) packs: u64,
 }
 
 impl Tiling {
-    pub(super) const LEAST: Self = Self { pixels: pixel_blocks::BLOCK_PIXELS, segments: 1, quads: 1 };
+    pub(super) const LEAST: Self = Self { pixels: pixel_blocks::BLOCK_PIXELS, segments: 1, packs: 1 };
 }
 
 impl Backward<'_> {
@@ -44,21 +44,21 @@ impl Backward<'_> {
         let channels = if tiling.segments > 1 {
             tiling.segments * layout.segment_channels
         } else {
-            (tiling.quads * QUAD).min(layout.segment_channels)
+            (tiling.packs * PACK).min(layout.segment_channels)
         };
         let entries = taps * padded_pixels;
-        let per_walker = entries.div_ceil(sizes.walkers);
-        let bins = most_bins(&sizes.keys);
+        let per_partition = entries.div_ceil(sizes.partitions);
+        let buckets = most_buckets(&sizes.keys);
         // A walk over a row's cells, each with a loop over its entries, of which padding pixels have none; then the loops of the sort.
         let cells = g.in_width as u64 + 2;
         let loops = !self.needs_order()
             || (taps * pixels).div_ceil(grad_input::ENTRIES_PER_TURN) + 3 * cells < steps
-                && per_walker + 2 + bins < steps;
-        // A turn for every quad of output channels, then one for every quad to store.
-        let turns = grad_column::PIXELS_PER_INVOCATION * grad_column::QUADS_PER_INVOCATION + 2;
+                && per_partition + 2 + buckets < steps;
+        // A turn for every pack of output channels, then one for every pack to store.
+        let turns = grad_column::PIXELS_PER_INVOCATION * grad_column::PACKS_PER_INVOCATION + 2;
         // col2im's over the taps.
         let loops = loops && (self.needs_order() || !self.modes.input.wanted() || taps + 1 < steps);
-        let loops = loops && (!self.needs_columns_gradient() || layout.depthwise || layout.row_quads + turns < steps);
+        let loops = loops && (!self.needs_columns_gradient() || layout.depthwise || layout.row_packs + turns < steps);
         let loops = loops && (!layout.depthwise || pixels.div_ceil(sizes.slices) + 1 < steps);
         held && loops
             && channels * g.in_pixels() as u64 <= window
@@ -87,27 +87,27 @@ impl Backward<'_> {
             return Err(Error::WorkspaceTooSmall { needed: bytes(least), got: self.options.workspace_limit });
         }
         // From small to large.
-        let with_quads = |quads: u64| Tiling { quads: quads.min(layout.segment_quads), ..least };
-        let quads = (1..=QUADS_AT_ONCE).rev().find(|&quads| fits(with_quads(quads))).unwrap_or(1);
-        let base = with_quads(quads);
-        // As many quads of short segments.
-        let short = (QUADS_AT_ONCE / layout.segment_quads).min(layout.segments_per_offset_group).max(1);
+        let with_packs = |packs: u64| Tiling { packs: packs.min(layout.segment_packs), ..least };
+        let packs = (1..=PACKS_AT_ONCE).rev().find(|&packs| fits(with_packs(packs))).unwrap_or(1);
+        let base = with_packs(packs);
+        // As many packs of short segments.
+        let short = (PACKS_AT_ONCE / layout.segment_packs).min(layout.segments_per_offset_group).max(1);
         let with_short = |segments: u64| Tiling { segments, ..base };
         let base =
-            if base.quads < layout.segment_quads { base } else { with_short(largest(short, |n| fits(with_short(n)))) };
+            if base.packs < layout.segment_packs { base } else { with_short(largest(short, |n| fits(with_short(n)))) };
         let pixels = largest(all_pixels / block, |blocks| fits(Tiling { pixels: blocks * block, ..base })) * block;
         // Parts of one size, unless these need more for some rounding up than the largest that fits.
         let fitting = |even: Tiling, largest: Tiling| if fits(even) { even } else { largest };
         let with_pixels = |pixels: u64| Tiling { pixels, ..base };
         let base = fitting(with_pixels(even(all_pixels / block, pixels / block) * block), with_pixels(pixels));
-        let most = layout.segment_quads.div_ceil(QUADS_AT_ONCE);
-        let with_blocks = |blocks: u64| Tiling { quads: (blocks * QUADS_AT_ONCE).min(layout.segment_quads), ..base };
+        let most = layout.segment_packs.div_ceil(PACKS_AT_ONCE);
+        let with_blocks = |blocks: u64| Tiling { packs: (blocks * PACKS_AT_ONCE).min(layout.segment_packs), ..base };
         if !fits(with_blocks(1)) {
             return Ok(base);
         }
         let blocks = largest(most, |blocks| fits(with_blocks(blocks)));
         let base = fitting(with_blocks(even(most, blocks)), with_blocks(blocks));
-        if base.quads < layout.segment_quads {
+        if base.packs < layout.segment_packs {
             return Ok(base);
         }
         // Segments of one offset group, or whole offset groups.
@@ -128,7 +128,7 @@ impl Backward<'_> {
         let per_group = layout.segments_per_offset_group.max(tiling.segments);
         split(0..layout.segments, per_group)
             .flat_map(|segments| {
-                Chunk { segments, quads: 0..layout.segment_quads }.split(tiling.segments, tiling.quads)
+                Chunk { segments, packs: 0..layout.segment_packs }.split(tiling.segments, tiling.packs)
             })
             .collect()
     }
