@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Dtype;
+use crate::dtype::Dtype;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

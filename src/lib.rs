@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod dtype;
 mod error;
 pub mod gpu;
 pub mod kernel;
@@ -7,8 +8,9 @@ pub mod layers;
 pub mod ops;
 pub mod plan;
 
+pub use dtype::{Dtype, Element};
 pub use error::{Error, Result};
-pub use gpu::{CommandEncoder, Dtype, Element, Gpu, Recorder, Tensor, TextureRegion, wgpu};
+pub use gpu::{CommandEncoder, Gpu, Recorder, Tensor, TextureRegion, wgpu};
 pub use ops::deform_conv2d::{Algorithm, BorderGradient, DeformConv2d, Inputs, Options, Tile, Tuning};
 pub use ops::deform_conv2d::{Gradient, Gradients, PreparedWeight, Weight};
 pub use ops::roofline::Roofline;

@@ -1,10 +1,11 @@
-//! The device: found or given, and the waits and error scopes that every other part goes through.
+//! The handle of a device, which is found or given, and the waits for it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::pipeline::Pipelines;
-use crate::plan::{DeviceKind, DeviceLimits};
+use super::device::Device;
+use super::pipeline::{Pipeline, Pipelines};
+use crate::plan::{DeviceLimits, Step};
 use crate::{Error, Result};
 
 /// A GPU device and its queue. A cheap handle, `Send` and `Sync`; clones share the device and the pipelines compiled on it.
@@ -16,17 +17,9 @@ pub struct Gpu {
 
 #[derive(Debug)]
 struct Shared {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    info: wgpu::AdapterInfo,
-    limits: DeviceLimits,
+    device: Device,
     pipelines: Pipelines,
-    /// The first error that was not known at once: see [`Gpu::late_error`].
-    late_error: Mutex<Option<String>>,
 }
-
-/// The most that is bound as one storage buffer: wgpu's bounds checks on Metal count its bytes in 32 bits, where a device may grant more.
-const MAX_BINDING_BYTES: u64 = (1 << 31) - 256;
 
 /// How long a wait lasts before it gives up, unless [`Gpu::with_wait_timeout`] says otherwise.
 const DEFAULT_WAIT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -110,32 +103,7 @@ impl Gpu {
     /// mixing them panics inside wgpu, or writes elsewhere.
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let granted = device.limits();
-        let info = device.adapter_info();
-        let one_size = info.subgroup_min_size == info.subgroup_max_size;
-        // A browser would have the shaders enable them by a line that naga does not know.
-        let native = info.backend != wgpu::Backend::BrowserWebGpu;
-        let subgroups = device.features().contains(wgpu::Features::SUBGROUP) && one_size && native;
-        let limits = DeviceLimits {
-            // What is bound whole is a buffer of its own.
-            max_binding_bytes: granted
-                .max_storage_buffer_binding_size
-                .min(granted.max_buffer_size)
-                .min(MAX_BINDING_BYTES),
-            binding_alignment: u64::from(granted.min_storage_buffer_offset_alignment),
-            max_workgroups_per_axis: granted.max_compute_workgroups_per_dimension.into(),
-            max_texture_axis: granted.max_texture_dimension_2d.into(),
-            subgroup_size: if subgroups { info.subgroup_min_size.into() } else { 0 },
-            f16: device.features().contains(wgpu::Features::SHADER_F16),
-            kind: match info.device_type {
-                wgpu::DeviceType::Cpu => DeviceKind::Cpu,
-                wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,
-                wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu,
-                wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => DeviceKind::Other,
-            },
-        };
-        let shared =
-            Shared { device, queue, info, limits, pipelines: Pipelines::default(), late_error: Mutex::default() };
+        let shared = Shared { device: Device::new(device, queue), pipelines: Pipelines::default() };
         Self { shared: Arc::new(shared), wait_timeout: DEFAULT_WAIT_TIMEOUT }
     }
 
@@ -164,19 +132,19 @@ impl Gpu {
     /// The device.
     #[must_use]
     pub fn device(&self) -> &wgpu::Device {
-        &self.shared.device
+        &self.shared.device.device
     }
 
     /// The queue.
     #[must_use]
     pub fn queue(&self) -> &wgpu::Queue {
-        &self.shared.queue
+        &self.shared.device.queue
     }
 
     /// The adapter's name, type, driver and backend.
     #[must_use]
     pub fn info(&self) -> &wgpu::AdapterInfo {
-        &self.shared.info
+        &self.shared.device.info
     }
 
     /// Adapter, backend, driver and its version: what measurements on this device are remembered by.
@@ -189,7 +157,7 @@ impl Gpu {
     /// What plans for this device go by.
     #[must_use]
     pub fn limits(&self) -> &DeviceLimits {
-        &self.shared.limits
+        &self.shared.device.limits
     }
 
     /// Blocks until everything submitted so far is done. Not on the web, where nothing may block.
@@ -216,7 +184,7 @@ impl Gpu {
         let wait = move || drop(sender.send(gpu.wait_for(Some(submission))));
         let spawned = std::thread::Builder::new().name("deform download".into()).spawn(wait);
         spawned.map_err(|error| Error::Device { message: format!("no thread to wait on: {error}") })?;
-        waited.receive().await.unwrap_or_else(|| Err(super::tensor::lost_callback()))
+        waited.receive().await.unwrap_or_else(|| Err(lost_callback()))
     }
 
     /// The browser polls by itself.
@@ -226,47 +194,19 @@ impl Gpu {
         Ok(())
     }
 
-    /// What went wrong since it was last asked, where that is only known later: on the web.
+    /// See [`Device::late_error`].
     pub(super) fn late_error(&self) -> Result<()> {
-        let late = self.shared.late_error.lock().unwrap_or_else(PoisonError::into_inner).take();
-        late.map_or(Ok(()), |message| Err(Error::Device { message }))
+        self.shared.device.late_error()
     }
 
-    pub(super) fn pipelines(&self) -> &Pipelines {
-        &self.shared.pipelines
+    /// The compiled kernel of a step.
+    pub(super) fn pipeline(&self, step: &Step) -> Result<Arc<Pipeline>> {
+        self.shared.pipelines.get(&self.shared.device, step)
     }
 
-    /// Runs `work` and returns the first error that wgpu raised during it, so that none reaches a handler of the caller's.
+    /// See [`Device::checked`].
     pub(super) fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
-        let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
-        let scopes = filters.map(|filter| self.device().push_error_scope(filter));
-        let value = work();
-        // Scopes are a stack.
-        let popped = scopes.into_iter().rev().map(wgpu::ErrorScopeGuard::pop);
-        self.first_error(popped.collect()).map_or(Ok(value), |message| Err(Error::Device { message }))
-    }
-
-    /// Outside the web the popped futures are ready at once.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<String> {
-        let errors: Vec<_> = popped.into_iter().filter_map(pollster::block_on).collect();
-        errors.first().map(ToString::to_string)
-    }
-
-    /// There the next download tells.
-    #[cfg(target_arch = "wasm32")]
-    fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<String> {
-        let shared = Arc::clone(&self.shared);
-        wasm_bindgen_futures::spawn_local(async move {
-            for popped in popped {
-                if let Some(error) = popped.await {
-                    log::error!("{error}");
-                    let mut late = shared.late_error.lock().unwrap_or_else(PoisonError::into_inner);
-                    late.get_or_insert(error.to_string());
-                }
-            }
-        });
-        None
+        self.shared.device.checked(work)
     }
 }
 
@@ -284,6 +224,11 @@ fn wait_error(error: wgpu::PollError, timeout: Duration) -> Error {
         wgpu::PollError::Timeout => Error::Timeout { timeout },
         other => Error::Device { message: other.to_string() },
     }
+}
+
+/// The error of a download whose callback never came.
+pub(super) fn lost_callback() -> Error {
+    Error::Device { message: "the device was lost before the download finished".into() }
 }
 
 fn backends() -> wgpu::Backends {

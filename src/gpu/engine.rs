@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::context::Gpu;
 use super::pipeline::Pipeline;
+use super::recorder::Recorder;
 use super::scratch::{Pool, Resource};
-use super::{BoundTexture, Dtype, Gpu, Recorder, Tensor};
+use super::tensor::Tensor;
+use super::texture::BoundTexture;
+use crate::dtype::Dtype;
 use crate::plan::{F32_BYTES, Plan, Step, WORKSPACE};
 use crate::{Error, Result};
 
@@ -177,7 +181,7 @@ impl<K: PartialEq + Clone> Engine<K> {
 
 impl Prepared {
     fn new(gpu: &Gpu, plan: Plan) -> Result<Self> {
-        let pipelines = plan.steps.iter().map(|step| gpu.pipelines().get(gpu, step)).collect::<Result<Vec<_>>>()?;
+        let pipelines = plan.steps.iter().map(|step| gpu.pipeline(step)).collect::<Result<Vec<_>>>()?;
         let alignment = u64::from(gpu.device().limits().min_uniform_buffer_offset_alignment);
         let longest = plan.steps.iter().map(uniform_bytes).max().unwrap_or(0);
         let uniform_stride = longest.next_multiple_of(alignment);

@@ -1,6 +1,7 @@
 //! The only code that names wgpu: the device, tensors on it, pipelines, and the engine that executes plans.
 
 mod context;
+mod device;
 mod engine;
 mod pipeline;
 mod recorder;
@@ -11,7 +12,7 @@ mod texture;
 pub use context::Gpu;
 pub(crate) use engine::{Call, Engine, Packed, Prepared};
 pub use recorder::Recorder;
-pub use tensor::{Dtype, Element, Tensor};
+pub use tensor::Tensor;
 pub(crate) use texture::BoundTexture;
 pub use texture::TextureRegion;
 pub use wgpu::{self, CommandEncoder};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::Gpu;
+use super::device::Device;
 use crate::kernel::{Access, Kernel, Specialization, TexelFormat};
 use crate::plan::Step;
 use crate::{Error, Result};
@@ -31,20 +31,19 @@ impl Pipelines {
     }
 
     /// The step's pipeline, compiled at the first call. A second thread that asks meanwhile waits, so nothing compiles twice.
-    pub(super) fn get(&self, gpu: &Gpu, step: &Step) -> Result<Arc<Pipeline>> {
+    pub(super) fn get(&self, device: &Device, step: &Step) -> Result<Arc<Pipeline>> {
         let key = (step.kernel.name, step.specialization);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = compiled.get(&key) {
             return Ok(Arc::clone(pipeline));
         }
-        let pipeline = Arc::new(compile(gpu, step, self.cache.get())?);
+        let pipeline = Arc::new(compile(device, step, self.cache.get())?);
         compiled.insert(key, Arc::clone(&pipeline));
         Ok(pipeline)
     }
 }
 
-fn compile(gpu: &Gpu, step: &Step, cache: Option<&wgpu::PipelineCache>) -> Result<Pipeline> {
-    let device = gpu.device();
+fn compile(device: &Device, step: &Step, cache: Option<&wgpu::PipelineCache>) -> Result<Pipeline> {
     let kernel: &Kernel = step.kernel;
     let label = Some(kernel.name);
     let entries: Vec<_> = std::iter::once(buffer(wgpu::BufferBindingType::Uniform))
@@ -59,7 +58,8 @@ fn compile(gpu: &Gpu, step: &Step, cache: Option<&wgpu::PipelineCache>) -> Resul
         .collect();
     let failed = |reason: String| Error::Device { message: format!("compiling {}: {reason}", kernel.name) };
     let text = kernel.expand(step.specialization).map_err(|error| failed(error.to_string()))?.text;
-    let compiled = gpu.checked(|| {
+    let compiled = device.checked(|| {
+        let device = &device.device;
         let source = wgpu::ShaderSource::Wgsl(text.into());
         let module = create_module(device, wgpu::ShaderModuleDescriptor { label, source });
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });

@@ -1,6 +1,6 @@
 //! What plans write and read again beside the workspace: textures of `rgba32float` texels, and buffers.
 
-use super::Gpu;
+use super::context::Gpu;
 use crate::plan::{self, Size};
 use crate::{Error, Result};
 

@@ -1,61 +1,10 @@
 //! Arrays on the device: a range of a buffer with a shape and an element type.
 
-use std::fmt;
-
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
-use super::Gpu;
+use super::context::{Gpu, lost_callback};
+use crate::dtype::{Dtype, Element};
 use crate::{Error, Result};
-
-/// The element type of a [`Tensor`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Dtype {
-    /// IEEE 754 binary32.
-    F32,
-    /// IEEE 754 binary16.
-    F16,
-}
-
-impl Dtype {
-    /// Bytes of one element.
-    #[must_use]
-    pub fn bytes(self) -> u64 {
-        match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
-        }
-    }
-}
-
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-        })
-    }
-}
-
-/// A host type that tensors store: `f32` or [`half::f16`].
-pub trait Element: bytemuck::Pod + sealed::Sealed {
-    /// The matching element type.
-    const DTYPE: Dtype;
-}
-
-impl Element for f32 {
-    const DTYPE: Dtype = Dtype::F32;
-}
-
-impl Element for half::f16 {
-    const DTYPE: Dtype = Dtype::F16;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for half::f16 {}
-}
 
 /// An array on the device, dense and row-major: the last axis is contiguous. A cheap handle; clones share the memory.
 #[derive(Clone, Debug)]
@@ -263,10 +212,6 @@ impl Readback {
         let view = self.staging.get_mapped_range(..).map_err(|error| device_error(error.to_string()))?;
         Ok(bytemuck::pod_collect_to_vec(&view[..tensor.bytes() as usize]))
     }
-}
-
-pub(super) fn lost_callback() -> Error {
-    Error::Device { message: "the device was lost before the download finished".into() }
 }
 
 fn element_count(shape: &[usize]) -> Result<usize> {

@@ -18,6 +18,7 @@ pub mod activation {
             sampling: false,
             bindings: &[Binding { name: "output", access: Access::ReadWrite, operand: true }],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -51,6 +52,7 @@ pub mod activation {
                 Binding { name: "grad_linear", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -112,6 +114,7 @@ pub mod backward {
                 Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -162,6 +165,7 @@ pub mod backward {
             sampling: false,
             bindings: &[Binding { name: "gradient", access: Access::ReadWrite, operand: false }],
             params: PARAMS,
+            files: super::super::FILES,
         };
         pub use crate::kernel::shared::window::Params;
     }
@@ -184,6 +188,7 @@ pub mod backward {
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `activated`.
         pub static ACTIVATED: Kernel = Kernel {
@@ -199,6 +204,7 @@ pub mod backward {
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -277,6 +283,7 @@ pub mod backward {
                     Binding { name: "grad_column", access: Access::ReadWrite, operand: false },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 8,
             loaded_packs: 1,
@@ -304,6 +311,7 @@ pub mod backward {
                     Binding { name: "grad_column", access: Access::ReadWrite, operand: false },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 32,
             loaded_packs: 8,
@@ -391,6 +399,7 @@ pub mod backward {
                 Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `paired`.
         pub static PAIRED: Kernel = Kernel {
@@ -408,6 +417,7 @@ pub mod backward {
                 Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `depthwise_single`.
         pub static DEPTHWISE_SINGLE: Kernel = Kernel {
@@ -434,6 +444,7 @@ pub mod backward {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `depthwise_paired`.
         pub static DEPTHWISE_PAIRED: Kernel = Kernel {
@@ -460,6 +471,7 @@ pub mod backward {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -560,6 +572,7 @@ pub mod backward {
                 Binding { name: "grad_mask", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `keeps_columns`.
         pub static KEEPS_COLUMNS: Kernel = Kernel {
@@ -578,6 +591,7 @@ pub mod backward {
                 Binding { name: "columns", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `depthwise`.
         pub static DEPTHWISE: Kernel = Kernel {
@@ -604,6 +618,7 @@ pub mod backward {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -722,6 +737,7 @@ pub mod backward {
                     Binding { name: "columns", access: Access::Read, operand: false },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 8,
             round: 8,
@@ -757,6 +773,7 @@ pub mod backward {
                     },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 8,
             round: 8,
@@ -792,6 +809,7 @@ pub mod backward {
                     },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 8,
             round: 8,
@@ -827,6 +845,7 @@ pub mod backward {
                     },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 8,
             round: 8,
@@ -862,6 +881,7 @@ pub mod backward {
                     },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 8,
             round: 8,
@@ -888,6 +908,7 @@ pub mod backward {
                     Binding { name: "columns", access: Access::Read, operand: false },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 32,
             round: 1,
@@ -923,6 +944,7 @@ pub mod backward {
                     },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 32,
             round: 1,
@@ -958,6 +980,7 @@ pub mod backward {
                     },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             lanes: 32,
             round: 1,
@@ -1044,6 +1067,7 @@ pub mod backward {
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1110,6 +1134,7 @@ pub mod backward {
                 Binding { name: "grad_weight", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1187,6 +1212,7 @@ pub mod backward {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `activated`.
         pub static ACTIVATED: Kernel = Kernel {
@@ -1206,6 +1232,7 @@ pub mod backward {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1283,6 +1310,7 @@ pub mod backward {
                 Binding { name: "packed_taps", access: Access::TextureWrite(TexelFormat::Rgba32Float), operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1345,6 +1373,7 @@ pub mod backward {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1395,6 +1424,7 @@ pub mod backward {
                 Binding { name: "gradient", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1445,6 +1475,7 @@ pub mod convolution {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1491,6 +1522,7 @@ pub mod convolution {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1567,6 +1599,7 @@ pub mod forward {
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1660,6 +1693,7 @@ pub mod forward {
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1777,6 +1811,7 @@ pub mod forward {
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             out_channels: 64,
             blocks: 8,
@@ -1807,6 +1842,7 @@ pub mod forward {
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             out_channels: 32,
             blocks: 4,
@@ -1940,6 +1976,7 @@ pub mod forward {
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             tile_m: 128,
             tile_n: 128,
@@ -1970,6 +2007,7 @@ pub mod forward {
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             tile_m: 128,
             tile_n: 64,
@@ -2000,6 +2038,7 @@ pub mod forward {
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             tile_m: 64,
             tile_n: 64,
@@ -2030,6 +2069,7 @@ pub mod forward {
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             tile_m: 32,
             tile_n: 64,
@@ -2060,6 +2100,7 @@ pub mod forward {
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
                 params: PARAMS,
+                files: super::super::FILES,
             },
             tile_m: 32,
             tile_n: 32,
@@ -2177,6 +2218,7 @@ pub mod forward {
                 Binding { name: "columns", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2272,6 +2314,7 @@ pub mod forward {
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2342,6 +2385,7 @@ pub mod forward {
                 },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2381,6 +2425,7 @@ pub mod forward {
                 Binding { name: "packed_weight", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2423,6 +2468,7 @@ pub mod forward {
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2469,6 +2515,7 @@ pub mod optimizer {
                 Binding { name: "second", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         pub use crate::kernel::shared::window::Params;
     }
@@ -2492,6 +2539,7 @@ pub mod optimizer {
                 Binding { name: "velocity", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         pub use crate::kernel::shared::window::Params;
     }
@@ -2516,6 +2564,7 @@ pub mod roofline {
                 Binding { name: "destination", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2545,6 +2594,7 @@ pub mod roofline {
             sampling: false,
             bindings: &[Binding { name: "sink", access: Access::ReadWrite, operand: false }],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2659,6 +2709,7 @@ pub mod shift {
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2716,6 +2767,7 @@ pub mod sort {
                 Binding { name: "ends", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         pub use crate::kernel::sort::partition::Params;
     }
@@ -2761,6 +2813,7 @@ pub mod sort {
             sampling: false,
             bindings: &[Binding { name: "ends", access: Access::ReadWrite, operand: false }],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2804,6 +2857,7 @@ pub mod sort {
                 Binding { name: "order", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         pub use crate::kernel::sort::partition::Params;
     }
@@ -2828,6 +2882,7 @@ pub mod statistics {
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         pub use crate::kernel::shared::window::Params;
     }
@@ -2864,6 +2919,7 @@ pub mod statistics {
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2896,6 +2952,7 @@ pub mod statistics {
                 Binding { name: "total", access: Access::ReadWrite, operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2933,6 +2990,7 @@ pub mod texture {
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         pub use crate::kernel::texture::region::Params;
     }
@@ -2974,6 +3032,7 @@ pub mod texture {
                 Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba8Unorm), operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `rgba16float`.
         pub static RGBA16FLOAT: Kernel = Kernel {
@@ -2988,6 +3047,7 @@ pub mod texture {
                 Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba16Float), operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         /// The kernel's variant `rgba32float`.
         pub static RGBA32FLOAT: Kernel = Kernel {
@@ -3002,13 +3062,14 @@ pub mod texture {
                 Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba32Float), operand: false },
             ],
             params: PARAMS,
+            files: super::super::FILES,
         };
         pub use crate::kernel::texture::region::Params;
     }
 }
 
 /// Every kernel.
-pub static KERNELS: &[&super::Kernel] = &[
+pub static KERNELS: &[&super::declaration::Kernel] = &[
     &activation::activate::KERNEL,
     &activation::grad_activation::KERNEL,
     &backward::col2im::KERNEL,
@@ -3073,7 +3134,7 @@ pub static KERNELS: &[&super::Kernel] = &[
 ];
 
 /// The text of every shader file, by its path below `shaders/`.
-pub(super) static FILES: &[(&str, &str)] = &[
+static FILES: &[(&str, &str)] = &[
     ("activation/activate", include_str!("../../shaders/activation/activate.wgsl")),
     ("activation/grad_activation", include_str!("../../shaders/activation/grad_activation.wgsl")),
     ("backward/col2im", include_str!("../../shaders/backward/col2im.wgsl")),

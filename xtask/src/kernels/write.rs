@@ -40,7 +40,7 @@ pub(super) fn rust(files: &Files, kernels: &[Kernel]) -> Result<String> {
         }
         writeln!(text, "}}\n")?;
     }
-    writeln!(text, "/// Every kernel.\npub static KERNELS: &[&super::Kernel] = &[")?;
+    writeln!(text, "/// Every kernel.\npub static KERNELS: &[&super::declaration::Kernel] = &[")?;
     for kernel in kernels {
         let path = kernel.file.replace('/', "::");
         let field = if modules[kernel.file.as_str()].varying.is_empty() { "" } else { ".kernel" };
@@ -48,7 +48,7 @@ pub(super) fn rust(files: &Files, kernels: &[Kernel]) -> Result<String> {
     }
     writeln!(
         text,
-        "];\n\n/// The text of every shader file, by its path below `shaders/`.\npub(super) static FILES: &[(&str, &str)] = &["
+        "];\n\n/// The text of every shader file, by its path below `shaders/`.\nstatic FILES: &[(&str, &str)] = &["
     )?;
     for path in files.keys() {
         writeln!(text, "({path:?}, include_str!(\"../../shaders/{path}.wgsl\")),")?;
@@ -168,7 +168,7 @@ fn write_kernel(text: &mut String, kernel: &Kernel, varying: &[&str]) -> Result<
             binding.name, binding.access, binding.operand
         )?;
     }
-    write!(text, "], params: PARAMS }}")?;
+    write!(text, "], params: PARAMS, files: super::super::FILES }}")?;
     if !varying.is_empty() {
         for name in varying {
             // A variant without the constant plans with none of it.

@@ -1,17 +1,8 @@
-//! The kernels. A shader file is the only description of its kernel; `cargo xtask kernels` reads it and writes the modules here.
-//!
-//! [`forward::im2col`], say, is `shaders/forward/im2col.wgsl`: the [`Kernel`], the struct of its parameters, and its constants.
+//! What a shader file declares of its kernel.
 
-mod expand;
-mod expression;
-mod generated;
-mod sources;
-mod specialization;
-
-pub use expand::Expanded;
-pub use generated::*;
-pub use sources::ExpandError;
-pub use specialization::{Sampling, Specialization, Storage};
+use super::expand::{Expanded, expand};
+use super::sources::{Choice, ExpandError};
+use super::specialization::{Sampling, Specialization, Storage};
 
 /// One compute kernel: a shader file, or one of its variants, with the entry point `main`.
 #[derive(Debug)]
@@ -32,6 +23,8 @@ pub struct Kernel {
     pub bindings: &'static [Binding],
     /// The words of the uniform `params`, in order, each a `u32`.
     pub params: &'static [&'static str],
+    /// The text of every shader file, by its path below `shaders/`.
+    pub(super) files: &'static [(&'static str, &'static str)],
 }
 
 /// One storage buffer or texture of a kernel.
@@ -89,14 +82,14 @@ impl Kernel {
     /// A directive of the shader file that makes no sense. No file of this crate has one: a test expands them all.
     pub fn expand(&self, specialization: impl Into<Specialization>) -> Result<Expanded, ExpandError> {
         let Specialization { operands, output, sampling } = specialization.into();
-        let choice = sources::Choice {
+        let choice = Choice {
             file: self.file,
             variant: self.variant,
             deformed: sampling == Sampling::Deformed,
             operands: operands.file(),
             output: output.file(),
         };
-        expand::expand(choice, &|path| generated::FILES.iter().find(|(known, _)| *known == path).map(|(_, text)| *text))
+        expand(choice, &|path| self.files.iter().find(|(known, _)| *known == path).map(|(_, text)| *text))
     }
 
     /// Workgroups for so many invocations.
@@ -108,7 +101,13 @@ impl Kernel {
     /// The specialization that stands for all those that have the same text.
     #[must_use]
     pub fn distinct(&self, specialization: Specialization) -> Specialization {
-        if self.sampling { specialization } else { Specialization { sampling: Sampling::default(), ..specialization } }
+        let Specialization { operands, output, sampling } = specialization;
+        let has_operands = |written| self.bindings.iter().any(|b| b.operand && b.access.writes() == written);
+        Specialization {
+            operands: if has_operands(false) { operands } else { Storage::default() },
+            output: if has_operands(true) { output } else { Storage::default() },
+            sampling: if self.sampling { sampling } else { Sampling::default() },
+        }
     }
 }
 

@@ -1,0 +1,8 @@
+//! The vocabulary between operators and the engine. An operator turns a geometry and a device's limits into a [`Plan`]; the engine turns any
+//! plan into dispatches. Nothing here needs a device.
+
+mod limits;
+mod steps;
+
+pub use limits::{DeviceKind, DeviceLimits};
+pub use steps::{F32_BYTES, MAX_LOOP_STEPS, MAX_STEPS, Plan, Scratch, Size, Step, TEXEL_BYTES, WORKSPACE, Window};
