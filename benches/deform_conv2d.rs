@@ -61,7 +61,7 @@ impl Layer {
     }
 
     fn geometry(&self) -> Geometry {
-        Geometry::new(&self.shapes().map(Vec::as_slice), &options()).expect("valid shapes")
+        Geometry::new(self.shapes().map(Vec::as_slice), &options()).expect("valid shapes")
     }
 
     fn upload(&self, gpu: &Gpu, mut offset: impl FnMut(&mut StdRng, usize) -> f32) -> Inputs<Tensor> {

@@ -12,5 +12,5 @@ pub use dtype::{Dtype, Element};
 pub use error::{Error, Result};
 pub use gpu::{CommandEncoder, Gpu, Recorder, Tensor, TextureRegion, wgpu};
 pub use ops::deform_conv2d::{Algorithm, BorderGradient, DeformConv2d, Inputs, Options, Tile, Tuning};
-pub use ops::deform_conv2d::{Gradient, Gradients, PreparedWeight, Weight};
+pub use ops::deform_conv2d::{Gradient, Gradients, Operand, PreparedWeight, Weight};
 pub use ops::roofline::Roofline;

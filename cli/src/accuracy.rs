@@ -124,7 +124,7 @@ impl Bounds {
             mask: mask.as_deref(),
             bias: bias.as_deref(),
         };
-        let sums = Reference::new(&Geometry::new(&shapes, &case.options)?, inputs)?.forward();
+        let sums = Reference::new(&Geometry::new(shapes, &case.options)?, inputs)?.forward();
         let position = if positions_are_exact(&operands.offset.values) {
             0.0
         } else {

@@ -87,7 +87,7 @@ impl Case {
     /// Every size of the call; an error when the operands do not fit together.
     pub(crate) fn geometry(&self) -> Result<Geometry> {
         let shapes = self.operands.map(|operand| operand.shape.as_slice());
-        Ok(Geometry::new(&shapes, &self.options)?)
+        Ok(Geometry::new(shapes, &self.options)?)
     }
 
     /// The operands' values.

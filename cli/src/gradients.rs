@@ -12,7 +12,7 @@
 
 use anyhow::{Context, Result, ensure};
 use deform::ops::deform_conv2d::Geometry;
-use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, Tensor};
+use deform::{DeformConv2d, Gpu, Gradients, Inputs, Operand, Options, Tensor};
 
 use crate::accuracy::{Comparison, Mismatch, UNIT, largest};
 use crate::case::Case;
@@ -45,23 +45,16 @@ pub(crate) fn compute(
 /// The gradients, read back.
 pub(crate) fn download(gradients: &Gradients<Option<Tensor>>) -> Result<Values> {
     let values = |gradient: &Tensor| Ok((gradient.shape().to_vec(), gradient.download::<f32>()?));
-    gradients.try_map(|gradient| gradient.as_ref().map(values).transpose())
+    Gradients::try_from_fn(|operand| gradients[operand].as_ref().map(values).transpose())
 }
 
 /// Each gradient that the file has an answer to, compared with it.
 pub(crate) fn compare(case: &Case, values: &Values) -> Result<Gradients<Option<Comparison>>> {
     let bounds = Bounds::new(case)?;
-    let mut comparisons = Gradients::<Option<Comparison>>::default();
-    let slots = [
-        &mut comparisons.input,
-        &mut comparisons.offset,
-        &mut comparisons.weight,
-        &mut comparisons.mask,
-        &mut comparisons.bias,
-    ];
-    let all = values.named().into_iter().zip(case.grad_answers.named()).zip(slots);
-    for (((operand, values), (_, answer)), slot) in all {
-        let (Some((shape, values)), Some(answer)) = (values, answer) else { continue };
+    Gradients::try_from_fn(|operand| {
+        let (Some((shape, values)), Some(answer)) = (&values[operand], &case.grad_answers[operand]) else {
+            return Ok(None);
+        };
         ensure!(
             answer.shape == *shape,
             Mismatch(format!(
@@ -75,16 +68,14 @@ pub(crate) fn compare(case: &Case, values: &Values) -> Result<Gradients<Option<C
                 comparison.add(index, f64::from(got), want, bound);
             }
         }
-        *slot = Some(comparison);
-    }
-    Ok(comparisons)
+        Ok(Some(comparison))
+    })
 }
 
 /// An error that names the worst element of the first gradient that is off by more than its bound.
 pub(crate) fn check(case: &Case, comparisons: &Gradients<Option<Comparison>>) -> Result<(), Mismatch> {
-    let all = comparisons.named().into_iter().zip(case.grad_answers.named());
-    for ((_, comparison), (_, answer)) in all {
-        if let (Some(comparison), Some(answer)) = (comparison, answer) {
+    for (operand, comparison) in comparisons.iter() {
+        if let (Some(comparison), Some(answer)) = (comparison, &case.grad_answers[operand]) {
             comparison.check(&format!("the file's {}", answer.name))?;
         }
     }
@@ -161,7 +152,7 @@ impl<'a> Bounds<'a> {
     }
 
     /// The bound of an element; `None` where either of two values is right.
-    pub(crate) fn of(&self, operand: &str, index: usize) -> Option<f64> {
+    pub(crate) fn of(&self, operand: Operand, index: usize) -> Option<f64> {
         let g = &self.geometry;
         let pixels = g.out_pixels();
         let rows = g.out_channels_per_group();
@@ -173,7 +164,7 @@ impl<'a> Bounds<'a> {
             UNIT * (terms.max(1) as f64).sqrt() * (4.0 * effective + slope) * largest
         };
         Some(match operand {
-            "input" => {
+            Operand::Input => {
                 let (channel, pixel) = (index / g.in_pixels(), index % g.in_pixels());
                 let (image, channel) = (channel / g.in_channels, channel % g.in_channels);
                 let group = image * g.offset_groups + channel / channels;
@@ -181,7 +172,7 @@ impl<'a> Bounds<'a> {
                 let effective = if mask > 0.0 { rows as f64 * mask / self.largest_mask } else { 0.0 };
                 bound(readers as usize * rows, effective, self.largest_mask * grad_column)
             }
-            "offset" => {
+            Operand::Offset => {
                 let (plane, pixel) = (index / pixels / 2, index % pixels);
                 let crosses = |axis| {
                     let position = self.position(plane, axis, pixel);
@@ -193,9 +184,9 @@ impl<'a> Bounds<'a> {
                 let mask = self.mask.map_or(1.0, |mask| f64::from(mask[plane * pixels + pixel].abs()));
                 bound(4 * channels * rows, (channels * rows) as f64, 2.0 * self.input * mask * grad_column)
             }
-            "mask" => bound(channels * rows, (channels * rows) as f64, self.input * grad_column),
-            "weight" => bound(all_pixels, all_pixels as f64, self.input * self.largest_mask * self.grad),
-            _ => bound(all_pixels, all_pixels as f64, self.grad),
+            Operand::Mask => bound(channels * rows, (channels * rows) as f64, self.input * grad_column),
+            Operand::Weight => bound(all_pixels, all_pixels as f64, self.input * self.largest_mask * self.grad),
+            Operand::Bias => bound(all_pixels, all_pixels as f64, self.grad),
         })
     }
 }

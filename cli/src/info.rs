@@ -43,7 +43,7 @@ pub(crate) fn info() -> Result<()> {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     for layer in LAYERS {
-        let geometry = Geometry::new(&layer.shapes().map(Vec::as_slice), &layer.options())?;
+        let geometry = Geometry::new(layer.shapes().map(Vec::as_slice), &layer.options())?;
         let names: Vec<_> = choice(&geometry, gpu.limits()).iter().map(ToString::to_string).collect();
         table.add_row([layer.name.to_owned(), geometry.to_string(), names.join(", ")]);
     }

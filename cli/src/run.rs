@@ -75,10 +75,10 @@ impl Run {
         };
         println!("{}: output {:?} on {}", case.name, output.shape(), gpu.info().name);
         if let Some(path) = &self.out {
-            let named = gradients.named().into_iter();
-            let gradients =
-                named.filter_map(|(operand, gradient)| Some((format!("grad_{operand}"), gradient.as_ref()?)));
-            let gradients = gradients.map(|(name, (shape, values))| (name, shape.as_slice(), values.as_slice()));
+            let gradients = gradients.iter().filter_map(|(operand, gradient)| {
+                let (shape, values) = gradient.as_ref()?;
+                Some((operand.gradient_name().to_owned(), shape.as_slice(), values.as_slice()))
+            });
             let output = [("output".to_owned(), output.shape(), values.as_slice())];
             write(path, output.into_iter().chain(gradients))?;
         }
@@ -92,8 +92,8 @@ impl Run {
         }
         if self.backward {
             let comparisons = gradients::compare(&case, &gradients)?;
-            for ((_, comparison), (_, answer)) in comparisons.named().into_iter().zip(case.grad_answers.named()) {
-                if let (Some(comparison), Some(answer)) = (comparison, answer) {
+            for (operand, comparison) in comparisons.iter() {
+                if let (Some(comparison), Some(answer)) = (comparison, &case.grad_answers[operand]) {
                     report(&answer.name, comparison);
                 }
             }

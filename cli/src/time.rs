@@ -93,10 +93,10 @@ impl Time {
             "max_abs_err_vs_torchvision": comparison.map(|comparison| comparison.max_abs_error),
         });
         if let Some(comparisons) = &comparisons {
-            let errors = comparisons.named().map(|(operand, comparison)| {
-                (operand.to_owned(), json!(comparison.map(|comparison| comparison.max_abs_error)))
+            let errors = comparisons.iter().map(|(operand, comparison)| {
+                (operand.name(), json!(comparison.as_ref().map(|comparison| comparison.max_abs_error)))
             });
-            line["grad_err_vs_torchvision"] = errors.into_iter().collect();
+            line["grad_err_vs_torchvision"] = errors.collect();
         }
         println!("{line}");
         if let (Some(answer), Some(comparison)) = (answer, comparison) {

@@ -46,7 +46,7 @@ impl Tune {
         });
         for call in named.chain(cases) {
             let (name, operands, options) = call?;
-            let geometry = Geometry::new(&operands.map(|operand| operand.shape.as_slice()), &options)?;
+            let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
             let inputs = case::upload(&gpu, &operands)?;
             let time = Duration::from_secs(self.seconds.into());
             let algorithm = op.tune(&inputs.map(|tensor| tensor), options, time)?;

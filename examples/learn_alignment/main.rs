@@ -113,7 +113,7 @@ fn learn(gpu: &Gpu, layer: &DeformableConv2d, scene: &Scene, steps: usize) -> Re
         mask: None,
         bias: None,
     };
-    let geometry = Geometry::new(&shapes.map(Vec::as_slice), &Options::default())?;
+    let geometry = Geometry::new(shapes.map(Vec::as_slice), &Options::default())?;
     let grad_output = Tensor::new(gpu, [1, 3, height, width], Dtype::F32)?;
     let bar = ProgressBar::new((BLURS.len() * steps) as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} [{elapsed}]")?);

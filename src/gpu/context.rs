@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::device::Device;
 use super::pipeline::{Pipeline, Pipelines};
+use crate::dtype::Dtype;
+use crate::error::{Error, Result};
+use crate::kernel::Storage;
 use crate::plan::{DeviceLimits, Step};
-use crate::{Error, Result};
 
 /// A GPU device and its queue. A cheap handle, `Send` and `Sync`; clones share the device and the pipelines compiled on it.
 #[derive(Clone, Debug)]
@@ -192,6 +194,15 @@ impl Gpu {
     #[allow(clippy::unused_async, reason = "what other platforms wait in")]
     pub(super) async fn wait_for_async(&self, _: wgpu::SubmissionIndex) -> Result<()> {
         Ok(())
+    }
+
+    /// How this device stores operands of `dtype`.
+    pub(crate) fn storage(&self, dtype: Dtype) -> Storage {
+        match dtype {
+            Dtype::F32 => Storage::F32,
+            Dtype::F16 if self.limits().f16 => Storage::F16,
+            Dtype::F16 => Storage::PackedF16,
+        }
     }
 
     /// See [`Device::late_error`].

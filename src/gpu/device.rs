@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::error::{Error, Result};
 use crate::plan::{DeviceKind, DeviceLimits};
-use crate::{Error, Result};
 
 /// The most bytes that are bound as one storage buffer. wgpu's bounds checks on Metal count bytes in 32 bits, where a device may grant more.
 const MAX_BINDING_BYTES: u64 = (1 << 31) - 256;

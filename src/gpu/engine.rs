@@ -11,8 +11,8 @@ use super::scratch::{Pool, Resource};
 use super::tensor::Tensor;
 use super::texture::BoundTexture;
 use crate::dtype::Dtype;
+use crate::error::{Error, Result};
 use crate::plan::{F32_BYTES, Plan, Step, WORKSPACE};
-use crate::{Error, Result};
 
 /// A plan made ready on a device: its pipelines compiled, its uniforms uploaded for good, and the engine holding scratch for it.
 /// Recording it allocates no memory.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::device::Device;
+use crate::error::{Error, Result};
 use crate::kernel::{Access, Kernel, Specialization, TexelFormat};
 use crate::plan::Step;
-use crate::{Error, Result};
 
 /// A compiled kernel and the layout its bind groups follow.
 #[derive(Debug)]

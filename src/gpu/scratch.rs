@@ -1,8 +1,8 @@
 //! What plans write and read again beside the workspace: textures of `rgba32float` texels, and buffers.
 
 use super::context::Gpu;
+use crate::error::{Error, Result};
 use crate::plan::{self, Size};
-use crate::{Error, Result};
 
 const TEXTURE_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 

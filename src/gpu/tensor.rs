@@ -4,7 +4,7 @@ use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::context::{Gpu, lost_callback};
 use crate::dtype::{Dtype, Element};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// An array on the device, dense and row-major: the last axis is contiguous. A cheap handle; clones share the memory.
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 //! A caller's texture, as an operand.
 
 use super::scratch::Resource;
+use crate::error::{Error, Result};
 use crate::kernel::TexelFormat;
-use crate::{Error, Result};
 
 /// A rectangle of one mip level of a caller's two-dimensional texture. The texture must be of the operator's device, which wgpu has no way to ask.
 #[derive(Debug, Clone, Copy)]

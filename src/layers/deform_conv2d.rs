@@ -1,10 +1,11 @@
 //! The operator with its parameters.
 
-use super::Parameter;
-use super::parameter::{Convolution, parameter_methods};
+use super::parameter::{Convolution, Parameter, parameter_methods};
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::gpu::{Recorder, Tensor};
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Geometry, Gradient, Gradients, Inputs, Mode, Options};
 use crate::plan::Plan;
-use crate::{Dtype, Recorder, Result, Tensor};
 
 /// torchvision's `DeformConv2d` module: the offset, and the mask if there is one, are given.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ impl DeformConv2d {
     /// # Errors
     /// As [`Geometry::new`].
     pub fn output_shape(&self, input: &[usize], offset: &[usize], mask: Option<&[usize]>) -> Result<[usize; 4]> {
-        Ok(Geometry::new(&self.shapes(input, offset, mask), &self.options)?.output_shape())
+        Ok(Geometry::new(self.shapes(input, offset, mask), &self.options)?.output_shape())
     }
 
     /// Plans a forward call of these shapes, so that recording it allocates nothing. The plan tells the workspace it needs.

@@ -1,8 +1,8 @@
 //! The facts of a device that plans go by, and what it can bind and dispatch.
 
 use super::steps::{Scratch, Size, Step, Window};
+use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Params, Specialization, Storage};
-use crate::{Error, Result};
 
 /// The facts of a device that a plan may depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +66,18 @@ impl DeviceLimits {
         let fitting = self.max_binding_bytes.saturating_sub(self.binding_alignment) / storage.bytes();
         // Less what aligning the start may add.
         fitting.min((1 << 31) - 1 - self.binding_alignment)
+    }
+
+    /// An error where a window cannot hold so many elements of `what`, of which a plan can cut no smaller piece.
+    ///
+    /// # Errors
+    /// [`Error::BindingTooLarge`].
+    pub fn check_elements(&self, what: &'static str, storage: Storage, elements: u64) -> Result<()> {
+        let most = self.max_operand_elements(storage);
+        if elements <= most {
+            return Ok(());
+        }
+        Err(binding_too_large(what, storage, elements, most))
     }
 
     /// Whether the device has bindings, or texture axes, as long as this needs.
@@ -132,4 +144,9 @@ impl DeviceLimits {
         }
         Ok([total.div_ceil(rows) as u32, rows as u32, 1])
     }
+}
+
+/// The error where a binding holds `most` elements and `what` has more.
+pub(crate) fn binding_too_large(what: &'static str, storage: Storage, elements: u64, most: u64) -> Error {
+    Error::BindingTooLarge { what, bytes: elements.saturating_mul(storage.bytes()), limit: most * storage.bytes() }
 }

@@ -2,7 +2,10 @@
 //! plan into dispatches. Nothing here needs a device.
 
 mod limits;
+mod parts;
 mod steps;
 
+pub(crate) use limits::binding_too_large;
 pub use limits::{DeviceKind, DeviceLimits};
+pub(crate) use parts::{Len, split};
 pub use steps::{F32_BYTES, MAX_LOOP_STEPS, MAX_STEPS, Plan, Scratch, Size, Step, TEXEL_BYTES, WORKSPACE, Window};

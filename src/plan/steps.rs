@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::{Error, Result};
+use crate::kernel::shared::texels::TEXELS_PER_ROW;
 use crate::kernel::{Kernel, Specialization};
 
 /// The most loop steps that one invocation may take. A loop costs its trips plus one at every entry.
@@ -79,6 +81,16 @@ pub const WORKSPACE: &str = "workspace";
 pub const F32_BYTES: u64 = 4;
 
 impl Plan {
+    /// Adds a step.
+    ///
+    /// # Errors
+    /// [`Error::TooManySteps`] where there are [`MAX_STEPS`] already.
+    pub(crate) fn push(&mut self, step: Step) -> Result<()> {
+        self.steps.push(step);
+        let count = self.steps.len() as u64;
+        if count > MAX_STEPS { Err(Error::TooManySteps { steps: count, limit: MAX_STEPS }) } else { Ok(()) }
+    }
+
     /// The device memory that the call needs beside its operands: workspace and scratch.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
@@ -88,6 +100,15 @@ impl Plan {
 
 /// Bytes of an `rgba32float` texel.
 pub const TEXEL_BYTES: u64 = 16;
+
+impl Size {
+    /// A texture that is one long row of texels, folded as `shaders/shared/texels.wgsl` unfolds it.
+    pub(crate) fn long_row(texels: u64) -> Self {
+        Self::Texels([texels.min(TEXELS_PER_ROW), texels.div_ceil(TEXELS_PER_ROW)])
+    }
+}
+
+const _: () = assert!(TEXELS_PER_ROW <= 8192, "WebGPU's default limits allow no longer row");
 
 impl Scratch {
     /// Its bytes.

@@ -2,7 +2,7 @@
 
 use deform::ops::deform_conv2d::Mode;
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::{Algorithm, Dtype, Error, Gradient, Gradients, Options, Tensor};
+use deform::{Algorithm, Dtype, Error, Gradient, Gradients, Operand, Options, Tensor};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::device::{distinct_algorithms, gpu, operator, poison, say, upload};
@@ -26,18 +26,14 @@ pub fn modes(wanted: &Gradients<bool>) -> Gradients<Mode> {
     wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip })
 }
 
-pub fn shape_of<'a>(case: &'a Case, operand: &str) -> &'a [usize] {
-    let mut named = case.shapes.named().filter(|(name, _)| *name == operand);
-    named.next().unwrap().1
+/// Tensors for those gradients, full of what no kernel writes.
+pub fn poisoned(case: &Case, wanted: Gradients<bool>) -> Gradients<Option<Tensor>> {
+    Gradients::from_fn(|operand| wanted[operand].then(|| poison(case.shapes.get(operand).unwrap())))
 }
 
 /// Runs the case through `record_backward`, gradients and workspace poisoned.
 pub fn run_backward(case: &Case, grad_output: &[f32], wanted: Gradients<bool>) -> Gradients<Option<Vec<f32>>> {
-    let mut names = wanted.named().map(|(name, _)| name).into_iter();
-    let gradients = wanted.map(|&wanted| {
-        let name = names.next().unwrap();
-        wanted.then(|| poison(shape_of(case, name)))
-    });
+    let gradients = poisoned(case, wanted);
     record(case, grad_output, &gradients.map(|gradient| gradient.as_ref().map(Gradient::Write)));
     gradients.map(|gradient| gradient.as_ref().map(|gradient| gradient.download().unwrap()))
 }
@@ -88,14 +84,7 @@ fn gradients_of_every_stored_case() {
             let mut expected = case.expected_gradients(&golden.grad_output);
             // As in the forward pass: where positions are not exact in f32 the reference, proved against the same numbers, rounds them.
             if case.name != "real_offset" {
-                let answer = |name: &str| golden.answers.get(name).cloned();
-                expected.value = Gradients {
-                    input: answer("grad_input"),
-                    offset: answer("grad_offset"),
-                    weight: answer("grad_weight"),
-                    mask: answer("grad_mask"),
-                    bias: answer("grad_bias"),
-                };
+                expected.value = Gradients::from_fn(|operand| golden.answers.get(operand.gradient_name()).cloned());
             }
             let got = run_backward(&case, &golden.grad_output, all(&case));
             expected.compare(&got).unwrap_or_else(|error| panic!("{} by {algorithm:?}: {error}", case.name));
@@ -191,44 +180,23 @@ pub fn check_some(case: &Case) {
     let grad_magnitude: Vec<f32> = grad_output.iter().map(|value| value.abs()).collect();
     let pixels = geometry.batch * geometry.out_pixels();
     let rows = geometry.out_channels_per_group();
-    for (operand, got) in got.named() {
+    let terms_of_tap = geometry.channels_per_offset_group() * rows;
+    for (operand, got) in got.iter() {
         let Some(got) = got else { continue };
         assert!(got.iter().all(|value| value.is_finite()), "{}: grad_{operand} has something unwritten", case.name);
-        let shape = shape_of(case, operand);
         for n in 0..24 {
             let index = (n * 7_919 + n * got.len() / 24) % got.len();
-            let mut rest = index;
-            let mut at = [0; 4];
-            for (at, size) in at.iter_mut().rev().zip(shape.iter().rev()) {
-                (*at, rest) = (rest % size, rest / size);
-            }
-            let (want, magnitude, terms) = match operand {
-                "input" => {
-                    let of = |reference: &Reference<'_>, grad: &[f32]| reference.grad_input_at(grad, at);
-                    (of(&value, &grad_output), of(&magnitude, &grad_magnitude), rows * geometry.taps() * 16)
-                }
-                "weight" => {
-                    let of = |reference: &Reference<'_>, grad: &[f32]| reference.grad_weight_at(grad, at);
-                    (of(&value, &grad_output), of(&magnitude, &grad_magnitude), pixels)
-                }
-                "mask" => {
-                    let of = |reference: &Reference<'_>, grad: &[f32]| reference.grad_mask_at(grad, at);
-                    let terms = geometry.channels_per_offset_group() * rows;
-                    (of(&value, &grad_output), of(&magnitude, &grad_magnitude), terms)
-                }
-                "offset" => {
-                    // Pixels, weights, masks and gradients are at most 1, 1, 1.5 and 1; a slope is at most twice a pixel.
-                    let terms = geometry.channels_per_offset_group() * rows;
-                    (value.grad_offset_at(&grad_output, at), 3.0 * terms as f64, 4 * terms)
-                }
-                _ => {
-                    let planes = grad_output.chunks(geometry.out_pixels()).skip(index).step_by(geometry.out_channels);
-                    let sum = planes.clone().flatten().map(|&value| f64::from(value)).sum();
-                    (sum, planes.flatten().map(|value| f64::from(value.abs())).sum(), pixels)
-                }
+            let want = value.gradient_at(operand, &grad_output, index);
+            let summed = || magnitude.gradient_at(operand, &grad_magnitude, index);
+            let (magnitude, terms) = match operand {
+                Operand::Input => (summed(), rows * geometry.taps() * 16),
+                Operand::Weight | Operand::Bias => (summed(), pixels),
+                Operand::Mask => (summed(), terms_of_tap),
+                // Pixels, weights, masks and gradients are at most 1, 1, 1.5 and 1; a slope is at most twice a pixel.
+                Operand::Offset => (3.0 * terms_of_tap as f64, 4 * terms_of_tap),
             };
             compare(&got[index..=index], &[want], &[magnitude], terms)
-                .unwrap_or_else(|error| panic!("{} grad_{operand} at {at:?}: {error}", case.name));
+                .unwrap_or_else(|error| panic!("{} grad_{operand}[{index}]: {error}", case.name));
         }
     }
 }

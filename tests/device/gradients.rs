@@ -3,7 +3,7 @@
 use deform::plan::Size;
 use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gpu, Gradient, Gradients, Options, Tensor, wgpu};
 
-use crate::backward::{all, check_gradients, least_workspace, modes, plan_of, record, run_backward, shape_of, ways};
+use crate::backward::{all, check_gradients, least_workspace, modes, plan_of, poisoned, record, run_backward, ways};
 use crate::device::{callers_gpu, gpu, operator, poison, run, upload, upload_to};
 use crate::errors::part_of;
 use crate::support::case::{Case, PLAIN, Sizes, padded};
@@ -62,10 +62,8 @@ pub fn check_subsets(case: &Case) {
         let mut bit = 0..5;
         let wanted = Gradients::ALL.map(|_| subset >> bit.next().unwrap() & 1 == 1);
         let got = bits(&run_backward(case, &grad_output, wanted));
-        for (((operand, got), (_, whole)), (_, wanted)) in
-            got.named().into_iter().zip(whole.named()).zip(wanted.named())
-        {
-            assert_eq!(got.as_ref(), whole.as_ref().filter(|_| *wanted), "{operand} of {wanted:?}");
+        for (operand, got) in got.iter() {
+            assert_eq!(got.as_ref(), whole[operand].as_ref().filter(|_| wanted[operand]), "{operand} of {wanted:?}");
         }
     }
 }
@@ -82,24 +80,21 @@ fn the_same_call_gives_the_same_bits_and_what_is_not_asked_for_changes_none() {
 /// Gradients added to what is there.
 pub fn check_added(case: &Case) {
     let grad_output = case.grad_output();
-    let before = |operand: &str| (0..shape_of(case, operand).iter().product()).map(|n: usize| (n % 17) as f32 - 8.0);
-    let tensors = all(case).named().map(|(operand, _)| {
-        Tensor::upload(gpu(), shape_of(case, operand), &before(operand).collect::<Vec<_>>()).unwrap()
-    });
-    let mut each = tensors.iter();
-    let targets = all(case).map(|_| each.next().map(Gradient::Add));
-    record(case, &grad_output, &targets);
-    let mut each = tensors.iter();
-    let mut names = ["input", "offset", "weight", "mask", "bias"].into_iter();
-    let got = all(case).map(|_| each.next().map(|tensor| tensor.download::<f32>().unwrap()));
-    let added = got.map(|got| {
-        let start = before(names.next().unwrap());
-        got.as_ref().map(|got| got.iter().zip(start).map(|(got, before)| got - before).collect::<Vec<_>>())
+    let elements = |operand| case.shapes.get(operand).unwrap().iter().product();
+    let before = |operand| (0..elements(operand)).map(|n: usize| (n % 17) as f32 - 8.0);
+    let gradients = poisoned(case, all(case));
+    for (operand, gradient) in gradients.iter() {
+        gradient.as_ref().unwrap().write(&before(operand).collect::<Vec<_>>()).unwrap();
+    }
+    record(case, &grad_output, &gradients.map(|gradient| gradient.as_ref().map(Gradient::Add)));
+    let added = Gradients::from_fn(|operand| {
+        let got = gradients[operand].as_ref().unwrap().download::<f32>().unwrap();
+        got.iter().zip(before(operand)).map(|(got, before)| got - before).collect::<Vec<_>>()
     });
     // What was there is a whole number up to 8, whose sum with the gradient is rounded once more at each addition.
     let alone = run_backward(case, &grad_output, all(case));
-    for ((operand, added), (_, alone)) in added.named().into_iter().zip(alone.named()) {
-        for (added, alone) in added.as_ref().unwrap().iter().zip(alone.as_ref().unwrap()) {
+    for (operand, added) in added.iter() {
+        for (added, alone) in added.iter().zip(alone[operand].as_ref().unwrap()) {
             assert!((added - alone).abs() < 1e-4 * (1.0 + alone.abs()), "{operand}: {added}, expected {alone}");
         }
     }
@@ -210,11 +205,7 @@ fn refused(change: impl FnOnce(&mut Gradients<Option<Tensor>>, &mut Tensor), mas
     let case = Case::new("refused", Sizes { mask, ..PLAIN }, padded());
     let inputs = upload(&case);
     let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), &case.grad_output()).unwrap();
-    let mut names = Gradients::ALL.named().map(|(name, _)| name).into_iter();
-    let mut gradients = all(&case).map(|&there| {
-        let name = names.next().unwrap();
-        there.then(|| poison(shape_of(&case, name)))
-    });
+    let mut gradients = poisoned(&case, all(&case));
     let mut workspace = poison(&[plan_of(&case).workspace_bytes as usize / 4]);
     change(&mut gradients, &mut workspace);
     let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
@@ -285,7 +276,7 @@ fn gradients_accumulate_over_two_recordings_in_one_submission() {
     let inputs = inputs.map(|tensor| tensor);
     let grad = case.grad_output();
     let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), &grad).unwrap();
-    let target = poison(shape_of(&case, "weight"));
+    let target = poison(&case.shapes.weight);
     let workspace = poison(&[1 << 16]);
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
     for target in [Gradient::Write(&target), Gradient::Add(&target)] {

@@ -173,7 +173,7 @@ fn offsets_that_leave_the_image() {
     let options = Options { stride: [2, 1], padding: [1, 1], ..Options::default() };
     let shapes: Inputs<&[usize]> =
         Inputs { input: &[13, 4, 9, 9], offset: &[13, 36, 5, 9], weight: &[2, 4, 3, 3], mask: None, bias: None };
-    let geometry = Geometry::new(&shapes, &options).unwrap();
+    let geometry = Geometry::new(shapes, &options).unwrap();
     let count = 13 * 36 * 5 * 9;
     let mut offset: Vec<f32> = (0..count).map(|n| (n * 7919 % 11) as f32 - 5.0).collect();
     offset[17] = f32::NAN;

@@ -11,7 +11,7 @@ fn plan_of(sizes: Sizes, limits: &DeviceLimits) -> Plan {
     // So much that the whole of a layer is one chunk.
     let options = Options { workspace_limit: 1 << 30, ..padded() };
     let shapes = sizes.shapes(&options);
-    let geometry = Geometry::new(&shapes.map(Vec::as_slice), &options).unwrap();
+    let geometry = Geometry::new(shapes.map(Vec::as_slice), &options).unwrap();
     plan_backward(&geometry, &Gradients::ALL.map(|_| Mode::Write), &options, limits).unwrap()
 }
 

@@ -17,7 +17,7 @@ fn shapes() -> Shapes {
 }
 
 fn geometry(shapes: &Shapes, options: Options) -> Result<Geometry, Error> {
-    Geometry::new(&shapes.map(Vec::as_slice), &options)
+    Geometry::new(shapes.map(Vec::as_slice), &options)
 }
 
 fn error(change: impl Fn(&mut Shapes)) -> Error {

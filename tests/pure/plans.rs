@@ -10,7 +10,7 @@ use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 pub fn plan_of(sizes: Sizes, options: Options, limits: &DeviceLimits) -> Result<Plan, Error> {
     let shapes = sizes.shapes(&options);
-    plan(&Geometry::new(&shapes.map(Vec::as_slice), &options)?, &options, limits)
+    plan(&Geometry::new(shapes.map(Vec::as_slice), &options)?, &options, limits)
 }
 
 /// Same padding for a 3×3 kernel, by the algorithm that most of these tests are about.
@@ -177,7 +177,7 @@ fn what_no_plan_can_do_is_an_error() {
         mask: None,
         bias: None,
     };
-    let geometry = Geometry::new(&shapes, &Options { padding: [0, 0], ..columns() }).unwrap();
+    let geometry = Geometry::new(shapes, &Options { padding: [0, 0], ..columns() }).unwrap();
     let error = plan(&geometry, &Options { padding: [0, 0], ..columns() }, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::TooManySteps { steps: 65_537, .. }), "{error}");
 }
@@ -288,7 +288,7 @@ fn a_window_holds_twice_as_many_halves() {
     // 40,000,000 elements an image: over a binding's 128 MiB in f32, within it in f16.
     let sizes = Sizes { in_channels: 4, out_channels: 4, input: [4000, 2500], kernel: [1, 1], ..PLAIN };
     let options = Options { algorithm: Algorithm::Direct, ..Options::default() };
-    let geometry = Geometry::new(&sizes.shapes(&options).map(Vec::as_slice), &options).unwrap();
+    let geometry = Geometry::new(sizes.shapes(&options).map(Vec::as_slice), &options).unwrap();
     let error = plan(&geometry, &options, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::BindingTooLarge { bytes: 160_000_000, .. }), "{error}");
     for storage in [Storage::F16, Storage::PackedF16] {

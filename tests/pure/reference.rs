@@ -1,7 +1,7 @@
 //! The reference against torchvision's stored answers, and its gradients against finite differences.
 
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::{Error, Inputs, Options};
+use deform::{Error, Inputs, Operand, Options};
 
 use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
 use crate::support::golden;
@@ -29,15 +29,10 @@ fn meets_every_stored_case_in_values_and_gradients() {
 
         let gradients = reference.backward(&golden.grad_output).unwrap();
         let mut checked = 1;
-        let operands = [
-            ("grad_input", Some(gradients.input)),
-            ("grad_offset", Some(gradients.offset)),
-            ("grad_weight", Some(gradients.weight)),
-            ("grad_mask", gradients.mask),
-            ("grad_bias", gradients.bias),
-        ];
-        for (name, gradient) in operands.into_iter().filter_map(|(name, gradient)| Some((name, gradient?))) {
-            assert_close(&format!("{} {name}", case.name), &gradient, &golden.answers[name]);
+        for (operand, gradient) in gradients.iter() {
+            let Some(gradient) = gradient else { continue };
+            let name = operand.gradient_name();
+            assert_close(&format!("{} {name}", case.name), gradient, &golden.answers[name]);
             checked += 1;
         }
         assert_eq!(checked, golden.answers.len(), "{}: every answer was checked", case.name);
@@ -109,26 +104,27 @@ fn gradients_meet_finite_differences() {
     let grad_output: Vec<f32> = (0..outputs).map(|n: usize| (n * 37 % 64) as f32 / 32.0 - 1.0).collect();
     let gradients = Reference::new(&case.geometry(), case.slices()).unwrap().backward(&grad_output).unwrap();
 
-    type Operand = fn(&mut Inputs<Vec<f32>>) -> &mut Vec<f32>;
-    let operands: [(&str, Operand, &[f64]); 5] = [
-        ("input", |inputs| &mut inputs.input, &gradients.input),
-        ("offset", |inputs| &mut inputs.offset, &gradients.offset),
-        ("weight", |inputs| &mut inputs.weight, &gradients.weight),
-        ("mask", |inputs| inputs.mask.as_mut().unwrap(), gradients.mask.as_ref().unwrap()),
-        ("bias", |inputs| inputs.bias.as_mut().unwrap(), gradients.bias.as_ref().unwrap()),
+    type Values = fn(&mut Inputs<Vec<f32>>) -> &mut Vec<f32>;
+    let operands: [(Operand, Values); 5] = [
+        (Operand::Input, |inputs| &mut inputs.input),
+        (Operand::Offset, |inputs| &mut inputs.offset),
+        (Operand::Weight, |inputs| &mut inputs.weight),
+        (Operand::Mask, |inputs| inputs.mask.as_mut().unwrap()),
+        (Operand::Bias, |inputs| inputs.bias.as_mut().unwrap()),
     ];
     const STEP: f32 = 1.0 / 128.0;
-    for (name, operand, gradient) in operands {
-        let count = operand(&mut case.operands).len();
+    for (operand, values) in operands {
+        let gradient = gradients[operand].as_ref().unwrap();
+        let count = values(&mut case.operands).len();
         assert_eq!(count, gradient.len());
         for n in (0..count).step_by(1 + count / 40) {
             let moved = |by: f32| {
                 let mut moved = case.clone();
-                operand(&mut moved.operands)[n] += by;
+                values(&mut moved.operands)[n] += by;
                 loss(&moved, &grad_output)
             };
             let difference = (moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP);
-            assert!((difference - gradient[n]).abs() < 1e-9, "{name}[{n}]: {difference}, gradient {}", gradient[n]);
+            assert!((difference - gradient[n]).abs() < 1e-9, "{operand}[{n}]: {difference}, gradient {}", gradient[n]);
         }
     }
 }
@@ -140,8 +136,8 @@ fn offsets_that_are_no_numbers_give_finite_gradients() {
     let geometry = case.geometry();
     let reference = Reference::new(&geometry, case.slices()).unwrap();
     let gradients = reference.backward(&vec![1.0; geometry.output_shape().iter().product()]).unwrap();
-    let all = [gradients.input, gradients.offset, gradients.weight, gradients.mask.unwrap(), gradients.bias.unwrap()];
-    assert!(all.concat().iter().chain(&reference.forward()).all(|value| value.is_finite()));
+    let gradients = gradients.iter().flat_map(|(_, gradient)| gradient.as_ref().unwrap());
+    assert!(gradients.chain(&reference.forward()).all(|value| value.is_finite()));
 }
 
 #[test]
@@ -172,20 +168,12 @@ fn single_elements_of_the_gradients_are_those_of_the_whole() {
     let geometry = case.geometry();
     let reference = Reference::new(&geometry, case.slices()).unwrap();
     let whole = reference.backward(&grad_output).unwrap();
-    let near = |name: &str, shape: &[usize], whole: &[f64], at: &dyn Fn([usize; 4]) -> f64| {
-        for (n, want) in whole.iter().enumerate() {
-            let (n, x) = (n / shape[3], n % shape[3]);
-            let (n, y) = (n / shape[2], n % shape[2]);
-            let got = at([n / shape[1], n % shape[1], y, x]);
-            assert!((got - want).abs() < 1e-12, "{name}: {got}, expected {want}");
+    for (operand, whole) in whole.iter() {
+        for (n, want) in whole.as_ref().unwrap().iter().enumerate() {
+            let got = reference.gradient_at(operand, &grad_output, n);
+            assert!((got - want).abs() < 1e-12, "{operand}: {got}, expected {want}");
         }
-    };
-    let shapes = &case.shapes;
-    near("input", &shapes.input, &whole.input, &|at| reference.grad_input_at(&grad_output, at));
-    near("offset", &shapes.offset, &whole.offset, &|at| reference.grad_offset_at(&grad_output, at));
-    near("weight", &shapes.weight, &whole.weight, &|at| reference.grad_weight_at(&grad_output, at));
-    let mask = (shapes.mask.as_ref().unwrap(), whole.mask.as_ref().unwrap());
-    near("mask", mask.0, mask.1, &|at| reference.grad_mask_at(&grad_output, at));
+    }
 }
 
 /// The definition of an ordinary convolution, which offsets of zero make of the deformable one.

@@ -117,7 +117,7 @@ impl Case {
     }
 
     pub fn geometry(&self) -> Geometry {
-        Geometry::new(&self.shape_slices(), &self.options).expect("the case is valid")
+        Geometry::new(self.shape_slices(), &self.options).expect("the case is valid")
     }
 
     pub fn shape_slices(&self) -> Inputs<&[usize]> {

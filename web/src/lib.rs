@@ -149,8 +149,8 @@ impl Device {
         let options = case.options()?;
         let mut results = vec![("output".to_owned(), self.operator.forward(&inputs, options)?)];
         let gradients = self.operator.backward(&inputs, &of("grad_output")?, Gradients::ALL, options)?;
-        for (operand, gradient) in gradients.named() {
-            results.extend(gradient.clone().map(|gradient| (format!("grad_{operand}"), gradient)));
+        for (operand, gradient) in gradients.iter() {
+            results.extend(gradient.clone().map(|gradient| (operand.gradient_name().to_owned(), gradient)));
         }
         Ok(results)
     }

@@ -11,7 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::layers::Layer;
 use super::{Bench, Measured};
 use crate::accuracy::Comparison;
-use crate::case::{self, Case, Operand};
+use crate::case::{self, Case};
 use crate::gradients::{self, Bounds};
 use crate::timing::Timing;
 
@@ -26,7 +26,7 @@ impl Bench {
         let mut rng = StdRng::seed_from_u64(0x6a);
         let shape = geometry.output_shape().to_vec();
         let values = (0..shape.iter().product()).map(|_| StandardNormal.sample(&mut rng)).collect();
-        case.grad_output = Some(Operand { shape, values });
+        case.grad_output = Some(case::Operand { shape, values });
 
         let inputs = case::upload(gpu, &case.operands)?;
         let inputs = inputs.map(|tensor| tensor);
@@ -64,38 +64,16 @@ fn compare_samples(
     let grad = &case.grad_output.as_ref().context("the case has no grad_output")?.values;
     let reference = Reference::new(geometry, case.values())?;
     let mut comparison = Comparison::default();
-    for (operand, gradient) in gradients.named() {
-        let Some((shape, values)) = gradient else { continue };
+    for (operand, gradient) in gradients.iter() {
+        let Some((_, values)) = gradient else { continue };
         for n in 0..SAMPLES {
             // The first and the last element, where tiles begin and end, and others anywhere.
             let index = [0, values.len() - 1].get(n).copied().unwrap_or_else(|| rng.random_range(0..values.len()));
-            let at = unravel(index, shape);
-            let want = match operand {
-                "input" => reference.grad_input_at(grad, at),
-                "offset" => reference.grad_offset_at(grad, at),
-                "weight" => reference.grad_weight_at(grad, at),
-                "mask" => reference.grad_mask_at(grad, at),
-                _ => sum_of_channel(geometry, grad, index),
-            };
+            let want = reference.gradient_at(operand, grad, index);
             if let Some(bound) = bounds.of(operand, index) {
                 comparison.add(index, f64::from(values[index]), want, bound);
             }
         }
     }
     Ok(comparison)
-}
-
-/// The index along each of the last four axes.
-fn unravel(index: usize, shape: &[usize]) -> [usize; 4] {
-    let mut at = [0; 4];
-    let mut rest = index;
-    for (at, size) in at.iter_mut().rev().zip(shape.iter().rev()) {
-        (*at, rest) = (rest % size, rest / size);
-    }
-    at
-}
-
-fn sum_of_channel(geometry: &Geometry, grad_output: &[f32], channel: usize) -> f64 {
-    let planes = grad_output.chunks(geometry.out_pixels()).skip(channel).step_by(geometry.out_channels);
-    planes.flatten().map(|&value| f64::from(value)).sum()
 }

@@ -47,7 +47,7 @@ impl Bench {
             mask: None,
             bias: None,
         };
-        let geometry = Geometry::new(&shapes, &layer.options())?;
+        let geometry = Geometry::new(shapes, &layer.options())?;
         let values = Inputs {
             input: &operands.input.values[..],
             offset: &offset[..],

@@ -199,7 +199,7 @@ mod tests {
 
     fn flops(layer: &Layer) -> f64 {
         let shapes = layer.shapes();
-        Geometry::new(&shapes.map(Vec::as_slice), &layer.options()).expect("the shapes fit together").flops()
+        Geometry::new(shapes.map(Vec::as_slice), &layer.options()).expect("the shapes fit together").flops()
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         for layer in LAYERS.iter().filter(|layer| flops(layer) < 1.3e9) {
             let operands = layer.operands();
             let shapes = operands.map(|operand| operand.shape.as_slice());
-            let geometry = Geometry::new(&shapes, &layer.options()).expect("the operands fit together");
+            let geometry = Geometry::new(shapes, &layer.options()).expect("the operands fit together");
             assert_eq!(geometry.groups, layer.groups);
             assert_eq!(geometry.offset_groups, layer.offset_groups);
             assert_eq!([geometry.out_height, geometry.out_width], layer.out_size());

@@ -161,7 +161,7 @@ impl Bench {
     fn measure(&self, gpu: &Gpu, op: &DeformConv2d, layer: &Layer) -> Result<Measured> {
         let operands = layer.operands();
         let options = Options { algorithm: self.algorithm, ..layer.options() };
-        let geometry = Geometry::new(&operands.map(|operand| operand.shape.as_slice()), &options)?;
+        let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
         let inputs = case::upload(gpu, &operands)?;
         let inputs = inputs.map(|tensor| tensor);
         let shapes = inputs.map(|tensor| tensor.shape());

@@ -1,7 +1,12 @@
 //! The operands of a call.
 
-/// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`. The weight may come in
-/// another form than the rest, `W`: see [`PreparedWeight`](super::PreparedWeight).
+use std::sync::Arc;
+
+use crate::gpu::{Packed, Tensor};
+use crate::ops::convolution::{Operand, Operands, Options, Task};
+
+/// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`. The weight may have another form than
+/// the rest, `W`: see [`PreparedWeight`].
 ///
 /// | operand | shape |
 /// |---|---|
@@ -18,53 +23,16 @@ pub struct Inputs<T, W = T> {
     pub offset: T,
     /// The kernel's weights.
     pub weight: W,
-    /// What each sampled value is multiplied by (v2); any real number.
+    /// The factor of each sampled value (v2); any real number.
     pub mask: Option<T>,
-    /// What is added to each output channel.
+    /// The term that is added to each output channel.
     pub bias: Option<T>,
 }
 
 impl<T: Copy, W> Inputs<T, W> {
-    /// The same operands, but for the weight.
+    /// The same operands with another weight.
     pub fn with_weight<V>(&self, weight: V) -> Inputs<T, V> {
         Inputs { input: self.input, offset: self.offset, weight, mask: self.mask, bias: self.bias }
-    }
-}
-
-/// The operands of any convolution: without an offset it is an ordinary one.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::ops) struct Operands<T> {
-    pub(in crate::ops) input: T,
-    pub(in crate::ops) offset: Option<T>,
-    pub(in crate::ops) weight: T,
-    pub(in crate::ops) mask: Option<T>,
-    pub(in crate::ops) bias: Option<T>,
-}
-
-impl<T> From<Inputs<T>> for Operands<T> {
-    fn from(inputs: Inputs<T>) -> Self {
-        let Inputs { input, offset, weight, mask, bias } = inputs;
-        Self { input, offset: Some(offset), weight, mask, bias }
-    }
-}
-
-impl<T> Operands<T> {
-    pub(in crate::ops) fn map<'a, U>(&'a self, view: impl Fn(&'a T) -> U) -> Operands<U> {
-        Operands {
-            input: view(&self.input),
-            offset: self.offset.as_ref().map(&view),
-            weight: view(&self.weight),
-            mask: self.mask.as_ref().map(&view),
-            bias: self.bias.as_ref().map(&view),
-        }
-    }
-
-    /// The operands that are there, with their names.
-    pub(in crate::ops) fn named(&self) -> impl Iterator<Item = (&'static str, &T)> {
-        let Self { input, offset, weight, mask, bias } = self;
-        let operands = [("input", Some(input)), ("offset", offset.as_ref()), ("weight", Some(weight))];
-        let optional = [("mask", mask.as_ref()), ("bias", bias.as_ref())];
-        operands.into_iter().chain(optional).filter_map(|(name, operand)| Some((name, operand?)))
     }
 }
 
@@ -80,11 +48,83 @@ impl<T> Inputs<T> {
         }
     }
 
-    /// The operands that are there, with their names.
+    /// An operand, if the call has it.
+    pub fn get(&self, operand: Operand) -> Option<&T> {
+        match operand {
+            Operand::Input => Some(&self.input),
+            Operand::Offset => Some(&self.offset),
+            Operand::Weight => Some(&self.weight),
+            Operand::Mask => self.mask.as_ref(),
+            Operand::Bias => self.bias.as_ref(),
+        }
+    }
+
+    /// The operands that the call has, with their names.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &T)> {
-        let always = [("input", &self.input), ("offset", &self.offset), ("weight", &self.weight)];
-        let mask = self.mask.as_ref().map(|mask| ("mask", mask));
-        let bias = self.bias.as_ref().map(|bias| ("bias", bias));
-        always.into_iter().chain(mask).chain(bias)
+        Operand::ALL.into_iter().filter_map(|operand| Some((operand.name(), self.get(operand)?)))
+    }
+}
+
+impl<T: Copy> From<&Inputs<T>> for Operands<T> {
+    fn from(inputs: &Inputs<T>) -> Self {
+        let &Inputs { input, offset, weight, mask, bias } = inputs;
+        Self { input, offset: Some(offset), weight, mask, bias }
+    }
+}
+
+impl<T: Copy> From<Inputs<T>> for Operands<T> {
+    fn from(inputs: Inputs<T>) -> Self {
+        Self::from(&inputs)
+    }
+}
+
+/// A weight packed once, for calls that do not change it: inference. From [`DeformConv2d::prepare_weight`](super::DeformConv2d::prepare_weight); a cheap handle.
+///
+/// It serves any call. A call that needs another packing, since its groups, offset groups or algorithm differ, packs the tensor that this was
+/// made from, as a call with the tensor would.
+#[derive(Debug, Clone)]
+pub struct PreparedWeight {
+    weight: Tensor,
+    packed: Arc<Packed>,
+}
+
+impl PreparedWeight {
+    pub(super) fn new(weight: &Tensor, packed: Packed) -> Self {
+        Self { weight: weight.clone(), packed: Arc::new(packed) }
+    }
+}
+
+/// The weight of a call: a tensor, which the call packs where its algorithm needs that, or one packed before.
+#[derive(Debug, Clone, Copy)]
+pub enum Weight<'a> {
+    /// As it is.
+    Tensor(&'a Tensor),
+    /// Packed.
+    Prepared(&'a PreparedWeight),
+}
+
+impl<'a> From<&'a Tensor> for Weight<'a> {
+    fn from(weight: &'a Tensor) -> Self {
+        Self::Tensor(weight)
+    }
+}
+
+impl<'a> From<&'a PreparedWeight> for Weight<'a> {
+    fn from(weight: &'a PreparedWeight) -> Self {
+        Self::Prepared(weight)
+    }
+}
+
+/// The call of these operands.
+pub(super) fn task<'a, W>(inputs: &Inputs<&'a Tensor, W>, options: Options) -> Task<'a>
+where
+    W: Copy + Into<Weight<'a>>,
+{
+    match inputs.weight.into() {
+        Weight::Tensor(weight) => Task::new(inputs.with_weight(weight), options),
+        Weight::Prepared(prepared) => {
+            let inputs = inputs.with_weight(&prepared.weight);
+            Task { packed: Some(&prepared.packed), ..Task::new(inputs, options) }
+        }
     }
 }

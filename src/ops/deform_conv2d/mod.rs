@@ -6,141 +6,105 @@
 //! output[b, o, oy, ox] = bias[o] + Σ_{c, i, j} weight[o, c, i, j] · mask[b, g·taps + t, oy, ox] · sample(input[b, c], y, x)
 //! ```
 //!
-//! The sum runs over the input channels of o's weight group. `sample` is bilinear interpolation of the image surrounded by
-//! zeros: 0 where `y ≤ −1`, `y ≥ in_height`, `x ≤ −1` or `x ≥ in_width`, and a corner outside the image counts 0.
-//! Operands are f32, or all of them f16: then positions and sums are f32 still, and only the output is rounded, once.
-//! A tap whose offset is NaN or infinite contributes 0 (torchvision's CPU code crashes there). The whole-number part of a
-//! position is exact; one f32 addition adds the offset.
+//! The sum runs over the input channels of o's weight group. `sample` is bilinear interpolation of the image surrounded by zeros: it is 0 where
+//! `y ≤ −1`, `y ≥ in_height`, `x ≤ −1` or `x ≥ in_width`, and a corner outside the image counts 0. Operands are f32, or all of them f16; then
+//! positions and sums are still f32, and only the output is rounded, once. A tap whose offset is NaN or infinite contributes 0 (torchvision's
+//! CPU code crashes there). The whole-number part of a position is exact, and one f32 addition adds the offset.
 
-mod algorithm;
-mod backward;
-mod geometry;
-mod gradients;
 mod inputs;
-mod plan;
-pub mod reference;
-mod tuning;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+#[cfg(not(target_arch = "wasm32"))]
+use std::time::Duration;
 
-pub use algorithm::{Algorithm, ParseAlgorithmError, Tile};
-pub use geometry::Geometry;
-pub use gradients::{Gradient, Gradients, Mode};
-pub use inputs::Inputs;
-pub(in crate::ops) use inputs::Operands;
-pub use plan::{choice, plan, plan_backward};
-pub use tuning::Tuning;
-
-use crate::gpu::{Call, Engine, Packed, Prepared, Recorder};
-use crate::ops::activation::Activation;
-use crate::ops::{check_dtype, check_shape, storage};
+use self::inputs::task;
+pub use self::inputs::{Inputs, PreparedWeight, Weight};
+pub use super::convolution::{
+    Algorithm, BorderGradient, Geometry, Gradient, Gradients, Mode, Operand, Options, ParseAlgorithmError, Tile,
+    Tuning, choice, plan, plan_backward, reference,
+};
+use super::convolution::{Convolution, OutputGradient};
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::gpu::{Gpu, Prepared, Recorder, Tensor};
 use crate::plan::Plan;
-use crate::{Dtype, Gpu, Result, Tensor};
-
-/// How the taps are laid out, and how the work is to be done. Pairs are `[height, width]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Options {
-    /// Input pixels between neighbouring output pixels. Default 1.
-    pub stride: [usize; 2],
-    /// Input pixels that the first tap lies outside the image, on both sides. Default 0.
-    pub padding: [usize; 2],
-    /// Input pixels between neighbouring taps. Default 1.
-    pub dilation: [usize; 2],
-    /// The algorithm. Default [`Algorithm::Auto`].
-    pub algorithm: Algorithm,
-    /// The offset's gradient where a tap lies at exactly −1. Default [`BorderGradient::Torchvision`].
-    pub border_gradient: BorderGradient,
-    /// The most bytes of workspace a plan may ask for. Default 64 MiB. Less memory means more, smaller steps.
-    pub workspace_limit: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            stride: [1, 1],
-            padding: [0, 0],
-            dilation: [1, 1],
-            algorithm: Algorithm::default(),
-            border_gradient: BorderGradient::default(),
-            workspace_limit: 64 << 20,
-        }
-    }
-}
-
-/// Whose derivative by the position holds where a tap lies at exactly −1 on an axis. The sample is 0 there, but rises inwards; with zero
-/// offsets and padding 1 it is the ordinary case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum BorderGradient {
-    /// The right-hand derivative, as at every other whole number.
-    #[default]
-    Torchvision,
-    /// 0, as in mmcv and the original DCNv1 and DCNv2.
-    Mmcv,
-}
-
-/// What a prepared plan is kept by: all that it was made from. No gradients: the forward pass.
-type Key = (Geometry, Options, Option<Gradients<Mode>>);
 
 /// The operator on one device. A cheap handle, `Send` and `Sync`: clones and threads share its plans.
 ///
 /// The first call with a new geometry plans it, compiles the kernels that the device has not compiled yet, and keeps both.
 #[derive(Debug, Clone)]
 pub struct DeformConv2d {
-    engine: Arc<Engine<Key>>,
-    tuning: Arc<Mutex<Tuning>>,
+    core: Convolution,
 }
 
 impl DeformConv2d {
     /// The operator on `gpu`. Compiles nothing yet.
     #[must_use]
     pub fn new(gpu: &Gpu) -> Self {
-        Self { engine: Arc::new(Engine::new(gpu)), tuning: Arc::default() }
+        Self::with_tuning(gpu, Tuning::default())
+    }
+
+    /// The operator on `gpu`, with earlier measurements. [`Algorithm::Auto`] goes by them before it goes by the table.
+    #[must_use]
+    pub fn with_tuning(gpu: &Gpu, tuning: Tuning) -> Self {
+        Self { core: Convolution::new(gpu, tuning) }
     }
 
     /// The device.
     #[must_use]
     pub fn gpu(&self) -> &Gpu {
-        self.engine.gpu()
+        self.core.gpu()
     }
 
-    /// The operator on `gpu`, with what was measured before: [`Algorithm::Auto`] goes by it before it goes by the table.
-    #[must_use]
-    pub fn with_tuning(gpu: &Gpu, tuning: Tuning) -> Self {
-        Self { tuning: Arc::new(Mutex::new(tuning)), ..Self::new(gpu) }
-    }
-
-    /// What was measured so far, and what the operator was made with.
+    /// The measurements so far, and those that the operator was made with.
     #[must_use]
     pub fn tuning(&self) -> Tuning {
-        self.lock_tuning().clone()
+        self.core.tuning().clone()
     }
 
-    fn lock_tuning(&self) -> MutexGuard<'_, Tuning> {
-        self.tuning.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(in crate::ops) fn core(&self) -> &Convolution {
+        &self.core
     }
 
-    /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates it, records and submits. Does
-    /// not wait; [`Tensor::download`] and [`Gpu::wait`] do.
+    /// Measures the algorithms that can compute these operands on this device, and remembers the fastest. From then on [`Algorithm::Auto`] takes
+    /// it for this geometry wherever the workspace allows. `options.algorithm` does not matter.
+    ///
+    /// No candidate is begun once `time` is up. The first candidate is the table's choice, so that the result is never slower than that, as far as
+    /// measured. A single call, compiling included, may take longer than `time`. Blocks.
     ///
     /// # Errors
-    /// As [`Geometry::new`] and [`plan`]; [`Error::Dtype`](crate::Error::Dtype) for operands that store another type than the input; [`Error::OtherDevice`](crate::Error::OtherDevice);
-    /// [`Error::BufferTooLarge`](crate::Error::BufferTooLarge) for the output; [`Error::Device`](crate::Error::Device).
+    /// As [`DeformConv2d::forward`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn tune<'a, W>(&self, inputs: &Inputs<&'a Tensor, W>, options: Options, time: Duration) -> Result<Algorithm>
+    where
+        W: Copy + Into<Weight<'a>>,
+    {
+        super::convolution::fastest(&self.core, &task(inputs, options), time)
+    }
+
+    /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates it, records and submits. Does not wait;
+    /// [`Tensor::download`] and [`Gpu::wait`] do.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`] and [`plan`]; [`Error::Dtype`](crate::Error::Dtype) for an operand that stores another type than the input;
+    /// [`Error::OtherDevice`](crate::Error::OtherDevice); [`Error::BufferTooLarge`](crate::Error::BufferTooLarge) for the output;
+    /// [`Error::Device`](crate::Error::Device).
     pub fn forward<'a, W>(&self, inputs: &Inputs<&'a Tensor, W>, options: Options) -> Result<Tensor>
     where
         W: Copy + Into<Weight<'a>>,
     {
-        self.run(&Task::new(inputs, options))
+        self.core.forward(&task(inputs, options))
     }
 
     /// Records the computation into the caller's encoder or compute pass: no allocation of device memory, no submission, no wait.
     ///
-    /// `output` is written, `workspace` is scratch of at least [`DeformConv2d::prepare`]'s `workspace_bytes`; neither may share a
-    /// buffer with any other operand. Several recordings in one submission may share a workspace. A geometry that was never
-    /// prepared is prepared first, which allocates its uniforms and may compile. The encoder must be of the operator's device.
+    /// `output` is written. `workspace` is scratch memory of at least [`DeformConv2d::prepare`]'s `workspace_bytes`. Neither may share a buffer
+    /// with any other operand. Several recordings in one submission may share a workspace. A geometry that was never prepared is prepared
+    /// first, which allocates its uniforms and may compile. The encoder must be of the operator's device.
     ///
     /// # Errors
-    /// As [`DeformConv2d::forward`]; [`Error::Axis`](crate::Error::Axis) for an output of another shape; [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall);
-    /// [`Error::Aliased`](crate::Error::Aliased).
+    /// As [`DeformConv2d::forward`]; [`Error::Axis`](crate::Error::Axis) for an output of another shape;
+    /// [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall); [`Error::Aliased`](crate::Error::Aliased).
     pub fn record_forward<'a, 'r, 'pass: 'r, W>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -152,47 +116,23 @@ impl DeformConv2d {
     where
         W: Copy + Into<Weight<'a>>,
     {
-        self.record(recorder, &Task::new(inputs, options), output, workspace)
+        self.core.record_forward(recorder, &task(inputs, options), output, workspace)
     }
 
-    pub(in crate::ops) fn run(&self, task: &Task<'_>) -> Result<Tensor> {
-        let geometry = self.checked_geometry(task)?;
-        let prepared = self.prepared_for(geometry, task.options)?;
-        let output = Tensor::new(self.engine.gpu(), geometry.output_shape(), task.operands.input.dtype())?;
-        self.engine.submit(&prepared, &task.call(&output))?;
-        Ok(output)
-    }
-
-    pub(in crate::ops) fn record<'r, 'pass: 'r>(
-        &self,
-        recorder: impl Into<Recorder<'r, 'pass>>,
-        task: &Task<'_>,
-        output: &Tensor,
-        workspace: &Tensor,
-    ) -> Result<()> {
-        let geometry = self.checked_geometry(task)?;
-        let prepared = self.prepared_for(geometry, task.options)?;
-        check_shape("output", output, &geometry.output_shape(), "the output's shape")?;
-        check_dtype("output", output, task.operands.input.dtype())?;
-        self.engine.record(&prepared, recorder, &task.call(output), Some(workspace))
-    }
-
-    /// Packs the weight for calls of these shapes and options, and submits that: such calls then pack it no more.
+    /// Packs the weight for calls of these shapes and options, and submits that. Such calls then pack it no more.
     ///
-    /// Where the tensor is written later, prepare it again: calls that use what was packed see the weight as it is now, and those whose
-    /// algorithm does not pack, or packs otherwise, see the tensor.
+    /// If the tensor is written later, prepare it again: calls that use the packed weight see the old values, and calls whose algorithm does
+    /// not pack, or packs otherwise, see the tensor.
     ///
     /// # Errors
     /// As [`DeformConv2d::forward`].
     pub fn prepare_weight(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<PreparedWeight> {
-        let weight = shapes.weight;
-        let prepared = self.prepared_for(self.weight_geometry(shapes, &options)?, options)?;
-        let packed = self.engine.pack(&prepared, ("weight", weight))?;
-        Ok(PreparedWeight { weight: weight.clone(), packed: Arc::new(packed) })
+        let packed = self.core.pack(&*self.prepared(shapes, options)?, shapes.weight)?;
+        Ok(PreparedWeight::new(shapes.weight, packed))
     }
 
-    /// [`DeformConv2d::prepare_weight`], recorded into the caller's encoder or compute pass: what is allocated is the packed weight, which is
-    /// returned, and ready once that is submitted.
+    /// [`DeformConv2d::prepare_weight`], recorded into the caller's encoder or compute pass. It allocates the packed weight, which it returns, and
+    /// which is ready once the encoder is submitted.
     ///
     /// # Errors
     /// As [`DeformConv2d::forward`].
@@ -202,20 +142,18 @@ impl DeformConv2d {
         shapes: &Inputs<&[usize], &Tensor>,
         options: Options,
     ) -> Result<PreparedWeight> {
-        let weight = shapes.weight;
-        let prepared = self.prepared_for(self.weight_geometry(shapes, &options)?, options)?;
-        let packed = self.engine.record_pack(&prepared, recorder, ("weight", weight))?;
-        Ok(PreparedWeight { weight: weight.clone(), packed: Arc::new(packed) })
+        let packed = self.core.record_pack(recorder, &*self.prepared(shapes, options)?, shapes.weight)?;
+        Ok(PreparedWeight::new(shapes.weight, packed))
     }
 
-    fn weight_geometry(&self, shapes: &Inputs<&[usize], &Tensor>, options: &Options) -> Result<Geometry> {
+    fn prepared(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<Arc<Prepared>> {
         let weight = shapes.weight;
-        self.geometry(&Operands::from(shapes.with_weight(weight.shape())), weight.dtype(), options)
+        let geometry = self.core.geometry(shapes.with_weight(weight.shape()), weight.dtype(), &options)?;
+        self.core.prepared(geometry, options)
     }
 
-    /// Plans a call of these shapes with f32 operands, compiles what it needs and uploads its uniforms, so that recording it does
-    /// none of that. The plan tells the workspace it needs. An operator keeps the 64 plans used last, and the
-    /// scratch that these need.
+    /// Plans a call of these shapes with f32 operands, compiles what it needs and uploads its uniforms, so that recording it does none of that.
+    /// The plan tells the workspace it needs. An operator keeps the 64 plans used last, and the scratch that these need.
     ///
     /// # Errors
     /// As [`Geometry::new`] and [`plan`]; [`Error::Device`](crate::Error::Device) where a kernel does not compile.
@@ -228,116 +166,92 @@ impl DeformConv2d {
     /// # Errors
     /// As [`DeformConv2d::prepare`].
     pub fn prepare_dtype(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
-        let geometry = self.geometry(&Operands::from(*shapes), dtype, &options)?;
-        Ok(self.prepared_for(geometry, options)?.plan().clone())
+        let geometry = self.core.geometry(shapes, dtype, &options)?;
+        Ok(self.core.prepared(geometry, options)?.plan().clone())
     }
 
-    fn checked_geometry(&self, task: &Task<'_>) -> Result<Geometry> {
-        let operands = &task.operands;
-        let dtype = operands.input.dtype();
-        let geometry = self.geometry(&operands.map(|tensor| tensor.shape()), dtype, &task.options)?;
-        operands.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor, dtype))?;
-        Ok(Geometry { activation: task.activation, ..geometry })
-    }
-
-    /// The validated sizes, and how this device stores operands of `dtype`.
-    pub(in crate::ops) fn geometry(
+    /// Computes the gradients of a loss by the operands, given its gradient by the output: allocates those that are wanted, records and submits.
+    /// Does not wait.
+    ///
+    /// ```text
+    /// grad_bias[o]  = Σ_{b,oy,ox} grad_output            grad_weight = grad_output · columnᵀ
+    /// grad_column   = weightᵀ · grad_output              grad_mask   = Σ_{c in offset group} grad_column · sample
+    /// grad_offset_y = Σ_{c in offset group} mask · grad_column · ∂sample/∂y                          grad_offset_x alike
+    /// grad_input    = mask · grad_column, scattered to the four corners with the bilinear weights
+    /// ```
+    ///
+    /// `∂sample/∂y` is the right-hand derivative at whole positions; at exactly −1 it is as [`Options::border_gradient`] says. A tap whose
+    /// offset is not finite has gradients of 0. Every sum runs in one order: the same call on the same device gives the same bits.
+    /// `grad_output` has the output's shape and the operands' element type; gradients are f32. The gradients of a mask and a bias that the
+    /// call does not have are `None`, wanted or not.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::forward`] and [`plan_backward`], and for `grad_output` as for an operand.
+    pub fn backward(
         &self,
-        shapes: &Operands<&[usize]>,
+        inputs: &Inputs<&Tensor>,
+        grad_output: &Tensor,
+        wanted: Gradients<bool>,
+        options: Options,
+    ) -> Result<Gradients<Option<Tensor>>> {
+        self.core.backward(&task(inputs, options), of_output(grad_output), wanted)
+    }
+
+    /// Computes the gradients that have a target, into that: records and submits with a workspace of the operator's own. Does not wait.
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::record_backward`].
+    pub fn backward_into(
+        &self,
+        inputs: &Inputs<&Tensor>,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        options: Options,
+    ) -> Result<()> {
+        self.core.backward_into(&task(inputs, options), of_output(grad_output), targets)
+    }
+
+    /// Records [`DeformConv2d::backward`] into the caller's encoder or compute pass: no allocation of device memory, no submission, no wait.
+    ///
+    /// The gradients that have a target are computed, and written to it or added to it. `workspace` is scratch memory of at least
+    /// [`DeformConv2d::prepare_backward`]'s `workspace_bytes`. No target, nor the workspace, may share a buffer with anything else. Otherwise
+    /// as [`DeformConv2d::record_forward`].
+    ///
+    /// # Errors
+    /// As [`DeformConv2d::backward`]; [`Error::NoSuchOperand`](crate::Error::NoSuchOperand) for a target of the mask or the bias where there is
+    /// none; [`Error::Axis`](crate::Error::Axis) and [`Error::Dtype`](crate::Error::Dtype) for a target that is not f32 of its operand's shape;
+    /// [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall); [`Error::Aliased`](crate::Error::Aliased).
+    pub fn record_backward<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        inputs: &Inputs<&Tensor>,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<Gradient<'_>>>,
+        workspace: &Tensor,
+        options: Options,
+    ) -> Result<()> {
+        self.core.record_backward(recorder, &task(inputs, options), of_output(grad_output), targets, workspace)
+    }
+
+    /// Plans the backward pass of a call of these shapes, compiles what it needs and uploads its uniforms, so that recording it does none of
+    /// that. The plan tells the workspace it needs.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`] and [`plan_backward`]; [`Error::NoSuchOperand`](crate::Error::NoSuchOperand);
+    /// [`Error::Device`](crate::Error::Device) where a kernel does not compile.
+    pub fn prepare_backward(
+        &self,
+        shapes: &Inputs<&[usize]>,
         dtype: Dtype,
-        options: &Options,
-    ) -> Result<Geometry> {
-        Ok(Geometry::of(shapes, options)?.stored(storage(self.engine.gpu(), dtype)))
-    }
-
-    pub(in crate::ops) fn prepared_for(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
-        let gpu = self.engine.gpu();
-        let prepare = |algorithm| {
-            let options = Options { algorithm, ..options };
-            self.engine.prepare(&(geometry, options, None), || plan(&geometry, &options, gpu.limits()))
-        };
-        let tuned = match options.algorithm {
-            Algorithm::Auto => self.lock_tuning().get(gpu, &geometry),
-            _ => None,
-        };
-        // What was tuned with a larger workspace may not fit into a smaller one.
-        tuned.map(prepare).filter(Result::is_ok).unwrap_or_else(|| prepare(options.algorithm))
+        modes: Gradients<Mode>,
+        options: Options,
+    ) -> Result<Plan> {
+        let geometry = self.core.geometry(shapes, dtype, &options)?;
+        Ok(self.core.prepared_gradients(geometry, modes, options)?.plan().clone())
     }
 }
 
-/// A weight packed once, for calls that do not change it: inference. From [`DeformConv2d::prepare_weight`]; a cheap handle.
-///
-/// It serves any call. One that needs another packing, since its groups, offset groups or algorithm differ, packs the tensor that
-/// this was made from, as a call without it would.
-#[derive(Debug, Clone)]
-pub struct PreparedWeight {
-    weight: Tensor,
-    packed: Arc<Packed>,
-}
-
-/// The weight of a call: a tensor, packed by the call where its algorithm needs that, or one packed before.
-#[derive(Debug, Clone, Copy)]
-pub enum Weight<'a> {
-    /// As it is.
-    Tensor(&'a Tensor),
-    /// Packed.
-    Prepared(&'a PreparedWeight),
-}
-
-impl<'a> From<&'a Tensor> for Weight<'a> {
-    fn from(weight: &'a Tensor) -> Self {
-        Self::Tensor(weight)
-    }
-}
-
-impl<'a> From<&'a PreparedWeight> for Weight<'a> {
-    fn from(weight: &'a PreparedWeight) -> Self {
-        Self::Prepared(weight)
-    }
-}
-
-fn resolve<'a, W>(inputs: &Inputs<&'a Tensor, W>) -> (Inputs<&'a Tensor>, Option<&'a Packed>)
-where
-    W: Copy + Into<Weight<'a>>,
-{
-    match inputs.weight.into() {
-        Weight::Tensor(weight) => (inputs.with_weight(weight), None),
-        Weight::Prepared(prepared) => (inputs.with_weight(&prepared.weight), Some(&prepared.packed)),
-    }
-}
-
-/// What a call of any convolution is to compute, and from what.
-pub(in crate::ops) struct Task<'a> {
-    operands: Operands<&'a Tensor>,
-    packed: Option<&'a Packed>,
-    activation: Activation,
-    options: Options,
-}
-
-impl<'a> Task<'a> {
-    fn new<W>(inputs: &Inputs<&'a Tensor, W>, options: Options) -> Self
-    where
-        W: Copy + Into<Weight<'a>>,
-    {
-        let (inputs, packed) = resolve(inputs);
-        Self { packed, ..Self::of(inputs.into(), options) }
-    }
-
-    pub(in crate::ops) fn of(operands: Operands<&'a Tensor>, options: Options) -> Self {
-        Self { operands, packed: None, activation: Activation::default(), options }
-    }
-
-    pub(in crate::ops) fn with_activation(self, activation: Activation) -> Self {
-        Self { activation, ..self }
-    }
-
-    /// Its operands by their names.
-    fn named(&self) -> impl Iterator<Item = (&'static str, &'a Tensor)> {
-        self.operands.named().map(|(operand, &tensor)| (operand, tensor))
-    }
-
-    fn call<'b>(&'b self, output: &'b Tensor) -> Call<'b> {
-        let operands = self.named().chain([("output", output)]).collect();
-        Call { operands, packed: self.packed, ..Call::default() }
-    }
+/// Without an activation no derivative comes from the output.
+fn of_output(grad_output: &Tensor) -> OutputGradient<'_> {
+    OutputGradient { output: None, grad_output }
 }

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use super::Roofline;
-use crate::gpu::{Call, Engine, Prepared};
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::gpu::{Call, Engine, Gpu, Prepared, Tensor};
 use crate::kernel::Storage;
 use crate::kernel::roofline::{copy, multiply_add};
 use crate::plan::{DeviceLimits, Plan, Window};
-use crate::{Dtype, Gpu, Result, Tensor};
 
 /// Enough to occupy a large GPU, a CPU works through them in turn; fewer where a binding holds fewer.
 const MAX_INVOCATIONS: u64 = 1 << 18;

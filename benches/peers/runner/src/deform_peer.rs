@@ -98,8 +98,8 @@ impl Peer for DeformPeer {
 
     fn gradients(&self) -> Result<Vec<(String, Vec<f32>)>> {
         let (_, gradients) = self.both()?;
-        let there = gradients.named().into_iter().filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
-        there.map(|(name, tensor)| Ok((format!("grad_{name}"), tensor.download()?))).collect()
+        let computed = gradients.iter().filter_map(|(operand, gradient)| Some((operand, gradient.as_ref()?)));
+        computed.map(|(operand, gradient)| Ok((operand.gradient_name().to_owned(), gradient.download()?))).collect()
     }
 }
 

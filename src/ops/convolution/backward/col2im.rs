@@ -1,0 +1,38 @@
+//! The gradient of the input of an ordinary convolution: every pixel knows which columns touched it, and gathers them.
+
+use super::grad_column;
+use super::pass::{Pass, Tiling, padded};
+use crate::error::Result;
+use crate::kernel::Sampling;
+use crate::kernel::backward::col2im;
+use crate::ops::convolution::layout::Part;
+use crate::plan::{Len, MAX_LOOP_STEPS, Step};
+
+pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+    pass.modes.input.wanted() && pass.g.sampling == Sampling::Regular
+}
+
+/// The loop over the taps.
+pub(super) fn fits(pass: &Pass<'_>) -> bool {
+    !wanted(pass) || pass.g.taps() as u64 + 1 < MAX_LOOP_STEPS
+}
+
+pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+    let (g, chunk) = (pass.g, &part.chunk);
+    let (grad_input, grad_input_base) = pass.grad_input(part.image, chunk);
+    let invocations = chunk.pack_count() * g.in_pixels() as u64;
+    let params = col2im::Params {
+        geometry: g.tap_geometry(),
+        first_pixel: part.pixels.start,
+        pixels: part.pixels.len(),
+        padded_pixels: padded(&part.pixels),
+        segment_channels: pass.layout.segment_channels,
+        segment_packs: chunk.packs.len(),
+        pack_start: chunk.packs.start,
+        packs: chunk.pack_count(),
+        invocations,
+        grad_input_base,
+    };
+    let windows = vec![grad_column::buffer(pass, tiling).window(), grad_input];
+    pass.step(&col2im::KERNEL, params, windows, col2im::KERNEL.workgroups(invocations))
+}

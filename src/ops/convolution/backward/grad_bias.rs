@@ -1,0 +1,62 @@
+//! The gradient of the bias: the gradient of the output, summed over pixels in slices, and then over the slices.
+
+use super::pass::Pass;
+use crate::error::Result;
+use crate::kernel::backward::{grad_bias, sum_slices};
+use crate::ops::activation::Activation;
+use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Plan, WORKSPACE, Window, split};
+
+/// The least slices of a sum, so that many invocations share it.
+const LEAST_SLICES: u64 = 64;
+
+/// Slices of the sum of a channel: as many as keep the loop over one of them short.
+fn slices(pass: &Pass<'_>) -> u64 {
+    LEAST_SLICES.max((pass.g.out_pixels() as u64).div_ceil(MAX_LOOP_STEPS - 1))
+}
+
+/// Elements of the partial sums of one image.
+pub(super) fn partial_elements(pass: &Pass<'_>) -> u64 {
+    slices(pass) * pass.g.out_channels as u64
+}
+
+/// Bytes of workspace for them.
+pub(super) fn partial_bytes(pass: &Pass<'_>) -> u64 {
+    partial_elements(pass) * F32_BYTES
+}
+
+/// Adds one image's part of the gradient: as many channels in a step as one window holds.
+pub(super) fn steps(pass: &Pass<'_>, image: u64, plan: &mut Plan) -> Result<()> {
+    let g = pass.g;
+    let slices = slices(pass);
+    let kernel = match g.activation {
+        Activation::Identity => &grad_bias::LINEAR,
+        _ => &grad_bias::ACTIVATED,
+    };
+    for channels in split(0..g.out_channels as u64, pass.out_channels_per_window()) {
+        let invocations = channels.len() * slices;
+        let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", image, &channels);
+        // Without an activation no kernel reads the output.
+        let (output, output_base) = match g.activation {
+            Activation::Identity => (grad_output, grad_output_base),
+            _ => pass.of_out_channels("output", image, &channels),
+        };
+        let params = grad_bias::Params {
+            out_pixels: g.out_pixels() as u64,
+            slices,
+            invocations,
+            grad_output_base,
+            output_base,
+            kind: g.activation.kind(),
+        };
+        let partial = Window { operand: WORKSPACE, start: 0, bytes: invocations * F32_BYTES };
+        let windows = vec![grad_output, output, partial];
+        plan.push(pass.step(kernel, params, windows, kernel.workgroups(invocations))?)?;
+
+        let elements = channels.len();
+        let (grad_bias, base) = pass.limits.window("grad_bias", channels.start, elements);
+        let params = sum_slices::Params { elements, slices, base };
+        let workgroups = sum_slices::KERNEL.workgroups(elements);
+        plan.push(pass.step(&sum_slices::KERNEL, params, vec![partial, grad_bias], workgroups)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! The gradient of the columns: the transposed weight times the gradient of the output. A depthwise convolution has none: there it is one
+//! product of two numbers, which the other stages compute where they need it.
+
+use super::pack_grad_output;
+use super::pass::{Pass, Tiling, padded};
+use crate::error::Result;
+use crate::kernel::backward::{grad_column, pack_weight_columns};
+use crate::ops::convolution::layout::{Chunk, PACK, Part};
+use crate::ops::convolution::windows;
+use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Scratch, Size, Step};
+
+pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+    pass.wants_grad_column() && !pass.layout.depthwise
+}
+
+/// The gradient of the columns of a part, or the columns themselves, which lie alike.
+pub(super) fn columns_size(pass: &Pass<'_>, tiling: &Tiling) -> Size {
+    Size::Bytes(pass.entries(tiling) * tiling.pack_count() * PACK * F32_BYTES)
+}
+
+pub(super) fn buffer(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
+    Scratch { name: "grad_column", size: columns_size(pass, tiling) }
+}
+
+/// The weight, packed for this product.
+pub(super) fn packed_weight(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
+    let packs = if tiling.whole_weight { pass.layout.packs() } else { tiling.pack_count() };
+    let texels = pass.g.taps() as u64 * pass.layout.row_packs * packs * PACK;
+    Scratch { name: "packed_weight_columns", size: Size::long_row(texels) }
+}
+
+/// The loops of one invocation: a turn for every pack of output channels, then one for every sum to store.
+pub(super) fn fits(pass: &Pass<'_>) -> bool {
+    let stores = grad_column::PIXELS_PER_INVOCATION * grad_column::PACKS_PER_INVOCATION;
+    !wanted(pass) || pass.layout.row_packs + stores + 2 < MAX_LOOP_STEPS
+}
+
+/// The channels of the packed weight, among which a chunk's are.
+pub(super) fn weight_chunk(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Chunk {
+    if tiling.whole_weight { pass.layout.whole() } else { chunk.clone() }
+}
+
+/// Packs the weight of `chunk`, which is one of [`weight_chunk`].
+pub(super) fn pack_weight(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Result<Step> {
+    let (g, layout) = (pass.g, &pass.layout);
+    let packs = chunk.pack_count();
+    let tap_blocks = (g.taps() as u64).div_ceil(pack_weight_columns::TAPS_PER_INVOCATION);
+    let invocations = layout.row_packs * packs * PACK * tap_blocks;
+    let params = pack_weight_columns::Params {
+        segment_channels: layout.segment_channels,
+        segment_packs: chunk.packs.len(),
+        segment_start: chunk.segments.start,
+        pack_start: chunk.packs.start,
+        segments_per_group: layout.segments_per_group,
+        packs,
+        taps: g.taps() as u64,
+        rows: layout.rows,
+        row_packs: layout.row_packs,
+    };
+    let windows = vec![windows::weight(g, pass.limits), packed_weight(pass, tiling).window()];
+    let kernel = &pack_weight_columns::KERNEL;
+    pass.step(kernel, params, windows, kernel.workgroups(invocations))
+}
+
+/// Multiplies.
+pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+    let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
+    let kernel = if pass.subgroups { &grad_column::SUBGROUP.kernel } else { &grad_column::PORTABLE.kernel };
+    let groups = layout.groups(chunk);
+    let group_packs = chunk.segments.len().min(layout.segments_per_group) * chunk.packs.len();
+    let pack_blocks = group_packs.div_ceil(grad_column::PACKS_PER_INVOCATION);
+    let padded_pixels = padded(&part.pixels);
+    let pixel_blocks = padded_pixels.div_ceil(kernel.workgroup_size * grad_column::PIXELS_PER_INVOCATION);
+    let workgroups = pixel_blocks * g.taps() as u64 * pack_blocks * groups.len();
+    let weight = weight_chunk(pass, tiling, chunk);
+    let params = grad_column::Params {
+        taps: g.taps() as u64,
+        weight_packs: weight.pack_count(),
+        first_pack: layout.first_pack(chunk) - layout.first_pack(&weight),
+        packs: chunk.pack_count(),
+        segment_packs: chunk.packs.len(),
+        segment_start: chunk.segments.start,
+        segment_end: chunk.segments.end,
+        segments_per_group: layout.segments_per_group,
+        group_start: groups.start,
+        pack_blocks,
+        row_packs: layout.row_packs,
+        all_row_packs: groups.len() * layout.row_packs,
+        padded_pixels,
+        pixel_blocks,
+        workgroups,
+    };
+    let windows = vec![
+        pack_grad_output::texture(pass, tiling).window(),
+        packed_weight(pass, tiling).window(),
+        buffer(pass, tiling).window(),
+    ];
+    pass.step(kernel, params, windows, workgroups)
+}

@@ -1,0 +1,107 @@
+//! The gradient of the input of a deformable convolution: the taps put in the order of their cells, and gathered row by row.
+
+use super::pass::{Pass, Tiling, padded};
+use super::{grad_column, pack_grad_output, pack_taps};
+use crate::error::Result;
+use crate::kernel::Sampling;
+use crate::kernel::backward::columns_layout::PACKS_PER_BLOCK;
+use crate::kernel::backward::grad_input;
+use crate::kernel::forward::fused_subgroup::SUBGROUP_SIZE;
+use crate::ops::convolution::layout::Part;
+use crate::ops::convolution::pack_weight_depthwise;
+use crate::ops::convolution::sort::Sort;
+use crate::ops::convolution::windows::unread;
+use crate::plan::{Len, MAX_LOOP_STEPS, Plan, Step};
+
+pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+    pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
+}
+
+/// The sort of a part's taps. The cells of an image begin above and to the left of its first pixel.
+pub(super) fn sort(pass: &Pass<'_>, tiling: &Tiling) -> Sort {
+    let cells = [pass.g.in_height as u64 + 1, pass.g.in_width as u64 + 1];
+    Sort::new(cells, pass.entries(tiling), pass.offset_groups(tiling), pass.subgroups)
+}
+
+/// The walk over the cells of a row, each with a loop over its entries, of which padding pixels have none; then the loops of the sort.
+pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+    let g = pass.g;
+    let entries = g.taps() as u64 * tiling.pixels.min(g.out_pixels() as u64);
+    let cells = g.in_width as u64 + 2;
+    let walk = entries.div_ceil(grad_input::ENTRIES_PER_TURN) + 3 * cells;
+    !wanted(pass) || walk < MAX_LOOP_STEPS && sort(pass, tiling).loops_are_short()
+}
+
+/// Puts the taps of a part in order.
+pub(super) fn sort_steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
+    let entries = pass.g.taps() as u64 * padded(&part.pixels);
+    let groups = pass.layout.offset_groups(&part.chunk).len();
+    let packed_taps = pack_taps::texture(pass, tiling).window();
+    let unread = unread(pass.g, pass.limits);
+    let steps = sort(pass, tiling).steps(pass.limits, entries, groups, packed_taps, unread)?;
+    steps.into_iter().try_for_each(|step| plan.push(step))
+}
+
+/// Gathers. A row of cells touches two rows of pixels, so one step does the even rows of cells and one the odd ones.
+pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
+    (0..2).try_for_each(|parity| plan.push(step(pass, tiling, part, parity)?))
+}
+
+fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, parity: u64) -> Result<Step> {
+    let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
+    let groups = layout.offset_groups(chunk);
+    let sorted = sort(pass, tiling).sorted();
+    let (grad_input, grad_input_base) = pass.grad_input(part.image, chunk);
+    let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
+    let packs = chunk.segments.len().min(layout.segments_per_offset_group) * chunk.packs.len();
+    let (kernel, packs_per_lane) = match (layout.depthwise, pass.subgroups && packs > 1) {
+        (false, false) => (&grad_input::SINGLE, 1),
+        (false, true) => (&grad_input::PAIRED, 2),
+        (true, false) => (&grad_input::DEPTHWISE_SINGLE, 1),
+        (true, true) => (&grad_input::DEPTHWISE_PAIRED, 2),
+    };
+    // On a CPU the lanes of a row keep to one block of columns. The cache then still holds what a row of cells reads of it when the next row
+    // reads it, too.
+    let most_packs = if pass.subgroups { PACKS_PER_BLOCK } else { u64::MAX };
+    let lanes = packs.min(most_packs).div_ceil(packs_per_lane).next_power_of_two();
+    let lanes_per_row = lanes.min(kernel.workgroup_size);
+    let parts = packs.div_ceil(lanes_per_row * packs_per_lane);
+    // No eight lanes work for two offset groups, whose entries may lie in other cells. A driver that counts a loop's turns once for a vector
+    // would add them up.
+    let units_per_group = (rows * parts).next_multiple_of(SUBGROUP_SIZE.div_ceil(lanes_per_row));
+    let units = units_per_group * groups.len();
+    let padded_pixels = padded(&part.pixels);
+    let params = grad_input::Params {
+        in_height: g.in_height as u64,
+        in_width: g.in_width as u64,
+        segment_channels: layout.segment_channels,
+        segment_packs: chunk.packs.len(),
+        pack_start: chunk.packs.start,
+        segment_start: chunk.segments.start,
+        segment_end: chunk.segments.end,
+        segments_per_offset_group: layout.segments_per_offset_group,
+        group_start: groups.start,
+        packs: chunk.pack_count(),
+        all_packs: layout.packs(),
+        first_pack: layout.first_pack(chunk),
+        tap_shift: pack_taps::column_stride(pass, padded_pixels).trailing_zeros().into(),
+        entries: g.taps() as u64 * padded_pixels,
+        counters: sorted.counters,
+        counters_per_row: sorted.counters_per_row,
+        parity,
+        rows,
+        lanes_per_row,
+        units_per_group,
+        units,
+        grad_input_base,
+    };
+    let (gradient, last) = if layout.depthwise {
+        (pack_grad_output::texture(pass, tiling), Some(pack_weight_depthwise::texture(g, layout)))
+    } else {
+        (grad_column::buffer(pass, tiling), None)
+    };
+    let mut windows =
+        vec![pack_taps::texture(pass, tiling).window(), gradient.window(), sorted.order, sorted.ends, grad_input];
+    windows.extend(last.map(|scratch| scratch.window()));
+    pass.step(kernel, params, windows, kernel.workgroups(units * lanes_per_row))
+}

@@ -1,0 +1,163 @@
+//! The gradient of the weight: the gradient of the output times the columns, summed over pixels in splits, and then over the splits.
+
+use super::pack_grad_output;
+use super::pass::{Pass, Tiling, padded};
+use super::{grad_column, pack_taps};
+use crate::error::Result;
+use crate::kernel::Sampling;
+use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
+use crate::kernel::backward::{grad_weight, grad_weight_reduce};
+use crate::ops::convolution::layout::{PACK, Part};
+use crate::ops::convolution::pack_input;
+use crate::plan::{F32_BYTES, Len, Plan, Scratch, WORKSPACE, Window};
+
+/// Workgroups that the product is split into where a device has many processors.
+const WORKGROUPS_WANTED: u64 = 512;
+/// The same on a CPU.
+const WORKGROUPS_WANTED_OF_CPU: u64 = 32;
+/// The most pixels that one sum adds up one after the other. With more of them its rounding error grows.
+const MAX_PIXELS_PER_SUM: u64 = 4096;
+/// The most row tiles that sample their columns anew, each for itself. On a CPU two or three samples take as long as to write the columns and
+/// read them.
+const SAMPLED_ROW_TILES_OF_CPU: u64 = 3;
+/// The same elsewhere.
+const SAMPLED_ROW_TILES: u64 = 1;
+
+/// The variants of the kernel that differ in how they come by a column.
+struct Variants {
+    /// They read it.
+    stored: &'static grad_weight::Variant,
+    /// They sample it.
+    sampled: &'static grad_weight::Variant,
+    /// They sample it on the regular grid.
+    regular: &'static grad_weight::Variant,
+}
+
+fn variants(pass: &Pass<'_>) -> Variants {
+    let few = pass.layout.row_packs <= grad_weight::SAMPLED_SUBGROUP_32.row_packs;
+    let (stored, sampled, regular) = match (pass.subgroups, few) {
+        (true, true) => {
+            (&grad_weight::STORED_SUBGROUP_64, &grad_weight::SAMPLED_SUBGROUP_32, &grad_weight::REGULAR_SUBGROUP_32)
+        }
+        (true, false) => {
+            (&grad_weight::STORED_SUBGROUP_64, &grad_weight::SAMPLED_SUBGROUP_64, &grad_weight::REGULAR_SUBGROUP_64)
+        }
+        (false, _) => (&grad_weight::STORED, &grad_weight::SAMPLED, &grad_weight::REGULAR),
+    };
+    Variants { stored, sampled, regular }
+}
+
+fn variant(pass: &Pass<'_>) -> &'static grad_weight::Variant {
+    let variants = variants(pass);
+    match pass.g.sampling {
+        Sampling::Regular => variants.regular,
+        Sampling::Deformed if stores_columns(pass) => variants.stored,
+        Sampling::Deformed => variants.sampled,
+    }
+}
+
+/// Whether the products make the gradient of the weight.
+pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+    pass.modes.weight.wanted() && !pass.layout.depthwise
+}
+
+/// Whether grad_offset writes the columns, since many row tiles read them.
+pub(super) fn stores_columns(pass: &Pass<'_>) -> bool {
+    let row_tiles = pass.layout.row_packs.div_ceil(variants(pass).stored.row_packs);
+    let sampled = if pass.subgroups { SAMPLED_ROW_TILES_OF_CPU } else { SAMPLED_ROW_TILES };
+    wanted(pass) && pass.g.sampling == Sampling::Deformed && row_tiles > sampled
+}
+
+/// The columns that grad_offset writes.
+pub(super) fn columns(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
+    Scratch { name: "columns", size: grad_column::columns_size(pass, tiling) }
+}
+
+/// The tiles of one weight group, `[of its output channels, of columns]`, for so many packs of input channels.
+fn tiles(pass: &Pass<'_>, group_packs: u64) -> [u64; 2] {
+    let variant = variant(pass);
+    let columns = group_packs * pass.g.taps() as u64;
+    [pass.layout.row_packs.div_ceil(variant.row_packs), columns.div_ceil(variant.lanes)]
+}
+
+/// Parts that the sum over pixels is cut into, and the tiles of all weight groups.
+fn splits(pass: &Pass<'_>, tiling: &Tiling) -> (u64, u64) {
+    let layout = &pass.layout;
+    let group_packs = tiling.segments.min(layout.segments_per_group) * tiling.packs;
+    let [row_tiles, column_tiles] = tiles(pass, group_packs);
+    let tiles = layout.most_groups(tiling.segments) * row_tiles * column_tiles;
+    let padded_pixels = pass.padded_pixels(tiling);
+    let turns = padded_pixels / variant(pass).pixels_per_turn;
+    let workgroups = if pass.subgroups { WORKGROUPS_WANTED_OF_CPU } else { WORKGROUPS_WANTED };
+    let splits = workgroups.div_ceil(tiles).min(turns.div_ceil(4));
+    (splits.max(padded_pixels.div_ceil(MAX_PIXELS_PER_SUM)), tiles)
+}
+
+/// Bytes of workspace for the partial sums.
+pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    let (splits, tiles) = splits(pass, tiling);
+    let variant = variant(pass);
+    splits * tiles * PACK * PACK * variant.row_packs * variant.lanes * F32_BYTES
+}
+
+pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
+    let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
+    let taps = g.taps() as u64;
+    let variant = variant(pass);
+    let groups = layout.groups(chunk);
+    let group_packs = chunk.segments.len().min(layout.segments_per_group) * chunk.packs.len();
+    let [row_tiles, column_tiles] = tiles(pass, group_packs);
+    let (splits, _) = splits(pass, tiling);
+    let turns = padded(&part.pixels) / variant.pixels_per_turn;
+    let workgroups = groups.len() * row_tiles * column_tiles * splits;
+    let params = grad_weight::Params {
+        taps,
+        in_height: g.in_height as u64,
+        packs: chunk.pack_count(),
+        segment_packs: chunk.packs.len(),
+        segment_start: chunk.segments.start,
+        segment_end: chunk.segments.end,
+        segments_per_group: layout.segments_per_group,
+        segments_per_offset_group: layout.segments_per_offset_group,
+        group_start: groups.start,
+        groups: groups.len(),
+        row_packs: layout.row_packs,
+        all_row_packs: groups.len() * layout.row_packs,
+        pixel_blocks: padded(&part.pixels) / BLOCK_PIXELS,
+        turns_per_split: turns.div_ceil(splits),
+        column_tiles,
+        row_tiles,
+        workgroups,
+    };
+    let partial = Window { operand: WORKSPACE, start: 0, bytes: partial_bytes(pass, tiling) };
+    let mut windows = vec![pack_grad_output::texture(pass, tiling).window(), partial];
+    if stores_columns(pass) {
+        windows.push(columns(pass, tiling).window());
+    } else {
+        windows.push(pack_input::texture(g, tiling.pack_count()).window());
+        windows.push(pack_taps::texture(pass, tiling).window());
+    }
+    plan.push(pass.step(&variant.kernel, params, windows, workgroups)?)?;
+
+    let params = grad_weight_reduce::Params {
+        taps,
+        segment_channels: layout.segment_channels,
+        segment_packs: chunk.packs.len(),
+        pack_start: chunk.packs.start,
+        segment_start: chunk.segments.start,
+        segment_end: chunk.segments.end,
+        segments_per_group: layout.segments_per_group,
+        group_start: groups.start,
+        groups: groups.len(),
+        rows: layout.rows,
+        row_packs_per_tile: variant.row_packs,
+        column_packs_per_tile: variant.lanes,
+        column_tiles,
+        row_tiles,
+        splits,
+    };
+    let kernel = &grad_weight_reduce::KERNEL;
+    let invocations = layout.rows * chunk.pack_count() * taps.div_ceil(grad_weight_reduce::TAPS_PER_INVOCATION);
+    let (grad_weight, _) = pass.limits.window("grad_weight", 0, g.weight_elements() as u64);
+    plan.push(pass.step(kernel, params, vec![partial, grad_weight], kernel.workgroups(invocations))?)
+}

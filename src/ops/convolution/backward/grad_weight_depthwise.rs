@@ -1,0 +1,76 @@
+//! The gradient of the weight of a depthwise convolution: a product and a sum over pixels in slices, and then over the slices.
+
+use super::pass::{Pass, Tiling, padded};
+use super::{pack_grad_output, pack_taps};
+use crate::error::Result;
+use crate::kernel::backward::{grad_weight_depthwise, sum_slices};
+use crate::ops::convolution::layout::{PACK, Part};
+use crate::ops::convolution::pack_input;
+use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Plan, WORKSPACE, Window};
+
+/// The most workgroups that share a sum.
+const MAX_WORKGROUPS: u64 = 8;
+
+pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+    pass.modes.weight.wanted() && pass.layout.depthwise
+}
+
+fn pixels(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    tiling.pixels.min(pass.g.out_pixels() as u64)
+}
+
+/// Workgroups that share a sum.
+fn sharing(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    grad_weight_depthwise::KERNEL.workgroups(pixels(pass, tiling)).clamp(1, MAX_WORKGROUPS)
+}
+
+/// Slices of a sum: one for each invocation of these workgroups.
+fn slices(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    sharing(pass, tiling) * grad_weight_depthwise::KERNEL.workgroup_size
+}
+
+/// The loop over the pixels of a slice.
+pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+    !pass.layout.depthwise || pixels(pass, tiling).div_ceil(slices(pass, tiling)) + 1 < MAX_LOOP_STEPS
+}
+
+/// Bytes of workspace for the partial sums.
+pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    tiling.pack_count() * PACK * pass.g.taps() as u64 * slices(pass, tiling) * F32_BYTES
+}
+
+pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
+    let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
+    let taps = g.taps() as u64;
+    let pack_blocks = chunk.packs.len().div_ceil(grad_weight_depthwise::PACKS);
+    let slices = slices(pass, tiling);
+    let params = grad_weight_depthwise::Params {
+        in_height: g.in_height as u64,
+        taps,
+        pixels: part.pixels.len(),
+        padded_pixels: padded(&part.pixels),
+        segment_channels: layout.segment_channels,
+        segments: chunk.segments.len(),
+        pack_start: chunk.packs.start,
+        segment_packs: chunk.packs.len(),
+        pack_blocks,
+        packs: chunk.pack_count(),
+        slices,
+    };
+    let partial = Window { operand: WORKSPACE, start: 0, bytes: partial_bytes(pass, tiling) };
+    let windows = vec![
+        pack_input::texture(g, tiling.pack_count()).window(),
+        pack_grad_output::texture(pass, tiling).window(),
+        pack_taps::texture(pass, tiling).window(),
+        partial,
+    ];
+    let workgroups = sharing(pass, tiling) * taps * pack_blocks * chunk.segments.len();
+    plan.push(pass.step(&grad_weight_depthwise::KERNEL, params, windows, workgroups)?)?;
+
+    let channels = chunk.channels(layout.segment_channels);
+    let elements = channels.len() * taps;
+    let (grad_weight, base) = pass.limits.window("grad_weight", channels.start * taps, elements);
+    let params = sum_slices::Params { elements, slices, base };
+    let workgroups = sum_slices::KERNEL.workgroups(elements);
+    plan.push(pass.step(&sum_slices::KERNEL, params, vec![partial, grad_weight], workgroups)?)
+}

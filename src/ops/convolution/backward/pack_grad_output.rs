@@ -1,0 +1,68 @@
+//! The packed gradient of the output: a texture of four channels a texel, which all other stages read. Behind an activation it is the gradient
+//! before it.
+
+use super::pass::{Pass, Tiling, padded};
+use crate::error::Result;
+use crate::kernel::backward::pack_grad_output;
+use crate::ops::activation::Activation;
+use crate::ops::convolution::layout::{Chunk, PACK, Part};
+use crate::plan::{Len, Plan, Scratch, Size, Step};
+
+/// The texture for the weight groups of a part; of a depthwise convolution for its channels.
+pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
+    let layout = &pass.layout;
+    let packs =
+        if layout.depthwise { tiling.pack_count() } else { layout.most_groups(tiling.segments) * layout.row_packs };
+    Scratch { name: "packed_grad_output", size: Size::long_row(pass.padded_pixels(tiling) * packs) }
+}
+
+/// The output channels that a chunk's gradients come from: those of its weight groups, whole; of a depthwise convolution the same.
+pub(super) fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
+    if pass.layout.depthwise {
+        return chunk.clone();
+    }
+    Chunk { segments: pass.layout.groups(chunk), packs: 0..pass.layout.row_packs }
+}
+
+/// Packs the output channels of a part: as many in a step as one window holds.
+pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
+    let all = out_channels(pass, &part.chunk);
+    let (rows, most) = (pass.layout.rows, pass.out_channels_per_window());
+    let (groups, packs) = if rows <= most { (most / rows, u64::MAX) } else { (1, most / PACK) };
+    for channels in all.split(groups, packs) {
+        plan.push(step(pass, tiling, part, &all, &channels)?)?;
+    }
+    Ok(())
+}
+
+/// Packs some of the output channels `all`.
+fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk) -> Result<Step> {
+    let g = pass.g;
+    let channels = some.channels(pass.layout.rows);
+    let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", part.image, &channels);
+    // Without an activation no kernel reads the output.
+    let (kernel, (output, output_base)) = match g.activation {
+        Activation::Identity => (&pack_grad_output::LINEAR, (grad_output, grad_output_base)),
+        _ => (&pack_grad_output::ACTIVATED, pass.of_out_channels("output", part.image, &channels)),
+    };
+    let padded_pixels = padded(&part.pixels);
+    let groups_before = some.segments.start - all.segments.start;
+    let params = pack_grad_output::Params {
+        rows: pass.layout.rows,
+        packs: some.packs.len(),
+        part_packs: some.pack_count(),
+        pack_start: groups_before * all.packs.len() + some.packs.start - all.packs.start,
+        all_packs: all.pack_count(),
+        row_start: PACK * some.packs.start,
+        out_pixels: g.out_pixels() as u64,
+        first_pixel: part.pixels.start,
+        pixels: part.pixels.len(),
+        padded_pixels,
+        grad_output_base,
+        output_base,
+        kind: g.activation.kind(),
+    };
+    let windows = vec![grad_output, output, texture(pass, tiling).window()];
+    let invocations = padded_pixels * some.pack_count().div_ceil(pack_grad_output::PACKS_PER_INVOCATION);
+    pass.step(kernel, params, windows, kernel.workgroups(invocations))
+}

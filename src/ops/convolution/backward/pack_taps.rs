@@ -1,0 +1,61 @@
+//! The packed taps: a texture that says where each tap of each pixel samples, worked out once for all other stages.
+
+use super::pass::{Pass, Tiling, padded};
+use crate::error::Result;
+use crate::kernel::Sampling;
+use crate::kernel::backward::pack_taps;
+use crate::ops::convolution::layout::Part;
+use crate::ops::convolution::windows::unread;
+use crate::plan::{Len, Scratch, Size, Step};
+
+/// Up to here every whole number is an f32. A packed tap carries the number of its column as one.
+const MAX_COLUMN: u64 = 1 << 24;
+
+/// Whether any stage reads it.
+pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+    pass.wants_samples() || pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
+}
+
+pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
+    let taps = pass.offset_groups(tiling) * pass.entries(tiling);
+    Scratch { name: "packed_taps", size: Size::long_row(taps) }
+}
+
+pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+    pass.g.taps() as u64 * column_stride(pass, pass.padded_pixels(tiling)) < MAX_COLUMN
+}
+
+/// The difference between the numbers of two taps' columns. For a depthwise convolution it is a power of two, since its kernels take the tap
+/// out of the number again.
+pub(super) fn column_stride(pass: &Pass<'_>, padded_pixels: u64) -> u64 {
+    if pass.layout.depthwise { padded_pixels.next_power_of_two() } else { padded_pixels }
+}
+
+/// Packs the taps of the part's offset groups.
+pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+    let g = pass.g;
+    let groups = pass.layout.offset_groups(&part.chunk);
+    let padded_pixels = padded(&part.pixels);
+    let tap_blocks = (g.taps() as u64).div_ceil(pack_taps::TAPS_PER_INVOCATION);
+    let invocations = padded_pixels * tap_blocks * groups.len();
+    let (offset, offset_base) = match g.sampling {
+        Sampling::Deformed => pass.of_taps("offset", g.storage, 2, part.image, &groups),
+        Sampling::Regular => (unread(g, pass.limits), 0),
+    };
+    let (mask, mask_base) =
+        if g.has_mask { pass.of_taps("mask", g.storage, 1, part.image, &groups) } else { (offset, 0) };
+    let params = pack_taps::Params {
+        geometry: g.tap_geometry(),
+        first_pixel: part.pixels.start,
+        pixels: part.pixels.len(),
+        padded_pixels,
+        column_stride: column_stride(pass, padded_pixels),
+        tap_blocks,
+        invocations,
+        offset_base,
+        mask_base,
+        has_mask: g.has_mask.into(),
+    };
+    let windows = vec![offset, mask, texture(pass, tiling).window()];
+    pass.step(&pack_taps::KERNEL, params, windows, pack_taps::KERNEL.workgroups(invocations))
+}

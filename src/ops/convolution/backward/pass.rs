@@ -1,0 +1,174 @@
+//! The backward pass of one call: what its stages go by, and the windows that several of them bind.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
+use crate::kernel::forward::fused_subgroup::SUBGROUP_SIZE;
+use crate::kernel::{Kernel, Params, Sampling, Storage};
+use crate::ops::convolution::algorithm::Algorithm;
+use crate::ops::convolution::geometry::Geometry;
+use crate::ops::convolution::gradients::{Gradients, Mode};
+use crate::ops::convolution::layout::{Chunk, Layout};
+use crate::ops::convolution::options::Options;
+use crate::plan::{DeviceKind, DeviceLimits, Len, Step, Window};
+
+/// The backward pass of one call on one device.
+pub(super) struct Pass<'a> {
+    pub(super) g: &'a Geometry,
+    pub(super) modes: &'a Gradients<Mode>,
+    pub(super) options: &'a Options,
+    pub(super) limits: &'a DeviceLimits,
+    pub(super) layout: Layout,
+    /// Whether the products use subgroups of 8, as a CPU's do.
+    pub(super) subgroups: bool,
+}
+
+/// The most that a part of the work holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tiling {
+    /// Output pixels: whole blocks, but for the last part of an image.
+    pub(super) pixels: u64,
+    /// Segments of a chunk.
+    pub(super) segments: u64,
+    /// Packs of each segment; all of them where there are several segments.
+    pub(super) packs: u64,
+    /// Whether the weight is packed once and whole, or for each chunk's channels alone.
+    pub(super) whole_weight: bool,
+}
+
+impl Tiling {
+    pub(super) const LEAST: Self = Self { pixels: BLOCK_PIXELS, segments: 1, packs: 1, whole_weight: false };
+
+    /// Packs of all segments of a chunk.
+    pub(super) fn pack_count(&self) -> u64 {
+        self.segments * self.packs
+    }
+}
+
+/// Pixels of a part, filled up to whole blocks.
+pub(super) fn padded(pixels: &Range<u64>) -> u64 {
+    pixels.len().next_multiple_of(BLOCK_PIXELS)
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        g: &'a Geometry,
+        modes: &'a Gradients<Mode>,
+        options: &'a Options,
+        limits: &'a DeviceLimits,
+    ) -> Result<Self> {
+        let eight = limits.subgroup_size == SUBGROUP_SIZE;
+        let subgroups = match options.algorithm {
+            Algorithm::FusedSubgroup if !eight => {
+                let got = limits.subgroup_size;
+                let reason = format!("the device's subgroups have {got} lanes (0: unknown), not {SUBGROUP_SIZE}");
+                return Err(options.algorithm.unsuitable(reason));
+            }
+            Algorithm::FusedSubgroup => true,
+            Algorithm::Auto | Algorithm::Depthwise => eight && limits.kind == DeviceKind::Cpu,
+            _ => false,
+        };
+        if options.algorithm == Algorithm::Depthwise {
+            g.check_depthwise()?;
+        }
+        // Without an offset the gradient of the input is gathered from that of the columns, which only the products have.
+        let depthwise = g.is_depthwise()
+            && g.sampling == Sampling::Deformed
+            && matches!(options.algorithm, Algorithm::Auto | Algorithm::Depthwise);
+        Ok(Self { g, modes, options, limits, layout: Layout::new(g, depthwise), subgroups })
+    }
+
+    /// The plan's name for it.
+    pub(super) fn name(&self) -> &'static str {
+        match (self.layout.depthwise, self.subgroups) {
+            (true, _) => "backward_depthwise",
+            (false, true) => "backward_subgroup",
+            (false, false) => "backward",
+        }
+    }
+
+    /// Whether anything needs the gradient of the columns.
+    pub(super) fn wants_grad_column(&self) -> bool {
+        self.modes.input.wanted() || self.wants_grad_position()
+    }
+
+    /// Whether the gradient of offset or mask is wanted.
+    pub(super) fn wants_grad_position(&self) -> bool {
+        self.modes.offset.wanted() || self.modes.mask.wanted()
+    }
+
+    /// Whether anything samples the input.
+    pub(super) fn wants_samples(&self) -> bool {
+        self.wants_grad_position() || self.modes.weight.wanted()
+    }
+
+    /// Output pixels of a part, filled up to whole blocks.
+    pub(super) fn padded_pixels(&self, tiling: &Tiling) -> u64 {
+        padded(&(0..tiling.pixels.min(self.g.out_pixels() as u64)))
+    }
+
+    /// Offset groups that the chunks lie in.
+    pub(super) fn offset_groups(&self, tiling: &Tiling) -> u64 {
+        tiling.segments.div_ceil(self.layout.segments_per_offset_group)
+    }
+
+    /// Packed taps of one offset group.
+    pub(super) fn entries(&self, tiling: &Tiling) -> u64 {
+        self.g.taps() as u64 * self.padded_pixels(tiling)
+    }
+
+    /// Whether a window holds the channels of a chunk, of the input and of its gradient, and one the offsets of its offset groups.
+    pub(super) fn windows_hold(&self, tiling: &Tiling) -> bool {
+        let g = self.g;
+        let window = self.limits.max_operand_elements(g.storage).min(self.limits.max_window_elements());
+        let chunk = Chunk { segments: 0..tiling.segments, packs: 0..tiling.packs };
+        let channels = chunk.channels(self.layout.segment_channels).len();
+        channels * g.in_pixels() as u64 <= window
+            && self.offset_groups(tiling) * (g.offset_elements() / g.offset_groups) as u64 <= window
+    }
+
+    /// The window over the planes of some offset groups, `planes` for each tap.
+    pub(super) fn of_taps(
+        &self,
+        operand: &'static str,
+        storage: Storage,
+        planes: u64,
+        image: u64,
+        groups: &Range<u64>,
+    ) -> (Window, u64) {
+        let group = planes * (self.g.taps() * self.g.out_pixels()) as u64;
+        let first = (image * self.g.offset_groups as u64 + groups.start) * group;
+        self.limits.operand_window(storage, operand, first, groups.len() * group)
+    }
+
+    /// The window over some channels of one image of the output, or of its gradient.
+    pub(super) fn of_out_channels(&self, operand: &'static str, image: u64, channels: &Range<u64>) -> (Window, u64) {
+        let plane = self.g.out_pixels() as u64;
+        let first = (image * self.g.out_channels as u64 + channels.start) * plane;
+        self.limits.operand_window(self.g.storage, operand, first, channels.len() * plane)
+    }
+
+    /// Output channels of one image that a window holds: at least a pack.
+    pub(super) fn out_channels_per_window(&self) -> u64 {
+        self.limits.max_operand_elements(self.g.storage) / self.g.out_pixels() as u64
+    }
+
+    /// The window over a chunk of one image of the gradient of the input.
+    pub(super) fn grad_input(&self, image: u64, chunk: &Chunk) -> (Window, u64) {
+        let in_pixels = self.g.in_pixels() as u64;
+        let channels = chunk.channels(self.layout.segment_channels);
+        let first = (image * self.g.in_channels as u64 + channels.start) * in_pixels;
+        self.limits.window("grad_input", first, channels.len() * in_pixels)
+    }
+
+    pub(super) fn step<P: Params>(
+        &self,
+        kernel: &'static Kernel,
+        params: P,
+        windows: Vec<Window>,
+        workgroups: u64,
+    ) -> Result<Step> {
+        self.limits.step(kernel, self.g.specialization(), params, windows, workgroups)
+    }
+}

@@ -1,0 +1,161 @@
+//! How much of the work is done at once.
+//!
+//! The plain rule: as much as fits into the workspace and as the device can do, measured by what every stage says it needs. The search departs
+//! from trying all sizes in three ways.
+//!
+//! 1. It goes from small to large along one size at a time, by halving, since what a size needs grows with it: first the packs that grad_column
+//!    multiplies at once, then the pixels, then the packs, then the segments. Pixels come before channels, since each window of pixels packs,
+//!    sorts and reads everything anew.
+//! 2. Parts are of one size where the largest that fits would leave a small rest. Such an even size is taken only if it fits, too: it may need
+//!    more, for some rounding up.
+//! 3. Segments grow within one offset group first, then by whole offset groups, so that no chunk lies in two unless it holds both whole.
+
+use super::pass::{Pass, Tiling};
+use super::{
+    col2im, grad_bias, grad_column, grad_input, grad_offset, grad_weight, grad_weight_depthwise, pack_grad_output,
+    pack_taps,
+};
+use crate::error::{Error, Result};
+use crate::kernel::backward::grad_column::PACKS_PER_INVOCATION;
+use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
+use crate::ops::convolution::layout::Chunk;
+use crate::ops::convolution::{pack_input, pack_weight_depthwise};
+use crate::plan::{Scratch, split};
+
+/// The textures and buffers that the stages share.
+pub(super) fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
+    let mut scratch = vec![pack_grad_output::texture(pass, tiling)];
+    if grad_column::wanted(pass) {
+        scratch.extend([grad_column::packed_weight(pass, tiling), grad_column::buffer(pass, tiling)]);
+    }
+    if pass.wants_grad_column() && pass.layout.depthwise {
+        scratch.push(pack_weight_depthwise::texture(pass.g, &pass.layout));
+    }
+    if pass.wants_samples() {
+        scratch.push(pack_input::texture(pass.g, tiling.pack_count()));
+    }
+    if grad_weight::stores_columns(pass) {
+        scratch.push(grad_weight::columns(pass, tiling));
+    }
+    if pack_taps::wanted(pass) {
+        scratch.push(pack_taps::texture(pass, tiling));
+    }
+    if grad_input::wanted(pass) {
+        scratch.extend(grad_input::sort(pass, tiling).scratch());
+    }
+    scratch.extend(grad_offset::scratch(pass));
+    scratch
+}
+
+/// Bytes of workspace for the partial sums of the gradient of the weight.
+pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    if grad_weight::wanted(pass) {
+        grad_weight::partial_bytes(pass, tiling)
+    } else if grad_weight_depthwise::wanted(pass) {
+        grad_weight_depthwise::partial_bytes(pass, tiling)
+    } else {
+        0
+    }
+}
+
+/// The device memory that a tiling needs, with a workspace of at least so many bytes.
+fn bytes(pass: &Pass<'_>, tiling: &Tiling, workspace_bytes: u64) -> u64 {
+    let scratch = scratch(pass, tiling).iter().map(Scratch::bytes).sum::<u64>();
+    scratch + partial_bytes(pass, tiling).max(workspace_bytes)
+}
+
+/// Whether the device can do so much at once, whatever memory it takes.
+fn possible(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+    scratch(pass, tiling).iter().all(|scratch| pass.limits.hold(scratch))
+        && partial_bytes(pass, tiling) <= pass.limits.max_binding_bytes
+        && pass.windows_hold(tiling)
+        && pack_taps::fits(pass, tiling)
+        && grad_column::fits(pass)
+        && grad_input::fits(pass, tiling)
+        && col2im::fits(pass)
+        && grad_weight_depthwise::fits(pass, tiling)
+}
+
+/// Whether the whole weight, packed, takes little of the workspace and leaves room for the least that the other stages need.
+fn whole_weight(pass: &Pass<'_>) -> bool {
+    let whole = grad_column::packed_weight(pass, &Tiling { whole_weight: true, ..Tiling::LEAST });
+    let limit = pass.options.workspace_limit;
+    let least = bytes(pass, &Tiling::LEAST, 0) + grad_bias::partial_bytes(pass);
+    whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && pass.limits.hold(&whole)
+}
+
+/// The most that fits into the workspace, of which `workspace_bytes` are needed in any case.
+pub(super) fn choose(pass: &Pass<'_>, workspace_bytes: u64) -> Result<Tiling> {
+    let layout = &pass.layout;
+    let limit = pass.options.workspace_limit;
+    let fits = |tiling| possible(pass, &tiling) && bytes(pass, &tiling, workspace_bytes) <= limit;
+    let least = Tiling { whole_weight: whole_weight(pass), ..Tiling::LEAST };
+    if !possible(pass, &least) {
+        let reason = "its image, taps or channels pass what one step of the backward pass can hold".to_owned();
+        return Err(pass.options.algorithm.unsuitable(reason));
+    }
+    if !fits(least) {
+        return Err(Error::WorkspaceTooSmall { needed: bytes(pass, &least, workspace_bytes), got: limit });
+    }
+    let fitting = |even: Tiling, largest: Tiling| if fits(even) { even } else { largest };
+
+    // As many packs as grad_column multiplies at once: of one segment, or of several short ones.
+    let with_packs = |packs: u64| Tiling { packs: packs.min(layout.segment_packs), ..least };
+    let packs = (1..=PACKS_PER_INVOCATION).rev().find(|&packs| fits(with_packs(packs))).unwrap_or(1);
+    let mut tiling = with_packs(packs);
+    if tiling.packs == layout.segment_packs {
+        let short = (PACKS_PER_INVOCATION / layout.segment_packs).min(layout.segments_per_offset_group).max(1);
+        tiling.segments = largest(short, |segments| fits(Tiling { segments, ..tiling }));
+    }
+
+    let blocks = (pass.g.out_pixels() as u64).div_ceil(BLOCK_PIXELS);
+    let with_blocks = |blocks: u64| Tiling { pixels: blocks * BLOCK_PIXELS, ..tiling };
+    let most = largest(blocks, |blocks| fits(with_blocks(blocks)));
+    let tiling = fitting(with_blocks(even(blocks, most)), with_blocks(most));
+
+    let rounds = layout.segment_packs.div_ceil(PACKS_PER_INVOCATION);
+    let with_rounds =
+        |rounds: u64| Tiling { packs: (rounds * PACKS_PER_INVOCATION).min(layout.segment_packs), ..tiling };
+    if !fits(with_rounds(1)) {
+        return Ok(tiling);
+    }
+    let most = largest(rounds, |rounds| fits(with_rounds(rounds)));
+    let tiling = fitting(with_rounds(even(rounds, most)), with_rounds(most));
+    if tiling.packs < layout.segment_packs {
+        return Ok(tiling);
+    }
+
+    let with_segments = |segments: u64| Tiling { segments, ..tiling };
+    let per_group = layout.segments_per_offset_group;
+    let within = largest(per_group, |segments| fits(with_segments(segments)));
+    if within < per_group {
+        return Ok(fitting(with_segments(even(per_group, within)), with_segments(within)));
+    }
+    let offset_groups = layout.segments / per_group;
+    let groups = largest(offset_groups, |groups| fits(with_segments(groups * per_group)));
+    Ok(fitting(with_segments(even(offset_groups, groups) * per_group), with_segments(groups * per_group)))
+}
+
+/// The chunks of a tiling, in order. None lies in two offset groups unless it holds both whole.
+pub(super) fn chunks(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Chunk> {
+    let layout = &pass.layout;
+    let per_group = layout.segments_per_offset_group.max(tiling.segments);
+    split(0..layout.segments, per_group)
+        .flat_map(|segments| Chunk { segments, packs: 0..layout.segment_packs }.split(tiling.segments, tiling.packs))
+        .collect()
+}
+
+/// The largest of 1 … `most` that fits, given that 1 does.
+fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
+    let (mut fitting, mut beyond) = (1, most + 1);
+    while beyond - fitting > 1 {
+        let middle = fitting + (beyond - fitting) / 2;
+        if fits(middle) { fitting = middle } else { beyond = middle }
+    }
+    fitting
+}
+
+/// The size of each part where `total` is cut into as few parts of at most `most` as can be, and these are as even as can be.
+fn even(total: u64, most: u64) -> u64 {
+    total.div_ceil(total.div_ceil(most))
+}

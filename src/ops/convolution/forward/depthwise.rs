@@ -1,0 +1,94 @@
+//! The algorithm for depthwise convolutions: it packs the weight once and each image's input, then samples four channels at a time.
+//!
+//! The segments are the offset groups. Where the packed input of a whole image is more than a texture or the workspace holds, the image is
+//! worked on in chunks of segments, or of the packs of one segment.
+
+use crate::error::{Error, Result};
+use crate::kernel::forward::depthwise;
+use crate::ops::convolution::algorithm::Algorithm;
+use crate::ops::convolution::geometry::Geometry;
+use crate::ops::convolution::layout::{Chunk, Layout};
+use crate::ops::convolution::options::Options;
+use crate::ops::convolution::windows::Images;
+use crate::ops::convolution::{pack_input, pack_weight_depthwise};
+use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Step};
+
+pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
+    g.check_depthwise()?;
+    if g.taps() as u64 + 1 > MAX_LOOP_STEPS {
+        let reason = format!("{} taps, over the {} that one loop may count", g.taps(), MAX_LOOP_STEPS - 1);
+        return Err(Algorithm::Depthwise.unsuitable(reason));
+    }
+    Images::new(g, limits).per_step()?;
+    limits.check_elements("the weight", g.storage, g.weight_elements() as u64)?;
+    let layout = Layout::new(g, true);
+    let packed_weight = pack_weight_depthwise::texture(g, &layout);
+    let texture = |planes| pack_input::texture(g, planes);
+    let axis = limits.max_texture_axis;
+    if !limits.hold(&texture(1)) || !limits.hold(&packed_weight) {
+        let reason = format!("a plane or the weight is over the {axis} texels of a texture's axis");
+        return Err(Algorithm::Depthwise.unsuitable(reason));
+    }
+    let needed = packed_weight.bytes() + texture(1).bytes();
+    if needed > options.workspace_limit {
+        return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
+    }
+    let in_workspace = 1 + (options.workspace_limit - needed) / (texture(1).bytes() - texture(0).bytes());
+    let planes = in_workspace.min((axis - 1) / (g.in_height as u64 + 1));
+    let (segments_per_chunk, packs_per_chunk) = if planes < layout.segment_packs {
+        (1, planes)
+    } else {
+        ((planes / layout.segment_packs).min(layout.segments), layout.segment_packs)
+    };
+    let packed_input = texture(segments_per_chunk * packs_per_chunk);
+
+    let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };
+    plan.push(pack_weight_depthwise::step(g, limits, &layout, &packed_weight)?)?;
+    for image in 0..g.batch as u64 {
+        for chunk in layout.whole().split(segments_per_chunk, packs_per_chunk) {
+            plan.push(pack_input::step(g, limits, &layout, image, &chunk, &packed_input)?)?;
+            plan.push(convolve(g, limits, &layout, image, &chunk, [&packed_input, &packed_weight])?)?;
+        }
+    }
+    Ok(plan)
+}
+
+fn convolve(
+    g: &Geometry,
+    limits: &DeviceLimits,
+    layout: &Layout,
+    image: u64,
+    chunk: &Chunk,
+    [packed_input, packed_weight]: [&Scratch; 2],
+) -> Result<Step> {
+    let operands = Images::new(g, limits).windows(&(image..image + 1));
+    let pixel_blocks = depthwise::KERNEL.workgroups(g.out_pixels() as u64);
+    let pack_blocks = chunk.packs.len().div_ceil(depthwise::PACKS);
+    let params = depthwise::Params {
+        geometry: g.tap_geometry(),
+        segment_channels: layout.segment_channels,
+        all_segment_packs: layout.segment_packs,
+        all_packs: layout.packs(),
+        segment_start: chunk.segments.start,
+        segments: chunk.segments.len(),
+        pack_start: chunk.packs.start,
+        segment_packs: chunk.packs.len(),
+        pack_blocks,
+        pixel_blocks,
+        offset_base: operands.offset.1,
+        mask_base: operands.mask.1,
+        output_base: operands.output.1,
+        has_mask: g.has_mask.into(),
+        has_bias: g.has_bias.into(),
+    };
+    let bound = vec![
+        packed_input.window(),
+        packed_weight.window(),
+        operands.offset.0,
+        operands.mask.0,
+        operands.bias,
+        operands.output.0,
+    ];
+    let workgroups = pixel_blocks * pack_blocks * chunk.segments.len();
+    limits.step(&depthwise::KERNEL, g.specialization(), params, bound, workgroups)
+}

@@ -1,0 +1,198 @@
+//! The fused algorithm for GPUs: it packs the weight once, then samples straight into the tiles of a product. Where there are too few tiles to
+//! fill the device, or a sum is too long for one loop, the sum is split, and a last step adds the parts in order.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::kernel::forward::{fused_tiled, pack_weight_rows, reduce};
+use crate::kernel::{Specialization, Storage};
+use crate::ops::convolution::algorithm::Tile;
+use crate::ops::convolution::geometry::Geometry;
+use crate::ops::convolution::layout::Layout;
+use crate::ops::convolution::options::Options;
+use crate::ops::convolution::windows::{self, Images};
+use crate::plan::{
+    DeviceLimits, F32_BYTES, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE, binding_too_large, split,
+};
+
+/// The channels of a segment are filled up to a multiple of this in the packed weight.
+const PADDED_CHANNELS: u64 = 16;
+const _: () = {
+    let mut n = 0;
+    while n < Tile::ALL.len() {
+        assert!(PADDED_CHANNELS.is_multiple_of(Tile::ALL[n].variant().tile_k), "a block would lie in two taps");
+        n += 1;
+    }
+};
+
+/// Loop steps of one invocation for one block of a tile's channels: to load samples and weights, and to multiply.
+fn loop_steps_per_block(tile: &fused_tiled::Variant) -> u64 {
+    let invocations = tile.kernel.workgroup_size;
+    let samples = tile.tile_k * (tile.tile_n / 4) / invocations;
+    let loads = (tile.tile_k * tile.tile_m / 4).div_ceil(invocations);
+    1 + (samples + 1) + (loads + 1) + (tile.tile_k + 1)
+}
+
+struct FusedTiled<'a> {
+    g: &'a Geometry,
+    limits: &'a DeviceLimits,
+    variant: &'static fused_tiled::Variant,
+    layout: Layout,
+    packed_weight: Scratch,
+    padded_channels: u64,
+    padded_rows: u64,
+    /// Parts of the sum.
+    splits: u64,
+    /// Blocks of each part: `tile_k` channels of one tap of one segment.
+    blocks_per_split: u64,
+    /// Elements of all parts of one image's output. 0 where there is one part, which is the output.
+    partial_of_image: u64,
+}
+
+pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits, tile: Tile, splits: u32) -> Result<Plan> {
+    let fused = FusedTiled::new(g, limits, tile, splits)?;
+    let images_in_binding = Images::new(g, limits).per_step()?;
+    let window = limits.max_window_elements();
+    if fused.partial_of_image > window {
+        let partial = fused.partial_of_image;
+        return Err(binding_too_large("one image's partial sums", Storage::F32, partial, window));
+    }
+    let needed = fused.packed_weight.bytes() + fused.partial_of_image * F32_BYTES;
+    if needed > options.workspace_limit {
+        return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
+    }
+    let room = window.min((options.workspace_limit - fused.packed_weight.bytes()) / F32_BYTES);
+    let images_in_workspace = room.checked_div(fused.partial_of_image).unwrap_or(u64::MAX);
+    let images_per_step = images_in_binding.min(g.batch as u64).min(images_in_workspace);
+
+    let workspace_bytes = fused.partial_of_image * images_per_step * F32_BYTES;
+    let scratch = vec![fused.packed_weight];
+    let mut plan = Plan { weight_steps: 1, workspace_bytes, scratch, ..Plan::default() };
+    plan.push(fused.pack_weight()?)?;
+    for images in split(0..g.batch as u64, images_per_step) {
+        plan.push(fused.multiply(&images)?)?;
+        if fused.splits > 1 {
+            plan.push(fused.reduce(&images)?)?;
+        }
+    }
+    Ok(plan)
+}
+
+impl<'a> FusedTiled<'a> {
+    fn new(g: &'a Geometry, limits: &'a DeviceLimits, tile: Tile, splits: u32) -> Result<Self> {
+        let variant = tile.variant();
+        let layout = Layout::new(g, false);
+        let padded_channels = layout.segment_channels.next_multiple_of(PADDED_CHANNELS);
+        let padded_rows = layout.rows.next_multiple_of(4);
+        let group_rows = layout.segments_per_group * g.taps() as u64 * padded_channels;
+        let packed_elements = g.groups as u64 * group_rows * padded_rows;
+        let largest = packed_elements.max(g.weight_elements() as u64);
+        limits.check_elements("the packed weight", Storage::F32, largest)?;
+        let packed_weight = Scratch { name: "packed_weight", size: Size::Bytes(packed_elements * F32_BYTES) };
+
+        // No loop grows too long, and every split has something to do. A tap costs its turn of the outer loop and the entry into the inner one,
+        // and has one block at least.
+        let blocks = group_rows / variant.tile_k;
+        let blocks_per_loop = (MAX_LOOP_STEPS - 1) / (loop_steps_per_block(variant) + 2);
+        // The last step adds the parts in one loop.
+        let asked = u64::from(splits).clamp(1, MAX_LOOP_STEPS - 1);
+        let splits = asked.max(blocks.div_ceil(blocks_per_loop)).min(blocks);
+        let blocks_per_split = blocks.div_ceil(splits);
+        let splits = blocks.div_ceil(blocks_per_split);
+        let partial_of_image = if splits > 1 { splits * Images::new(g, limits).output } else { 0 };
+        Ok(Self {
+            g,
+            limits,
+            variant,
+            layout,
+            packed_weight,
+            padded_channels,
+            padded_rows,
+            splits,
+            blocks_per_split,
+            partial_of_image,
+        })
+    }
+
+    fn pack_weight(&self) -> Result<Step> {
+        let g = self.g;
+        let packs = self.packed_weight.bytes() / F32_BYTES / 4;
+        let params = pack_weight_rows::Params {
+            rows: self.layout.rows,
+            padded_rows: self.padded_rows,
+            segments_per_group: self.layout.segments_per_group,
+            segment_channels: self.layout.segment_channels,
+            padded_channels: self.padded_channels,
+            taps: g.taps() as u64,
+            packs,
+        };
+        let windows = vec![windows::weight(g, self.limits), self.packed_weight.window()];
+        let workgroups = pack_weight_rows::KERNEL.workgroups(packs);
+        self.limits.step(&pack_weight_rows::KERNEL, g.specialization(), params, windows, workgroups)
+    }
+
+    fn multiply(&self, images: &Range<u64>) -> Result<Step> {
+        let g = self.g;
+        let all = Images::new(g, self.limits);
+        let (input, input_base) = all.input(images);
+        let others = all.windows(images);
+        let columns = images.len() * g.out_pixels() as u64;
+        let column_tiles = columns.div_ceil(self.variant.tile_n);
+        let row_tiles = self.layout.rows.div_ceil(self.variant.tile_m);
+        // Partial sums keep all their bits.
+        let (specialization, (output, output_base)) = if self.splits > 1 {
+            let partial = self.limits.window(WORKSPACE, 0, self.partial_of_image * images.len());
+            (Specialization { output: Storage::F32, ..g.specialization() }, partial)
+        } else {
+            (g.specialization(), others.output)
+        };
+        let params = fused_tiled::Params {
+            geometry: g.tap_geometry(),
+            segments_per_group: self.layout.segments_per_group,
+            segments_per_offset_group: self.layout.segments_per_offset_group,
+            segment_channels: self.layout.segment_channels,
+            padded_channels: self.padded_channels,
+            rows: self.layout.rows,
+            padded_rows: self.padded_rows,
+            columns,
+            column_tiles,
+            row_tiles,
+            groups: g.groups as u64,
+            splits: self.splits,
+            blocks_per_split: self.blocks_per_split,
+            input_image_stride: all.input,
+            offset_image_stride: all.offset,
+            mask_image_stride: all.mask,
+            output_image_stride: all.output,
+            input_base,
+            offset_base: others.offset.1,
+            mask_base: others.mask.1,
+            output_base,
+            has_mask: g.has_mask.into(),
+            has_bias: g.has_bias.into(),
+        };
+        let bound = vec![input, self.packed_weight.window(), others.offset.0, others.mask.0, others.bias, output];
+        let workgroups = column_tiles * row_tiles * g.groups as u64 * self.splits;
+        self.limits.step(&self.variant.kernel, specialization, params, bound, workgroups)
+    }
+
+    /// Adds the parts of the sums.
+    fn reduce(&self, images: &Range<u64>) -> Result<Step> {
+        let g = self.g;
+        let all = Images::new(g, self.limits);
+        let others = all.windows(images);
+        let outputs = images.len() * all.output;
+        let (partial, _) = self.limits.window(WORKSPACE, 0, self.partial_of_image * images.len());
+        let params = reduce::Params {
+            out_channels: g.out_channels as u64,
+            out_pixels: g.out_pixels() as u64,
+            columns: images.len() * g.out_pixels() as u64,
+            outputs,
+            splits: self.splits,
+            output_base: others.output.1,
+            has_bias: g.has_bias.into(),
+        };
+        let windows = vec![partial, others.bias, others.output.0];
+        self.limits.step(&reduce::KERNEL, g.specialization(), params, windows, reduce::KERNEL.workgroups(outputs))
+    }
+}

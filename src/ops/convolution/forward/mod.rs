@@ -1,0 +1,65 @@
+//! The plans of the forward pass, one file an algorithm.
+
+mod choice;
+mod columns;
+mod depthwise;
+mod direct;
+mod fused_subgroup;
+mod fused_tiled;
+
+pub use choice::choice;
+
+use super::algorithm::Algorithm;
+use super::geometry::Geometry;
+use super::options::Options;
+use crate::error::{Error, Result};
+use crate::plan::{DeviceLimits, Plan, split};
+
+/// The plan for one call.
+///
+/// # Errors
+/// [`Error::WorkspaceTooSmall`] where `options.workspace_limit` cannot hold the smallest piece of the work; [`Error::BindingTooLarge`] where a
+/// single plane of an operand passes the device's limit; [`Error::TooManySteps`]; [`Error::Unsuitable`] where the device or the geometry cannot
+/// have the algorithm that was asked for, or, in f16, any; [`Error::TooLarge`] for a grid that a device with less than WebGPU's limits cannot
+/// dispatch.
+pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
+    let mut plan = linear(geometry, options, limits)?;
+    let elements = geometry.output_shape().iter().product::<usize>() as u64;
+    for part in split(0..elements, limits.max_operand_elements(geometry.storage)) {
+        if let Some(step) = geometry.activation.step(limits, geometry.storage, part)? {
+            plan.push(step)?;
+        }
+    }
+    Ok(plan)
+}
+
+/// The plan without the activation.
+fn linear(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
+    if geometry.batch == 0 {
+        return Ok(Plan::default());
+    }
+    if options.algorithm != Algorithm::Auto {
+        return plan_by(options.algorithm, geometry, options, limits);
+    }
+    // Reports the last error that more memory could fix: the columns need the least. An unsuitable algorithm was not asked for.
+    let mut shown = None;
+    for algorithm in choice(geometry, limits).into_iter().chain([Algorithm::Columns]) {
+        match plan_by(algorithm, geometry, options, limits) {
+            Ok(plan) => return Ok(plan),
+            Err(error @ Error::Unsuitable { .. }) => shown = shown.or(Some(error)),
+            Err(error) => shown = Some(error),
+        }
+    }
+    Err(shown.unwrap_or_else(|| Algorithm::Auto.unsuitable("nothing was tried".to_owned())))
+}
+
+fn plan_by(algorithm: Algorithm, geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
+    let plan = match algorithm {
+        Algorithm::Auto | Algorithm::Columns => columns::plan(geometry, options, limits),
+        Algorithm::Direct => direct::plan(geometry, limits),
+        Algorithm::Depthwise => depthwise::plan(geometry, options, limits),
+        Algorithm::FusedSubgroup => fused_subgroup::plan(geometry, options, limits),
+        Algorithm::FusedTiled { tile, splits } => fused_tiled::plan(geometry, options, limits, tile, splits),
+    };
+    Ok(Plan { algorithm: algorithm.to_string(), ..plan? })
+}

@@ -1,0 +1,326 @@
+//! Shapes and options, validated, and every size derived from them. Every error of the user's making arises here.
+
+use std::fmt;
+
+use super::algorithm::Algorithm;
+use super::operands::Operands;
+use super::options::Options;
+use crate::error::{Error, Result};
+use crate::kernel::shared::tap_geometry::TapGeometry;
+use crate::kernel::{Sampling, Specialization, Storage};
+use crate::ops::activation::Activation;
+
+/// Every size of one call. `groups` and `offset_groups` come from the shapes, as in torchvision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each name is the size it says; see Inputs and Options")]
+pub struct Geometry {
+    pub batch: usize,
+    pub in_channels: usize,
+    pub in_height: usize,
+    pub in_width: usize,
+    pub out_channels: usize,
+    pub out_height: usize,
+    pub out_width: usize,
+    pub kernel_height: usize,
+    pub kernel_width: usize,
+    pub groups: usize,
+    pub offset_groups: usize,
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+    pub has_mask: bool,
+    pub has_bias: bool,
+    pub storage: Storage,
+    pub sampling: Sampling,
+    pub activation: Activation,
+}
+
+impl fmt::Display for Geometry {
+    /// Everything, in one line: what a memory of measurements goes by.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let &Self { batch, in_channels, in_height, in_width, out_channels, kernel_height, kernel_width, .. } = self;
+        write!(f, "input {batch}x{in_channels}x{in_height}x{in_width}")?;
+        write!(f, " weight {out_channels}x{}x{kernel_height}x{kernel_width}", self.channels_per_group())?;
+        match self.sampling {
+            Sampling::Deformed => write!(f, " offset groups {}", self.offset_groups)?,
+            Sampling::Regular => f.write_str(" no offset")?,
+        }
+        for (name, [height, width]) in [("stride", self.stride), ("padding", self.padding), ("dilation", self.dilation)]
+        {
+            write!(f, " {name} {height},{width}")?;
+        }
+        let present = [(self.has_mask, " mask"), (self.has_bias, " bias")];
+        present.into_iter().filter(|(there, _)| *there).try_for_each(|(_, name)| f.write_str(name))?;
+        if self.activation != Activation::Identity {
+            write!(f, " {:?}", self.activation)?;
+        }
+        match self.storage {
+            Storage::F32 => Ok(()),
+            Storage::F16 => f.write_str(" f16"),
+            Storage::PackedF16 => f.write_str(" packed f16"),
+        }
+    }
+}
+
+/// The kernels' sizes are u32, with room to add two.
+const MAX_AXIS: u64 = i32::MAX as u64;
+/// Up to here every whole number is an f32, so that positions before the offset, and the image's size, are exact.
+const MAX_POSITION: u64 = 1 << 24;
+/// No device holds more; products of a few sizes stay inside 64 bits.
+const MAX_ELEMENTS: u64 = 1 << 48;
+const AXIS_NAMES: [&str; 2] = ["height", "width"];
+
+impl Geometry {
+    /// Validates `shapes` and `options` together:
+    ///
+    /// ```text
+    /// groups        = in_channels / weight.shape[1]
+    /// offset_groups = offset.shape[1] / (2·kernel_height·kernel_width)
+    /// out_height    = (in_height + 2·padding − (dilation·(kernel_height − 1) + 1)) / stride + 1      out_width alike
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Rank`], [`Error::EmptyAxis`], [`Error::ZeroOption`], [`Error::NotAMultiple`], [`Error::OutputTooSmall`],
+    /// [`Error::TooLarge`], [`Error::Axis`], for the first thing wrong.
+    pub fn new<'a>(shapes: impl Into<Operands<&'a [usize]>>, options: &Options) -> Result<Self> {
+        let shapes = shapes.into();
+        let [batch, in_channels, in_height, in_width] = axes("input", shapes.input)?;
+        let [out_channels, group_channels, kernel_height, kernel_width] = axes("weight", shapes.weight)?;
+        for (operand, shape, first) in [("input", shapes.input, 1), ("weight", shapes.weight, 0)] {
+            if let Some(axis) = (first..shape.len()).find(|&axis| shape[axis] == 0) {
+                return Err(Error::EmptyAxis { operand, axis });
+            }
+        }
+        shapes.named().try_for_each(|(operand, shape)| check_size(operand, shape))?;
+        for (option, value) in [("stride", options.stride), ("dilation", options.dilation)] {
+            if let Some(axis) = (0..2).find(|&axis| value[axis] == 0) {
+                return Err(Error::ZeroOption { option, axis, axis_name: AXIS_NAMES[axis] });
+            }
+        }
+
+        let because = "weight axis 1, the input channels of one weight group";
+        let groups = multiple("input", 1, in_channels, group_channels, because)?;
+        multiple("weight", 0, out_channels, groups, "groups = input axis 1 / weight axis 1")?;
+
+        let out_size = |axis: usize, input: usize, kernel: usize| {
+            out_size(axis, input, kernel, options.stride[axis], options.padding[axis], options.dilation[axis])
+        };
+        let out_height = out_size(0, in_height, kernel_height)?;
+        let out_width = out_size(1, in_width, kernel_width)?;
+
+        let taps = kernel_height.saturating_mul(kernel_width);
+        let mut offset_groups = 1;
+        if let Some(offset) = shapes.offset {
+            let [offset_batch, offset_channels, offset_height, offset_width] = axes("offset", offset)?;
+            let because = "2·kernel_height·kernel_width, a y and an x for each tap";
+            offset_groups = multiple("offset", 1, offset_channels, taps.saturating_mul(2), because)?;
+            let because = "offset_groups = offset axis 1 / (2·kernel_height·kernel_width)";
+            multiple("input", 1, in_channels, offset_groups, because)?;
+            same("offset", 0, offset_batch, batch, "the batch of input")?;
+            same("offset", 2, offset_height, out_height, "the output's height")?;
+            same("offset", 3, offset_width, out_width, "the output's width")?;
+        }
+        if let Some(mask) = shapes.mask {
+            let [mask_batch, mask_channels, mask_height, mask_width] = axes("mask", mask)?;
+            same("mask", 0, mask_batch, batch, "the batch of input")?;
+            same("mask", 1, mask_channels, offset_groups * taps, "offset_groups·kernel_height·kernel_width")?;
+            same("mask", 2, mask_height, out_height, "the output's height")?;
+            same("mask", 3, mask_width, out_width, "the output's width")?;
+        }
+        if let Some(bias) = shapes.bias {
+            let [bias_channels] = axes("bias", bias)?;
+            same("bias", 0, bias_channels, out_channels, "the output channels, weight axis 0")?;
+        }
+
+        check_size("output", &[batch, out_channels, out_height, out_width])?;
+        Ok(Self {
+            batch,
+            in_channels,
+            in_height,
+            in_width,
+            out_channels,
+            out_height,
+            out_width,
+            kernel_height,
+            kernel_width,
+            groups,
+            offset_groups,
+            stride: options.stride,
+            padding: options.padding,
+            dilation: options.dilation,
+            has_mask: shapes.mask.is_some(),
+            has_bias: shapes.bias.is_some(),
+            storage: Storage::F32,
+            sampling: if shapes.offset.is_some() { Sampling::Deformed } else { Sampling::Regular },
+            activation: Activation::default(),
+        })
+    }
+
+    /// The same sizes for operands stored otherwise; [`Geometry::new`] takes them for f32.
+    #[must_use]
+    pub fn stored(self, storage: Storage) -> Self {
+        Self { storage, ..self }
+    }
+
+    /// Which text of a kernel this call runs.
+    #[must_use]
+    pub fn specialization(&self) -> Specialization {
+        Specialization { sampling: self.sampling, ..self.storage.into() }
+    }
+
+    /// Elements of one image's offset.
+    #[must_use]
+    pub fn offset_elements(&self) -> usize {
+        match self.sampling {
+            Sampling::Deformed => 2 * self.offset_groups * self.taps() * self.out_pixels(),
+            Sampling::Regular => 0,
+        }
+    }
+
+    /// Kernel positions, `kernel_height · kernel_width`.
+    #[must_use]
+    pub fn taps(&self) -> usize {
+        self.kernel_height * self.kernel_width
+    }
+
+    /// Pixels of one input plane.
+    #[must_use]
+    pub fn in_pixels(&self) -> usize {
+        self.in_height * self.in_width
+    }
+
+    /// Pixels of one output plane, which is also one offset or mask plane.
+    #[must_use]
+    pub fn out_pixels(&self) -> usize {
+        self.out_height * self.out_width
+    }
+
+    /// Elements of the weight.
+    #[must_use]
+    pub fn weight_elements(&self) -> usize {
+        self.out_channels * self.channels_per_group() * self.taps()
+    }
+
+    /// Input channels of one weight group.
+    #[must_use]
+    pub fn channels_per_group(&self) -> usize {
+        self.in_channels / self.groups
+    }
+
+    /// Output channels of one weight group.
+    #[must_use]
+    pub fn out_channels_per_group(&self) -> usize {
+        self.out_channels / self.groups
+    }
+
+    /// Whether each output channel comes of one input channel, and each input channel goes into one.
+    #[must_use]
+    pub fn is_depthwise(&self) -> bool {
+        self.groups == self.in_channels && self.groups == self.out_channels
+    }
+
+    /// An error unless [`Geometry::is_depthwise`].
+    pub(super) fn check_depthwise(&self) -> Result<()> {
+        if self.is_depthwise() {
+            return Ok(());
+        }
+        let channels = format!("{} input and {} output channels", self.in_channels, self.out_channels);
+        let reason = format!("{} groups of {channels} are not depthwise", self.groups);
+        Err(Algorithm::Depthwise.unsuitable(reason))
+    }
+
+    /// The words by which kernels find where taps sample.
+    pub(in crate::ops) fn tap_geometry(&self) -> TapGeometry {
+        // With a longer stride the output has one pixel as well, and a kernel of one tap may have any dilation.
+        let most = |step: usize| (step as u64).min(MAX_POSITION);
+        TapGeometry {
+            in_height: self.in_height as u64,
+            in_width: self.in_width as u64,
+            out_width: self.out_width as u64,
+            out_pixels: self.out_pixels() as u64,
+            kernel_width: self.kernel_width as u64,
+            taps: self.taps() as u64,
+            stride_h: most(self.stride[0]),
+            stride_w: most(self.stride[1]),
+            pad_h: self.padding[0] as u64,
+            pad_w: self.padding[1] as u64,
+            dil_h: most(self.dilation[0]),
+            dil_w: most(self.dilation[1]),
+        }
+    }
+
+    /// Input channels of one segment: runs of one length that share their weight group and their offset group, as long as can be.
+    #[must_use]
+    pub fn segment_channels(&self) -> usize {
+        let (mut a, mut b) = (self.channels_per_group(), self.channels_per_offset_group());
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    }
+
+    /// Input channels that share one set of offsets.
+    #[must_use]
+    pub fn channels_per_offset_group(&self) -> usize {
+        self.in_channels / self.offset_groups
+    }
+
+    /// The output's shape.
+    #[must_use]
+    pub fn output_shape(&self) -> [usize; 4] {
+        [self.batch, self.out_channels, self.out_height, self.out_width]
+    }
+
+    /// Floating-point operations of the forward product, a multiply-add counting two:
+    /// `2·batch·out_height·out_width·out_channels·(in_channels/groups)·kernel_height·kernel_width`.
+    #[must_use]
+    pub fn flops(&self) -> f64 {
+        let products = [self.batch, self.out_pixels(), self.out_channels, self.channels_per_group(), self.taps()];
+        2.0 * products.iter().map(|&size| size as f64).product::<f64>()
+    }
+}
+
+fn axes<const N: usize>(operand: &'static str, shape: &[usize]) -> Result<[usize; N]> {
+    shape.try_into().map_err(|_| Error::Rank { operand, expected: N, got: shape.len() })
+}
+
+/// Whether sizes and strides of the operand fit the kernels' integers; an empty batch counts as one image.
+fn check_size(operand: &'static str, shape: &[usize]) -> Result<()> {
+    if let Some(axis) = shape.iter().position(|&size| size as u64 > MAX_AXIS) {
+        let what = format!("{operand} axis {axis}");
+        return Err(Error::TooLarge { what, got: shape[axis] as u64, limit: MAX_AXIS });
+    }
+    let elements = shape.iter().fold(1u64, |product, &size| product.saturating_mul(size.max(1) as u64));
+    if elements > MAX_ELEMENTS {
+        return Err(Error::TooLarge { what: format!("the elements of {operand}"), got: elements, limit: MAX_ELEMENTS });
+    }
+    Ok(())
+}
+
+fn same(operand: &'static str, axis: usize, got: usize, expected: usize, because: &'static str) -> Result<()> {
+    if got == expected { Ok(()) } else { Err(Error::Axis { operand, axis, expected, got, because }) }
+}
+
+fn multiple(operand: &'static str, axis: usize, got: usize, divisor: usize, because: &'static str) -> Result<usize> {
+    if got == 0 || !got.is_multiple_of(divisor) {
+        return Err(Error::NotAMultiple { operand, axis, got, divisor, because });
+    }
+    Ok(got / divisor)
+}
+
+fn out_size(axis: usize, input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<usize> {
+    let extent = (dilation as u64).saturating_mul(kernel as u64 - 1).saturating_add(1);
+    let padded = (padding as u64).saturating_mul(2).saturating_add(input as u64);
+    // The last tap's position stays below the padded size once the extent fits into it.
+    if padded > MAX_POSITION {
+        let what = format!("the padded input {}", AXIS_NAMES[axis]);
+        return Err(Error::TooLarge { what, got: padded, limit: MAX_POSITION });
+    }
+    if extent > padded {
+        // torchvision's formula, rounding down below zero as well.
+        let got = (padded as i64).saturating_sub_unsigned(extent).div_euclid(stride.min(i64::MAX as usize) as i64) + 1;
+        return Err(Error::OutputTooSmall { axis_name: AXIS_NAMES[axis], got, input, padding, extent });
+    }
+    Ok(((padded - extent) / stride as u64 + 1) as usize)
+}

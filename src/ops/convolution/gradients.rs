@@ -1,0 +1,175 @@
+//! The gradients of a call: which are wanted, where they go, and the results.
+
+use std::fmt;
+use std::ops::Index;
+
+use crate::gpu::Tensor;
+
+/// An operand that a call may have a gradient by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each name is the operand it says")]
+pub enum Operand {
+    Input,
+    Offset,
+    Weight,
+    Mask,
+    Bias,
+}
+
+impl Operand {
+    /// All, in torchvision's order of the arguments.
+    pub const ALL: [Self; 5] = [Self::Input, Self::Offset, Self::Weight, Self::Mask, Self::Bias];
+
+    /// The operand's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Offset => "offset",
+            Self::Weight => "weight",
+            Self::Mask => "mask",
+            Self::Bias => "bias",
+        }
+    }
+
+    /// The name of the gradient by it.
+    #[must_use]
+    pub const fn gradient_name(self) -> &'static str {
+        match self {
+            Self::Input => "grad_input",
+            Self::Offset => "grad_offset",
+            Self::Weight => "grad_weight",
+            Self::Mask => "grad_mask",
+            Self::Bias => "grad_bias",
+        }
+    }
+}
+
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something for the gradient by each operand: `Gradients<bool>` says which are wanted, `Gradients<Option<Tensor>>` holds those that were.
+/// Each has its operand's shape, and is f32 whatever the operands are. `gradients[Operand::Input]` is `gradients.input`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[allow(missing_docs, reason = "each name is the operand it says")]
+pub struct Gradients<T> {
+    pub input: T,
+    pub offset: T,
+    pub weight: T,
+    pub mask: T,
+    pub bias: T,
+}
+
+impl<T> Index<Operand> for Gradients<T> {
+    type Output = T;
+
+    fn index(&self, operand: Operand) -> &T {
+        match operand {
+            Operand::Input => &self.input,
+            Operand::Offset => &self.offset,
+            Operand::Weight => &self.weight,
+            Operand::Mask => &self.mask,
+            Operand::Bias => &self.bias,
+        }
+    }
+}
+
+impl<T> Gradients<T> {
+    /// What `of` returns for each operand.
+    pub fn from_fn(mut of: impl FnMut(Operand) -> T) -> Self {
+        Self {
+            input: of(Operand::Input),
+            offset: of(Operand::Offset),
+            weight: of(Operand::Weight),
+            mask: of(Operand::Mask),
+            bias: of(Operand::Bias),
+        }
+    }
+
+    /// What `of` returns for each operand, or the first error.
+    ///
+    /// # Errors
+    /// What `of` returns.
+    pub fn try_from_fn<E>(mut of: impl FnMut(Operand) -> Result<T, E>) -> Result<Self, E> {
+        Ok(Self {
+            input: of(Operand::Input)?,
+            offset: of(Operand::Offset)?,
+            weight: of(Operand::Weight)?,
+            mask: of(Operand::Mask)?,
+            bias: of(Operand::Bias)?,
+        })
+    }
+
+    /// What `of` makes of each.
+    pub fn map<'a, U>(&'a self, mut of: impl FnMut(&'a T) -> U) -> Gradients<U> {
+        Gradients::from_fn(|operand| of(&self[operand]))
+    }
+
+    /// Each with its operand.
+    pub fn iter(&self) -> impl Iterator<Item = (Operand, &T)> {
+        Operand::ALL.into_iter().map(|operand| (operand, &self[operand]))
+    }
+}
+
+impl Gradients<bool> {
+    /// All; those by a mask and a bias only where the call has them.
+    pub const ALL: Self = Self { input: true, offset: true, weight: true, mask: true, bias: true };
+}
+
+/// Whether a gradient is computed, and how it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// It is not computed.
+    #[default]
+    Skip,
+    /// It replaces the tensor's contents.
+    Write,
+    /// It is added to the tensor's contents.
+    Add,
+}
+
+impl Mode {
+    pub(in crate::ops) fn wanted(self) -> bool {
+        self != Self::Skip
+    }
+
+    /// 1 to add, for a kernel's parameter.
+    pub(super) fn adds(self) -> u64 {
+        u64::from(self == Self::Add)
+    }
+}
+
+/// The tensor that a gradient is put into.
+#[derive(Debug, Clone, Copy)]
+pub enum Gradient<'a> {
+    /// Replaces the tensor's contents.
+    Write(&'a Tensor),
+    /// Adds to them: gradients of several calls, accumulated.
+    Add(&'a Tensor),
+}
+
+impl<'a> Gradient<'a> {
+    /// The tensor.
+    #[must_use]
+    pub fn tensor(self) -> &'a Tensor {
+        match self {
+            Self::Write(tensor) | Self::Add(tensor) => tensor,
+        }
+    }
+
+    fn mode(self) -> Mode {
+        match self {
+            Self::Write(_) => Mode::Write,
+            Self::Add(_) => Mode::Add,
+        }
+    }
+}
+
+impl Gradients<Option<Gradient<'_>>> {
+    pub(in crate::ops) fn modes(&self) -> Gradients<Mode> {
+        self.map(|target| target.map_or(Mode::Skip, Gradient::mode))
+    }
+}

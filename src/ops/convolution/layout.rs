@@ -1,0 +1,124 @@
+//! How the channels of a convolution lie in segments and packs, and the parts that a plan works on.
+//!
+//! A *segment* is a run of input channels that share their weight group and their offset group. A *pack* is four channels of a segment, side
+//! by side in a `vec4`; the last pack of a segment is filled up with zeros.
+//!
+//! A depthwise convolution can be computed without a product. Its segments are then its offset groups, and so are its weight groups.
+
+use std::ops::Range;
+
+use super::geometry::Geometry;
+use crate::plan::{Len, split};
+
+/// Channels of a pack.
+pub(super) const PACK: u64 = 4;
+
+/// How the channels lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Whether the convolution is computed depthwise, without a product.
+    pub(super) depthwise: bool,
+    pub(super) segment_channels: u64,
+    /// Packs of a whole segment.
+    pub(super) segment_packs: u64,
+    pub(super) segments: u64,
+    pub(super) segments_per_group: u64,
+    pub(super) segments_per_offset_group: u64,
+    /// Output channels of a weight group.
+    pub(super) rows: u64,
+    /// Their packs.
+    pub(super) row_packs: u64,
+}
+
+impl Layout {
+    pub(super) fn new(g: &Geometry, depthwise: bool) -> Self {
+        let in_offset_group = g.channels_per_offset_group() as u64;
+        let (segment_channels, in_group, rows) = if depthwise {
+            (in_offset_group, in_offset_group, in_offset_group)
+        } else {
+            (g.segment_channels() as u64, g.channels_per_group() as u64, g.out_channels_per_group() as u64)
+        };
+        Self {
+            depthwise,
+            segment_channels,
+            segment_packs: segment_channels.div_ceil(PACK),
+            segments: g.in_channels as u64 / segment_channels,
+            segments_per_group: in_group / segment_channels,
+            segments_per_offset_group: in_offset_group / segment_channels,
+            rows,
+            row_packs: rows.div_ceil(PACK),
+        }
+    }
+
+    /// All channels.
+    pub(super) fn whole(&self) -> Chunk {
+        Chunk { segments: 0..self.segments, packs: 0..self.segment_packs }
+    }
+
+    /// Packs of all segments.
+    pub(super) fn packs(&self) -> u64 {
+        self.segments * self.segment_packs
+    }
+
+    /// The number of a chunk's first pack among all.
+    pub(super) fn first_pack(&self, chunk: &Chunk) -> u64 {
+        chunk.segments.start * self.segment_packs + chunk.packs.start
+    }
+
+    /// The weight groups that the segments of a chunk lie in.
+    pub(super) fn groups(&self, chunk: &Chunk) -> Range<u64> {
+        covering(&chunk.segments, self.segments_per_group)
+    }
+
+    /// The offset groups that the segments of a chunk lie in.
+    pub(super) fn offset_groups(&self, chunk: &Chunk) -> Range<u64> {
+        covering(&chunk.segments, self.segments_per_offset_group)
+    }
+
+    /// The most weight groups that so many consecutive segments lie in.
+    pub(super) fn most_groups(&self, segments: u64) -> u64 {
+        let groups = (segments + self.segments_per_group - 2) / self.segments_per_group + 1;
+        groups.min(self.segments / self.segments_per_group)
+    }
+}
+
+/// The groups of `size` members each that a range of members lies in.
+fn covering(members: &Range<u64>, size: u64) -> Range<u64> {
+    members.start / size..(members.end - 1) / size + 1
+}
+
+/// Channels that are worked on together: the same packs of some segments. With several segments these are all packs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) segments: Range<u64>,
+    pub(super) packs: Range<u64>,
+}
+
+impl Chunk {
+    /// Cuts the chunk into parts of at most `segments` segments and `packs` packs of each.
+    pub(super) fn split(&self, segments: u64, packs: u64) -> impl Iterator<Item = Chunk> + use<> {
+        let all_packs = self.packs.clone();
+        split(self.segments.clone(), segments).flat_map(move |segments| {
+            split(all_packs.clone(), packs).map(move |packs| Chunk { segments: segments.clone(), packs })
+        })
+    }
+
+    /// Packs of all its segments together.
+    pub(super) fn pack_count(&self) -> u64 {
+        self.segments.len() * self.packs.len()
+    }
+
+    /// The range of channels from its first to its last, where a segment has `segment_channels`.
+    pub(super) fn channels(&self, segment_channels: u64) -> Range<u64> {
+        let start = self.segments.start * segment_channels + self.packs.start * PACK;
+        start..(self.segments.end - 1) * segment_channels + (self.packs.end * PACK).min(segment_channels)
+    }
+}
+
+/// One part of the work: some channels of one image, at some output pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) image: u64,
+    pub(super) pixels: Range<u64>,
+    pub(super) chunk: Chunk,
+}

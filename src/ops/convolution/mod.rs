@@ -1,0 +1,32 @@
+//! The core of [`deform_conv2d`](crate::ops::deform_conv2d) and [`conv2d`](crate::ops::conv2d): a convolution whose offset is optional.
+//!
+//! Shapes and options become a [`Geometry`], which holds every size of a call. A geometry and a device's limits become a plan: [`plan`] for the
+//! output, [`plan_backward`] for the gradients. Neither needs a device. [`Reference`](reference::Reference) computes the same on the CPU, in f64.
+
+mod algorithm;
+mod backward;
+mod forward;
+mod geometry;
+mod gradients;
+mod layout;
+mod operands;
+mod operator;
+mod options;
+mod pack_input;
+mod pack_weight_depthwise;
+pub mod reference;
+mod sort;
+mod tuning;
+mod windows;
+
+pub use algorithm::{Algorithm, ParseAlgorithmError, Tile};
+pub use backward::plan_backward;
+pub use forward::{choice, plan};
+pub use geometry::Geometry;
+pub use gradients::{Gradient, Gradients, Mode, Operand};
+pub use operands::Operands;
+pub(in crate::ops) use operator::{Convolution, OutputGradient, Task};
+pub use options::{BorderGradient, Options};
+pub use tuning::Tuning;
+#[cfg(not(target_arch = "wasm32"))]
+pub(in crate::ops) use tuning::measure::fastest;

@@ -1,0 +1,45 @@
+//! How the taps of a call are laid out, and how its work is to be done.
+
+use super::algorithm::Algorithm;
+
+/// How the taps are laid out, and how the work is to be done. Pairs are `[height, width]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Input pixels between neighbouring output pixels. Default 1.
+    pub stride: [usize; 2],
+    /// Rows and columns of zeros on both sides of the image. Default 0.
+    pub padding: [usize; 2],
+    /// Input pixels between neighbouring taps. Default 1.
+    pub dilation: [usize; 2],
+    /// The algorithm. Default [`Algorithm::Auto`].
+    pub algorithm: Algorithm,
+    /// The gradient of the offset where a tap lies at exactly −1. Default [`BorderGradient::Torchvision`].
+    pub border_gradient: BorderGradient,
+    /// The most bytes of device memory that a plan may use for intermediate results. Default 64 MiB. With less memory a plan has more and
+    /// smaller steps.
+    pub workspace_limit: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            stride: [1, 1],
+            padding: [0, 0],
+            dilation: [1, 1],
+            algorithm: Algorithm::default(),
+            border_gradient: BorderGradient::default(),
+            workspace_limit: 64 << 20,
+        }
+    }
+}
+
+/// The derivative of a sample by its position where a tap lies at exactly −1 on an axis. The sample is 0 there, but rises inwards. With zero
+/// offsets and padding 1 this is the ordinary case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BorderGradient {
+    /// The right-hand derivative, as at every other whole number.
+    #[default]
+    Torchvision,
+    /// 0, as in mmcv and the original DCNv1 and DCNv2.
+    Mmcv,
+}

@@ -1,0 +1,48 @@
+//! The packed input: a texture of four channels a texel, which the fused algorithm for subgroups of 8, the depthwise one and the backward
+//! pass sample.
+
+use super::geometry::Geometry;
+use super::layout::{Chunk, Layout};
+use crate::error::Result;
+use crate::kernel::convolution::pack_input;
+use crate::plan::{DeviceLimits, Len, Scratch, Size, Step};
+
+/// Columns and rows of the texture. Each plane lies below a row of zeros, and one more such row ends the texture. A column of zeros begins it,
+/// and two end it.
+fn extent(g: &Geometry, planes: u64) -> [u64; 2] {
+    [g.in_width as u64 + 3, planes * (g.in_height as u64 + 1) + 1]
+}
+
+/// The texture for so many planes, one for each pack.
+pub(super) fn texture(g: &Geometry, planes: u64) -> Scratch {
+    Scratch { name: "packed_input", size: Size::Texels(extent(g, planes)) }
+}
+
+/// Packs a chunk of one image.
+pub(super) fn step(
+    g: &Geometry,
+    limits: &DeviceLimits,
+    layout: &Layout,
+    image: u64,
+    chunk: &Chunk,
+    packed: &Scratch,
+) -> Result<Step> {
+    let in_pixels = g.in_pixels() as u64;
+    let channels = chunk.channels(layout.segment_channels);
+    let first = (image * g.in_channels as u64 + channels.start) * in_pixels;
+    let (input, input_base) = limits.operand_window(g.storage, "input", first, channels.len() * in_pixels);
+    let [texture_width, texture_height] = extent(g, chunk.pack_count());
+    let params = pack_input::Params {
+        in_height: g.in_height as u64,
+        in_width: g.in_width as u64,
+        segment_channels: layout.segment_channels,
+        packs: chunk.packs.len(),
+        pack_start: chunk.packs.start,
+        texture_width,
+        texture_height,
+        input_base,
+    };
+    let invocations = texture_width * texture_height.div_ceil(pack_input::ROWS_PER_INVOCATION);
+    let workgroups = pack_input::KERNEL.workgroups(invocations);
+    limits.step(&pack_input::KERNEL, g.specialization(), params, vec![input, packed.window()], workgroups)
+}

@@ -1,0 +1,28 @@
+//! The packed weight of a depthwise convolution: a texture of four channels a texel, for the forward and the backward pass.
+
+use super::geometry::Geometry;
+use super::layout::Layout;
+use crate::error::Result;
+use crate::kernel::convolution::pack_weight_depthwise;
+use crate::plan::{DeviceLimits, Scratch, Size, Step};
+
+/// The texture, for the whole weight.
+pub(super) fn texture(g: &Geometry, layout: &Layout) -> Scratch {
+    Scratch { name: "packed_weight", size: Size::long_row(g.taps() as u64 * layout.packs()) }
+}
+
+/// Packs the whole weight.
+pub(super) fn step(g: &Geometry, limits: &DeviceLimits, layout: &Layout, packed: &Scratch) -> Result<Step> {
+    let texels = g.taps() as u64 * layout.packs();
+    let params = pack_weight_depthwise::Params {
+        segment_channels: layout.segment_channels,
+        segment_packs: layout.segment_packs,
+        packs: layout.packs(),
+        taps: g.taps() as u64,
+        texels,
+    };
+    let (weight, _) = limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64);
+    let windows = vec![weight, packed.window()];
+    let kernel = &pack_weight_depthwise::KERNEL;
+    limits.step(kernel, g.specialization(), params, windows, kernel.workgroups(texels))
+}

@@ -1,0 +1,305 @@
+//! The truth on the CPU: plain loops over the definition, summed in f64. Slow on purpose; every fast path is held against it.
+//!
+//! Its own truth is torchvision's: the stored cases under `tests/golden` prove the values and all five gradients.
+
+mod elements;
+
+use super::geometry::Geometry;
+use super::gradients::Gradients;
+use super::operands::Operands;
+use super::options::BorderGradient;
+use crate::error::{Error, Result};
+use crate::kernel::Sampling;
+
+/// The operator on host slices, all of the lengths that the geometry says.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference<'a> {
+    geometry: &'a Geometry,
+    operands: Operands<&'a [f32]>,
+    exact_positions: bool,
+    border_gradient: BorderGradient,
+}
+
+/// A position in the image, split into its cell and the fractions within it.
+struct Position {
+    y0: i64,
+    x0: i64,
+    dy: f64,
+    dx: f64,
+    /// Whether the sample can be other than 0.
+    inside: bool,
+}
+
+impl<'a> Reference<'a> {
+    /// Positions are rounded to f32 once, as the kernels round them; everything else is f64.
+    ///
+    /// # Errors
+    /// [`Error::ElementCount`] where a slice is not as long as the geometry says; one that should not be there counts as too long.
+    pub fn new(geometry: &'a Geometry, operands: impl Into<Operands<&'a [f32]>>) -> Result<Self> {
+        let (g, operands) = (geometry, operands.into());
+        let offset_channels = g.offset_groups * g.taps();
+        let deformed = g.sampling == Sampling::Deformed;
+        let check = |there: bool, shape: [usize; 4], values: Option<&[f32]>| {
+            check_elements(if there { &shape } else { &[0] }, values.unwrap_or_default())
+        };
+        let of_taps = |planes| [g.batch, planes * offset_channels, g.out_height, g.out_width];
+        check(true, [g.batch, g.in_channels, g.in_height, g.in_width], Some(operands.input))?;
+        check(deformed, of_taps(2), operands.offset)?;
+        let weight_shape = [g.out_channels, g.channels_per_group(), g.kernel_height, g.kernel_width];
+        check(true, weight_shape, Some(operands.weight))?;
+        check(g.has_mask, of_taps(1), operands.mask)?;
+        check_elements(&[if g.has_bias { g.out_channels } else { 0 }], operands.bias.unwrap_or_default())?;
+        Ok(Self { geometry, operands, exact_positions: false, border_gradient: BorderGradient::default() })
+    }
+
+    /// Without the rounding of positions: what a computation in f64 throughout gives, such as the stored cases.
+    #[must_use]
+    pub fn with_exact_positions(mut self) -> Self {
+        self.exact_positions = true;
+        self
+    }
+
+    /// With another derivative at exactly −1 than torchvision's.
+    #[must_use]
+    pub fn with_border_gradient(mut self, border_gradient: BorderGradient) -> Self {
+        self.border_gradient = border_gradient;
+        self
+    }
+
+    /// The output, `[batch, out_channels, out_height, out_width]`.
+    #[must_use]
+    pub fn forward(&self) -> Vec<f64> {
+        let g = self.geometry;
+        let mut output = vec![0.0; g.output_shape().iter().product()];
+        for b in 0..g.batch {
+            for oy in 0..g.out_height {
+                for ox in 0..g.out_width {
+                    for group in 0..g.groups {
+                        let columns = self.columns(b, group, oy, ox);
+                        let rows = g.out_channels_per_group();
+                        for o in group * rows..(group + 1) * rows {
+                            let at = ((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox;
+                            output[at] = self.product(o, &columns);
+                        }
+                    }
+                }
+            }
+        }
+        output
+    }
+
+    /// One element of the output, at `[b, o, oy, ox]`.
+    ///
+    /// # Panics
+    /// Where there is no such element, as indexing does.
+    #[must_use]
+    pub fn output_at(&self, [b, o, oy, ox]: [usize; 4]) -> f64 {
+        self.product(o, &self.columns(b, o / self.geometry.out_channels_per_group(), oy, ox))
+    }
+
+    /// The columns of a weight group at one pixel, channel by channel and tap by tap.
+    fn columns(&self, b: usize, group: usize, oy: usize, ox: usize) -> Vec<f64> {
+        let g = self.geometry;
+        let channels = group * g.channels_per_group()..(group + 1) * g.channels_per_group();
+        channels.flat_map(|c| (0..g.taps()).map(move |tap| self.column(b, c, tap, oy, ox))).collect()
+    }
+
+    /// An output channel's weights times its group's columns, and its bias.
+    fn product(&self, o: usize, columns: &[f64]) -> f64 {
+        let weights = &self.operands.weight[o * columns.len()..][..columns.len()];
+        let bias = self.operands.bias.map_or(0.0, |bias| f64::from(bias[o]));
+        weights.iter().zip(columns).fold(bias, |sum, (&weight, column)| sum + f64::from(weight) * column)
+    }
+
+    /// The five gradients.
+    ///
+    /// ```text
+    /// grad_bias[o]  = Σ_{b,oy,ox} grad_output            grad_weight = grad_output · columnᵀ
+    /// grad_column   = weightᵀ · grad_output              grad_mask   = Σ_{c in offset group} grad_column · sample
+    /// grad_offset_y = Σ_{c in offset group} mask · grad_column · ∂sample/∂y                          grad_offset_x alike
+    /// grad_input    = mask · grad_column, scattered to the four corners with the bilinear weights
+    /// ```
+    ///
+    /// Where the position is a whole number the derivative by it is the right-hand one. At exactly −1 it is torchvision's: not 0,
+    /// although the sample is, unless [`Reference::with_border_gradient`] says otherwise.
+    ///
+    /// # Errors
+    /// [`Error::ElementCount`] where `grad_output` has not as many elements as the output.
+    pub fn backward(&self, grad_output: &[f32]) -> Result<Gradients<Option<Vec<f64>>>> {
+        let (g, operands) = (self.geometry, &self.operands);
+        check_elements(&g.output_shape(), grad_output)?;
+        let zeros = |operand: Option<&[f32]>| vec![0.0; operand.map_or(0, <[f32]>::len)];
+        let mut sums = Gradients {
+            input: zeros(Some(operands.input)),
+            offset: zeros(operands.offset),
+            weight: zeros(Some(operands.weight)),
+            mask: zeros(operands.mask),
+            bias: zeros(operands.bias),
+        };
+        for b in 0..g.batch {
+            for oy in 0..g.out_height {
+                for ox in 0..g.out_width {
+                    let grad_at = |o: usize| {
+                        f64::from(grad_output[((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox])
+                    };
+                    sums.bias.iter_mut().enumerate().for_each(|(o, grad)| *grad += grad_at(o));
+                    for c in 0..g.in_channels {
+                        for tap in 0..g.taps() {
+                            self.backward_tap(&mut sums, grad_at, b, c, tap, oy, ox);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Gradients {
+            input: Some(sums.input),
+            offset: operands.offset.map(|_| sums.offset),
+            weight: Some(sums.weight),
+            mask: operands.mask.map(|_| sums.mask),
+            bias: operands.bias.map(|_| sums.bias),
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the loop indices of one term")]
+    fn backward_tap(
+        &self,
+        sums: &mut Gradients<Vec<f64>>,
+        grad_at: impl Fn(usize) -> f64,
+        b: usize,
+        c: usize,
+        tap: usize,
+        oy: usize,
+        ox: usize,
+    ) {
+        let g = self.geometry;
+        let group = c / g.channels_per_group();
+        let channel_in_group = c % g.channels_per_group();
+        let column = self.column(b, c, tap, oy, ox);
+        let mut grad_column = 0.0;
+        for o in group * g.out_channels_per_group()..(group + 1) * g.out_channels_per_group() {
+            grad_column += self.weight(o, channel_in_group, tap) * grad_at(o);
+            sums.weight[(o * g.channels_per_group() + channel_in_group) * g.taps() + tap] += grad_at(o) * column;
+        }
+
+        let Some(position) = self.position(b, c, tap, oy, ox) else { return };
+        let mask = self.mask(b, c, tap, oy, ox);
+        if self.operands.mask.is_some() {
+            sums.mask[self.mask_index(b, c, tap, oy, ox)] += grad_column * self.sample(b, c, &position);
+        }
+        if self.operands.offset.is_some() {
+            let [slope_y, slope_x] = self.slopes(b, c, &position);
+            let [y, x] = self.offset_indices(b, c, tap, oy, ox);
+            sums.offset[y] += mask * grad_column * slope_y;
+            sums.offset[x] += mask * grad_column * slope_x;
+        }
+        if position.inside {
+            for (index, weight) in self.corner_indices(b, c, &position).into_iter().zip(position.weights()) {
+                if let Some(index) = index {
+                    sums.input[index] += mask * grad_column * weight;
+                }
+            }
+        }
+    }
+
+    /// `mask · sample`, what the column buffer holds.
+    fn column(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> f64 {
+        let sample = self.position(b, c, tap, oy, ox).map_or(0.0, |position| self.sample(b, c, &position));
+        self.mask(b, c, tap, oy, ox) * sample
+    }
+
+    fn weight(&self, o: usize, channel_in_group: usize, tap: usize) -> f64 {
+        let g = self.geometry;
+        f64::from(self.operands.weight[(o * g.channels_per_group() + channel_in_group) * g.taps() + tap])
+    }
+
+    fn mask(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> f64 {
+        self.operands.mask.map_or(1.0, |mask| f64::from(mask[self.mask_index(b, c, tap, oy, ox)]))
+    }
+
+    fn mask_index(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> usize {
+        let g = self.geometry;
+        let offset_group = c / g.channels_per_offset_group();
+        let channel = offset_group * g.taps() + tap;
+        ((b * g.offset_groups * g.taps() + channel) * g.out_height + oy) * g.out_width + ox
+    }
+
+    /// Where the tap's y and x offsets lie.
+    fn offset_indices(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> [usize; 2] {
+        let g = self.geometry;
+        let offset_group = c / g.channels_per_offset_group();
+        let channel = 2 * (offset_group * g.taps() + tap);
+        let y = ((b * 2 * g.offset_groups * g.taps() + channel) * g.out_height + oy) * g.out_width + ox;
+        [y, y + g.out_pixels()]
+    }
+
+    /// Where the tap lands; `None` where that is nowhere, for an offset that is not finite.
+    fn position(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> Option<Position> {
+        let g = self.geometry;
+        let [i, j] = [tap / g.kernel_width, tap % g.kernel_width];
+        let indices = self.offset_indices(b, c, tap, oy, ox);
+        let [y, x] = self.operands.offset.map_or([0.0; 2], |offset| indices.map(|index| offset[index]));
+        let base = |axis: usize, out: usize, tap: usize| {
+            (out * g.stride[axis] + tap * g.dilation[axis]) as i64 - g.padding[axis] as i64
+        };
+        let place = |base: i64, offset: f32| {
+            if self.exact_positions { base as f64 + f64::from(offset) } else { f64::from(base as f32 + offset) }
+        };
+        let y = place(base(0, oy, i), y);
+        let x = place(base(1, ox, j), x);
+        (y.is_finite() && x.is_finite()).then(|| Position {
+            y0: y.floor() as i64,
+            x0: x.floor() as i64,
+            dy: y - y.floor(),
+            dx: x - x.floor(),
+            inside: y > -1.0 && y < g.in_height as f64 && x > -1.0 && x < g.in_width as f64,
+        })
+    }
+
+    fn sample(&self, b: usize, c: usize, position: &Position) -> f64 {
+        if !position.inside {
+            return 0.0;
+        }
+        // Only corners inside the image count, so that no NaN comes from elsewhere.
+        let indices = self.corner_indices(b, c, position).into_iter().zip(position.weights());
+        indices.filter_map(|(index, weight)| Some(weight * f64::from(self.operands.input[index?]))).sum()
+    }
+
+    /// The derivatives of the sample by y and x.
+    fn slopes(&self, b: usize, c: usize, position: &Position) -> [f64; 2] {
+        if self.border_gradient == BorderGradient::Mmcv && !position.inside {
+            return [0.0, 0.0];
+        }
+        let [v00, v01, v10, v11] = self.corners(b, c, position);
+        let (dy, dx) = (position.dy, position.dx);
+        [dx * (v11 - v01) + (1.0 - dx) * (v10 - v00), dy * (v11 - v10) + (1.0 - dy) * (v01 - v00)]
+    }
+
+    fn corners(&self, b: usize, c: usize, position: &Position) -> [f64; 4] {
+        let value = |index: Option<usize>| index.map_or(0.0, |index| f64::from(self.operands.input[index]));
+        self.corner_indices(b, c, position).map(value)
+    }
+
+    /// (y0, x0), (y0, x1), (y1, x0), (y1, x1); `None` outside the image.
+    fn corner_indices(&self, b: usize, c: usize, position: &Position) -> [Option<usize>; 4] {
+        let g = self.geometry;
+        let within = |at: i64, size: usize| usize::try_from(at).ok().filter(|&at| at < size);
+        [[0, 0], [0, 1], [1, 0], [1, 1]].map(|[down, right]| {
+            let y = within(position.y0.saturating_add(down), g.in_height)?;
+            let x = within(position.x0.saturating_add(right), g.in_width)?;
+            Some(((b * g.in_channels + c) * g.in_height + y) * g.in_width + x)
+        })
+    }
+}
+
+impl Position {
+    /// The bilinear weights, in the order of the corners.
+    fn weights(&self) -> [f64; 4] {
+        let (dy, dx) = (self.dy, self.dx);
+        [(1.0 - dy) * (1.0 - dx), (1.0 - dy) * dx, dy * (1.0 - dx), dy * dx]
+    }
+}
+
+fn check_elements(shape: &[usize], elements: &[f32]) -> Result<()> {
+    let (expected, got) = (shape.iter().product(), elements.len());
+    if got == expected { Ok(()) } else { Err(Error::ElementCount { shape: shape.to_vec(), expected, got }) }
+}

@@ -1,0 +1,85 @@
+//! The windows over a call's operands that several algorithms bind.
+
+use std::ops::Range;
+
+use super::geometry::Geometry;
+use crate::error::Result;
+use crate::plan::{DeviceLimits, Len, Window};
+
+/// The whole weight.
+pub(super) fn weight(g: &Geometry, limits: &DeviceLimits) -> Window {
+    limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64).0
+}
+
+/// One element of the weight, which every call has. It is bound in the place of an operand that the call does not have, since WebGPU wants
+/// something there, and no kernel reads it.
+pub(super) fn unread(g: &Geometry, limits: &DeviceLimits) -> Window {
+    limits.operand_window(g.storage, "weight", 0, 1).0
+}
+
+/// Whole images of the operands, with the elements of one image of each.
+pub(super) struct Images<'a> {
+    g: &'a Geometry,
+    limits: &'a DeviceLimits,
+    pub(super) input: u64,
+    pub(super) offset: u64,
+    pub(super) mask: u64,
+    pub(super) output: u64,
+}
+
+/// The windows over some images of the operands, and the index of the first image in each.
+pub(super) struct ImageWindows {
+    pub(super) offset: (Window, u64),
+    pub(super) mask: (Window, u64),
+    pub(super) bias: Window,
+    pub(super) output: (Window, u64),
+}
+
+impl<'a> Images<'a> {
+    pub(super) fn new(g: &'a Geometry, limits: &'a DeviceLimits) -> Self {
+        let mask = if g.has_mask { g.offset_groups * g.taps() * g.out_pixels() } else { 0 };
+        Self {
+            g,
+            limits,
+            input: (g.in_channels * g.in_pixels()) as u64,
+            offset: g.offset_elements() as u64,
+            mask: mask as u64,
+            output: (g.out_channels * g.out_pixels()) as u64,
+        }
+    }
+
+    /// How many images one step can bind.
+    pub(super) fn per_step(&self) -> Result<u64> {
+        let storage = self.g.storage;
+        self.limits.check_elements("one image's input", storage, self.input)?;
+        self.limits.check_elements("one image's offset", storage, self.offset)?;
+        self.limits.check_elements("one image's output", storage, self.output)?;
+        Ok(self.limits.max_operand_elements(storage) / self.input.max(self.offset).max(self.output))
+    }
+
+    /// The window over some images of the input.
+    pub(super) fn input(&self, images: &Range<u64>) -> (Window, u64) {
+        self.window("input", self.input, images)
+    }
+
+    /// The windows over some images of the other operands.
+    pub(super) fn windows(&self, images: &Range<u64>) -> ImageWindows {
+        let g = self.g;
+        let unread = (unread(g, self.limits), 0);
+        let offset = if self.offset > 0 { self.window("offset", self.offset, images) } else { unread };
+        ImageWindows {
+            offset,
+            mask: if g.has_mask { self.window("mask", self.mask, images) } else { (offset.0, 0) },
+            bias: if g.has_bias {
+                self.limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0
+            } else {
+                offset.0
+            },
+            output: self.window("output", self.output, images),
+        }
+    }
+
+    fn window(&self, operand: &'static str, stride: u64, images: &Range<u64>) -> (Window, u64) {
+        self.limits.operand_window(self.g.storage, operand, images.start * stride, images.len() * stride)
+    }
+}

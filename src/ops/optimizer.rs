@@ -1,0 +1,199 @@
+//! Optimisers: what changes the parameters once their gradients are there. One kernel each, and a learning rate for every group of
+//! variables, since the field's models train the generators of offsets at a lower one.
+//!
+//! The formulas are torch's ([`Rule`]); the variables stay on the device.
+
+use std::ops::Range;
+
+use super::checks::{check_dtype, check_shape};
+use crate::dtype::Dtype;
+use crate::error::{Error, Result};
+use crate::gpu::{Call, Engine, Gpu, Tensor};
+use crate::kernel::Storage;
+use crate::kernel::optimizer::{adam, sgd};
+use crate::kernel::shared::window;
+use crate::plan::{DeviceLimits, Len, Plan, split};
+
+/// How a step is taken. `g = gradient + weight_decay · value`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// `torch.optim.SGD`: `velocity = momentum · velocity + g`, `value −= learning_rate · velocity`.
+    Sgd {
+        /// How much of its velocity a variable keeps; 0 for none.
+        momentum: f32,
+        /// How strongly values are drawn to 0.
+        weight_decay: f32,
+    },
+    /// `torch.optim.Adam`:
+    ///
+    /// ```text
+    /// first  = beta1 · first + (1 − beta1) · g          second = beta2 · second + (1 − beta2) · g²
+    /// value −= learning_rate · (first / (1 − beta1^t)) / (√(second / (1 − beta2^t)) + epsilon)          t counts steps from 1
+    /// ```
+    Adam {
+        /// `[beta1, beta2]`
+        betas: [f32; 2],
+        /// Keeps the quotient finite.
+        epsilon: f32,
+        /// How strongly values are drawn to 0.
+        weight_decay: f32,
+    },
+}
+
+impl Rule {
+    /// SGD with momentum 0.9.
+    pub const SGD: Self = Self::Sgd { momentum: 0.9, weight_decay: 0.0 };
+    /// Adam with torch's defaults.
+    pub const ADAM: Self = Self::Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0 };
+
+    /// torch's own conditions.
+    fn check(self) -> Result<()> {
+        let within = |setting, value: f32, below: f32, expected| {
+            if value >= 0.0 && value < below {
+                Ok(())
+            } else {
+                Err(Error::OptimizerSetting { setting, got: value.to_string(), expected })
+            }
+        };
+        let finite = |setting, value| within(setting, value, f32::INFINITY, "at least 0");
+        match self {
+            Self::Sgd { momentum, weight_decay } => {
+                finite("momentum", momentum)?;
+                finite("weight_decay", weight_decay)
+            }
+            Self::Adam { betas, epsilon, weight_decay } => {
+                betas.into_iter().try_for_each(|beta| within("betas", beta, 1.0, "at least 0 and below 1"))?;
+                finite("epsilon", epsilon)?;
+                finite("weight_decay", weight_decay)
+            }
+        }
+    }
+
+    /// Tensors of each variable that a rule remembers between steps.
+    fn moments(self) -> &'static [&'static str] {
+        match self {
+            Self::Sgd { .. } => &["velocity"],
+            Self::Adam { .. } => &["first", "second"],
+        }
+    }
+
+    /// What the kernel takes from the host in step `t`.
+    fn settings(self, learning_rate: f32, t: i32) -> Vec<f32> {
+        match self {
+            Self::Sgd { momentum, weight_decay } => vec![learning_rate, weight_decay, momentum],
+            Self::Adam { betas, epsilon, weight_decay } => {
+                let [first, second] = betas.map(|beta| 1.0 - f64::from(beta).powi(t));
+                let step_size = f64::from(learning_rate) / first;
+                vec![step_size as f32, weight_decay, betas[0], betas[1], epsilon, second.sqrt() as f32]
+            }
+        }
+    }
+}
+
+/// What is changed, and by what: f32, of one shape, in separate buffers.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// The value.
+    pub value: Tensor,
+    /// Its gradient.
+    pub gradient: Tensor,
+}
+
+/// Variables that learn alike.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The variables.
+    pub variables: Vec<Variable>,
+    /// How far a step goes; may be changed between steps.
+    pub learning_rate: f32,
+}
+
+/// A rule, the groups it changes, and what it remembers of each variable.
+#[derive(Debug)]
+pub struct Optimizer {
+    engine: Engine<usize>,
+    rule: Rule,
+    groups: Vec<Group>,
+    /// Each group's settings of the step being taken.
+    settings: Vec<Tensor>,
+    /// Of each variable of each group.
+    moments: Vec<Vec<Vec<Tensor>>>,
+    steps: i32,
+}
+
+impl Optimizer {
+    /// An optimiser that has taken no step.
+    ///
+    /// # Errors
+    /// [`Error::OptimizerSetting`]; [`Error::Aliased`] for a value that stands twice; [`Error::Dtype`], [`Error::Rank`], [`Error::Axis`] where a gradient is not f32 of its value's shape; [`Error::Device`] where memory runs
+    /// out.
+    pub fn new(gpu: &Gpu, rule: Rule, groups: Vec<Group>) -> Result<Self> {
+        rule.check()?;
+        let mut seen: Vec<&Tensor> = Vec::new();
+        for variable in groups.iter().flat_map(|group| &group.variables) {
+            let Variable { value, gradient } = variable;
+            check_dtype("value", value, Dtype::F32)?;
+            if seen.iter().any(|other| other.buffer() == value.buffer() && other.offset() == value.offset()) {
+                return Err(Error::Aliased { operand: "value", other: "value" });
+            }
+            seen.push(value);
+            check_dtype("gradient", gradient, Dtype::F32)?;
+            check_shape("gradient", gradient, value.shape(), "the value's shape")?;
+        }
+        let new = |variable: &Variable| {
+            rule.moments().iter().map(|_| Tensor::new(gpu, variable.value.shape(), Dtype::F32)).collect()
+        };
+        let moments = groups.iter().map(|group| group.variables.iter().map(new).collect()).collect::<Result<_>>()?;
+        let count = rule.settings(0.0, 1).len();
+        let settings = groups.iter().map(|_| Tensor::new(gpu, [count], Dtype::F32)).collect::<Result<_>>()?;
+        Ok(Self { engine: Engine::new(gpu), rule, groups, settings, moments, steps: 0 })
+    }
+
+    /// The groups' learning rates, to be changed: a schedule.
+    pub fn learning_rates(&mut self) -> impl Iterator<Item = &mut f32> {
+        self.groups.iter_mut().map(|group| &mut group.learning_rate)
+    }
+
+    /// Takes one step with the gradients as they are. Does not wait.
+    ///
+    /// # Errors
+    /// [`Error::OtherDevice`], [`Error::Aliased`], [`Error::Device`].
+    pub fn step(&mut self) -> Result<()> {
+        let t = self.steps.saturating_add(1);
+        let limits = self.engine.gpu().limits();
+        let mut calls = Vec::new();
+        for ((group, settings), moments) in self.groups.iter().zip(&self.settings).zip(&self.moments) {
+            settings.write(&self.rule.settings(group.learning_rate, t))?;
+            for (Variable { value, gradient }, moments) in group.variables.iter().zip(moments) {
+                let elements = value.shape().iter().product();
+                let prepared = self.engine.prepare(&elements, || plan(self.rule, elements as u64, limits))?;
+                let operands = [("settings", settings), ("gradient", gradient), ("value", value)];
+                let moments = self.rule.moments().iter().copied().zip(moments);
+                let call = Call { operands: operands.into_iter().chain(moments).collect(), ..Call::default() };
+                calls.push((prepared, call));
+            }
+        }
+        self.engine.submit_all(&calls)?;
+        self.steps = t;
+        Ok(())
+    }
+}
+
+fn plan(rule: Rule, elements: u64, limits: &DeviceLimits) -> Result<Plan> {
+    let kernel = match rule {
+        Rule::Sgd { .. } => &sgd::KERNEL,
+        Rule::Adam { .. } => &adam::KERNEL,
+    };
+    let settings = limits.window("settings", 0, rule.settings(0.0, 1).len() as u64).0;
+    let step = |part: Range<u64>| {
+        let window = |operand| limits.window(operand, part.start, part.len());
+        let (gradient, base) = window("gradient");
+        let others = ["value"].into_iter().chain(rule.moments().iter().copied()).map(|operand| window(operand).0);
+        let windows = [settings, gradient].into_iter().chain(others).collect();
+        let params = window::Params { elements: part.len(), base };
+        let workgroups = part.len().div_ceil(kernel.workgroup_size);
+        limits.step(kernel, Storage::F32, params, windows, workgroups)
+    };
+    let steps = split(0..elements, limits.max_window_elements()).map(step).collect::<Result<_>>()?;
+    Ok(Plan { steps, ..Plan::default() })
+}
