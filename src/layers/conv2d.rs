@@ -1,11 +1,12 @@
 //! The ordinary convolution as a layer.
 
-use super::Parameter;
-use super::parameter::{Convolution, parameter_methods};
+use super::parameter::{Convolution, Parameter, parameter_methods};
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::gpu::{Recorder, Tensor};
 use crate::ops::conv2d::{self, Gradients, Inputs, Options};
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Mode};
 use crate::plan::Plan;
-use crate::{Dtype, Recorder, Result, Tensor};
 
 /// `torch.nn.Conv2d`, with an activation where [`Options::activation`] says so.
 #[derive(Debug, Clone)]

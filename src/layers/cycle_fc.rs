@@ -1,10 +1,14 @@
 //! CycleMLP's fully connected layer.
 
-use super::{Conv2d, Parameter, State};
+use super::conv2d::Conv2d;
+use super::parameter::Parameter;
+use super::state::State;
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::gpu::{Recorder, Tensor};
 use crate::ops::conv2d;
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Mode};
 use crate::ops::shift::{Border, ChannelShift, Direction, cycle_fc};
-use crate::{Dtype, Recorder, Result, Tensor};
 
 /// CycleFC (Chen et al., CycleMLP, 2021): `deform_conv2d` with a 1×1 weight, an offset group for each channel, and the constant offset
 /// `(i + k/2) mod k − k/2` for channel `i`, along x for a kernel of `[1, k]`, along y for `[k, 1]`.

@@ -3,11 +3,12 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::State;
-use super::state::state_error;
+use super::state::{State, state_error};
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::gpu::{Gpu, Tensor};
 use crate::ops::deform_conv2d::{Gradient, Mode};
 use crate::ops::optimizer::Variable;
-use crate::{Dtype, Gpu, Result, Tensor};
 
 /// A value and its gradient, of one shape, in f32. A cheap handle; clones share the memory.
 #[derive(Debug, Clone)]
@@ -107,7 +108,7 @@ impl Convolution {
     pub(super) fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
         self.parameters()
             .into_iter()
-            .try_for_each(|(name, parameter)| state.store(format!("{prefix}{name}"), parameter))
+            .try_for_each(|(name, parameter)| state.store(format!("{prefix}{name}"), &parameter.value))
     }
 
     /// What `state` holds for it behind `prefix`. A bias that it does not have must not be there.
@@ -134,19 +135,19 @@ macro_rules! parameter_methods {
     () => {
         /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
         #[must_use]
-        pub fn weight(&self) -> &crate::layers::Parameter {
+        pub fn weight(&self) -> &crate::layers::parameter::Parameter {
             &self.parameters.weight
         }
 
         /// `[out_channels]`
         #[must_use]
-        pub fn bias(&self) -> Option<&crate::layers::Parameter> {
+        pub fn bias(&self) -> Option<&crate::layers::parameter::Parameter> {
             self.parameters.bias.as_ref()
         }
 
         /// The parameters with torch's names, `weight` and `bias`.
         #[must_use]
-        pub fn parameters(&self) -> Vec<(&'static str, &crate::layers::Parameter)> {
+        pub fn parameters(&self) -> Vec<(&'static str, &crate::layers::parameter::Parameter)> {
             self.parameters.parameters()
         }
 
@@ -155,7 +156,7 @@ macro_rules! parameter_methods {
         /// # Errors
         /// As [`Tensor::download`](crate::Tensor::download).
         #[cfg(not(target_arch = "wasm32"))]
-        pub fn save(&self, state: &mut crate::layers::State, prefix: &str) -> crate::Result<()> {
+        pub fn save(&self, state: &mut crate::layers::state::State, prefix: &str) -> crate::error::Result<()> {
             self.parameters.save(state, prefix)
         }
 
@@ -163,7 +164,7 @@ macro_rules! parameter_methods {
         ///
         /// # Errors
         /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
-        pub fn load(&self, state: &crate::layers::State, prefix: &str) -> crate::Result<()> {
+        pub fn load(&self, state: &crate::layers::state::State, prefix: &str) -> crate::error::Result<()> {
             crate::layers::parameter::write_all(self.parameters.writes(state, prefix)?)
         }
     };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::Parameter;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::gpu::Tensor;
 
 /// A state dict: f32 tensors by name. From and to `.safetensors`, which `safetensors.torch.save_file(module.state_dict(), path)` writes.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,32 +63,31 @@ impl State {
         self.tensors.get(name).ok_or_else(|| state_error(format!("there is no tensor {name}")))
     }
 
-    /// Takes a parameter's value under this name. Waits for it; not on the web.
+    /// Downloads a tensor and keeps it under this name. Waits for it; not on the web.
     ///
     /// # Errors
-    /// As [`Tensor::download_async`](crate::Tensor::download_async).
+    /// As [`Tensor::download`].
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn store(&mut self, name: String, parameter: &Parameter) -> Result<()> {
-        pollster::block_on(self.store_async(name, parameter))
+    pub fn store(&mut self, name: String, tensor: &Tensor) -> Result<()> {
+        pollster::block_on(self.store_async(name, tensor))
     }
 
-    /// [`State::store`] without blocking: what the web has for the layers' `save`, parameter by parameter.
+    /// [`State::store`] without blocking: what the web has for the layers' `save`, tensor by tensor.
     ///
     /// # Errors
-    /// As [`State::store`].
-    pub async fn store_async(&mut self, name: String, parameter: &Parameter) -> Result<()> {
-        let value = parameter.value();
-        let values = value.download_async().await?;
-        self.tensors.insert(name, HostTensor { shape: value.shape().to_vec(), values });
+    /// As [`Tensor::download_async`].
+    pub async fn store_async(&mut self, name: String, tensor: &Tensor) -> Result<()> {
+        let values = tensor.download_async().await?;
+        self.tensors.insert(name, HostTensor { shape: tensor.shape().to_vec(), values });
         Ok(())
     }
 
-    /// Writes the tensor of this name into a parameter.
+    /// Writes the tensor of this name into one on the device.
     ///
     /// # Errors
-    /// [`Error::State`] where there is none, or it has another shape than the parameter.
-    pub fn load(&self, name: &str, parameter: &Parameter) -> Result<()> {
-        parameter.value().write(self.shaped(name, parameter.value().shape())?)
+    /// [`Error::State`] where there is none, or it has another shape.
+    pub fn load(&self, name: &str, tensor: &Tensor) -> Result<()> {
+        tensor.write(self.shaped(name, tensor.shape())?)
     }
 
     /// The elements of the tensor of this name, which has this shape.

@@ -270,7 +270,7 @@ fn the_defaults_and_a_dilated_generator() {
             parameter.value().write(&values).unwrap();
             // Biases that a state without them must reset.
             if !name.ends_with("bias") {
-                state.store(name, parameter).unwrap();
+                state.store(name, parameter.value()).unwrap();
             }
         }
         layer.regular_conv.save(&mut state, "regular_conv.").unwrap();

@@ -14,6 +14,7 @@ mod arrows;
 mod backward_plans;
 mod comparator;
 mod geometry;
+mod imports;
 mod kernels;
 mod plans;
 mod reference;

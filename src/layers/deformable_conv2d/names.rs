@@ -1,10 +1,9 @@
 //! What state dicts call the layer's parameters.
 
-use super::DeformableConv2d;
-use crate::Result;
-use crate::layers::parameter::{Write, write_all};
-use crate::layers::state::state_error;
-use crate::layers::{Parameter, State};
+use super::layer::DeformableConv2d;
+use crate::error::Result;
+use crate::layers::parameter::{Parameter, Write, write_all};
+use crate::layers::state::{State, state_error};
 
 /// What state dicts call the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

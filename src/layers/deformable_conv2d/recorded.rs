@@ -1,9 +1,11 @@
 //! The layer in a caller's encoder or compute pass.
 
-use super::{Backward, DeformableConv2d, Forward};
+use super::layer::{Backward, DeformableConv2d, Forward};
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::gpu::{Recorder, Tensor};
 use crate::ops::deform_conv2d::{Gradient, Gradients, Mode};
 use crate::plan::Plan;
-use crate::{Dtype, Recorder, Result, Tensor};
 
 impl DeformableConv2d {
     /// Allocates all that a forward call on an input of this shape writes, and plans it, so that recording it allocates nothing; with the bytes of

@@ -1,80 +1,14 @@
-//! The layer that makes its own offsets.
+//! The layer, and its two passes.
 
-mod names;
-mod recorded;
-
-pub use names::Names;
-
-use super::{Conv2d, DeformConv2d, Parameter};
+use super::options::{DeformableConv2dOptions, Generator, Mask};
+use crate::dtype::Dtype;
+use crate::error::{Error, Result};
+use crate::gpu::Tensor;
+use crate::layers::conv2d::Conv2d;
+use crate::layers::deform_conv2d::DeformConv2d;
+use crate::layers::parameter::Parameter;
 use crate::ops::conv2d::{self, Activation};
 use crate::ops::deform_conv2d::{Algorithm, DeformConv2d as Operator, Gradient, Gradients, Mode, Options};
-use crate::{Dtype, Result, Tensor};
-
-/// The mask that a layer makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Mask {
-    /// None: deformable convolution v1.
-    None,
-    /// `σ` of what the generator computes, as mmcv's and CenterNet's: a generator of zeros masks all by half.
-    #[default]
-    Sigmoid,
-    /// `2·σ`, as BiRefNet's: with a generator of zeros the layer is the ordinary convolution.
-    TwiceSigmoid,
-}
-
-/// The convolutions that make offset and mask, with the layer's stride.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Generator {
-    /// Kernel, `[height, width]`.
-    pub kernel: [usize; 2],
-    /// Rows and columns of zeros on both sides.
-    pub padding: [usize; 2],
-    /// Input pixels between neighbouring taps.
-    pub dilation: [usize; 2],
-}
-
-/// What a [`DeformableConv2d`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DeformableConv2dOptions {
-    /// Channels of the input.
-    pub in_channels: usize,
-    /// Channels of the output.
-    pub out_channels: usize,
-    /// Kernel, `[height, width]`.
-    pub kernel: [usize; 2],
-    /// Channels are convolved in so many groups.
-    pub groups: usize,
-    /// So many groups of input channels have offsets of their own.
-    pub offset_groups: usize,
-    /// Whether there is a bias.
-    pub bias: bool,
-    /// The mask.
-    pub mask: Mask,
-    /// What makes offset and mask. Its output must be as large as the layer's.
-    pub generator: Generator,
-    /// Stride, padding, dilation, and how the work is done.
-    pub deform: Options,
-}
-
-impl DeformableConv2dOptions {
-    /// A layer of stride 1 whose output is as large as its input (for odd kernels), with a bias and a [`Mask::Sigmoid`], one group of each kind, and a
-    /// generator of the same kernel and padding: the article's module.
-    #[must_use]
-    pub fn new(in_channels: usize, out_channels: usize, kernel: [usize; 2]) -> Self {
-        let padding = kernel.map(|size| size / 2);
-        Self {
-            in_channels,
-            out_channels,
-            kernel,
-            groups: 1,
-            offset_groups: 1,
-            bias: true,
-            mask: Mask::default(),
-            generator: Generator { kernel, padding, dilation: [1, 1] },
-            deform: Options { padding, ..Options::default() },
-        }
-    }
-}
 
 /// What a forward pass made: the output, and what it was made with.
 #[derive(Debug, Clone)]
@@ -99,13 +33,13 @@ pub struct Backward {
 }
 
 impl Backward {
-    fn new(input: &[usize], forward: &Forward) -> Result<Self> {
+    pub(super) fn new(input: &[usize], forward: &Forward) -> Result<Self> {
         let new = |shape: &[usize]| Tensor::new(forward.offset.gpu(), shape, Dtype::F32);
         let mask = forward.mask.as_ref().map(|mask| new(mask.shape())).transpose()?;
         Ok(Self { input: new(input)?, offset: new(forward.offset.shape())?, mask })
     }
 
-    fn targets(&self) -> Gradients<Option<Gradient<'_>>> {
+    pub(super) fn targets(&self) -> Gradients<Option<Gradient<'_>>> {
         Gradients {
             input: Some(Gradient::Write(&self.input)),
             offset: Some(Gradient::Write(&self.offset)),
@@ -144,7 +78,7 @@ impl DeformableConv2d {
         let o = options;
         if o.groups == 0 || !o.in_channels.is_multiple_of(o.groups) {
             let (got, divisor, because) = (o.in_channels, o.groups, "groups");
-            return Err(crate::Error::NotAMultiple { operand: "input", axis: 1, got, divisor, because });
+            return Err(Error::NotAMultiple { operand: "input", axis: 1, got, divisor, because });
         }
         let [height, width] = o.kernel;
         let taps = o.offset_groups.saturating_mul(height).saturating_mul(width);
@@ -196,7 +130,7 @@ impl DeformableConv2d {
     }
 
     /// The generators, what each made, and its gradient.
-    fn generated<'a>(
+    pub(super) fn generated<'a>(
         &'a self,
         forward: &'a Forward,
         backward: &'a Backward,
