@@ -206,11 +206,12 @@ pub(crate) fn compare_samples(
 
 #[cfg(test)]
 mod tests {
+    use deform::layers::HostTensor;
     use deform::ops::deform_conv2d::reference::Reference;
     use deform::{Inputs, Options};
 
     use super::{Bounds, Comparison, UNIT, compare_samples};
-    use crate::case::{Case, Operand};
+    use crate::case::Case;
 
     /// Two images, two weight groups, three output channels each, mask and bias; values from a simple recurrence.
     fn case() -> Case {
@@ -220,7 +221,7 @@ mod tests {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 scale * ((state >> 8) as f32 / (1 << 23) as f32 - 1.0)
             });
-            Operand { shape: shape.to_vec(), values: values.collect() }
+            HostTensor { shape: shape.to_vec(), values: values.collect() }
         };
         let operands = Inputs {
             input: operand(&[2, 4, 5, 6], 3.0),

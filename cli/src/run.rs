@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use deform::{Algorithm, DeformConv2d, Gpu, Options, Tensor};
+use deform_case::{Answer, CaseFile};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::Operator;
 use crate::accuracy::{self, Bounds, Comparison, Mismatch};
-use crate::case::{self, Answer, Case};
+use crate::case::{self, Case};
 use crate::{gradients, layer};
 
 /// Compute an operator's output, and its gradients, for the operands in a file, and compare them with the file's answers.
@@ -58,11 +59,7 @@ impl Run {
         let case = Case::read(&self.case)?;
         let gpu = Gpu::new()?;
         let inputs = case::upload(&gpu, &case.operands)?;
-        let options = Options {
-            algorithm: self.algorithm,
-            workspace_limit: self.workspace.unwrap_or(case.options.workspace_limit),
-            ..case.options
-        };
+        let options = self.options(case.options);
         let op = DeformConv2d::new(&gpu);
         let inputs = inputs.map(|tensor| tensor);
         let output = op.forward(&inputs, options)?;
@@ -102,11 +99,17 @@ impl Run {
         Ok(())
     }
 
+    /// The file's options, with how the work is to be done.
+    fn options(&self, file: Options) -> Options {
+        let workspace_limit = self.workspace.unwrap_or(file.workspace_limit);
+        Options { algorithm: self.algorithm, workspace_limit, ..file }
+    }
+
     fn run_layer(&self) -> Result<()> {
-        let file = layer::File::read(&self.case)?;
+        let file = CaseFile::read(&self.case)?;
         let gpu = Gpu::new()?;
-        let Self { algorithm, workspace: workspace_limit, backward, .. } = *self;
-        let results = layer::compute(&gpu, self.operator, &file, layer::How { algorithm, workspace_limit, backward })?;
+        let options = self.options(file.options()?);
+        let results = layer::compute(&DeformConv2d::new(&gpu), self.operator, &file, options, self.backward)?;
         for (name, result) in &results {
             println!("{name} {:?} on {}", result.shape, gpu.info().name);
         }

@@ -1,17 +1,17 @@
 //! The layers: against PyTorch's stored answers, as the plain convolution they begin as, and through state dicts.
 
 use deform::layers::{
-    Conv2d, CycleFc, DeformConv2d, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, Parameter,
-    State,
+    Conv2d, DeformConv2d, DeformableConv2d, DeformableConv2dOptions, Generator, Mask, Parameter, State,
 };
 use deform::ops::conv2d;
 use deform::ops::deform_conv2d::Mode;
 use deform::{Error, Gradient, Gradients, Options, Tensor};
+use deform_case::CaseFile;
 
 use crate::aspp;
 use crate::device::{gpu, operator, poison, random_on};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
-use crate::support::golden::{Operand, Stored, stored};
+use crate::support::golden::stored;
 
 /// An f32 chain of three sums (generator, samples, product; backward the same) of at most some hundred terms each loses 3·10·2⁻²⁴·√terms at worst, if
 /// its terms are no larger than the result: under 1e-4. In the largest element there is no cancellation to speak of.
@@ -19,7 +19,10 @@ const CHAIN: f64 = 1e-4;
 
 /// Every element within [`CHAIN`] of the largest.
 fn close(name: &str, got: &Tensor, want: &[f64]) {
-    let got = got.download::<f32>().unwrap();
+    close_values(name, &got.download::<f32>().unwrap(), want);
+}
+
+fn close_values(name: &str, got: &[f32], want: &[f64]) {
     assert_eq!(got.len(), want.len(), "{name}");
     let largest = want.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
     assert!(largest > 0.0, "{name} holds nothing to compare");
@@ -29,72 +32,36 @@ fn close(name: &str, got: &Tensor, want: &[f64]) {
     }
 }
 
-fn state(tensors: &[(&str, &Operand)]) -> State {
-    let tensor = |(shape, values): &Operand| HostTensor { shape: shape.clone(), values: values.clone() };
-    State { tensors: tensors.iter().map(|(name, operand)| ((*name).to_owned(), tensor(operand))).collect() }
-}
-
-fn upload(case: &Stored, name: &str) -> Tensor {
-    let (shape, values) = &case.operands[name];
-    Tensor::upload(gpu(), shape, values).unwrap()
-}
-
-fn layer_of(case: &Stored) -> DeformableConv2d {
-    let weight = &case.operands["weight"].0;
-    let [stride, padding, dilation] = ["stride", "padding", "dilation"].map(|name| [case.number(name); 2]);
-    let options = DeformableConv2dOptions {
-        groups: case.number("groups"),
-        offset_groups: case.number("offset_groups"),
-        bias: case.operands.contains_key("bias"),
-        mask: if case.metadata["mask"] == "sigmoid" { Mask::Sigmoid } else { Mask::None },
-        generator: Generator { kernel: [3, 3], padding: [1, 1], dilation: [1, 1] },
-        deform: Options { stride, padding, dilation, ..Options::default() },
-        ..DeformableConv2dOptions::new(case.operands["input"].0[1], weight[0], [weight[2], weight[3]])
-    };
-    let layer = DeformableConv2d::new(operator(), options, 1).unwrap();
-    let names = [
-        ("weight", "weight"),
-        ("bias", "bias"),
-        ("conv_offset.weight", "generator_weight"),
-        ("conv_offset.bias", "generator_bias"),
-    ];
-    let tensors = names.iter().filter_map(|(ours, theirs)| Some((*ours, case.operands.get(*theirs)?)));
-    layer.load(&state(&tensors.collect::<Vec<_>>()), "").unwrap();
-    layer
-}
-
-/// What a combined generator's gradient would be: its rows, the offset's first.
-fn generator_gradient(layer: &DeformableConv2d, of: impl Fn(&Conv2d) -> &Parameter) -> Vec<f32> {
-    let convs = [Some(&layer.offset_conv), layer.mask_conv.as_ref()];
-    convs.into_iter().flatten().flat_map(|conv| of(conv).gradient().download::<f32>().unwrap()).collect()
+/// The file's answer to a result.
+fn answer(case: &CaseFile, name: &str) -> Vec<f64> {
+    case.answer(name).unwrap().unwrap().values
 }
 
 #[test]
 fn deformable_conv2d_meets_every_stored_case() {
     for case in stored("deformable_conv2d", 6) {
-        let layer = layer_of(&case);
-        let input = upload(&case, "input");
+        let layer = deform_case::deformable_conv2d_layer(operator(), &case, case.options().unwrap()).unwrap();
+        let input = case.upload(gpu(), "input").unwrap();
         let forward = layer.forward(&input).unwrap();
-        close(&format!("{} output", case.name), &forward.output, &case.answers["output"]);
-        let grad_output = upload(&case, "grad_output");
+        close(&format!("{} output", case.name), &forward.output, &answer(&case, "output"));
+        let grad_output = case.upload(gpu(), "grad_output").unwrap();
         let check = |times: f64| {
-            let answer = |name: &str| case.answers[name].iter().map(|value| times * value).collect::<Vec<_>>();
-            let regular = &layer.regular_conv;
-            close(&format!("{} grad_weight", case.name), regular.weight().gradient(), &answer("grad_weight"));
-            if let Some(bias) = regular.bias() {
-                close(&format!("{} grad_bias", case.name), bias.gradient(), &answer("grad_bias"));
+            let regular = layer
+                .regular_conv
+                .parameters()
+                .into_iter()
+                .map(|(name, parameter)| (format!("grad_{name}"), parameter.gradient().download::<f32>().unwrap()));
+            let generator = deform_case::generator_gradients(&layer).into_iter();
+            let generator = generator.map(|result| (result.name.clone(), result.download().unwrap().values));
+            for (name, gradient) in regular.chain(generator) {
+                let want: Vec<_> = answer(&case, &name).iter().map(|value| times * value).collect();
+                close_values(&format!("{} {name}", case.name), &gradient, &want);
             }
-            let weight = generator_gradient(&layer, |conv| conv.weight());
-            let weight = Tensor::upload(gpu(), [weight.len()], &weight).unwrap();
-            close(&format!("{} grad_generator_weight", case.name), &weight, &answer("grad_generator_weight"));
-            let bias = generator_gradient(&layer, |conv| conv.bias().unwrap());
-            let bias = Tensor::upload(gpu(), [bias.len()], &bias).unwrap();
-            close(&format!("{} grad_generator_bias", case.name), &bias, &answer("grad_generator_bias"));
         };
         // Replaced, added to, and left alone.
         for (mode, times) in [(Mode::Write, 1.0), (Mode::Add, 2.0), (Mode::Skip, 2.0), (Mode::Write, 1.0)] {
             let grad_input = layer.backward(&input, &forward, &grad_output, mode).unwrap();
-            close(&format!("{} grad_input", case.name), &grad_input, &case.answers["grad_input"]);
+            close(&format!("{} grad_input", case.name), &grad_input, &answer(&case, "grad_input"));
             check(times);
         }
     }
@@ -103,21 +70,12 @@ fn deformable_conv2d_meets_every_stored_case() {
 #[test]
 fn cycle_fc_meets_every_stored_case() {
     for case in stored("cycle_fc", 4) {
-        let weight = &case.operands["weight"].0;
-        let bias = case.operands.contains_key("bias");
-        let layer = CycleFc::new(operator(), weight[1], weight[0], case.pair("kernel_size"), bias, 3).unwrap();
-        let tensors = ["weight", "bias"].map(|name| Some((name, case.operands.get(name)?)));
-        layer.load(&state(&tensors.into_iter().flatten().collect::<Vec<_>>()), "").unwrap();
-        let input = upload(&case, "input");
-        let output = layer.forward(&input).unwrap();
-        close(&case.name, &output, &case.answers["output"]);
-        let grad_input = layer.backward(&input, &output, &upload(&case, "grad_output"), Mode::Write).unwrap();
-        close(&case.name, &grad_input, &case.answers["grad_input"]);
-        close(&case.name, layer.mix.weight().gradient(), &case.answers["grad_weight"]);
-        if let Some(bias) = layer.mix.bias() {
-            close(&case.name, bias.gradient(), &case.answers["grad_bias"]);
+        let layer = deform_case::cycle_fc_layer(operator(), &case).unwrap();
+        for result in deform_case::cycle_fc(operator(), &case, true).unwrap() {
+            let got = result.download().unwrap().values;
+            close_values(&format!("{} {}", case.name, result.name), &got, &answer(&case, &result.name));
         }
-        assert_eq!(layer.parameters().len(), 1 + usize::from(bias));
+        assert_eq!(layer.parameters().len(), 1 + usize::from(case.has("bias")));
     }
 }
 
@@ -243,7 +201,7 @@ fn birefnets_aspp_meets_pytorch() {
     let block = aspp::AsppDeformable::new(gpu(), &aspp::state()).unwrap();
     let output = block.forward(&aspp::input(gpu(), 16, 20).unwrap()).unwrap();
     assert_eq!(output.shape(), [1, 64, 16, 20]);
-    close("ASPPDeformable", &output, &stored("birefnet", 1)[0].answers["output"]);
+    close("ASPPDeformable", &output, &answer(&stored("birefnet", 1)[0], "output"));
 }
 
 /// What no stored case has: the options' defaults, a generator with the layer's dilation, as mmcv's, and one without biases.

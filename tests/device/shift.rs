@@ -1,6 +1,6 @@
 //! Channel shifts against torch's stored answers, and against the definition in sizes of every kind. Nothing is rounded: all is equal.
 
-use deform::ops::shift::{Border, ChannelShift, Direction, as_mlp, s2_mlp_v1, s2_mlp_v2};
+use deform::ops::shift::{Border, ChannelShift, Direction};
 use deform::{Error, Gpu, Tensor, wgpu};
 use half::f16;
 
@@ -37,24 +37,14 @@ fn expected(shape: [usize; 4], input: &[f32], shifts: &[[i32; 2]], border: Borde
 #[test]
 fn stored_shifts() {
     for case in stored("shift", 5) {
-        let (shape, input) = &case.operands["input"];
-        let channels = shape[1];
-        let (shifts, border) = match case.metadata["kind"].as_str() {
-            "s2v1" => (s2_mlp_v1(channels), Border::Keep),
-            "s2v2" => (s2_mlp_v2(channels), Border::Keep),
-            "as_h" => (as_mlp(channels, case.number("shift_size"), 0), Border::Zero),
-            "as_w" => (as_mlp(channels, case.number("shift_size"), 1), Border::Zero),
-            "roll" => (s2_mlp_v1(channels), Border::Wrap),
-            other => panic!("{other}"),
-        };
-        let operator = ChannelShift::new(gpu(), &shifts, border).unwrap();
-        let upload = |values: &[f32]| Tensor::upload(gpu(), shape, values).unwrap();
-        // A sum of two f32, rounded once, is that rounded from f64.
-        let answer = |name: &str| case.answers[name].iter().map(|value| *value as f32).collect::<Vec<_>>();
-        let download = |tensor: Tensor| tensor.download::<f32>().unwrap();
-        assert_eq!(download(operator.forward(&upload(input)).unwrap()), answer("output"), "{}", case.name);
-        let grad_output = upload(&case.operands["grad_output"].1);
-        assert_eq!(download(operator.backward(&grad_output).unwrap()), answer("grad_input"), "{}", case.name);
+        let results = deform_case::shift(gpu(), &case, true).unwrap();
+        assert_eq!(results.len(), 2);
+        for result in results {
+            // A sum of two f32, rounded once, is that rounded from f64.
+            let answer = case.answer(&result.name).unwrap().unwrap().values;
+            let answer: Vec<f32> = answer.into_iter().map(|value| value as f32).collect();
+            assert_eq!(result.download().unwrap().values, answer, "{} {}", case.name, result.name);
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use deform::{Inputs, Options};
-use safetensors::{Dtype, SafeTensors};
+use deform::{Inputs, Operand};
+use deform_case::CaseFile;
 
 use super::case::Case;
 
@@ -16,92 +16,39 @@ pub struct Golden {
     pub groups: [usize; 2],
 }
 
-/// Shape and values.
-pub type Operand = (Vec<usize>, Vec<f32>);
-
-/// What one file holds.
-pub struct Stored {
-    pub name: String,
-    pub metadata: HashMap<String, String>,
-    pub operands: HashMap<String, Operand>,
-    /// The answers, `output` and `grad_…`.
-    pub answers: HashMap<String, Vec<f64>>,
-}
-
 /// Every file of one folder of `tests/golden`, by name; there are `count`.
-pub fn stored(folder: &str, count: usize) -> Vec<Stored> {
+pub fn stored(folder: &str, count: usize) -> Vec<CaseFile> {
     let folder = Path::new(".").join("tests/golden").join(folder);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert_eq!(paths.len(), count, "all stored cases");
-    paths.iter().map(|path| read(path)).collect()
-}
-
-fn read(path: &Path) -> Stored {
-    let bytes = std::fs::read(path).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let mut stored = Stored {
-        name: path.file_stem().unwrap().to_string_lossy().into_owned(),
-        metadata: header.metadata().clone().unwrap(),
-        operands: HashMap::new(),
-        answers: HashMap::new(),
-    };
-    for (name, tensor) in file.tensors() {
-        match tensor.dtype() {
-            Dtype::F32 => {
-                let operand = (tensor.shape().to_vec(), bytemuck::pod_collect_to_vec(tensor.data()));
-                stored.operands.insert(name, operand);
-            }
-            Dtype::F64 => {
-                stored.answers.insert(name, bytemuck::pod_collect_to_vec(tensor.data()));
-            }
-            other => panic!("{name}: {other:?}"),
-        }
-    }
-    stored
-}
-
-impl Stored {
-    pub fn pair(&self, name: &str) -> [usize; 2] {
-        let (h, w) = self.metadata[name].split_once(',').unwrap();
-        [h.parse().unwrap(), w.parse().unwrap()]
-    }
-
-    pub fn number(&self, name: &str) -> usize {
-        self.metadata[name].parse().unwrap()
-    }
+    paths.iter().map(|path| CaseFile::read(path).unwrap()).collect()
 }
 
 /// Every stored case of deform_conv2d, by name.
 pub fn all() -> Vec<Golden> {
-    stored("deform_conv2d", 47).into_iter().map(golden).collect()
+    stored("deform_conv2d", 47).iter().map(golden).collect()
 }
 
-fn golden(mut stored: Stored) -> Golden {
-    let mut operand = |name: &str| stored.operands.remove(name);
-    let grad_output = operand("grad_output").unwrap().1;
-    let (input_shape, input) = operand("input").unwrap();
-    let (offset_shape, offset) = operand("offset").unwrap();
-    let (weight_shape, weight) = operand("weight").unwrap();
-    let (mask_shape, mask) = operand("mask").unzip();
-    let (bias_shape, bias) = operand("bias").unzip();
-    let [stride, padding, dilation] = ["stride", "padding", "dilation"].map(|name| stored.pair(name));
+fn golden(file: &CaseFile) -> Golden {
+    let operands = Inputs {
+        input: file.operand("input").unwrap(),
+        offset: file.operand("offset").unwrap(),
+        weight: file.operand("weight").unwrap(),
+        mask: file.optional("mask").unwrap(),
+        bias: file.optional("bias").unwrap(),
+    };
+    let results = Operand::ALL.iter().map(|operand| operand.gradient_name()).chain(["output"]);
+    let answers = results.filter_map(|name| Some((name.to_owned(), file.answer(name).unwrap()?.values)));
     Golden {
         case: Case {
-            name: stored.name.clone(),
-            options: Options { stride, padding, dilation, ..Options::default() },
-            shapes: Inputs {
-                input: input_shape,
-                offset: offset_shape,
-                weight: weight_shape,
-                mask: mask_shape,
-                bias: bias_shape,
-            },
-            operands: Inputs { input, offset, weight, mask, bias },
+            name: file.name.clone(),
+            options: file.options().unwrap(),
+            shapes: operands.map(|operand| operand.shape.clone()),
+            operands: operands.map(|operand| operand.values.clone()),
         },
-        grad_output,
-        groups: ["groups", "offset_groups"].map(|name| stored.number(name)),
-        answers: stored.answers,
+        grad_output: file.operand("grad_output").unwrap().values,
+        answers: answers.collect(),
+        groups: ["groups", "offset_groups"].map(|name| file.number(name, 0).unwrap()),
     }
 }

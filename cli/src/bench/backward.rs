@@ -1,6 +1,7 @@
 //! The backward rows of the table: all gradients of a layer, some elements of each checked against the reference.
 
 use anyhow::{Context, Result};
+use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::ops::deform_conv2d::{Geometry, Mode};
 use deform::{DeformConv2d, Dtype, Gpu, Gradients, Options};
@@ -26,7 +27,7 @@ impl Bench {
         let mut rng = StdRng::seed_from_u64(0x6a);
         let shape = geometry.output_shape().to_vec();
         let values = (0..shape.iter().product()).map(|_| StandardNormal.sample(&mut rng)).collect();
-        case.grad_output = Some(case::Operand { shape, values });
+        case.grad_output = Some(HostTensor { shape, values });
 
         let inputs = case::upload(gpu, &case.operands)?;
         let inputs = inputs.map(|tensor| tensor);

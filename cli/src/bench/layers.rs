@@ -1,11 +1,10 @@
 //! The layers to measure: deformable convolutions of published networks, at the sizes those networks run them.
 
+use deform::layers::HostTensor;
 use deform::{Inputs, Options};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
-
-use crate::case::Operand;
 
 /// How a layer's offsets are distributed: each is another pattern of memory accesses.
 #[derive(Clone, Copy, PartialEq)]
@@ -115,13 +114,13 @@ impl Layer {
     }
 
     /// Operands that are the same in every run and on every machine.
-    pub(crate) fn operands(&self) -> Inputs<Operand> {
+    pub(crate) fn operands(&self) -> Inputs<HostTensor> {
         let mut rng = StdRng::seed_from_u64(0xdef0);
         let shapes = self.shapes();
         // Weights that keep the output's variance near the input's, as in a trained network.
         let row: usize = shapes.weight[1..].iter().product();
         let weight_scale = 1.0 / (row as f32).sqrt();
-        let normal = |rng: &mut StdRng, shape: &[usize], scale: f32| Operand {
+        let normal = |rng: &mut StdRng, shape: &[usize], scale: f32| HostTensor {
             shape: shape.to_vec(),
             values: random(rng, shape, |rng| scale * Distribution::<f32>::sample(&StandardNormal, rng)),
         };
@@ -129,12 +128,12 @@ impl Layer {
             input: normal(&mut rng, &shapes.input, 1.0),
             offset: self.offset(&mut rng, &shapes.offset),
             weight: normal(&mut rng, &shapes.weight, weight_scale),
-            mask: shapes.mask.map(|shape| Operand { values: random(&mut rng, &shape, |rng| rng.random()), shape }),
+            mask: shapes.mask.map(|shape| HostTensor { values: random(&mut rng, &shape, |rng| rng.random()), shape }),
             bias: shapes.bias.map(|shape| normal(&mut rng, &shape, 1.0)),
         }
     }
 
-    fn offset(&self, rng: &mut StdRng, shape: &[usize]) -> Operand {
+    fn offset(&self, rng: &mut StdRng, shape: &[usize]) -> HostTensor {
         let (channels, height, width) = (shape[1], shape[2], shape[3]);
         let residual = match self.offsets {
             Offsets::Normal => 2.0,
@@ -152,7 +151,7 @@ impl Layer {
                 Offsets::Cycle => ((channel / 2 + CYCLE / 2) % CYCLE) as f32 - (CYCLE / 2) as f32,
             };
         }
-        Operand { shape: shape.to_vec(), values }
+        HostTensor { shape: shape.to_vec(), values }
     }
 }
 

@@ -3,23 +3,26 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
+use deform::layers::HostTensor;
 use deform::{DeformConv2d, Gpu};
 
 use crate::accuracy::Bounds;
-use crate::case::{self, Case, Operand};
+use deform_case::CaseFile;
+
+use crate::case::{self, Case};
 
 const CASE: &[u8] = include_bytes!("../../assets/article_shift.safetensors");
 
 /// Computes the example on the device and tells it in grids of numbers.
 pub(crate) fn tell(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
-    let case = Case::parse("article_shift", CASE)?;
+    let case = Case::from_file(&CaseFile::parse("article_shift", CASE.to_vec())?)?;
     let inputs = case::upload(gpu, &case.operands)?;
     let output = op.forward(&inputs.map(|tensor| tensor), case.options)?;
-    let output = Operand { shape: output.shape().to_vec(), values: output.download()? };
+    let output = HostTensor { shape: output.shape().to_vec(), values: output.download()? };
     let answer = case.answer.as_ref().context("the example has an answer")?;
     Bounds::new(&case)?.compare(&output.values, &answer.values).check("torchvision's")?;
 
-    let Operand { shape, values: weight } = &case.operands.weight;
+    let HostTensor { shape, values: weight } = &case.operands.weight;
     let in_channels = shape[1];
     let mut text = String::new();
     text += "The input has 3 channels of 3 by 3 pixels:\n\n";
@@ -37,7 +40,7 @@ pub(crate) fn tell(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
 }
 
 /// All channels of one image beside each other, each under its title.
-fn grids(operand: &Operand, title: impl Fn(usize) -> String, cell: impl Fn(f32) -> String) -> String {
+fn grids(operand: &HostTensor, title: impl Fn(usize) -> String, cell: impl Fn(f32) -> String) -> String {
     let [_, channels, height, width] = operand.shape[..] else { return String::new() };
     let mut text = String::from(" ");
     for channel in 0..channels {
@@ -62,7 +65,7 @@ fn number(value: f32) -> String {
 }
 
 /// The offsets of a 1×1 kernel as arrows; each offset group has a channel for y and one for x.
-fn arrows(offset: &Operand) -> String {
+fn arrows(offset: &HostTensor) -> String {
     let [_, channels, height, width] = offset.shape[..] else { return String::new() };
     let (pixels, groups) = (height * width, channels / 2);
     // One code for each direction, so that the two channels of a group print as one grid.
@@ -71,7 +74,7 @@ fn arrows(offset: &Operand) -> String {
         let [y, x] = [0, 1].map(|axis| offset.values[(2 * group + axis) * pixels + pixel]);
         3.0 * y + x
     });
-    let directions = Operand { shape: vec![1, groups, height, width], values: directions.collect() };
+    let directions = HostTensor { shape: vec![1, groups, height, width], values: directions.collect() };
     let arrow = |direction: f32| match direction as i32 {
         -1 => "  ←".to_owned(),
         1 => "  →".to_owned(),

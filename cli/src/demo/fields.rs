@@ -1,10 +1,9 @@
 //! Fields of offsets: for every output pixel, where each tap of the kernel goes.
 
+use deform::layers::HostTensor;
 use image::{GrayImage, ImageBuffer, Luma, RgbImage};
 use imageproc::filter::gaussian_blur_f32;
 use imageproc::gradients::{horizontal_sobel, vertical_sobel};
-
-use crate::case::Operand;
 
 /// A place in the photograph, [y, x] in pixels, or a distance.
 pub(crate) type Place = [f32; 2];
@@ -12,7 +11,7 @@ pub(crate) type Place = [f32; 2];
 /// The offsets that take every tap to the place a field gives it. A field is asked for an output pixel and a tap of its
 /// kernel, counted from the middle one; places outside the photograph are moved to its border, because the operator
 /// would read zeros there.
-pub(crate) fn offsets(photo: &RgbImage, kernel: usize, field: impl Fn(Place, Place) -> Place) -> Operand {
+pub(crate) fn offsets(photo: &RgbImage, kernel: usize, field: impl Fn(Place, Place) -> Place) -> HostTensor {
     let (height, width) = (photo.height() as usize, photo.width() as usize);
     let mut values = Vec::with_capacity(2 * kernel * kernel * height * width);
     for tap in 0..kernel * kernel {
@@ -26,7 +25,7 @@ pub(crate) fn offsets(photo: &RgbImage, kernel: usize, field: impl Fn(Place, Pla
             }
         }
     }
-    Operand { shape: vec![1, 2 * kernel * kernel, height, width], values }
+    HostTensor { shape: vec![1, 2 * kernel * kernel, height, width], values }
 }
 
 /// The eye that looks at us, the point in focus.

@@ -1,12 +1,13 @@
 //! The photograph, as an image and as the operator's operands.
 
 use anyhow::{Context, Result};
+use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{DeformConv2d, Gpu, Inputs, Options};
 use image::{ImageFormat, RgbImage};
 
 use crate::accuracy::Bounds;
-use crate::case::{self, Case, Operand};
+use crate::case::{self, Case};
 
 /// Chelsea the cat, by Stefan van der Walt, CC0: see the licences beside the file.
 const PHOTO: &[u8] = include_bytes!("../../assets/chelsea.jpg");
@@ -17,9 +18,9 @@ pub(crate) fn load() -> Result<RgbImage> {
 }
 
 /// An image as an input of one image and three channels, values in 0…1.
-pub(crate) fn planes(image: &RgbImage) -> Operand {
+pub(crate) fn planes(image: &RgbImage) -> HostTensor {
     let channel = |channel: usize| image.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0);
-    Operand {
+    HostTensor {
         shape: vec![1, 3, image.height() as usize, image.width() as usize],
         values: (0..3).flat_map(channel).collect(),
     }
@@ -41,11 +42,11 @@ pub(crate) fn filter(
     op: &DeformConv2d,
     photo: &RgbImage,
     kernel: &[f32],
-    offsets: Vec<Operand>,
+    offsets: Vec<HostTensor>,
 ) -> Result<RgbImage> {
     let size = kernel.len().isqrt();
     // Depthwise: three groups, so that no colour reads another.
-    let weight = Operand { shape: vec![3, 1, size, size], values: kernel.repeat(3) };
+    let weight = HostTensor { shape: vec![3, 1, size, size], values: kernel.repeat(3) };
     let options = Options { padding: [size / 2; 2], ..Options::default() };
     let mut checked = false;
     let mut values = Vec::new();
@@ -60,7 +61,7 @@ pub(crate) fn filter(
             Bounds::new(&case)?.compare(&values, &want).check("the CPU reference's")?;
             checked = true;
         }
-        input = Operand { shape: case.operands.input.shape, values: values.clone() };
+        input = HostTensor { shape: case.operands.input.shape, values: values.clone() };
     }
     Ok(image(&values, photo.width(), photo.height()))
 }

@@ -66,7 +66,7 @@ impl Host {
         let shapes = inputs.map(|tensor| tensor.shape());
         let plan = operator.prepare(&shapes, options)?;
         let workspace = deform::Tensor::new(&self.gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32)?;
-        let output = Tensor::empty(Geometry::new(&shapes, &options)?.output_shape(), &self.burn);
+        let output = Tensor::empty(Geometry::new(shapes, &options)?.output_shape(), &self.burn);
         let (result, _result) = self.share(&output)?;
         // burn's kernels must be on the queue before deform's: those of this thread, whose stream alone is sent.
         self.burn.flush()?;

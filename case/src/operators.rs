@@ -1,0 +1,214 @@
+//! The operators on the operands of a file.
+
+use anyhow::{Result, bail};
+use deform::layers::{CycleFc, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, Parameter};
+use deform::ops::conv2d::{self, Activation, Conv2d};
+use deform::ops::deform_conv2d::Mode;
+use deform::ops::shift::{Border, ChannelShift, as_mlp, s2_mlp_v1, s2_mlp_v2};
+use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, Tensor};
+
+use crate::CaseFile;
+
+/// A result under the name that its answer has in the file.
+pub struct Computed {
+    /// `output` or `grad_…`.
+    pub name: String,
+    /// The result's rows: one tensor, or several one behind the other.
+    parts: Vec<Tensor>,
+}
+
+impl Computed {
+    fn new(name: &str, tensor: Tensor) -> Self {
+        Self { name: name.to_owned(), parts: vec![tensor] }
+    }
+
+    /// The result on the host.
+    ///
+    /// # Errors
+    /// As [`Tensor::download`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn download(&self) -> deform::Result<HostTensor> {
+        pollster::block_on(self.download_async())
+    }
+
+    /// [`Computed::download`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::download_async`].
+    pub async fn download_async(&self) -> deform::Result<HostTensor> {
+        let mut whole = HostTensor { shape: self.parts[0].shape().to_vec(), values: Vec::new() };
+        whole.shape[0] = self.parts.iter().map(|part| part.shape()[0]).sum();
+        for part in &self.parts {
+            whole.values.extend(part.download_async::<f32>().await?);
+        }
+        Ok(whole)
+    }
+}
+
+fn gradients(parameters: &[(&str, &Parameter)]) -> Vec<Computed> {
+    let gradient =
+        |(name, parameter): &(&str, &Parameter)| Computed::new(&format!("grad_{name}"), parameter.gradient().clone());
+    parameters.iter().map(gradient).collect()
+}
+
+/// torchvision's operator, and its gradients.
+///
+/// # Errors
+/// Here and below: where the file does not hold what the operator needs, and what the operator returns.
+pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile) -> Result<Vec<Computed>> {
+    let of = |name: &str| file.upload(operator.gpu(), name);
+    let optional = |name: &str| file.has(name).then(|| of(name)).transpose();
+    let inputs = Inputs {
+        input: of("input")?,
+        offset: of("offset")?,
+        weight: of("weight")?,
+        mask: optional("mask")?,
+        bias: optional("bias")?,
+    };
+    let (inputs, options) = (inputs.map(|tensor| tensor), file.options()?);
+    let mut results = vec![Computed::new("output", operator.forward(&inputs, options)?)];
+    let gradients = operator.backward(&inputs, &of("grad_output")?, Gradients::ALL, options)?;
+    for (operand, gradient) in gradients.iter() {
+        results.extend(gradient.clone().map(|gradient| Computed::new(operand.gradient_name(), gradient)));
+    }
+    Ok(results)
+}
+
+/// The layer with its generator, whose parameters are named as the file's tensors. `options` are its stride, padding and dilation, and how it works.
+pub fn deformable_conv2d_layer(operator: &DeformConv2d, file: &CaseFile, options: Options) -> Result<DeformableConv2d> {
+    let [out_channels, _, height, width] = file.shape("weight")?;
+    let [_, _, generator_height, generator_width] = file.shape("generator_weight")?;
+    let [_, in_channels, _, _] = file.shape("input")?;
+    let generator_kernel = [generator_height, generator_width];
+    let options = DeformableConv2dOptions {
+        groups: file.number("groups", 1)?,
+        offset_groups: file.number("offset_groups", 1)?,
+        bias: file.has("bias"),
+        mask: match file.word("mask", "sigmoid") {
+            "none" => Mask::None,
+            "sigmoid" => Mask::Sigmoid,
+            "twice_sigmoid" => Mask::TwiceSigmoid,
+            other => bail!("metadata mask: got {other:?}, expected none, sigmoid or twice_sigmoid"),
+        },
+        generator: Generator {
+            kernel: generator_kernel,
+            padding: file.pair("generator_padding", generator_kernel.map(|size| size / 2))?,
+            dilation: file.pair("generator_dilation", [1, 1])?,
+        },
+        deform: options,
+        ..DeformableConv2dOptions::new(in_channels, out_channels, [height, width])
+    };
+    let layer = DeformableConv2d::new(operator, options, 0)?;
+    let names = [
+        ("weight", "weight"),
+        ("bias", "bias"),
+        ("conv_offset.weight", "generator_weight"),
+        ("conv_offset.bias", "generator_bias"),
+    ];
+    layer.load(&file.state(&names)?, "")?;
+    Ok(layer)
+}
+
+/// What [`deformable_conv2d_layer`] computes, and with `backward` its gradients.
+pub fn deformable_conv2d(
+    operator: &DeformConv2d,
+    file: &CaseFile,
+    options: Options,
+    backward: bool,
+) -> Result<Vec<Computed>> {
+    let layer = deformable_conv2d_layer(operator, file, options)?;
+    let input = file.upload(operator.gpu(), "input")?;
+    let forward = layer.forward(&input)?;
+    let mut results = vec![Computed::new("output", forward.output.clone())];
+    if backward {
+        let grad_output = file.upload(operator.gpu(), "grad_output")?;
+        results.push(Computed::new("grad_input", layer.backward(&input, &forward, &grad_output, Mode::Write)?));
+        results.extend(gradients(&layer.regular_conv.parameters()));
+        results.extend(generator_gradients(&layer));
+    }
+    Ok(results)
+}
+
+/// The gradients of one generator that makes offset and mask: its rows make the offset first.
+pub fn generator_gradients(layer: &DeformableConv2d) -> Vec<Computed> {
+    let mut results = gradients(&layer.offset_conv.parameters());
+    let masks = layer.mask_conv.iter().flat_map(|conv| gradients(&conv.parameters()));
+    for (result, masks) in results.iter_mut().zip(masks) {
+        result.parts.extend(masks.parts);
+    }
+    for result in &mut results {
+        result.name = result.name.replace("grad_", "grad_generator_");
+    }
+    results
+}
+
+/// CycleMLP's layer.
+pub fn cycle_fc_layer(operator: &DeformConv2d, file: &CaseFile) -> Result<CycleFc> {
+    let [out_channels, in_channels, _, _] = file.shape("weight")?;
+    let kernel = file.pair("kernel_size", [1, 1])?;
+    let layer = CycleFc::new(operator, in_channels, out_channels, kernel, file.has("bias"), 0)?;
+    layer.load(&file.state(&[("weight", "weight"), ("bias", "bias")])?, "")?;
+    Ok(layer)
+}
+
+/// What [`cycle_fc_layer`] computes, and with `backward` its gradients.
+pub fn cycle_fc(operator: &DeformConv2d, file: &CaseFile, backward: bool) -> Result<Vec<Computed>> {
+    let layer = cycle_fc_layer(operator, file)?;
+    let input = file.upload(operator.gpu(), "input")?;
+    let output = layer.forward(&input)?;
+    let mut results = vec![Computed::new("output", output.clone())];
+    if backward {
+        let grad_output = file.upload(operator.gpu(), "grad_output")?;
+        results.push(Computed::new("grad_input", layer.backward(&input, &output, &grad_output, Mode::Write)?));
+        results.extend(gradients(&layer.parameters()));
+    }
+    Ok(results)
+}
+
+/// Channel shifts.
+pub fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Vec<Computed>> {
+    let [_, channels, _, _] = file.shape("input")?;
+    let shift_size = file.number("shift_size", 5)?;
+    let (shifts, border) = match file.word("kind", "roll") {
+        "s2v1" => (s2_mlp_v1(channels), Border::Keep),
+        "s2v2" => (s2_mlp_v2(channels), Border::Keep),
+        "as_h" => (as_mlp(channels, shift_size, 0), Border::Zero),
+        "as_w" => (as_mlp(channels, shift_size, 1), Border::Zero),
+        "roll" => (s2_mlp_v1(channels), Border::Wrap),
+        other => bail!("metadata kind: got {other:?}, expected s2v1, s2v2, as_h, as_w or roll"),
+    };
+    let operator = ChannelShift::new(gpu, &shifts, border)?;
+    let mut results = vec![Computed::new("output", operator.forward(&file.upload(gpu, "input")?)?)];
+    if backward {
+        let grad_input = operator.backward(&file.upload(gpu, "grad_output")?)?;
+        results.push(Computed::new("grad_input", grad_input));
+    }
+    Ok(results)
+}
+
+/// The ordinary convolution with an activation behind it. `options` are its stride, padding and dilation, and how it works.
+pub fn conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Vec<Computed>> {
+    let Options { stride, padding, dilation, algorithm, workspace_limit, .. } = options;
+    let activation = match file.word("activation", "identity") {
+        "identity" => Activation::Identity,
+        "relu" => Activation::Relu,
+        "sigmoid" => Activation::Sigmoid,
+        "twice_sigmoid" => Activation::TwiceSigmoid,
+        other => bail!("metadata activation: got {other:?}, expected identity, relu, sigmoid or twice_sigmoid"),
+    };
+    let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
+    let of = |name: &str| file.upload(operator.gpu(), name);
+    let bias = file.has("bias").then(|| of("bias")).transpose()?;
+    let (input, weight) = (of("input")?, of("weight")?);
+    let inputs = conv2d::Inputs { input: &input, weight: &weight, bias: bias.as_ref() };
+    let operator = Conv2d::sharing(operator);
+    let output = operator.forward(&inputs, options)?;
+    let mut results = vec![Computed::new("output", output.clone())];
+    if backward {
+        let grad_output = of("grad_output")?;
+        let gradients = operator.backward(&inputs, &output, &grad_output, conv2d::Gradients::ALL, options)?;
+        let named = [("grad_input", gradients.input), ("grad_weight", gradients.weight), ("grad_bias", gradients.bias)];
+        results.extend(named.into_iter().filter_map(|(name, gradient)| Some(Computed::new(name, gradient?))));
+    }
+    Ok(results)
+}
