@@ -1,14 +1,16 @@
-//! Planning without a device, and the operator's parts on the adapter at hand: `cargo bench`.
+//! Benchmarks of planning on the host and of the forward pass on the adapter: `cargo bench`.
 //!
-//! A call is timed from operands on the device to the finished output, the wait included. `deform bench` has the whole table of
-//! layers beside the adapter's own rates; this is for watching a change.
+//! They measure the effect of a change; `deform bench` compares the layers of known networks with the adapter's own
+//! rates. A call is timed from the operands on the device to the finished output, including the wait.
 //!
-//! - `plan`: a geometry to a plan, on the host.
-//! - `pack`: the weight alone.
-//! - `forward`: whole calls, the weight packed before or in the call.
-//! - `kernels`: every algorithm, and so every kernel, on one layer.
-//! - `offsets`: one layer, several patterns of memory access: zero, whole numbers, N(0, 2), and a smooth flow of 20 pixels.
-//! - `size`: time for one output pixel should not depend on the image: compare the throughputs.
+//! - `plan`: planning for a geometry, on the host.
+//! - `pack`: packing the weight.
+//! - `forward`: whole calls, with the weight packed before or during the call.
+//! - `kernels`: every algorithm of the forward pass on an ordinary and on a depthwise layer.
+//! - `offsets`: one layer with different patterns of memory access: offsets of 0, whole numbers, N(0, 2), and a smooth
+//!   flow of 20 pixels.
+//! - `size`: images of different sizes. The time per output pixel, and with it the throughput, should not depend on the
+//!   size.
 
 use std::hint::black_box;
 
@@ -43,7 +45,7 @@ const LAYERS: [Layer; 5] = [
     Layer { offset_groups: 8, ..layer("64_128_og8", 64, 128) },
 ];
 
-/// N(0, 2) at an element.
+/// Returns a sample of N(0, 2) for any element.
 fn normal(rng: &mut StdRng, _at: usize) -> f32 {
     2.0 * Distribution::<f32>::sample(&StandardNormal, rng)
 }
@@ -90,14 +92,15 @@ fn by(algorithm: Algorithm) -> Options {
     Options { algorithm, ..options() }
 }
 
-/// A call, until it is done.
+/// Makes a call and waits until the device has finished it.
 fn finished<T>(gpu: &Gpu, call: impl FnOnce() -> deform::Result<T>) -> T {
     let result = call().expect("a call");
     gpu.wait().expect("the device finishes");
     result
 }
 
-/// A group named after the adapter, whose rates are then its own.
+/// Makes a benchmark group with the adapter in its name, because criterion must not compare times of different
+/// adapters.
 fn group<'a>(criterion: &'a mut Criterion, name: &str, gpu: &Gpu) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(format!("{name}/{}", gpu.info().name));
     group.sample_size(15);
@@ -152,7 +155,7 @@ fn kernels(criterion: &mut Criterion) {
         let inputs = inputs.map(|tensor| tensor);
         group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
         for algorithm in others.into_iter().chain(tiled.into_iter().flatten()) {
-            // What this device cannot run has no time.
+            // Skips algorithms that this device cannot run.
             if operator.prepare(&layer.shapes().map(Vec::as_slice), by(algorithm)).is_ok() {
                 group.bench_function(BenchmarkId::new(algorithm.to_string(), layer.name), |bencher| {
                     bencher.iter(|| finished(&gpu, || operator.forward(&inputs, by(algorithm))));

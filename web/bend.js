@@ -1,4 +1,4 @@
-// The picture, the points that were dragged, and what deform makes of them.
+// The page that bends a picture: it keeps the dragged points and shows the picture that deform computes from them.
 
 import { open } from './device.js';
 import { Kernel, taps } from './pkg/deform_web.js';
@@ -8,8 +8,8 @@ const element = id => document.getElementById(id);
 const [stage, picture, overlay, state] = ['stage', 'picture', 'overlay', 'state'].map(element);
 
 let device;
-let name; // the device's
-let source; // ImageData of the picture as it was
+let name; // name of the device
+let source; // ImageData of the original picture
 let points = []; // { x, y, dx, dy } in pixels of the picture
 let current = -1;
 let hovered;
@@ -20,7 +20,7 @@ let last; // { milliseconds, gflops }
 const flat = () => new Float32Array(points.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy]));
 const kernel = () => new Kernel(Number(element('size').value), Number(element('dilation').value), element('v2').checked);
 
-/// Bends the picture; once more afterwards where something changed meanwhile.
+/// Bends the picture, and bends it again if something changed in the meantime.
 async function bend() {
   if (busy) {
     again = true;
@@ -52,7 +52,7 @@ async function bend() {
   draw();
 }
 
-/// Points, and the taps of the hovered pixel.
+/// Draws the points, and the taps of the hovered pixel.
 function draw() {
   const context = overlay.getContext('2d');
   context.clearRect(0, 0, overlay.width, overlay.height);
@@ -76,7 +76,7 @@ function draw() {
   }
 }
 
-/// Where an event lies in the picture.
+/// Returns the position of an event in pixels of the picture.
 function place(event) {
   const box = overlay.getBoundingClientRect();
   return {
@@ -87,7 +87,7 @@ function place(event) {
 
 overlay.addEventListener('pointerdown', event => {
   const { x, y } = place(event);
-  // A point that is there is taken up again.
+  // A press near the end of a point moves that point.
   current = points.findIndex(point => Math.hypot(point.x + point.dx - x, point.y + point.dy - y) < 10);
   if (current < 0) current = points.push({ x, y, dx: 0, dy: 0 }) - 1;
   overlay.setPointerCapture(event.pointerId);
@@ -144,14 +144,14 @@ stage.addEventListener('drop', event => {
   if (file) show(file);
 });
 
-/// Takes a picture, made smaller where it is large.
+/// Loads a picture, scales it down if it is larger than LONGEST, and shows it.
 async function show(blob) {
   stage.setAttribute('aria-busy', true);
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob);
   } catch {
-    state.textContent = 'This file is no picture that the browser knows.';
+    state.textContent = 'This file is no picture that the browser can read.';
     stage.removeAttribute('aria-busy');
     return;
   }

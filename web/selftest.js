@@ -1,4 +1,4 @@
-// Runs every stored case and shows what came of it.
+// Runs every stored case and shows its error and time.
 
 import { open } from './device.js';
 
@@ -39,5 +39,5 @@ state.textContent = result.wrong.length
   ? `${result.wrong.length} wrong: ${result.wrong.join('; ')}`
   : `All ${result.cases} cases are right (${result.device}).`;
 state.className = 'done';
-// For a test that drives the browser.
+// A test that drives the browser reads this.
 window.result = result;

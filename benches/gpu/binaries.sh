@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the tool and the test programs into a folder, stripped, to be carried to a machine with a GPU.
+# Builds the command-line tool and the test programs, strips them and puts them into a folder, which can be copied to a machine with a GPU.
 #
 #     benches/gpu/binaries.sh FOLDER
 set -eu

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Checks and measures a GPU: the adapter, the whole test suite on it, the layers as the table chooses and as measured, then
-# torchvision on CUDA over the same layers, so that the ratio comes from one run on one machine.
+# Tests and measures a GPU. Prints the adapter, runs the test suite on it, and times the layers of the bench twice: with the
+# algorithms that the library's built-in rules choose, and with the algorithms that `deform tune` finds fastest. Then times torchvision
+# on CUDA on the same layers, so that the ratios come from one run on one machine.
 #
 #     benches/gpu/run.sh OUT [BINARIES]
 #
-# OUT is a folder for the numbers. BINARIES is a folder with `deform`, `device` and `pure`, the tool and the two test programs built
-# elsewhere (benches/gpu/binaries.sh makes one); without it cargo builds them here. Needs a Vulkan loader and driver; the last part needs a
-# python3 with torch and torchvision, and says so where there is none.
+# OUT is the folder for the results. BINARIES is a folder with the tool `deform` and the test programs `device` and `pure`, as made by
+# benches/gpu/binaries.sh; without it cargo builds them here. The script needs a Vulkan loader and driver. The last part needs a python3
+# with torch, torchvision and CUDA, and is skipped with a message if there is none.
 set -eu
 out=$1
 binaries=${2:-}
@@ -26,11 +27,11 @@ echo "== tests"
 "$binaries/pure"
 "$binaries/device"
 
-echo "== layers, by the table"
+echo "== layers, algorithms by rule"
 "$binaries/deform" bench --runs 30 --max-seconds 10 --prepared-weight --json "$out/table.json"
 
-echo "== layers, by measurement"
-# Every layer of the bench, each with some seconds for its candidates.
+echo "== layers, algorithms by measurement"
+# `deform tune` needs the layers by name.
 set --
 for layer in $("$binaries/deform" bench --list); do
     set -- "$@" --layer "$layer"
@@ -42,5 +43,5 @@ echo "== torchvision on CUDA"
 if python3 -c 'import torch, torchvision; assert torch.cuda.is_available()'; then
     python3 "$here/torchvision_layers.py" --device cuda "$out/table.json" "$out/tuned.json"
 else
-    echo "Not done: there is no python3 with torch, torchvision and CUDA here."
+    echo "Skipped: there is no python3 with torch, torchvision and CUDA here."
 fi

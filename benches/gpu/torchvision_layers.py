@@ -3,9 +3,9 @@
 
     torchvision_layers.py [--device cuda] [--runs 30] TABLE.json [TUNED.json ...]
 
-The operands have the same shapes, options and distribution (offsets N(0, 2), also where deform's layer has a flow or whole
-pixels). A time is one call until the device is done, as deform's is; the median of the runs. Of a backward row it is that of all
-gradients, the forward pass left out.
+The operands have the same shapes and options. Offsets are from N(0, 2) for every layer, even if deform's layer has a flow or whole
+pixels. Like deform's, a time is that of one call until the device has finished, and the median of the runs is printed. The time of a
+backward row is that of all gradients, without the forward pass.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def median_ms(layer, device, runs):
         start = time.perf_counter()
         call()
         wait()
-        # The first ones choose algorithms and fill caches.
+        # The first three calls choose algorithms and fill caches.
         if run >= 3:
             times.append(1e3 * (time.perf_counter() - start))
     return statistics.median(times)
@@ -67,10 +67,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--runs", type=int, default=30)
-    parser.add_argument("measured", nargs="+", help="what deform bench --json wrote")
+    parser.add_argument("measured", nargs="+", help="a file that deform bench --json wrote")
     args = parser.parse_args()
     torch.manual_seed(0)
-    # torchvision multiplies in f32 and not in TF32, as deform does.
+    # Like deform, torchvision must multiply in f32, not in TF32.
     torch.backends.cuda.matmul.allow_tf32 = False
 
     documents = [json.load(open(path)) for path in args.measured]

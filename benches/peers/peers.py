@@ -1,6 +1,6 @@
-"""Times deform_conv2d, the forward pass or with all gradients: deform beside other implementations, in turns on one machine.
+"""Times deform_conv2d of deform and of other implementations, taking turns on one machine.
 
-See README.md for what is compared and how.
+See README.md for the implementations and the method.
 """
 
 import argparse
@@ -28,13 +28,13 @@ SEED = 0xDEF0
 KERNEL = 3
 TAPS = KERNEL * KERNEL
 PADDING = 1
-# What a peer's turn should take: long against the clock, short against the machine's moods.
+# The time of a peer's turn: long compared with the clock's resolution, short compared with changes of the machine's speed.
 TURN_SECONDS = 0.3
-# What every peer's untimed calls take before the first round, at the least: the peers on the CPU take several to settle.
+# The least time of a peer's untimed calls before the first round; the peers on the CPU need several calls to reach a steady speed.
 WARM_UP_SECONDS = 2
-# Between turns: the thread pools of torch and onnxruntime spin for a while after their work.
+# The pause between turns, because the thread pools of torch and onnxruntime spin for a while after their work.
 PAUSE_SECONDS = 0.1
-# The largest error allowed, relative to the largest output.
+# The largest error allowed, relative to the largest expected value.
 TOLERANCE = 1e-4
 
 
@@ -55,7 +55,7 @@ class Layer:
         return name + (f", batch {self.batch}" if self.batch > 1 else "")
 
     def operands(self):
-        """The float32 operands: the same in every run."""
+        """Returns the float32 operands, which are the same in every run."""
         rng = np.random.default_rng(SEED)
         size = (self.height, self.width)
         row = self.in_channels // self.groups * TAPS
@@ -65,9 +65,9 @@ class Layer:
 
         return {
             "input": normal(self.batch, self.in_channels, *size),
-            # Odd multiples of 1/8192: no position is rounded, and none is near a whole number, where the derivative jumps.
+            # Odd multiples of 1/8192: no position needs rounding, and none is a whole number, where the derivative jumps.
             "offset": (np.floor(8192 * normal(self.batch, 2 * self.offset_groups * TAPS, *size)) + 0.5) / np.float32(4096),
-            # Keeps the output's variance near the input's, as in a trained network.
+            # This scale keeps the output's variance near the input's, as in a trained network.
             "weight": normal(self.out_channels, self.in_channels // self.groups, KERNEL, KERNEL) / np.float32(math.sqrt(row)),
             "mask": rng.random((self.batch, self.offset_groups * TAPS, *size), dtype=np.float32),
             "bias": normal(self.out_channels),
@@ -91,7 +91,7 @@ MODES = {
 
 
 def timed(run, iterations):
-    """The milliseconds of each of so many calls."""
+    """Returns the milliseconds of each of `iterations` calls."""
     times = []
     for _ in range(iterations):
         start = time.perf_counter()
@@ -105,7 +105,7 @@ def to_torch(operands, dtype=torch.float32):
 
 
 def both_passes(forward, operands, dtype=torch.float32):
-    """A function that computes the output with `forward`, then all gradients, which it returns by name."""
+    """Returns a function that computes the output with `forward`, then all gradients, and returns the gradients by name."""
     tensors = to_torch(operands, dtype)
     grad_output = tensors.pop("grad_output")
     leaves = {name: tensor.requires_grad_(True) for name, tensor in tensors.items()}
@@ -122,7 +122,7 @@ def torchvision_op(**tensors):
 
 
 def composite(input, offset, weight, mask, bias):
-    """What people write who have no such operator: grid_sample for the columns, a product for the output."""
+    """Computes the output with grid_sample for the columns and a matmul, as is common where the operator is missing."""
     batch, channels, height, width = input.shape
     groups = channels // weight.shape[1]
     offset_groups = mask.shape[1] // TAPS
@@ -142,7 +142,7 @@ def composite(input, offset, weight, mask, bias):
 
 
 def torchvision_forward(operands, dtype=torch.float32):
-    """A function that computes the output with torchvision on the CPU."""
+    """Returns a function that computes the output with torchvision on the CPU."""
     tensors = to_torch(operands, dtype)
     tensors.pop("grad_output")
 
@@ -171,7 +171,7 @@ class Torchvision:
 
 
 class Composite:
-    """grid_sample and a product in PyTorch on the CPU."""
+    """grid_sample and a matmul in PyTorch on the CPU."""
 
     def __init__(self, _args):
         self.about = {"version": f"torch {torch.__version__}"}
@@ -228,25 +228,25 @@ class Onnxruntime:
             [value("output", (1, layer.out_channels, layer.height, layer.width))],
             [onnx.numpy_helper.from_array(operands[name], name) for name in ("weight", "bias")],
         )
-        # The oldest versions that will do: onnx may be ahead of onnxruntime.
+        # The oldest versions that have DeformConv, because onnx may be newer than onnxruntime supports.
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 19)], ir_version=9)
         onnx.checker.check_model(model)
         return model.SerializeToString()
 
 
 class Runner:
-    """A peer in a process of the runner, asked line by line; its main.rs lists the requests."""
+    """A peer in a process of the runner, which takes one request per line; runner/src/main.rs lists the requests."""
 
     def __init__(self, name, args):
         self.name = name
-        # As many threads for Mesa's software driver as for torchvision and onnxruntime.
+        # Mesa's software driver gets as many threads as torchvision and onnxruntime.
         environment = {"LP_NUM_THREADS": str(args.threads), **os.environ}
         try:
             self.process = subprocess.Popen(
                 [args.runner.absolute(), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
             )
         except OSError as error:
-            sys.exit(f"cannot start the runner: {error}; README.md says how to build it")
+            sys.exit(f"cannot start the runner: {error}; see README.md for how to build it")
         self.about = self.ask("info")
 
     def ask(self, request):
@@ -257,7 +257,7 @@ class Runner:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            sys.exit(f"the runner of {self.name} ended with status {self.process.wait()} at: {request}")
+            sys.exit(f"the runner of {self.name} ended with status {self.process.wait()} on the request: {request}")
         return json.loads(answer)
 
     def load(self, layer, operands, folder):
@@ -283,7 +283,7 @@ class Runner:
         return self.ask(f"both {iterations}")
 
 
-# In the order of the turns and the columns.
+# The order is that of the turns and of the table's columns.
 PEERS = {
     "deform": lambda args: Runner("deform", args),
     "torchvision": Torchvision,
@@ -294,7 +294,7 @@ PEERS = {
 
 
 def warm_up(time_calls):
-    """Runs a peer untimed until it has settled; the milliseconds of its fastest call."""
+    """Calls a peer for WARM_UP_SECONDS and returns the milliseconds of the fastest call."""
     times = time_calls(2)
     while sum(times) < WARM_UP_SECONDS * 1e3:
         times += time_calls(1)
@@ -302,7 +302,7 @@ def warm_up(time_calls):
 
 
 def error_of(got, expected):
-    """The largest error, relative to the largest value."""
+    """Returns the largest error, relative to the largest expected value."""
     return float(np.max(np.abs(got - expected)) / np.max(np.abs(expected)))
 
 
@@ -311,7 +311,7 @@ def error_of_gradients(got, expected):
 
 
 def measure(layer, peers, rounds, mode):
-    """Checks every peer's result, then times the peers in turns: {peer: {"ms": [...], "error": ...}}."""
+    """Checks every peer's result, then times the peers in turns. Returns {peer: {"ms": [...], "error": ...}}."""
     operands = layer.operands()
     results, iterations = {}, {}
     with tempfile.TemporaryDirectory() as folder:
@@ -325,10 +325,10 @@ def measure(layer, peers, rounds, mode):
         calls = {name: peer.time if mode == "fwd" else peer.time_both for name, peer in peers.items()}
         for name, peer in peers.items():
             peer.load(layer, operands, folder)
-            # The first call compiles, and burn's tries out kernels.
+            # This first call compiles; burn also tunes in it.
             error = error_of(peer.output(), expected) if mode == "fwd" else error_of_gradients(peer.gradients(), expected)
             if not error <= TOLERANCE:
-                sys.exit(f"{layer}: {name}'s result is wrong: error {error:.1e} of the largest value")
+                sys.exit(f"{layer}: the result of {name} is wrong: its largest error is {error:.1e} of the largest value")
             results[name] = {"ms": [], "error": error}
             iterations[name] = max(1, round(TURN_SECONDS * 1e3 / warm_up(calls[name])))
         for _ in range(rounds):
@@ -343,14 +343,14 @@ def medians(results):
 
 
 def ratios(results):
-    """How much longer than deform each other peer takes, by the medians."""
+    """Returns the ratio of each other peer's median to deform's."""
     times = medians(results)
     ours = times.pop("deform", None)
     return {name: theirs / ours for name, theirs in times.items()} if ours else {}
 
 
 def table(measured, names):
-    """The measured layers as a Markdown table."""
+    """Formats the measured layers as a Markdown table."""
     others = [name for name in names if name != "deform"] if "deform" in names else []
     header = ["layer", *(f"{name} ms" for name in names), *(f"{name} ÷ deform" for name in others)]
     rows = [header, ["---", *["---:"] * (len(header) - 1)]]
@@ -377,7 +377,7 @@ def cpu_model():
 
 
 def checkout():
-    """The commit that is checked out, if git knows."""
+    """Returns the commit that is checked out, or "unknown" without git."""
     command = ["git", "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
@@ -386,33 +386,35 @@ def checkout():
 
 
 def adapter(peers):
-    """The adapter that the peers on the GPU share."""
+    """Returns the adapter that deform and burn share; ends the run if theirs differ."""
     adapters = {name: peer.about["adapter"] for name, peer in peers.items() if "adapter" in peer.about}
     if len(set(adapters.values())) > 1:
-        sys.exit(f"the adapters differ: {adapters}; README.md says how to choose them")
+        sys.exit(f"the adapters differ: {adapters}; see README.md for how to choose them")
     return next(iter(adapters.values()), None)
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=10, help="turns of every peer on every layer (default: 10)")
-    parser.add_argument("--mode", choices=MODES, default="fwd", help="the output, or that and all gradients (default: fwd)")
-    parser.add_argument("--layers", nargs="+", choices=LAYERS, help="only these layers")
-    parser.add_argument("--peers", nargs="+", choices=PEERS, help="only these peers")
-    parser.add_argument("--threads", type=int, default=2, help="threads of every peer on the CPU (default: 2)")
+    parser.add_argument("--rounds", type=int, default=10, help="the number of turns of every peer on every layer (default: 10)")
     parser.add_argument(
-        "--runner", type=Path, default=HERE / "runner/target/release/deform-peers", help="where the runner was built"
+        "--mode", choices=MODES, default="fwd", help="fwd: the forward pass; fwdbwd: also all gradients (default: fwd)"
+    )
+    parser.add_argument("--layers", nargs="+", choices=LAYERS, help="measure only these layers")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, help="measure only these peers")
+    parser.add_argument("--threads", type=int, default=2, help="the number of threads of every peer on the CPU (default: 2)")
+    parser.add_argument(
+        "--runner", type=Path, default=HERE / "runner/target/release/deform-peers", help="the path of the built runner"
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write every time to this file")
     args = parser.parse_args()
     args.layers = args.layers or MODES[args.mode]
-    # onnxruntime has no gradients; burn's by offset and mask are wrong on wgpu.
+    # onnxruntime has no gradients; burn's gradients of offset and mask are wrong on wgpu.
     able = [name for name in PEERS if args.mode == "fwd" or name not in ("onnxruntime", "burn")]
     args.peers = args.peers or able
     if not set(args.peers) <= set(able):
-        parser.error(f"of the peers only {', '.join(able)} are measured in mode {args.mode}")
+        parser.error(f"mode {args.mode} measures only the peers {', '.join(able)}")
     if args.rounds < 1 or args.threads < 1:
-        parser.error("--rounds and --threads are at least 1")
+        parser.error("--rounds and --threads must be at least 1")
     return args
 
 
@@ -429,7 +431,7 @@ def main():
     }
     for name, text in about.items():
         print(f"- {name}: {text}")
-    print(f"\nMedian (smallest) of the calls in {args.rounds} rounds, turns of about {TURN_SECONDS} s.\n", flush=True)
+    print(f"\nMedian (smallest) of all calls in {args.rounds} rounds with turns of about {TURN_SECONDS} s.\n", flush=True)
 
     measured = []
     for name in args.layers:
@@ -438,7 +440,7 @@ def main():
     print(table(measured, list(peers)))
     errors = [(result["error"], name) for _, results in measured for name, result in results.items()]
     error, name = max(errors)
-    print(f"\nLargest error, of the largest value in float64: {error:.1e} ({name}).")
+    print(f"\nLargest error, relative to the largest value of the float64 result: {error:.1e} ({name}).")
     if args.json:
         layers = [{"layer": asdict(layer), "peers": results} for layer, results in measured]
         args.json.write_text(json.dumps({**about, "layers": layers}, indent=1) + "\n")

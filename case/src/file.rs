@@ -1,4 +1,4 @@
-//! The file.
+//! The safetensors file of a case.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use deform::layers::{HostTensor, State};
 use deform::{Gpu, Options, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
-/// The file of one case.
+/// A parsed safetensors file that holds one case.
 pub struct CaseFile {
     /// The file's stem: `v2` for `golden/v2.safetensors`.
     pub name: String,
@@ -16,7 +16,7 @@ pub struct CaseFile {
     metadata: HashMap<String, String>,
 }
 
-/// A tensor that the file says is right, in the precision that the file has it in.
+/// An expected result, which the file stores as f64 or f32.
 pub struct Answer {
     /// The tensor's name in the file.
     pub name: String,
@@ -27,20 +27,20 @@ pub struct Answer {
 }
 
 impl CaseFile {
-    /// Reads a file.
+    /// Reads the file at `path`.
     ///
     /// # Errors
-    /// Where it cannot be read, or is not a safetensors file.
+    /// Returns an error if the file cannot be read or is not a safetensors file.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&name, bytes).with_context(|| format!("{} is not a case", path.display()))
     }
 
-    /// Takes the bytes of a file.
+    /// Parses the bytes of a file.
     ///
     /// # Errors
-    /// Where they are not those of a safetensors file.
+    /// Returns an error if the bytes are not a safetensors file.
     pub fn parse(name: &str, bytes: Vec<u8>) -> Result<Self> {
         SafeTensors::deserialize(&bytes).context("the file is not a safetensors file")?;
         let (_, header) = SafeTensors::read_metadata(&bytes)?;
@@ -52,26 +52,26 @@ impl CaseFile {
         Ok(SafeTensors::deserialize(&self.bytes)?)
     }
 
-    /// The names of all tensors, in order.
+    /// Returns the names of all tensors, sorted.
     ///
     /// # Errors
-    /// None, once the file has been read.
+    /// Returns an error if the bytes are not a safetensors file, which [`CaseFile::parse`] has ruled out.
     pub fn names(&self) -> Result<Vec<String>> {
         let mut names: Vec<_> = self.tensors()?.names().into_iter().map(str::to_owned).collect();
         names.sort_unstable();
         Ok(names)
     }
 
-    /// Whether there is a tensor of this name.
+    /// Reports whether the file has a tensor of this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.tensors().is_ok_and(|tensors| tensors.tensor(name).is_ok())
     }
 
-    /// An operand.
+    /// Returns a required operand.
     ///
     /// # Errors
-    /// Where it is missing, or is not f32.
+    /// Returns an error if the operand is missing or is not f32.
     pub fn operand(&self, name: &str) -> Result<HostTensor> {
         match self.optional(name)? {
             Some(operand) => Ok(operand),
@@ -79,10 +79,10 @@ impl CaseFile {
         }
     }
 
-    /// An operand that a call need not have.
+    /// Returns an optional operand, or `None` if the file does not have it.
     ///
     /// # Errors
-    /// Where it is not f32.
+    /// Returns an error if the operand is not f32.
     pub fn optional(&self, name: &str) -> Result<Option<HostTensor>> {
         let tensors = self.tensors()?;
         let Ok(view) = tensors.tensor(name) else { return Ok(None) };
@@ -90,28 +90,29 @@ impl CaseFile {
         Ok(Some(HostTensor { shape: view.shape().to_vec(), values: f32s(view.data()) }))
     }
 
-    /// The shape of an operand with four axes.
+    /// Returns the shape of an operand with four axes.
     ///
     /// # Errors
-    /// Where it is missing, or has not four.
+    /// Returns an error if the operand is missing, is not f32, or does not have four axes.
     pub fn shape(&self, name: &str) -> Result<[usize; 4]> {
         let shape = self.operand(name)?.shape;
         shape.as_slice().try_into().with_context(|| format!("{name} has shape {shape:?}, expected four axes"))
     }
 
-    /// An operand as a tensor on the device.
+    /// Uploads an operand to the device.
     ///
     /// # Errors
-    /// Where it is missing, is not f32, or does not fit the device.
+    /// Returns an error if the operand is missing, is not f32, or does not fit the device.
     pub fn upload(&self, gpu: &Gpu, name: &str) -> Result<Tensor> {
         let HostTensor { shape, values } = self.operand(name)?;
         Tensor::upload(gpu, shape, &values).with_context(|| format!("cannot upload {name}"))
     }
 
-    /// Those operands that the file has, each under the first name of its pair in place of the second.
+    /// Collects operands into a state. Each pair is (name in the state, name in the file); operands that the file lacks
+    /// are left out.
     ///
     /// # Errors
-    /// Where one is not f32.
+    /// Returns an error if an operand is not f32.
     pub fn state(&self, names: &[(&str, &str)]) -> Result<State> {
         let mut state = State::default();
         for (to, from) in names {
@@ -121,10 +122,11 @@ impl CaseFile {
         Ok(state)
     }
 
-    /// The right answer to a result: `exact.output` in higher precision where there is one beside an `output` that some peer computed.
+    /// Returns the expected value of a result such as `output`: the tensor `exact.output` if the file has it, because
+    /// `output` may then be another implementation's rounded result; otherwise the tensor `output`.
     ///
     /// # Errors
-    /// Where it is neither f64 nor f32.
+    /// Returns an error if the tensor is neither f64 nor f32.
     pub fn answer(&self, result: &str) -> Result<Option<Answer>> {
         let tensors = self.tensors()?;
         for name in [&format!("exact.{result}"), result] {
@@ -139,25 +141,26 @@ impl CaseFile {
         Ok(None)
     }
 
-    /// A metadata entry.
+    /// Returns the text of a metadata entry, or `default` if the entry is absent.
     #[must_use]
     pub fn word<'a>(&'a self, key: &str, default: &'a str) -> &'a str {
         self.metadata.get(key).map_or(default, |text| text.trim())
     }
 
-    /// A number in the metadata.
+    /// Returns the number in a metadata entry, or `default` if the entry is absent.
     ///
     /// # Errors
-    /// Where the entry is not one.
+    /// Returns an error if the entry is not a number.
     pub fn number(&self, key: &str, default: usize) -> Result<usize> {
         let Some(text) = self.metadata.get(key) else { return Ok(default) };
         text.trim().parse().with_context(|| format!("metadata {key}: got {text:?}, expected a number"))
     }
 
-    /// Two numbers in the metadata, "h,w", or one for both.
+    /// Returns the two numbers of a metadata entry "h,w", or `default` if the entry is absent. A single number stands
+    /// for both.
     ///
     /// # Errors
-    /// Where the entry is neither.
+    /// Returns an error if the entry is neither one number nor two.
     pub fn pair(&self, key: &str, default: [usize; 2]) -> Result<[usize; 2]> {
         let Some(text) = self.metadata.get(key) else { return Ok(default) };
         let parse = |text: &str| text.trim().parse::<usize>().ok();
@@ -169,10 +172,11 @@ impl CaseFile {
         Ok([h, w])
     }
 
-    /// The groupings follow from the shapes; metadata that says otherwise belongs to other operands.
+    /// Checks a metadata entry against the number that follows from the operands' shapes. A different number means that
+    /// the metadata belongs to other operands.
     ///
     /// # Errors
-    /// Where the entry is there and is another number.
+    /// Returns an error if the entry is present and differs from `from_shapes`.
     pub fn agree(&self, key: &str, from_shapes: usize) -> Result<()> {
         let Some(text) = self.metadata.get(key) else { return Ok(()) };
         ensure!(
@@ -182,10 +186,10 @@ impl CaseFile {
         Ok(())
     }
 
-    /// Stride, padding and dilation; all else is the default.
+    /// Returns the options with stride, padding and dilation from the metadata and defaults for the rest.
     ///
     /// # Errors
-    /// Where an entry is not a pair.
+    /// Returns an error if one of the entries is neither one number nor two.
     pub fn options(&self) -> Result<Options> {
         let defaults = Options::default();
         Ok(Options {
@@ -197,7 +201,7 @@ impl CaseFile {
     }
 }
 
-// safetensors stores little-endian values and leaves their alignment open, so they are read byte by byte.
+// safetensors stores little-endian values at any alignment, so the bytes cannot be cast.
 fn f32s(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect()
 }

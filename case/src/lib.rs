@@ -1,6 +1,7 @@
-//! A case: one call of an operator in a safetensors file, with its operands, its options and the right answers.
+//! Stored cases. A case is one call of an operator in a safetensors file: its operands, its options and the expected
+//! results.
 //!
-//! The tool, the browser's page and the tests read the same files by this.
+//! The command-line tool, the web page and the tests read the files with this crate.
 
 mod file;
 mod operators;

@@ -1,4 +1,4 @@
-//! The operators on the operands of a file.
+//! Functions that run an operator on the operands of a case file.
 
 use anyhow::{Result, bail};
 use deform::layers::{CycleFc, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, Parameter};
@@ -9,11 +9,11 @@ use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, Tensor};
 
 use crate::CaseFile;
 
-/// A result under the name that its answer has in the file.
+/// A computed result with the name that its expected value has in the file.
 pub struct Computed {
     /// `output` or `grad_…`.
     pub name: String,
-    /// The result's rows: one tensor, or several one behind the other.
+    /// The tensors that make up the result, concatenated along the first axis.
     parts: Vec<Tensor>,
 }
 
@@ -22,19 +22,19 @@ impl Computed {
         Self { name: name.to_owned(), parts: vec![tensor] }
     }
 
-    /// The result on the host.
+    /// Downloads the result to the host.
     ///
     /// # Errors
-    /// As [`Tensor::download`].
+    /// The same as [`Tensor::download`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn download(&self) -> deform::Result<HostTensor> {
         pollster::block_on(self.download_async())
     }
 
-    /// [`Computed::download`] without blocking.
+    /// Downloads the result to the host without blocking.
     ///
     /// # Errors
-    /// As [`Tensor::download_async`].
+    /// The same as [`Tensor::download_async`].
     pub async fn download_async(&self) -> deform::Result<HostTensor> {
         let mut whole = HostTensor { shape: self.parts[0].shape().to_vec(), values: Vec::new() };
         whole.shape[0] = self.parts.iter().map(|part| part.shape()[0]).sum();
@@ -51,10 +51,11 @@ fn gradients(parameters: &[(&str, &Parameter)]) -> Vec<Computed> {
     parameters.iter().map(gradient).collect()
 }
 
-/// torchvision's operator, and its gradients.
+/// Computes torchvision's `deform_conv2d` and all of its gradients.
 ///
 /// # Errors
-/// Here and below: where the file does not hold what the operator needs, and what the operator returns.
+/// Returns an error if the file lacks an operand, if a metadata entry is invalid, or if the operator fails. The same
+/// holds for the other functions of this module.
 pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile) -> Result<Vec<Computed>> {
     let of = |name: &str| file.upload(operator.gpu(), name);
     let optional = |name: &str| file.has(name).then(|| of(name)).transpose();
@@ -74,7 +75,8 @@ pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile) -> Result<Vec<Com
     Ok(results)
 }
 
-/// The layer with its generator, whose parameters are named as the file's tensors. `options` are its stride, padding and dilation, and how it works.
+/// Builds the layer that generates its own offsets and loads its parameters from the file. `options` holds its stride,
+/// padding, dilation, algorithm and workspace limit.
 pub fn deformable_conv2d_layer(operator: &DeformConv2d, file: &CaseFile, options: Options) -> Result<DeformableConv2d> {
     let [out_channels, _, height, width] = file.shape("weight")?;
     let [_, _, generator_height, generator_width] = file.shape("generator_weight")?;
@@ -109,7 +111,7 @@ pub fn deformable_conv2d_layer(operator: &DeformConv2d, file: &CaseFile, options
     Ok(layer)
 }
 
-/// What [`deformable_conv2d_layer`] computes, and with `backward` its gradients.
+/// Computes the output of [`deformable_conv2d_layer`], and its gradients if `backward` is set.
 pub fn deformable_conv2d(
     operator: &DeformConv2d,
     file: &CaseFile,
@@ -129,7 +131,8 @@ pub fn deformable_conv2d(
     Ok(results)
 }
 
-/// The gradients of one generator that makes offset and mask: its rows make the offset first.
+/// Returns the gradients of the generator under the file's names. The file stores the generator as one convolution
+/// whose output channels are the offsets, then the masks.
 pub fn generator_gradients(layer: &DeformableConv2d) -> Vec<Computed> {
     let mut results = gradients(&layer.offset_conv.parameters());
     let masks = layer.mask_conv.iter().flat_map(|conv| gradients(&conv.parameters()));
@@ -142,7 +145,7 @@ pub fn generator_gradients(layer: &DeformableConv2d) -> Vec<Computed> {
     results
 }
 
-/// CycleMLP's layer.
+/// Builds CycleMLP's `CycleFC` layer with the file's parameters.
 pub fn cycle_fc_layer(operator: &DeformConv2d, file: &CaseFile) -> Result<CycleFc> {
     let [out_channels, in_channels, _, _] = file.shape("weight")?;
     let kernel = file.pair("kernel_size", [1, 1])?;
@@ -151,7 +154,7 @@ pub fn cycle_fc_layer(operator: &DeformConv2d, file: &CaseFile) -> Result<CycleF
     Ok(layer)
 }
 
-/// What [`cycle_fc_layer`] computes, and with `backward` its gradients.
+/// Computes the output of [`cycle_fc_layer`], and its gradients if `backward` is set.
 pub fn cycle_fc(operator: &DeformConv2d, file: &CaseFile, backward: bool) -> Result<Vec<Computed>> {
     let layer = cycle_fc_layer(operator, file)?;
     let input = file.upload(operator.gpu(), "input")?;
@@ -165,7 +168,7 @@ pub fn cycle_fc(operator: &DeformConv2d, file: &CaseFile, backward: bool) -> Res
     Ok(results)
 }
 
-/// Channel shifts.
+/// Computes a channel shift, and its gradient if `backward` is set.
 pub fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Vec<Computed>> {
     let [_, channels, _, _] = file.shape("input")?;
     let shift_size = file.number("shift_size", 5)?;
@@ -186,7 +189,8 @@ pub fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Vec<Computed>
     Ok(results)
 }
 
-/// The ordinary convolution with an activation behind it. `options` are its stride, padding and dilation, and how it works.
+/// Computes an ordinary convolution followed by an activation, and its gradients if `backward` is set. `options` holds
+/// its stride, padding, dilation, algorithm and workspace limit.
 pub fn conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Vec<Computed>> {
     let Options { stride, padding, dilation, algorithm, workspace_limit, .. } = options;
     let activation = match file.word("activation", "identity") {

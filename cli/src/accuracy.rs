@@ -1,16 +1,18 @@
-//! How far a computed output may lie from the right one, and how far it does.
+//! The error bound of a computed output, and the comparison of an output with the expected values.
 //!
-//! A sum of n terms in f32 is off by at most about n·u·Σ|terms|, u = 2⁻²⁴ being half an f32's last place; errors of
-//! either sign grow like √n instead. Each term is itself a few operations (four corner weights, mask, weight), which
-//! the factor 4 covers. A position is one f32 addition, off by u of itself, which moves the sample along a slope of at
-//! most twice the largest |input| a pixel. Together, for each output element:
+//! With the unit roundoff u = 2⁻²⁴, a sum of n terms in f32 has an error of at most about n·u·Σ|terms|. Rounding errors
+//! have random signs, so the error grows like √n in practice. Each term takes a few operations itself (four corner
+//! weights, mask, weight), which the factor 4 covers. A position is the result of one f32 addition with a relative
+//! error of u, and the sample changes by at most twice the largest |input| per pixel of position error. The bound of an
+//! output element combines the two:
 //!
 //! ```text
 //! bound = u·√n·(4·Σ|terms| + 2·(in_height + in_width)·largest |term|)
 //! ```
 //!
-//! The second part is left out when every offset is so round that no position needs rounding. A wrong tap, a
-//! swapped axis or a missing term is off by a term's own size: thousands of times more.
+//! The second part is left out when no position needs rounding, see [`positions_are_exact`]. A wrong tap, a swapped
+//! axis or a missing term causes an error of the size of a whole term, which is thousands of times larger than the
+//! bound.
 
 use deform::Inputs;
 use deform::ops::deform_conv2d::Geometry;
@@ -18,17 +20,18 @@ use deform::ops::deform_conv2d::reference::Reference;
 
 use crate::case::Case;
 
-/// Half an f32's last place, relative to its value.
+/// The unit roundoff of f32, 2⁻²⁴.
 pub(crate) const UNIT: f64 = 1.0 / (1 << 24) as f64;
 
-/// The bound in words, for `--help`.
+/// The description of the bound in `--help`.
 pub(crate) const BOUND: &str = "\
 The bound of an output element that sums n terms is 2^-24 * sqrt(n) * (4 * sum|terms| + 2 * (in_height + in_width) * \
-largest |term|): n roundings in f32 that grow like a random walk, and the rounding of the position itself, which is \
-left out when every offset is a multiple of 1/4096 and no position needs rounding. sum|terms| comes from the CPU \
-reference, run on the operands' absolute values with each group's largest |weight|.";
+largest |term|). The first part is for n roundings in f32, which grow like a random walk. The second is for the \
+rounding of the sampling position; it is left out when every offset is a multiple of 1/4096 and smaller than 2048 in \
+absolute value, because no position needs rounding then. sum|terms| comes from the CPU reference, run on the \
+operands' absolute values with each group's largest |weight|.";
 
-/// The output is not the right one.
+/// The error of a result that does not match the expected one.
 #[derive(Debug)]
 pub(crate) struct Mismatch(pub(crate) String);
 
@@ -43,15 +46,15 @@ impl std::error::Error for Mismatch {}
 /// The outcome of a comparison: the largest error, and the element that comes closest to its bound or exceeds it most.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Comparison {
-    /// The largest |got − want|; infinite when an element is not a number.
+    /// The largest |got − want|; infinite if exactly one of the two is NaN.
     pub(crate) max_abs_error: f64,
     /// The largest error ÷ bound.
     pub(crate) worst_ratio: f64,
-    /// The element with that ratio: its place in the output, the value got, the value wanted, and its bound.
+    /// The element with the largest ratio.
     pub(crate) worst: Worst,
 }
 
-/// One compared element.
+/// One compared element: its index in the output, its computed and its expected value, and its bound.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Worst {
     pub(crate) index: usize,
@@ -61,12 +64,12 @@ pub(crate) struct Worst {
 }
 
 impl Comparison {
-    /// Takes one element into account.
+    /// Adds one element to the comparison.
     pub(crate) fn add(&mut self, index: usize, got: f64, want: f64, bound: f64) {
-        // NaN answers NaN: an operand may well hold one. Anything else that is not a number is infinitely wrong.
+        // A NaN matches a NaN, because an operand may hold one. A NaN on one side only is an infinite error.
         let error = if got == want || (got.is_nan() && want.is_nan()) { 0.0 } else { (got - want).abs() };
         let error = if error.is_nan() { f64::INFINITY } else { error };
-        // An exact element fits any bound, even one that is zero or NaN.
+        // An exact element is within any bound, even one that is 0 or NaN.
         let ratio = if error == 0.0 { 0.0 } else { error / bound };
         let ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
         self.max_abs_error = self.max_abs_error.max(error);
@@ -76,7 +79,7 @@ impl Comparison {
         }
     }
 
-    /// An error that names the worst element, when it exceeds its bound.
+    /// Returns an error that names the worst element if that element exceeds its bound.
     pub(crate) fn check(&self, what: &str) -> Result<(), Mismatch> {
         if self.worst_ratio <= 1.0 {
             return Ok(());
@@ -88,15 +91,17 @@ impl Comparison {
     }
 }
 
-/// The bound for every element of one image and weight group: an upper one, since each group's largest |weight|
-/// stands for all its output channels. So the reference runs once a group and not once an output channel.
+/// The bounds of all output elements, one for each pixel of each image and weight group.
+///
+/// A bound takes the group's largest |weight| in place of the output channel's own, which makes it larger but lets the
+/// reference run once per group instead of once per output channel.
 pub(crate) struct Bounds {
     geometry: Geometry,
     values: Vec<f64>,
 }
 
 impl Bounds {
-    /// Runs the reference on the absolute values of a case's operands.
+    /// Computes the bounds from the reference on the absolute values of a case's operands.
     pub(crate) fn new(case: &Case) -> anyhow::Result<Self> {
         let geometry = case.geometry()?;
         let operands = &case.operands;
@@ -135,7 +140,7 @@ impl Bounds {
         Ok(Self { geometry, values })
     }
 
-    /// The bound of one element, by its place in the output.
+    /// Returns the bound of the output element at `index`.
     fn of(&self, index: usize) -> f64 {
         let g = &self.geometry;
         let pixels = g.out_pixels();
@@ -145,7 +150,7 @@ impl Bounds {
         self.values[(image * g.groups + group) * pixels + pixel]
     }
 
-    /// Compares an output, element by element.
+    /// Compares all elements of an output with the expected ones.
     pub(crate) fn compare(&self, got: &[f32], want: &[f64]) -> Comparison {
         let mut comparison = Comparison::default();
         for (index, (&got, &want)) in got.iter().zip(want).enumerate() {
@@ -155,7 +160,7 @@ impl Bounds {
     }
 }
 
-/// For each weight group and kernel position, the largest |weight| over the group's output channels.
+/// Returns the largest |weight| over the output channels of each group, for each input channel and tap.
 fn largest_weights(weight: &[f32], groups: usize, row: usize) -> Vec<f32> {
     let mut largest = vec![0f32; groups * row];
     if largest.is_empty() {
@@ -169,17 +174,21 @@ fn largest_weights(weight: &[f32], groups: usize, row: usize) -> Vec<f32> {
     largest
 }
 
+/// Returns the largest |value|.
 pub(crate) fn largest(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
-/// Whether every base position plus offset is an f32: offsets with at most 12 fractional bits, inside an image of
-/// less than 4096 pixels a side, need no more than 24 bits. Positions further out are zero either way.
+/// Reports whether f32 represents every sampling position exactly.
+///
+/// A position with at most 12 fractional bits needs no more than 24 bits inside an image of less than 4096 pixels per
+/// side. Samples further out are 0 whether or not their position is rounded.
 fn positions_are_exact(offset: &[f32]) -> bool {
     offset.iter().all(|offset| (offset * 4096.0).fract() == 0.0 && offset.abs() < 2048.0)
 }
 
-/// The error of single output elements against the reference. Cheap where the whole reference would take minutes.
+/// Compares the output elements at the indices `samples` with the reference. The whole reference would take minutes for
+/// a large layer.
 pub(crate) fn compare_samples(
     geometry: &Geometry,
     inputs: &Inputs<&[f32]>,
@@ -197,7 +206,7 @@ pub(crate) fn compare_samples(
         let (rest, oy) = (rest / geometry.out_height, rest % geometry.out_height);
         let place = [rest / geometry.out_channels, rest % geometry.out_channels, oy, ox];
         let want = reference.output_at(place);
-        // The reference rounds the position as the kernel does, so only the sum's own roundings remain.
+        // The reference rounds the position as the kernel does, so the bound needs no part for that rounding.
         let bound = 4.0 * UNIT * (terms as f64).sqrt() * absolute.output_at(place);
         comparison.add(index, f64::from(got[index]), want, bound);
     }
@@ -213,7 +222,8 @@ mod tests {
     use super::{Bounds, Comparison, UNIT, compare_samples};
     use crate::case::Case;
 
-    /// Two images, two weight groups, three output channels each, mask and bias; values from a simple recurrence.
+    /// Two images, two weight groups of three output channels each, mask and bias; values from a linear congruential
+    /// generator.
     fn case() -> Case {
         let mut state = 1u32;
         let mut operand = |shape: &[usize], scale: f32| {
@@ -242,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_of_a_group_is_above_that_of_each_element_and_near_it() {
+    fn the_bound_of_a_group_is_above_but_near_the_bound_of_each_element() {
         let case = case();
         let geometry = case.geometry().expect("the operands fit together");
         let bounds = Bounds::new(&case).expect("the operands fit together");
@@ -284,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_element_fits_any_bound() {
+    fn an_exact_element_is_within_any_bound() {
         let mut comparison = Comparison::default();
         comparison.add(0, f64::NAN, f64::NAN, f64::NAN);
         comparison.add(1, f64::INFINITY, f64::INFINITY, f64::INFINITY);

@@ -1,4 +1,4 @@
-//! A case of deform_conv2d: the operands and options of one call, and the answers if the file has them.
+//! A case of `deform_conv2d`: the operands and options of one call, and the expected results if the file has them.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use deform::ops::deform_conv2d::Geometry;
 use deform::{Gpu, Gradients, Inputs, Options, Tensor};
 use deform_case::{Answer, CaseFile};
 
-/// The operands and options of one call.
+/// One call of `deform_conv2d`: its operands, its options and the expected results.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) operands: Inputs<HostTensor>,
@@ -19,7 +19,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// A case without answers.
+    /// Makes a case without expected results.
     pub(crate) fn new(name: &str, operands: Inputs<HostTensor>, options: Options) -> Self {
         let name = name.to_owned();
         Self { name, operands, options, answer: None, grad_output: None, grad_answers: Gradients::default() }
@@ -31,7 +31,7 @@ impl Case {
         Self::from_file(&file).with_context(|| format!("{} is not a deform_conv2d case", path.display()))
     }
 
-    /// The case that a file holds.
+    /// Reads the case from a parsed file.
     pub(crate) fn from_file(file: &CaseFile) -> Result<Self> {
         let case = Self {
             name: file.name.clone(),
@@ -53,19 +53,19 @@ impl Case {
         Ok(case)
     }
 
-    /// Every size of the call; an error when the operands do not fit together.
+    /// Returns the geometry of the call, or an error if the operands do not fit together.
     pub(crate) fn geometry(&self) -> Result<Geometry> {
         let shapes = self.operands.map(|operand| operand.shape.as_slice());
         Ok(Geometry::new(shapes, &self.options)?)
     }
 
-    /// The operands' values.
+    /// Returns the operands' values.
     pub(crate) fn values(&self) -> Inputs<&[f32]> {
         self.operands.map(|operand| operand.values.as_slice())
     }
 }
 
-/// The operands as tensors on the device.
+/// Uploads the operands to the device.
 pub(crate) fn upload(gpu: &Gpu, operands: &Inputs<HostTensor>) -> Result<Inputs<Tensor>> {
     let upload = |operand: &HostTensor| Tensor::upload(gpu, &operand.shape, &operand.values);
     Ok(Inputs {

@@ -1,14 +1,15 @@
-//! The gradients of a case: computed, compared with the file's answers, written.
+//! The gradients of a case: computing them, and comparing them with the file's answers.
 //!
-//! The bound of an element that sums n terms, none of them larger than t in absolute value, m of them effective (a corner's weight
-//! counts as a part of one), is that of [`accuracy`](crate::accuracy) with the worst that the operands' largest values allow:
+//! The bound of an element follows [`accuracy`](crate::accuracy), with the operands' largest values in place of the
+//! actual terms. The element sums n terms of at most t in absolute value, and m is the number of terms, each weighted
+//! by its bilinear factor, or by its |mask| relative to the largest |mask|.
 //!
 //! ```text
 //! bound = u·√n·(4·m + 2·(in_height + in_width))·t
 //! ```
 //!
-//! The derivative by the position jumps where that is a whole number. Where rounding it to f32 carries it across one, either side's
-//! derivative is right, and the element is left out.
+//! The derivative with respect to the position jumps at whole numbers. If rounding the position to f32 carries it
+//! across a whole number, the derivatives of both sides are acceptable, and the element is not compared.
 
 use anyhow::{Context, Result, ensure};
 use deform::ops::deform_conv2d::Geometry;
@@ -17,22 +18,23 @@ use deform::{DeformConv2d, Gpu, Gradients, Inputs, Operand, Options, Tensor};
 use crate::accuracy::{Comparison, Mismatch, UNIT, largest};
 use crate::case::Case;
 
-/// The bound in words, for `--help`.
+/// The description of the bound in `--help`.
 pub(crate) const BOUND: &str = "\
-The bound of an element of a gradient is 2^-24 * sqrt(n) * (4 * m + 2 * (in_height + in_width)) * t for n terms of at most t, m \
-of them effective, from the operands' largest values. An element of grad_offset is left out where rounding its position to f32 \
-carries it across a whole number, where the derivative jumps.";
+The bound of an element of a gradient that sums n terms is 2^-24 * sqrt(n) * (4 * m + 2 * (in_height + in_width)) * \
+t. Here t is the largest term that the operands' largest values allow, and m is the number of terms, each weighted by \
+its bilinear factor, or by its |mask| relative to the largest. An element of grad_offset is not compared if rounding \
+its position to f32 carries it across a whole number, because the derivative jumps there.";
 
-/// Tensors and their values on the host.
+/// The shapes and values of the gradients on the host.
 pub(crate) type Values = Gradients<Option<(Vec<usize>, Vec<f32>)>>;
 
-/// The gradient of the output, on the device.
+/// Uploads the case's gradient of the output.
 pub(crate) fn upload(gpu: &Gpu, case: &Case) -> Result<Tensor> {
     let grad_output = case.grad_output.as_ref().context("the backward pass needs a tensor grad_output in the file")?;
     Ok(Tensor::upload(gpu, &grad_output.shape, &grad_output.values)?)
 }
 
-/// All gradients that the case has.
+/// Computes the gradients of all operands.
 pub(crate) fn compute(
     op: &DeformConv2d,
     inputs: &Inputs<&Tensor>,
@@ -42,13 +44,13 @@ pub(crate) fn compute(
     op.backward(inputs, grad_output, Gradients::ALL, options)
 }
 
-/// The gradients, read back.
+/// Downloads the gradients.
 pub(crate) fn download(gradients: &Gradients<Option<Tensor>>) -> Result<Values> {
     let values = |gradient: &Tensor| Ok((gradient.shape().to_vec(), gradient.download::<f32>()?));
     Gradients::try_from_fn(|operand| gradients[operand].as_ref().map(values).transpose())
 }
 
-/// Each gradient that the file has an answer to, compared with it.
+/// Compares each gradient with the file's answer, if there is one.
 pub(crate) fn compare(case: &Case, values: &Values) -> Result<Gradients<Option<Comparison>>> {
     let bounds = Bounds::new(case)?;
     Gradients::try_from_fn(|operand| {
@@ -72,7 +74,7 @@ pub(crate) fn compare(case: &Case, values: &Values) -> Result<Gradients<Option<C
     })
 }
 
-/// An error that names the worst element of the first gradient that is off by more than its bound.
+/// Returns an error for the first gradient that has an element beyond its bound; the error names the worst element.
 pub(crate) fn check(case: &Case, comparisons: &Gradients<Option<Comparison>>) -> Result<(), Mismatch> {
     for (operand, comparison) in comparisons.iter() {
         if let (Some(comparison), Some(answer)) = (comparison, &case.grad_answers[operand]) {
@@ -82,17 +84,20 @@ pub(crate) fn check(case: &Case, comparisons: &Gradients<Option<Comparison>>) ->
     Ok(())
 }
 
-/// The bounds of all gradients.
+/// The values from which the bounds of all gradient elements follow.
 pub(crate) struct Bounds<'a> {
     geometry: Geometry,
     offset: &'a [f32],
     mask: Option<&'a [f32]>,
-    /// For each pixel of each (image, offset group): how many taps read it, and the sum of their |mask|.
+    /// The number of taps that read each input pixel of each (image, offset group), and the sum of their |mask|.
     readers: Vec<(u32, f64)>,
-    /// The largest |value| of input, weight, mask and the gradient of the output.
+    /// The largest |value| of the input.
     input: f64,
+    /// The largest |value| of the weight.
     weight: f64,
+    /// The largest |value| of the mask, 1 without a mask.
     largest_mask: f64,
+    /// The largest |value| of the gradient of the output.
     grad: f64,
 }
 
@@ -139,7 +144,7 @@ impl<'a> Bounds<'a> {
         readers
     }
 
-    /// Where a tap lies on an axis, without rounding. `plane` counts (image, offset group, tap).
+    /// Returns the position of a tap on one axis, not rounded to f32. `plane` numbers (image, offset group, tap).
     fn position(&self, plane: usize, axis: usize, pixel: usize) -> f64 {
         let g = &self.geometry;
         let tap = plane % g.taps();
@@ -151,7 +156,7 @@ impl<'a> Bounds<'a> {
         whole + f64::from(self.offset[(2 * plane + axis) * g.out_pixels() + pixel])
     }
 
-    /// The bound of an element; `None` where either of two values is right.
+    /// Returns the bound of an element, or `None` if two values are acceptable (see the module).
     pub(crate) fn of(&self, operand: Operand, index: usize) -> Option<f64> {
         let g = &self.geometry;
         let pixels = g.out_pixels();

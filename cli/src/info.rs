@@ -1,4 +1,5 @@
-//! `deform info`: which adapters are here, what they can do, and which algorithms they get.
+//! `deform info`: lists the adapters with their limits and features, and the algorithms for known layers on the adapter
+//! in use.
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
@@ -8,10 +9,11 @@ use deform::wgpu::{Adapter, AdapterInfo, Features, Limits};
 
 use crate::bench::layers::LAYERS;
 
-/// Prints every adapter, its limits and features, and the one that the library picks.
+/// Prints the adapters with their limits and features, the adapter that the library picks, and the algorithms that it
+/// tries there.
 pub(crate) fn info() -> Result<()> {
     let adapters = Gpu::adapters();
-    // Gpu::new also says why there is none, so its error is the one to show when nothing is listed.
+    // An error is returned after the table is printed. It also explains an empty list.
     let gpu = Gpu::new();
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
@@ -39,7 +41,7 @@ pub(crate) fn info() -> Result<()> {
     }
     let gpu = gpu?;
     println!("deform uses {}", describe(gpu.info()));
-    println!("\nalgorithms it would try there, in order, for the layers of `deform bench`:");
+    println!("\nalgorithms that deform tries there, in order, for the layers of `deform bench`:");
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     for layer in LAYERS {
@@ -51,16 +53,17 @@ pub(crate) fn info() -> Result<()> {
     Ok(())
 }
 
+/// The title of a row, and the text of the limit.
 type Limit = (&'static str, fn(&Limits) -> String);
 
-/// The limits that decide how a call is split, and which tiles fit.
+/// The limits that determine how a call is split into passes and which tiles fit.
 const LIMITS: &[Limit] = &[
-    ("one storage binding", |limits| mebibytes(limits.max_storage_buffer_binding_size)),
-    ("one buffer", |limits| mebibytes(limits.max_buffer_size)),
+    ("largest storage binding", |limits| mebibytes(limits.max_storage_buffer_binding_size)),
+    ("largest buffer", |limits| mebibytes(limits.max_buffer_size)),
     ("workgroup memory", |limits| format!("{} KiB", limits.max_compute_workgroup_storage_size / 1024)),
-    ("invocations a workgroup", |limits| limits.max_compute_invocations_per_workgroup.to_string()),
-    ("workgroups an axis", |limits| limits.max_compute_workgroups_per_dimension.to_string()),
-    ("storage buffers a stage", |limits| limits.max_storage_buffers_per_shader_stage.to_string()),
+    ("invocations per workgroup", |limits| limits.max_compute_invocations_per_workgroup.to_string()),
+    ("workgroups per axis", |limits| limits.max_compute_workgroups_per_dimension.to_string()),
+    ("storage buffers per stage", |limits| limits.max_storage_buffers_per_shader_stage.to_string()),
 ];
 
 const FEATURES: &[(&str, Features)] = &[
@@ -73,17 +76,17 @@ fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
-/// The driver's name and version.
+/// Returns the driver's name and version.
 pub(crate) fn driver(info: &AdapterInfo) -> String {
     format!("{} {}", info.driver, info.driver_info).trim().to_owned()
 }
 
-/// An adapter in one line: what a reader needs to know about whose numbers these are.
+/// Describes an adapter in one line, to be printed above measured numbers.
 pub(crate) fn describe(info: &AdapterInfo) -> String {
     format!("{} ({:?}, {:?}, driver {})", info.name, info.backend, info.device_type, driver(info))
 }
 
-/// One card can appear once a backend, so the name alone does not tell two entries apart.
+/// Reports whether two entries are the same adapter. One card can appear once per backend, so the name is not enough.
 fn same(a: &AdapterInfo, b: &AdapterInfo) -> bool {
     (&a.name, a.backend, a.vendor, a.device, &a.device_pci_bus_id)
         == (&b.name, b.backend, b.vendor, b.device, &b.device_pci_bus_id)

@@ -1,5 +1,5 @@
-//! `deform`: deformable convolution from the command line. It runs the operator on a case from a file, times it,
-//! measures the layers of known networks, writes out the shaders, and shows what the operator does in pictures.
+//! `deform`: deformable convolution from the command line. The tool runs or times an operator on a case from a file,
+//! measures the layers of known networks, tunes them, writes out the shaders, and demonstrates the operator.
 
 mod accuracy;
 mod bench;
@@ -18,17 +18,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// What the exit code says; the numbers are part of the tool's interface.
+/// The meaning of the exit codes, which are part of the tool's interface.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed: a file cannot be read or written, the operands do not fit together, the device gave an error
+  1  failed: a file cannot be read or written, the operands do not fit, or the device returned an error
   2  the command line is wrong
-  3  no GPU adapter was found (a software one such as lavapipe counts as one)
-  4  the output does not match the answer: the file's (run, time) or the CPU reference's (bench, demo)
+  3  no GPU adapter was found (a software adapter such as lavapipe counts as a GPU adapter)
+  4  a result does not match the file's answer (run, time) or the CPU reference (bench, demo)
 
-The adapter is chosen as wgpu chooses it; WGPU_BACKEND and WGPU_ADAPTER_NAME narrow the choice.
-RUST_LOG=deform=debug shows what the library does.";
+wgpu chooses the adapter; WGPU_BACKEND and WGPU_ADAPTER_NAME narrow the choice.
+RUST_LOG=deform=debug prints the library's debug log.";
 
 /// Deformable convolution (torchvision's deform_conv2d) on any GPU.
 #[derive(Parser)]
@@ -42,7 +42,7 @@ struct Cli {
 enum Command {
     /// List the adapters, their limits and features, and the one that is used
     Info,
-    // The others' help stands on their arguments.
+    // The help texts of the following commands are the doc comments of their argument structs.
     Run(run::Run),
     Time(time::Time),
     Bench(bench::Bench),
@@ -51,26 +51,27 @@ enum Command {
     Demo(demo::Demo),
 }
 
-/// The operators that `run` knows.
+/// The operators that `run` computes.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Operator {
     /// torchvision's deform_conv2d, version 1 (no mask) or 2 (with a mask)
     DeformConv2d,
-    /// The layer that makes its own offsets and masks by a convolution
+    /// The layer that computes its offsets and masks with a convolution of its own
     DeformableConv2d,
     /// CycleMLP's fully connected layer
     CycleFc,
-    /// Channel shifts: S²-MLP's, AS-MLP's, roll
+    /// Channel shifts: those of S²-MLP and AS-MLP, and roll
     Shift,
-    /// Ordinary convolution, with an activation
+    /// Ordinary convolution followed by an activation
     Conv2d,
 }
 
 fn main() -> ExitCode {
-    // Whoever reads the output may close it early (`deform info | head`): this ends then, as Unix tools do, where println would panic.
+    // If the reader closes the pipe early (`deform info | head`), SIGPIPE ends the process as usual on Unix; otherwise
+    // println would panic.
     sigpipe::reset();
-    // What goes wrong in wgpu comes back as an error; its own log (and a driver layer's) is for those who ask.
+    // The library returns wgpu's failures as errors, so by default wgpu and driver layers log nothing.
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("deform=warn")).init();
     let result = match Cli::parse().command {
         Command::Info => info::info(),
@@ -93,7 +94,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit code for an error, wherever in its chain of causes the telling one lies.
+/// Returns the exit code for an error. The cause that determines it may be anywhere in the chain.
 fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<accuracy::Mismatch>() {

@@ -1,4 +1,4 @@
-//! `deform run`: one call on the operands of a file.
+//! `deform run`: computes one call on the operands of a file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,30 @@ use crate::accuracy::{self, Bounds, Comparison, Mismatch};
 use crate::case::{self, Case};
 use crate::{gradients, layer};
 
-/// Compute an operator's output, and its gradients, for the operands in a file, and compare them with the file's answers.
+/// Compute an operator's output, and optionally its gradients, for the operands in a file, and compare them with the
+/// file's answers.
 ///
-/// The file is a safetensors file with the f32 tensors input, offset and weight, and mask and bias where the call
-/// has them; stride, padding and dilation are metadata entries "h,w" (absent: 1, 0, 1). groups and offset_groups
-/// follow from the shapes; metadata entries of these names have to agree. When the file has a tensor exact.output or
-/// output (f64 or f32), the result is compared with it: exit code 4 when an element is off by more than its bound. With
-/// --backward the file has a tensor grad_output as well, and may have exact.grad_input or grad_input, and so on for offset, weight,
-/// mask and bias.
+/// The safetensors file holds f32 operands. For deform_conv2d these are input, offset and weight, and optionally mask
+/// and bias. The metadata entries stride, padding and dilation have the form "h,w" and default to 1, 0 and 1. groups
+/// and offset_groups follow from the shapes; if metadata entries of these names exist, they must agree.
 ///
-/// The other operators: deformable_conv2d takes input, weight, bias, generator_weight and generator_bias (the rows that make offsets first, then
-/// those that make masks), and metadata groups, offset_groups, mask (none, sigmoid, twice_sigmoid), generator_padding, generator_dilation; cycle_fc
-/// takes input, weight and bias, and metadata kernel_size; shift takes input, and metadata kind (s2v1, s2v2, as_h, as_w, roll) and shift_size; conv2d
-/// takes input, weight and bias, and metadata activation (identity, relu, sigmoid, twice_sigmoid).
+/// The result is compared with the tensor exact.output or, if that is missing, output (f64 or f32). Nothing is compared
+/// if the file has neither. The exit code is 4 if an element's error exceeds its bound. With --backward the file must
+/// also hold grad_output, and each gradient is compared in the same way, the gradient of input with exact.grad_input or
+/// grad_input.
+///
+/// The other operators use these tensors and metadata entries; bias is optional:
+///
+/// deformable_conv2d: tensors input, weight, bias, generator_weight, generator_bias (the output channels for the
+/// offsets first, then those for the masks); metadata stride, padding, dilation, groups, offset_groups, mask (none,
+/// sigmoid, twice_sigmoid), generator_padding, generator_dilation.
+///
+/// cycle_fc: tensors input, weight, bias; metadata kernel_size.
+///
+/// shift: tensor input; metadata kind (s2v1, s2v2, as_h, as_w, roll), shift_size.
+///
+/// conv2d: tensors input, weight, bias; metadata stride, padding, dilation, activation (identity, relu, sigmoid,
+/// twice_sigmoid).
 #[derive(Args)]
 #[command(after_help = format!("{}\n\n{}\n\n{}", accuracy::BOUND, gradients::BOUND, layer::BOUND))]
 pub(crate) struct Run {
@@ -36,17 +47,18 @@ pub(crate) struct Run {
     operator: Operator,
     /// The safetensors file with the operands
     case: PathBuf,
-    /// Write the result to this safetensors file: the f32 tensors output, and with --backward grad_input, grad_offset, grad_weight,
-    /// grad_mask and grad_bias, or what gradients the operator has
+    /// Write the results to this safetensors file as f32 tensors: output, and with --backward the operator's gradients,
+    /// such as grad_input
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
+    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of splits such as
+    /// fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
-    /// The most bytes of device memory to use for intermediate results [default: the library's, 64 MiB]
+    /// The limit on device memory for intermediate results [default: 64 MiB]
     #[arg(long, value_name = "BYTES")]
     workspace: Option<u64>,
-    /// Compute the gradients too, from the file's grad_output
+    /// Also compute the gradients, from the file's grad_output
     #[arg(long)]
     backward: bool,
 }
@@ -99,7 +111,7 @@ impl Run {
         Ok(())
     }
 
-    /// The file's options, with how the work is to be done.
+    /// Returns the file's options with the algorithm and workspace limit of the command line.
     fn options(&self, file: Options) -> Options {
         let workspace_limit = self.workspace.unwrap_or(file.workspace_limit);
         Options { algorithm: self.algorithm, workspace_limit, ..file }
@@ -132,12 +144,12 @@ impl Run {
 
 fn report(name: &str, comparison: &Comparison) {
     println!(
-        "max abs error {:.3e} against {}; {:.3} of the bound, which is {:.3e} there",
+        "max abs error {:.3e} against {}; worst element at {:.3} of its bound {:.3e}",
         comparison.max_abs_error, name, comparison.worst_ratio, comparison.worst.bound
     );
 }
 
-/// Compares a downloaded output with the case's answer.
+/// Compares `values`, the downloaded output, with the case's answer.
 pub(crate) fn compare(case: &Case, answer: &Answer, output: &Tensor, values: &[f32]) -> Result<Comparison> {
     ensure!(
         answer.shape == output.shape(),

@@ -1,4 +1,4 @@
-//! `deform shaders`: the WGSL that reaches the driver, one file a variant of each kernel.
+//! `deform shaders`: writes the WGSL of every kernel, one file per variant.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,13 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use deform::kernel::{KERNELS, Sampling, Specialization, Storage};
 
-/// Write the WGSL of every kernel to a folder, for operands in f32, in f16 and in packed f16, and with and without an offset.
+/// Write the WGSL of every kernel to a folder, for operands in f32, f16 and packed f16, with and without an offset.
 ///
-/// The text is what the library compiles: the kernel's file with the shared files it uses, ready for any WGSL tool.
+/// Each file holds the text that the library compiles, with all shared files included, and can be given to any WGSL
+/// tool.
 #[derive(Args)]
 pub(crate) struct Shaders {
-    /// The folder to write to; it is made when it is not there
+    /// The folder to write to; created if it does not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -21,14 +22,14 @@ const STORAGES: [(Storage, &str); 3] =
 
 impl Shaders {
     pub(crate) fn run(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot create {}", self.out.display()))?;
         for kernel in KERNELS {
             let mut written = Vec::new();
             for (sampling, regular) in [(Sampling::Deformed, ""), (Sampling::Regular, "_regular")] {
                 for (storage, suffix) in STORAGES {
                     let specialization = Specialization { sampling, ..storage.into() };
                     let text = kernel.expand(specialization).map_err(|error| anyhow!("{error}"))?.text;
-                    // Many kernels read neither the caller's operands nor an offset.
+                    // For kernels that read neither the caller's operands nor an offset, the texts are the same.
                     if written.contains(&text) {
                         continue;
                     }

@@ -1,4 +1,4 @@
-//! `deform time`: the time of one operator on one case, as a line of JSON for a script to collect.
+//! `deform time`: times one operator on one case and prints a line of JSON for scripts.
 
 use std::path::PathBuf;
 
@@ -11,11 +11,12 @@ use crate::case::{self, Case};
 use crate::timing::Timing;
 use crate::{gradients, run};
 
-/// Time single calls of an operator on the operands in a file; prints one line of JSON.
+/// Time single calls of an operator on the operands in a file, and print one line of JSON.
 ///
-/// One call warms up. A timed call begins with the operands on the device and ends when the output is finished there;
-/// nothing is read back. The last output and gradients are then compared with the file's answers if it has them: see
-/// `deform run --help` for the file and for the bounds, beyond which the exit code is 4.
+/// The first call is a warm-up and is not counted. A timed call begins with the operands on the device and ends when
+/// the device has finished the output; nothing is read back. The last output and gradients are then compared with the
+/// file's answers, if it has any; the exit code is 4 if an error exceeds its bound. `deform run --help` describes the
+/// file and the bounds.
 #[derive(Args)]
 pub(crate) struct Time {
     /// The operator to time
@@ -26,18 +27,19 @@ pub(crate) struct Time {
     mode: Mode,
     /// The safetensors file with the operands
     case: PathBuf,
-    /// How many timed calls
+    /// The number of timed calls
     #[arg(long, value_name = "N", default_value = "15", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Make no further call once this much time has passed; one call is always made
+    /// Start no further call after this many seconds; at least one call is timed
     #[arg(long, value_name = "S", default_value = "60")]
     max_seconds: f64,
-    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
+    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of splits such as
+    /// fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
 }
 
-/// The operators that `time` knows.
+/// The operators that `time` can time.
 #[derive(Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum TimedOperator {
@@ -89,7 +91,7 @@ impl Time {
             "min_ms": timing.min(),
             "max_ms": timing.max(),
             "runs": timing.runs(),
-            // JSON has no infinity: an output that is not a number is null here, and exit code 4.
+            // JSON has no infinity: if the output is NaN, the infinite error becomes null, and the exit code is 4.
             "max_abs_err_vs_torchvision": comparison.map(|comparison| comparison.max_abs_error),
         });
         if let Some(comparisons) = &comparisons {

@@ -1,19 +1,19 @@
-//! Wall time of repeated calls on the device.
+//! Wall times of repeated calls on the device.
 
 use std::time::{Duration, Instant};
 
 use deform::{Gpu, Result};
 
-/// The time of single calls, from operands on the device to the finished output, nothing read back.
+/// The times of single calls, each from the operands on the device to the finished output, without reading it back.
 #[derive(Default)]
 pub(crate) struct Timing {
-    /// Every timed call in the order they were made, in milliseconds.
+    /// The times in milliseconds, in the order of the calls.
     runs: Vec<f64>,
 }
 
 impl Timing {
-    /// Calls once to warm up (pipelines, caches, clocks), then up to `runs` times, stopping early once `max_seconds`
-    /// have passed but never before one timed call. Also returns the last call's output.
+    /// Calls `call` once to warm up pipelines, caches and clocks, then times up to `runs` calls. Stops early after
+    /// `max_seconds`, but times at least one call. Also returns the last call's output.
     pub(crate) fn measure<T>(
         gpu: &Gpu,
         runs: usize,
@@ -39,7 +39,7 @@ impl Timing {
         self.runs.len()
     }
 
-    /// The middle run, or the mean of the two in the middle.
+    /// Returns the median; for an even number of runs the mean of the two middle ones.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.runs.clone();
         sorted.sort_by(f64::total_cmp);
@@ -56,7 +56,7 @@ impl Timing {
     }
 }
 
-/// A duration in milliseconds.
+/// Converts a duration to milliseconds.
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
@@ -66,7 +66,7 @@ mod tests {
     use super::Timing;
 
     #[test]
-    fn the_median_is_the_middle_run_or_between_the_two() {
+    fn the_median_is_the_middle_run_or_the_mean_of_the_two_middle_runs() {
         let timing = Timing { runs: vec![9.0, 1.0, 4.0] };
         assert_eq!((timing.min(), timing.median(), timing.max()), (1.0, 4.0, 9.0));
         assert_eq!(Timing { runs: vec![8.0, 2.0, 3.0, 5.0] }.median(), 4.0);

@@ -1,4 +1,4 @@
-//! `deform tune`: measures which algorithm is fastest for a layer on the adapter, and keeps that in a file.
+//! `deform tune`: measures which algorithm is fastest for a layer on the adapter, and stores the result in a file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use crate::bench::layers::{LAYERS, layer_names};
 use crate::case::{self, Case};
 use crate::info;
 
-/// Measure which algorithm is fastest, and remember it in a file.
+/// Measure which algorithm is fastest for a shape, and store the result in a file.
 ///
-/// The file keeps what was measured for other devices, drivers and shapes. `deform bench --tuning FILE` goes by it, and so does any
-/// program that reads it with Tuning::load.
+/// Results for other devices, drivers and shapes that the file already holds are kept. `deform bench --tuning FILE`
+/// uses the file, as does any program that loads it with Tuning::load.
 #[derive(Args)]
 pub(crate) struct Tune {
-    /// The file to keep the results in; it is made when it is not there
+    /// The file to store the results in; created if it does not exist
     #[arg(long, value_name = "FILE")]
     memory: PathBuf,
-    /// A layer to tune; may be given several times
+    /// A layer to tune; can be repeated
     #[arg(long = "layer", value_name = "NAME", value_parser = layer_names())]
     layers: Vec<String>,
-    /// A safetensors file with the operands of a call to tune; may be given several times
+    /// A safetensors file with the operands of a call to tune; can be repeated
     #[arg(long = "case", value_name = "FILE")]
     cases: Vec<PathBuf>,
-    /// Try no further algorithm for a shape once this much time has passed
+    /// Start no further algorithm for a shape after this many seconds
     #[arg(long, value_name = "S", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
 }
@@ -51,7 +51,7 @@ impl Tune {
             let time = Duration::from_secs(self.seconds.into());
             let algorithm = op.tune(&inputs.map(|tensor| tensor), options, time)?;
             println!("{name}: {algorithm} ({geometry})");
-            // After each, so that an interruption costs one.
+            // Saved after each call, so that an interruption loses one measurement only.
             op.tuning().save(&self.memory)?;
         }
         Ok(())

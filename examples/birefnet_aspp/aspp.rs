@@ -1,40 +1,46 @@
-//! BiRefNet's `ASPPDeformable` in inference, from this crate's parts: one branch with a 1×1 kernel, deformable ones of 1, 3 and 7, and the mean of
-//! the image; their outputs side by side go through a 1×1 convolution.
+//! BiRefNet's `ASPPDeformable` in inference, built from this crate's layers. The block has four deformable branches
+//! with kernels of 1, 1, 3 and 7, and a branch that pools the image. A 1×1 convolution mixes the concatenated outputs
+//! of the branches.
 //!
 //! ```text
 //! branch = relu(bn(deformable_conv2d(input)))          pooled = relu(bn(conv1x1(mean(input))))
 //! output = relu(bn(conv1x1([branch, branch, branch, branch, pooled])))
 //! ```
 //!
-//! In inference a batch norm is a factor and a term for each channel: they are put into the weights and biases when the state is loaded. The
-//! pooled branch is the same for all pixels: the last convolution takes it as its bias.
+//! In inference a batch norm multiplies each channel by a factor and adds a constant, both of which are folded into the
+//! weights and biases when the state is loaded. The output of the pooled branch is the same for all pixels, so its part
+//! of the last convolution is added as that convolution's bias.
 
 use deform::layers::{DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, State};
 use deform::ops::activation::{Activate, Activation};
 use deform::ops::conv2d::{self, Conv2d};
 use deform::{DeformConv2d, Dtype, Error, Gpu, Options, Result, Tensor};
 
-/// Channels of input and output.
+/// The channels of the input and of the output.
 pub(crate) const CHANNELS: usize = 64;
+/// The output channels of each branch.
 const PLANES: usize = 256;
+/// The kernel sizes of the deformable branches.
 const KERNELS: [usize; 4] = [1, 1, 3, 7];
-/// `torch.nn.BatchNorm2d`'s.
+/// The epsilon of `torch.nn.BatchNorm2d`.
 const EPSILON: f32 = 1e-5;
 
-/// The block, its weights on the device.
+/// The block with its weights on the device.
 pub(crate) struct AsppDeformable {
     gpu: Gpu,
     branches: Vec<DeformableConv2d>,
     activate: Activate,
     conv2d: Conv2d,
+    /// The weight and bias of the pooled branch.
     pool: (Tensor, Tensor),
-    /// The last convolution: its columns for the branches, and those for the pooled one with the bias.
+    /// The last convolution's weights for the deformable branches.
     mix: Tensor,
+    /// The last convolution's weights for the pooled branch, and its bias.
     mix_pooled: (Tensor, Tensor),
 }
 
 impl AsppDeformable {
-    /// The block with the parameters of a PyTorch state dict.
+    /// Builds the block with the parameters of a PyTorch state dict.
     pub(crate) fn new(gpu: &Gpu, state: &State) -> Result<Self> {
         let operator = DeformConv2d::new(gpu);
         let branch = |(n, kernel): (usize, usize)| {
@@ -74,7 +80,7 @@ impl AsppDeformable {
         })
     }
 
-    /// The block of one image, `[1, 64, height, width]`.
+    /// Computes the block for one image, `[1, 64, height, width]`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let &[1, CHANNELS, height, width] = input.shape() else {
             let because = "one image of 64 channels";
@@ -91,7 +97,7 @@ impl AsppDeformable {
             branches.push(output);
         }
 
-        // The mean is a depthwise convolution with a kernel as large as the image.
+        // The mean is computed as a depthwise convolution with a kernel as large as the image.
         let mean =
             Tensor::upload(&self.gpu, [CHANNELS, 1, height, width], &vec![1.0 / pixels as f32; CHANNELS * pixels])?;
         let of = |input, weight, bias| conv2d::Inputs { input, weight, bias };
@@ -106,7 +112,8 @@ impl AsppDeformable {
     }
 }
 
-/// `torch.cat` along the channels of one image: one tensor behind the other.
+/// Concatenates the tensors along the channels, like `torch.cat`. For a batch of one image their buffers follow one
+/// another.
 fn side_by_side(gpu: &Gpu, parts: &[Tensor], shape: [usize; 4]) -> Result<Tensor> {
     let all = Tensor::new(gpu, shape, Dtype::F32)?;
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
@@ -119,7 +126,7 @@ fn side_by_side(gpu: &Gpu, parts: &[Tensor], shape: [usize; 4]) -> Result<Tensor
     Ok(all)
 }
 
-/// A convolution without bias and the batch norm behind it, as a convolution with bias.
+/// Folds a batch norm into the preceding convolution, which has no bias. Returns the weight and bias of the result.
 fn folded(state: &State, conv: &str, norm: &str) -> Result<(HostTensor, HostTensor)> {
     let of = |name: &str| state.get(&format!("{norm}.{name}")).map(|tensor| &tensor.values);
     let (weight, bias, mean, variance) = (of("weight")?, of("bias")?, of("running_mean")?, of("running_var")?);
@@ -131,7 +138,8 @@ fn folded(state: &State, conv: &str, norm: &str) -> Result<(HostTensor, HostTens
     Ok((folded, HostTensor { shape: vec![factors.len()], values: terms }))
 }
 
-/// `count` numbers in ±1, from a hash of name and index: what tests/golden/birefnet_aspp.py calls values.
+/// Returns `count` numbers in ±1 from a hash of name and index, the same as `values` in tests/golden/birefnet_aspp.py
+/// with a bound of 1.
 pub(crate) fn values(name: &str, count: usize) -> impl Iterator<Item = f64> {
     let seed = name.bytes().fold(0x811C_9DC5u32, |seed, byte| (seed ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (0..count as u32).map(move |n| {
@@ -145,7 +153,7 @@ pub(crate) fn values(name: &str, count: usize) -> impl Iterator<Item = f64> {
     })
 }
 
-/// The state dict that tests/golden/birefnet_aspp.py fills its block with.
+/// Returns the state dict that tests/golden/birefnet_aspp.py gives to its block.
 pub(crate) fn state() -> State {
     let mut shapes: Vec<(String, Vec<usize>)> = Vec::new();
     let norm = |name: &str, channels: usize, shapes: &mut Vec<_>| {
@@ -188,7 +196,7 @@ pub(crate) fn state() -> State {
     State { tensors: tensors.collect() }
 }
 
-/// Its input, of one image.
+/// Returns the input that tests/golden/birefnet_aspp.py uses, one image of the given size.
 pub(crate) fn input(gpu: &Gpu, height: usize, width: usize) -> Result<Tensor> {
     let values: Vec<f32> = values("input", CHANNELS * height * width).map(|value| value as f32).collect();
     Tensor::upload(gpu, [1, CHANNELS, height, width], &values)

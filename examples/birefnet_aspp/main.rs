@@ -1,6 +1,7 @@
-//! BiRefNet's ASPPDeformable, one block of a real model, built from the crate's layers: `cargo run --release --example birefnet_aspp [-- --size 32]`.
+//! BiRefNet's ASPPDeformable, a block of a published model, built from the crate's layers:
+//! `cargo run --release --example birefnet_aspp [-- --size 32]`.
 //!
-//! Prints the median time of a forward pass, which `tests/golden/birefnet_aspp.py --time` sets beside PyTorch's.
+//! Prints the median time of a forward pass, which `tests/golden/birefnet_aspp.py --time` compares with PyTorch's.
 
 mod aspp;
 
@@ -26,7 +27,7 @@ fn main() -> Result<()> {
     let gpu = Gpu::new()?;
     let block = AsppDeformable::new(&gpu, &state())?;
     let input = input(&gpu, size, size)?;
-    // Compiles, and warms up.
+    // The first call compiles the shaders and is not timed.
     block.forward(&input)?;
     gpu.wait()?;
     let mut times = Vec::new();

@@ -1,4 +1,4 @@
-//! One frame: the host's drawing, the bend in the middle of it, and the host's drawing again.
+//! One frame: the host draws a picture, deform bends it, and the host draws the result.
 
 use deform::ops::texture::Textures;
 use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion, wgpu};
@@ -9,7 +9,7 @@ pub(crate) const WIDTH: u32 = 448;
 pub(crate) const HEIGHT: u32 = 288;
 const PHOTO: &[u8] = include_bytes!("../../cli/assets/chelsea.jpg");
 const SHADERS: &str = include_str!("host.wgsl");
-/// Two timestamps for each of three passes.
+/// The timestamps of a frame: two for each of its three passes.
 const TIMESTAMPS: u32 = 6;
 
 struct Timestamps {
@@ -22,7 +22,7 @@ pub(crate) struct Frame {
     gpu: Gpu,
     textures: Textures,
     operator: DeformConv2d,
-    /// The host's.
+    // The host's resources.
     time: wgpu::Buffer,
     draw: wgpu::RenderPipeline,
     show: wgpu::RenderPipeline,
@@ -33,7 +33,7 @@ pub(crate) struct Frame {
     drawn: wgpu::Texture,
     bent: wgpu::Texture,
     timestamps: Option<Timestamps>,
-    /// deform's operands, made once.
+    // deform's operands, allocated once.
     input: Tensor,
     offset: Tensor,
     weight: Tensor,
@@ -48,7 +48,7 @@ impl Frame {
         let new = |shape: [usize; 4]| Tensor::new(&gpu, shape, Dtype::F32);
         let (input, output, offset) =
             (new([1, 3, height, width])?, new([1, 3, height, width])?, new([1, 2, height, width])?);
-        // The picture is passed on as it is: what is bent is where it is read.
+        // The weight copies the colours; only the offsets change the picture.
         let identity: Vec<f32> = (0..9).map(|n| f32::from(u8::from(n % 4 == 0))).collect();
         let weight = Tensor::upload(&gpu, [3, 3, 1, 1], &identity)?;
         let operator = DeformConv2d::new(&gpu);
@@ -151,7 +151,7 @@ impl Frame {
         })
     }
 
-    /// Records all of a frame.
+    /// Records all passes of a frame.
     pub(crate) fn record(
         &self,
         queue: &wgpu::Queue,
@@ -173,7 +173,7 @@ impl Frame {
             pass.set_pipeline(&self.make_offset);
             pass.set_bind_group(0, &self.offset_group, &[]);
             pass.dispatch_workgroups(WIDTH.div_ceil(8), HEIGHT.div_ceil(8), 1);
-            // The guest: in the host's pass, after the host's dispatch.
+            // deform records into the host's pass, after the host's own dispatch.
             let Self { input, offset, weight, output, workspace, .. } = self;
             let inputs = Inputs { input, offset, weight, mask: None, bias: None };
             self.textures.record_load(&mut pass, TextureRegion::whole(&self.drawn), input)?;
@@ -219,7 +219,8 @@ impl Frame {
         pass.draw(0..3, 0..1);
     }
 
-    /// What drawing, bending and showing the last frame took, once it is done.
+    /// Waits for the last frame and returns the milliseconds of drawing, bending and showing it, or `None` without
+    /// timestamps.
     pub(crate) fn milliseconds(&self, queue: &wgpu::Queue) -> Result<Option<[f64; 3]>> {
         let Some(Timestamps { readback, .. }) = &self.timestamps else { return Ok(None) };
         readback.map_async(wgpu::MapMode::Read, .., |_| {});

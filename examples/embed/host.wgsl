@@ -1,4 +1,4 @@
-// The host's own shaders: what it draws before and after the bend, and the offset field that it makes of the time.
+// The host's own shaders: drawing the picture, computing the offset field from the time, and showing the bent picture.
 
 struct Time {
     seconds: f32,
@@ -18,27 +18,27 @@ struct Corner {
     @location(0) at: vec2<f32>,
 }
 
-/// One triangle that covers the target.
+/// Places one triangle that covers the target.
 @vertex
 fn corner(@builtin(vertex_index) index: u32) -> Corner {
     let at = vec2<f32>(f32(index & 1u), f32(index >> 1u)) * 2.0;
     return Corner(vec4<f32>(at.x * 2.0 - 1.0, 1.0 - at.y * 2.0, 0.0, 1.0), at);
 }
 
-/// The photograph, breathing.
+/// Draws the photograph with a zoom that changes periodically.
 @fragment
 fn draw(in: Corner) -> @location(0) vec4<f32> {
     let zoom = 1.0 - 0.05 * (1.0 + sin(6.2831853 * time.seconds));
     return textureSample(picture, pixels, (in.at - 0.5) * zoom + 0.5);
 }
 
-/// What came of it.
+/// Draws the bent picture.
 @fragment
 fn show(in: Corner) -> @location(0) vec4<f32> {
     return textureSample(picture, pixels, in.at);
 }
 
-/// A ring of waves that runs outwards.
+/// Computes the offsets of circular waves that run outwards.
 @compute @workgroup_size(8, 8)
 fn make_offset(@builtin(global_invocation_id) id: vec3<u32>) {
     let size = vec2<f32>(time.width, time.height);

@@ -1,8 +1,9 @@
-//! A guest in a renderer: `cargo run --release --example embed` (`-- --window` for a window).
+//! deform inside a renderer: `cargo run --release --example embed` (`-- --window` for a window).
 //!
-//! The program owns the device and the frame. In one command encoder it draws a picture, lets its own shader make an offset field of the time, has
-//! deform bend the picture by it, and draws the result: nothing passes through the host. Without a window the frames become PNGs. Where the
-//! device has timestamps, it says what each part of the frame took on the GPU.
+//! The program owns the device and the frame. In one command encoder it draws a picture, computes an offset field with
+//! its own shader, lets deform bend the picture by the offsets, and draws the result. No pixel passes through host
+//! memory. Without a window it writes the frames to PNG files. If the device has timestamps, it then prints the GPU
+//! time of each part of the last frame.
 
 mod frame;
 mod window;
@@ -19,13 +20,13 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// Bend a moving picture inside a render loop.
 #[derive(Parser)]
 struct Arguments {
-    /// Show it in a window, until that is closed
+    /// Show the frames in a window until it is closed
     #[arg(long)]
     window: bool,
-    /// How many frames to write
+    /// The number of frames to write
     #[arg(long, default_value_t = 24)]
     frames: u32,
-    /// Where the frames go
+    /// The folder for the frames
     #[arg(long, value_name = "DIR", default_value = "target/embed")]
     out: PathBuf,
 }
@@ -35,7 +36,7 @@ fn main() -> Result<()> {
     if arguments.window { window::run() } else { headless(&arguments) }
 }
 
-/// The host's device: what deform would like, and the host's own wish for timestamps.
+/// Opens the host's device with the limits and features that deform uses, and with timestamps if the adapter has them.
 fn device(adapter: &wgpu::Adapter) -> Result<(wgpu::Device, wgpu::Queue)> {
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("host"),
@@ -81,7 +82,7 @@ fn headless(arguments: &Arguments) -> Result<()> {
         device.poll(wgpu::PollType::wait_indefinitely())?;
         let pixels = readback.get_mapped_range(..)?.to_vec();
         readback.unmap();
-        let image = RgbaImage::from_raw(WIDTH, HEIGHT, pixels).ok_or("a frame of another size")?;
+        let image = RgbaImage::from_raw(WIDTH, HEIGHT, pixels).ok_or("the frame has the wrong size")?;
         image.save(arguments.out.join(format!("frame_{n:02}.png")))?;
         if n + 1 == arguments.frames {
             match frame.milliseconds(&queue)? {

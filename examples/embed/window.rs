@@ -1,4 +1,4 @@
-//! The same frames in a window.
+//! Shows the frames in a window.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,7 +62,8 @@ impl Shown {
     fn draw(&mut self, seconds: f32) -> Result<()> {
         let target = match self.surface.get_current_texture() {
             wgpu::CurrentSurfaceTexture::Success(target) | wgpu::CurrentSurfaceTexture::Suboptimal(target) => target,
-            // Nothing to draw to at the moment: the next frame will be.
+            // The surface has no texture at the moment, for example after a resize: it is configured again and this
+            // frame is skipped.
             _ => {
                 self.surface.configure(&self.device, &self.configuration);
                 self.window.request_redraw();

@@ -1,9 +1,10 @@
 //! A `DeformableConv2d` learns to align two pictures: `cargo run --release --example learn_alignment`.
 //!
-//! Without files it takes a photograph and a copy of it that the operator itself has bent. The layer's input is the bent picture and a basis of
-//! smooth functions of the place; its generator makes an offset for every pixel from that, and only the generator learns: its
-//! weights are the coefficients of the offset field. The loss is the squared difference from the photograph, of blurred pictures first and sharp
-//! ones last, so that the first steps see past a pixel.
+//! Without files it takes a photograph and a copy that the operator has bent. The layer's input is the bent picture and
+//! a basis of smooth functions of the position. The generator computes an offset for every pixel from this input, and
+//! only the generator learns: its weights are the coefficients of the offset field. The loss is the mean squared
+//! difference from the photograph. It compares blurred pictures first and sharp ones last, because the gradient of a
+//! blurred picture also points to structures that are several pixels away.
 
 mod pictures;
 mod scene;
@@ -30,20 +31,20 @@ struct Arguments {
     /// The picture to align it to [default: a photograph]
     #[arg(long, value_name = "FILE", requires = "from")]
     to: Option<PathBuf>,
-    /// Where the pictures go
+    /// The folder for the pictures that the program writes
     #[arg(long, value_name = "DIR", default_value = "target/alignment")]
     out: PathBuf,
-    /// Makes the bend
+    /// The random seed of the bend
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Steps at each of the three sharpnesses
+    /// The number of steps for each of the three blurs
     #[arg(long, default_value_t = 120)]
     steps: usize,
 }
 
-/// Standard deviations of the blur, in pixels, one after the other.
+/// The standard deviations of the blurs in pixels, in the order of use.
 const BLURS: [f32; 3] = [4.0, 1.5, 0.0];
-/// Of the generator's weights, in pixels.
+/// The learning rate of the generator's parameters, in pixels.
 const LEARNING_RATE: f32 = 0.1;
 
 fn main() -> Result<()> {
@@ -62,21 +63,22 @@ fn main() -> Result<()> {
     let after = scene.psnr(&learned.aligned);
     let OffsetMagnitude { offset, outside } = learned.magnitude;
     println!(
-        "|offset| {:.2} pixels in the mean, {:.2} at most; {:.1} % of the taps outside",
+        "|offset| {:.2} pixels in the mean, {:.2} at most; {:.1} % of the taps outside the image",
         offset.mean,
         offset.largest,
         100.0 * outside
     );
     println!("PSNR {before:.2} dB before, {after:.2} dB after");
     pictures::write(&arguments.out, &scene, &learned)?;
-    println!("pictures in {}", arguments.out.display());
+    println!("pictures written to {}", arguments.out.display());
     if after <= before {
-        return Err("the pictures are no closer than they were".into());
+        return Err("the training did not bring the pictures closer".into());
     }
     Ok(())
 }
 
-/// A 1×1 layer that passes the picture on and lets its offsets decide from where: two channels of offsets from all channels of its input.
+/// Makes a 1×1 layer that copies the picture, each pixel from the position that the offset determines. Its generator
+/// computes the two offset channels from all channels of the input.
 fn layer(operator: &DeformConv2d) -> deform::Result<DeformableConv2d> {
     let options = DeformableConv2dOptions {
         mask: Mask::None,
@@ -91,7 +93,7 @@ fn layer(operator: &DeformConv2d) -> deform::Result<DeformableConv2d> {
     Ok(layer)
 }
 
-/// What came of it.
+/// The results of the training.
 struct Learned {
     /// The sharp picture, aligned: `[3, height, width]` in 0 … 1.
     aligned: Vec<f32>,
@@ -124,7 +126,7 @@ fn learn(gpu: &Gpu, layer: &DeformableConv2d, scene: &Scene, steps: usize) -> Re
         let input = Tensor::upload(gpu, &shapes.input, &scene.input(&scene::blurred(scene, &scene.from, blur)))?;
         let target = scene::blurred(scene, &scene.to, blur);
         for step in 0..steps {
-            // Each stage ends with small steps.
+            // The learning rate falls linearly within a stage.
             let rest = 1.0 - step as f32 / steps as f32;
             optimizer.learning_rates().for_each(|rate| *rate = LEARNING_RATE * rest / (1 + stage) as f32);
             let forward = layer.forward(&input)?;

@@ -1,4 +1,4 @@
-//! What there is to look at.
+//! The pictures that the example writes.
 
 use std::path::Path;
 
@@ -11,21 +11,21 @@ use crate::scene::Scene;
 use crate::{Learned, Result};
 
 const FONT: &[u8] = include_bytes!("../../cli/assets/DejaVuSans-ascii.ttf");
-/// Pixels of a file to one of the pictures.
+/// The file pixels along each side of one picture pixel.
 const SCALE: u32 = 3;
-/// Pixels between arrows.
+/// The picture pixels between two arrows.
 const SPACING: usize = 12;
 
 /// Writes before.png, after.png, target.png, difference.png, offset.png and loss.png.
 pub(crate) fn write(folder: &Path, scene: &Scene, learned: &Learned) -> Result<()> {
     std::fs::create_dir_all(folder)?;
-    register_font("sans-serif", FontStyle::Normal, FONT).map_err(|_| "the font is no font")?;
+    register_font("sans-serif", FontStyle::Normal, FONT).map_err(|_| "the font cannot be registered")?;
     let picture = |values: &[f32]| image(scene, |at| values[at]);
     let difference = |values: &[f32]| image(scene, |at| 2.0 * (values[at] - scene.to[at]).abs());
     picture(&scene.from).save(folder.join("before.png"))?;
     picture(&learned.aligned).save(folder.join("after.png"))?;
     picture(&scene.to).save(folder.join("target.png"))?;
-    // Before on the left, after on the right; twice as bright as it is.
+    // The difference before on the left and after on the right, at twice its brightness.
     let (before, after) = (difference(&scene.from), difference(&learned.aligned));
     let mut both = RgbImage::new(before.width() + after.width(), before.height());
     imageops::replace(&mut both, &before, 0, 0);
@@ -44,7 +44,7 @@ fn image(scene: &Scene, value: impl Fn(usize) -> f32) -> RgbImage {
     imageops::resize(&small, width as u32 * SCALE, height as u32 * SCALE, FilterType::Nearest)
 }
 
-/// Where each pixel was taken from, over the dimmed picture: arrows as long as the offsets.
+/// Draws the offsets as arrows over the faded picture. An arrow points to the position that its pixel was read from.
 fn offsets(path: &Path, scene: &Scene, learned: &Learned, picture: &RgbImage) -> Result<()> {
     let (height, width) = (scene.height, scene.width);
     let root = BitMapBackend::new(path, picture.dimensions()).into_drawing_area();
@@ -62,7 +62,7 @@ fn offsets(path: &Path, scene: &Scene, learned: &Learned, picture: &RgbImage) ->
         let (down, right) = (offset(0), offset(1));
         let (y, x) = (y as f32, x as f32);
         let tip = (y + down, x + right);
-        // The head: two strokes back from the tip, a third as long, 30° to either side.
+        // The head is two strokes back from the tip, a third as long as the arrow, at 30° to either side.
         let head = |angle: f32| {
             let (sin, cos) = angle.to_radians().sin_cos();
             (tip.0 - (cos * down + sin * right) / 3.0, tip.1 - (cos * right - sin * down) / 3.0)
@@ -90,7 +90,7 @@ fn losses(path: &Path, losses: &[f64]) -> Result<()> {
         .build_cartesian_2d(0..losses.len().max(1), (least * 0.8..most * 1.25).log_scale())?;
     chart
         .configure_mesh()
-        .x_desc("step; the pictures become sharper twice")
+        .x_desc("step (the blur decreases twice)")
         .y_label_formatter(&|loss| format!("{loss:.0e}"))
         .label_style(("sans-serif", 15))
         .draw()?;

@@ -1,4 +1,4 @@
-//! The two pictures, and what the layer gets to see of them.
+//! The two pictures, the layer's input and the loss.
 
 use std::f32::consts::PI;
 use std::path::Path;
@@ -12,28 +12,29 @@ use rand::{Rng, SeedableRng};
 use crate::Result;
 
 const PHOTO: &[u8] = include_bytes!("../../cli/assets/chelsea.jpg");
-/// Cosines along each axis: the offset field is as smooth as the highest.
+/// The number of cosines along each axis, which limits how fast the offset field can vary.
 const WAVES: usize = 6;
-/// Channels of the layer's input that depend on the place alone.
+/// The channels of the layer's input that depend on the position only.
 pub(crate) const BASIS: usize = WAVES * WAVES;
-/// Pictures are made smaller until their longer side is no more.
+/// The largest side of a picture; larger pictures are scaled down.
 const LONGEST: u32 = 240;
-/// How far from the border pictures are compared: what is further out than the other picture reaches cannot be aligned.
+/// The width of the border that the loss ignores, because pixels there may have no counterpart in the other picture.
 const MARGIN: usize = 10;
-/// How far the bend moves pixels, about.
+/// The approximate distance by which the bend moves pixels.
 const BEND: f32 = 5.0;
 
-/// Two pictures of one size, `[3, height, width]` in 0 … 1.
+/// Two pictures of the same size, `[3, height, width]` in 0 … 1.
 pub(crate) struct Scene {
     pub(crate) height: usize,
     pub(crate) width: usize,
-    /// What is to be aligned.
+    /// The picture to align.
     pub(crate) from: Vec<f32>,
-    /// What to.
+    /// The picture to align it to.
     pub(crate) to: Vec<f32>,
 }
 
 impl Scene {
+    /// Reads a scene from two files. The picture to align gets the size of the other.
     pub(crate) fn read(from: &Path, to: &Path) -> Result<Self> {
         let to = smaller(&image::open(to)?.into_rgb8());
         let (width, height) = to.dimensions();
@@ -41,7 +42,7 @@ impl Scene {
         Ok(Self { height: height as usize, width: width as usize, from: planes(&from), to: planes(&to) })
     }
 
-    /// The photograph, and a copy that the operator has bent by a sum of random waves.
+    /// Makes a scene from the photograph and a copy that the operator bends by a sum of random waves.
     pub(crate) fn bent(operator: &DeformConv2d, seed: u64) -> Result<Self> {
         let photo = smaller(&image::load_from_memory(PHOTO)?.into_rgb8());
         let (width, height) = (photo.width() as usize, photo.height() as usize);
@@ -68,7 +69,7 @@ impl Scene {
         Ok(Self { height, width, from, to })
     }
 
-    /// The layer's input: a picture, then the basis.
+    /// Returns the layer's input: the channels of a picture, then the basis.
     pub(crate) fn input(&self, picture: &[f32]) -> Vec<f32> {
         let mut input = picture.to_vec();
         let wave = |n: usize, at: usize, size: usize| (PI * n as f32 * (at as f32 + 0.5) / size as f32).cos();
@@ -79,7 +80,7 @@ impl Scene {
         input
     }
 
-    /// The mean squared error inside the margin, and its gradient.
+    /// Returns the mean squared error inside the margin, and its gradient by the output.
     pub(crate) fn loss(&self, output: &[f32], target: &[f32]) -> (f64, Vec<f32>) {
         let (height, width) = (self.height, self.width);
         let inside = |at: usize, size: usize| (MARGIN..size.saturating_sub(MARGIN)).contains(&at);
@@ -90,13 +91,13 @@ impl Scene {
         (sum / count as f64, (0..output.len()).map(|n| 2.0 * error(n) / count as f32).collect())
     }
 
-    /// The peak signal-to-noise ratio of a picture against the one to align to, in dB.
+    /// Returns the peak signal-to-noise ratio of a picture against [`Scene::to`], in dB.
     pub(crate) fn psnr(&self, picture: &[f32]) -> f64 {
         -10.0 * self.loss(picture, &self.to).0.log10()
     }
 }
 
-/// A picture blurred by so many pixels.
+/// Blurs a picture with a Gaussian whose standard deviation is `blur` pixels.
 pub(crate) fn blurred(scene: &Scene, picture: &[f32], blur: f32) -> Vec<f32> {
     if blur <= 0.0 {
         return picture.to_vec();

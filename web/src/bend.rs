@@ -1,4 +1,5 @@
-//! Bending a picture: an offset field from points that were dragged, and a kernel that reads along it.
+//! Bends a picture: computes an offset field from dragged points, and reads the picture with a kernel that follows the
+//! offsets.
 
 use deform::ops::deform_conv2d::Geometry;
 use deform::{Inputs, Options, Tensor};
@@ -6,7 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::Device;
 
-/// How the picture is read.
+/// The kernel that reads the picture.
 #[wasm_bindgen]
 #[derive(Clone, Copy)]
 pub struct Kernel {
@@ -17,7 +18,8 @@ pub struct Kernel {
 
 #[wasm_bindgen]
 impl Kernel {
-    /// A mean over size × size taps, `dilation` pixels apart. With `v2` each tap has a mask: it counts less the further it lies from the last point.
+    /// Makes a kernel that averages size × size taps, `dilation` pixels apart. With `v2` the taps have a mask, which is
+    /// smaller the further the output pixel is from the end of the last point.
     #[wasm_bindgen(constructor)]
     pub fn new(size: usize, dilation: usize, v2: bool) -> Self {
         Self { size: size.max(1), dilation: dilation.max(1), v2 }
@@ -32,37 +34,37 @@ impl Kernel {
     }
 }
 
-/// A bent picture, and the work it took.
+/// A bent picture and the number of operations that it took.
 #[wasm_bindgen]
 pub struct Bent {
     rgba: Vec<u8>,
-    /// Floating-point operations of the product.
+    /// The floating-point operations of the product.
     pub flops: f64,
 }
 
 #[wasm_bindgen]
 impl Bent {
-    /// Its pixels, four bytes each.
+    /// The pixels, four bytes each.
     #[wasm_bindgen(getter)]
     pub fn rgba(&self) -> Vec<u8> {
         self.rgba.clone()
     }
 }
 
-/// How far around a point the picture follows it, as a share of the picture's width.
+/// The standard deviation of a point's influence, relative to the picture's width.
 const REACH: f32 = 0.18;
-/// What a mask leaves of the furthest tap.
+/// The mask at output pixels far from the last point.
 const LEAST_MASK: f32 = 0.25;
 
-/// Points that were dragged, four numbers each: where one was taken, x and y, and how far it was moved. What is shown at a point's end is what
-/// was at its beginning, so offsets point backwards.
+/// The offset field of dragged points, four numbers each: the start x, y and the movement x, y. The picture at a
+/// point's end shows the pixels at its start, so the offsets around the end are the negative movement.
 struct Field<'a> {
     points: &'a [f32],
     width: f32,
 }
 
 impl Field<'_> {
-    /// The offset of a pixel, `[y, x]`.
+    /// Returns the offset of a pixel, `[y, x]`.
     fn at(&self, y: f32, x: f32) -> [f32; 2] {
         let mut sum = [0.0; 3];
         for point in self.points.chunks_exact(4) {
@@ -74,11 +76,13 @@ impl Field<'_> {
         [sum[0] / all, sum[1] / all]
     }
 
+    /// Returns the mask of a pixel, which is 1 at the end of the last point and everywhere without points.
     fn mask(&self, y: f32, x: f32) -> f32 {
         let last = self.points.chunks_exact(4).next_back();
         last.map_or(1.0, |p| LEAST_MASK + (1.0 - LEAST_MASK) * self.nearness(y - p[1] - p[3], x - p[0] - p[2]))
     }
 
+    /// Returns the influence at a distance from a point's end, 1 at the end itself.
     fn nearness(&self, down: f32, right: f32) -> f32 {
         let reach = REACH * self.width;
         (-(down * down + right * right) / (2.0 * reach * reach)).exp()
@@ -87,7 +91,7 @@ impl Field<'_> {
 
 #[wasm_bindgen]
 impl Device {
-    /// Bends a picture of `width` pixels a row, four bytes each.
+    /// Bends a picture with `width` pixels per row and four bytes per pixel.
     pub async fn bend(&self, rgba: &[u8], width: usize, points: &[f32], kernel: &Kernel) -> Result<Bent, JsError> {
         let kernel = *kernel;
         let pixels = rgba.len() / 4;
@@ -118,7 +122,7 @@ impl Device {
     }
 }
 
-/// Where the taps of an output pixel sample, x and y in turns.
+/// Returns the sampling positions of an output pixel's taps, as x and y of one tap after the other.
 #[wasm_bindgen]
 pub fn taps(width: usize, points: &[f32], kernel: &Kernel, x: f32, y: f32) -> Vec<f32> {
     let [down, right] = Field { points, width: width as f32 }.at(y, x);

@@ -1,4 +1,4 @@
-//! deform in a browser: what the pages call.
+//! deform in a browser: the functions that the pages call.
 
 mod bend;
 
@@ -7,7 +7,7 @@ use deform::{DeformConv2d, Gpu};
 use deform_case::{CaseFile, Computed};
 use wasm_bindgen::prelude::*;
 
-/// The browser's device, with an operator on it.
+/// The browser's device and the operator on it.
 #[wasm_bindgen]
 pub struct Device {
     gpu: Gpu,
@@ -23,8 +23,8 @@ impl Device {
         Ok(Self { gpu, operator })
     }
 
-    /// Computes a stored case, forward and backward, and compares all that it has answers to. The largest error, as a share of the largest
-    /// element of its answer.
+    /// Computes a stored case, forward and backward, and compares the results with the file's answers. Returns the
+    /// largest error, relative to the largest element of the answer.
     pub async fn check(&self, file: &[u8]) -> Result<f64, JsError> {
         self.worst_error(file).await.map_err(|error| JsError::new(&format!("{error:#}")))
     }
@@ -40,7 +40,7 @@ impl Device {
                 worst = Some(f64::max(worst.unwrap_or(0.0), error));
             }
         }
-        worst.context("the file has no answer")
+        worst.context("the file has no answer to compare with")
     }
 
     fn compute(&self, file: &CaseFile) -> Result<Vec<Computed>> {
@@ -56,7 +56,8 @@ impl Device {
     }
 }
 
-/// Infinite where one is a number and the other is not.
+/// Returns the largest error relative to the largest finite expected value. It is infinite if only one of two values is
+/// NaN or if the lengths differ.
 fn error(got: &[f32], want: &[f64]) -> f64 {
     if got.len() != want.len() {
         return f64::INFINITY;

@@ -1,4 +1,5 @@
-//! The backward rows of the table: all gradients of a layer, some elements of each checked against the reference.
+//! The backward rows of the table: the time of all gradients of a layer. Some elements of each gradient are checked
+//! against the reference.
 
 use anyhow::{Context, Result};
 use deform::layers::HostTensor;
@@ -16,7 +17,7 @@ use crate::case::{self, Case};
 use crate::gradients::{self, Bounds};
 use crate::timing::Timing;
 
-/// How many elements of each gradient are compared with the reference.
+/// The number of elements of each gradient that are compared with the reference.
 const SAMPLES: usize = 12;
 
 impl Bench {
@@ -46,7 +47,8 @@ impl Bench {
         let gradients = gradients::download(&gradients)?;
         Ok(Measured {
             algorithm,
-            // The gradients of columns and of weight are a product each, of the forward pass's size.
+            // The gradients of the columns and of the weight are one product each, as large as that of the forward
+            // pass.
             flops_per_second: 2.0 * geometry.flops() / seconds,
             bytes_per_second: (4 * (2 * operands + geometry.output_shape().iter().product::<usize>())) as f64 / seconds,
             comparison: compare_samples(&case, &geometry, &gradients, &mut rng)?,
@@ -68,7 +70,7 @@ fn compare_samples(
     for (operand, gradient) in gradients.iter() {
         let Some((_, values)) = gradient else { continue };
         for n in 0..SAMPLES {
-            // The first and the last element, where tiles begin and end, and others anywhere.
+            // The first and the last element, where tiles begin and end, then random ones.
             let index = [0, values.len() - 1].get(n).copied().unwrap_or_else(|| rng.random_range(0..values.len()));
             let want = reference.gradient_at(operand, grad, index);
             if let Some(bound) = bounds.of(operand, index) {

@@ -1,4 +1,5 @@
-//! The generator rows of the table: the ordinary convolution that would make a layer's offsets, with the layer's own kernel.
+//! The generator rows of the table: the ordinary convolution that would compute a layer's offsets, with the same kernel
+//! size as the layer.
 
 use anyhow::Result;
 use deform::ops::conv2d::{self, Conv2d};
@@ -36,7 +37,7 @@ impl Bench {
         let (timing, output) =
             Timing::measure(gpu, self.runs as usize, self.max_seconds, || conv2d.forward(&inputs, options))?;
 
-        // The reference of the deformable convolution with offsets of zero.
+        // The reference is the deformable convolution with offsets of 0.
         let out = output.shape();
         let offset_shape = [out[0], 2 * kernel[0] * kernel[1], out[2], out[3]];
         let offset = vec![0.0; offset_shape.iter().product()];

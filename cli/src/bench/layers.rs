@@ -1,4 +1,4 @@
-//! The layers to measure: deformable convolutions of published networks, at the sizes those networks run them.
+//! The layers to measure: deformable convolutions of published networks, at the sizes that those networks use.
 
 use deform::layers::HostTensor;
 use deform::{Inputs, Options};
@@ -6,18 +6,19 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// How a layer's offsets are distributed: each is another pattern of memory accesses.
+/// The distribution of a layer's offsets, which determines the pattern of its memory accesses.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Offsets {
-    /// Independent N(0, 2): neighbouring pixels sample unrelated places nearby.
+    /// Independent N(0, 2): neighbouring pixels sample unrelated positions nearby.
     Normal,
-    /// A smooth flow of up to 20 pixels that all taps share, and a residual N(0, 1) each: alignment of video frames.
+    /// A smooth flow of up to 20 pixels that all taps share, plus a residual N(0, 1) per tap, as in the alignment of
+    /// video frames.
     Flow,
-    /// CycleFC's: constant whole pixels along x, cycling through the channels.
+    /// The offsets of CycleFC: constant whole pixels along x, repeating cyclically over the channels.
     Cycle,
 }
 
-/// One row of the table.
+/// A layer of the benchmark.
 pub(crate) struct Layer {
     pub(crate) name: &'static str,
     pub(crate) batch: usize,
@@ -34,7 +35,7 @@ pub(crate) struct Layer {
     pub(crate) offsets: Offsets,
 }
 
-/// Most layers: one image, 3×3, stride 1, one group of each kind, mask and bias.
+/// The base of most layers: one image, 3×3, stride 1, one weight group and one offset group, mask and bias.
 const USUAL: Layer = Layer {
     name: "",
     batch: 1,
@@ -50,13 +51,13 @@ const USUAL: Layer = Layer {
     offsets: Offsets::Normal,
 };
 
-/// A layer with as many output channels as input channels.
+/// Makes a layer with as many output channels as input channels.
 pub(crate) const fn square(name: &'static str, channels: usize, size: [usize; 2]) -> Layer {
     Layer { name, in_channels: channels, out_channels: channels, size, ..USUAL }
 }
 
-/// ResNet and ResNeXt detectors, YOLACT, CenterNet, BiRefNet, video restoration (EDVR, BasicVSR++, TDAN), RepPoints, a
-/// depthwise one and CycleMLP.
+/// The layers of the benchmark: ResNet and ResNeXt detectors, YOLACT, CenterNet, BiRefNet, video restoration (EDVR,
+/// BasicVSR++, TDAN), RepPoints, a depthwise layer and CycleMLP.
 pub(crate) const LAYERS: &[Layer] = &[
     square("resnet_c3", 128, [100, 168]),
     square("resnet_c4", 256, [50, 84]),
@@ -74,13 +75,13 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { out_channels: 64, offset_groups: 16, offsets: Offsets::Flow, ..square("basicvsr", 128, [180, 320]) },
     Layer { offset_groups: 8, mask: false, bias: false, ..square("tdan", 64, [180, 320]) },
     Layer { mask: false, bias: false, ..square("reppoints", 256, [100, 168]) },
-    // A stage of a network like InternImage: one set of offsets for 16 channels, none mixed with another.
+    // A stage of a network such as InternImage: 16 channels share their offsets, and no channel is mixed with another.
     Layer { groups: 64, offset_groups: 4, ..square("depthwise", 64, [128, 128]) },
-    // CycleMLP calls version 1 of the operator: a bias but no mask.
+    // CycleMLP calls version 1 of the operator, with a bias and without a mask.
     Layer { kernel: 1, offset_groups: 64, mask: false, offsets: Offsets::Cycle, ..square("cyclefc", 64, [56, 56]) },
 ];
 
-/// The layers' names, as arguments.
+/// Returns a parser that accepts the layers' names as command-line values.
 pub(crate) fn layer_names() -> clap::builder::PossibleValuesParser {
     LAYERS.iter().map(|layer| layer.name).into()
 }
@@ -89,7 +90,7 @@ pub(crate) fn layer_names() -> clap::builder::PossibleValuesParser {
 const CYCLE: usize = 3;
 
 impl Layer {
-    /// "Same" padding, as in all of these networks.
+    /// Returns the layer's options, with "same" padding as in all of these networks.
     pub(crate) fn options(&self) -> Options {
         Options { stride: [self.stride; 2], padding: [self.kernel / 2; 2], ..Options::default() }
     }
@@ -98,7 +99,7 @@ impl Layer {
         self.size.map(|size| (size + 2 * (self.kernel / 2) - self.kernel) / self.stride + 1)
     }
 
-    /// The operands' shapes.
+    /// Returns the operands' shapes.
     pub(crate) fn shapes(&self) -> Inputs<Vec<usize>> {
         let [height, width] = self.size;
         let [out_height, out_width] = self.out_size();
@@ -113,11 +114,11 @@ impl Layer {
         }
     }
 
-    /// Operands that are the same in every run and on every machine.
+    /// Makes random operands that are the same in every run and on every machine.
     pub(crate) fn operands(&self) -> Inputs<HostTensor> {
         let mut rng = StdRng::seed_from_u64(0xdef0);
         let shapes = self.shapes();
-        // Weights that keep the output's variance near the input's, as in a trained network.
+        // This scale keeps the output's variance near the input's, as in a trained network.
         let row: usize = shapes.weight[1..].iter().product();
         let weight_scale = 1.0 / (row as f32).sqrt();
         let normal = |rng: &mut StdRng, shape: &[usize], scale: f32| HostTensor {
@@ -155,7 +156,8 @@ impl Layer {
     }
 }
 
-/// A camera that turns while something moves past it: up to 20 pixels, less than one pixel apart between neighbours.
+/// Returns a smooth flow of up to 20 pixels whose neighbouring pixels differ by less than one. `y` and `x` are
+/// fractions of the image's size.
 fn flow(axis: usize, y: f32, x: f32) -> f32 {
     use std::f32::consts::PI;
     match axis {
@@ -174,7 +176,8 @@ mod tests {
 
     use super::{LAYERS, Layer, Offsets};
 
-    /// The sizes of the networks' papers and code, as (name, column buffer in MiB, GFLOP), counted apart from this table.
+    /// The sizes from the networks' papers and code, as (name, column buffer in MiB, GFLOP), computed independently of
+    /// [`LAYERS`].
     const PUBLISHED: [(&str, f64, f64); 18] = [
         ("resnet_c3", 73.8, 4.95),
         ("resnet_c4", 36.9, 4.95),

@@ -1,4 +1,4 @@
-//! `deform bench`: the layers of known networks on this adapter, each result checked against the reference.
+//! `deform bench`: times the layers of known networks on the adapter and checks each result against the reference.
 
 mod backward;
 mod generator;
@@ -22,69 +22,71 @@ use crate::case;
 use crate::info;
 use crate::timing::Timing;
 
-/// How many output elements of a layer are compared with the reference; all of them would take it minutes.
+/// The number of output elements of a layer that are compared with the reference, which would take minutes for all of
+/// them.
 const SAMPLES: usize = 64;
 
+/// The explanation of the table in `--help`.
 const TABLE: &str = "\
-GFLOP/s counts a multiply-add as two operations and no work for sampling. \"of FLOP\" and \"of copy\" are fractions of \
-what two small kernels reach on the same adapter just before: one of multiply-adds alone, one that copies; the bytes \
-of a layer are input, offset, mask, weight, bias and output once each, with the gradients for the backward pass, whose \
-operations are twice the forward pass's. The error is the largest of 64 output elements \
-against the CPU reference; \"of bound\" is how much of its bound the worst uses up, the bound being \
-4 * 2^-24 * sqrt(n) * sum|terms| for a sum of n terms; for the backward pass of 12 elements of each gradient, and \
-the bound is that of deform run. Compare times only within one run: machines differ, \
-and so does one machine from hour to hour.";
+GFLOP/s counts a multiply-add as two operations, and sampling as none; the backward pass counts twice the operations \
+of the forward pass. \"of FLOP\" and \"of copy\" are fractions of the rates that two small kernels reach on the same \
+adapter just before: one computes only multiply-adds, the other copies. The bytes of a row count each tensor that the \
+pass reads or writes once. \"max error\" is the largest error of 64 output elements against the CPU reference, and \
+\"of bound\" is the largest ratio of an error to its bound, which is 4 * 2^-24 * sqrt(n) * sum|terms| for a sum of n \
+terms. For the backward pass, 12 elements of each gradient are compared, with the bound of `deform run`. Compare \
+times only within one run: machines differ, and the speed of one machine varies from hour to hour.";
 
-/// Measure the layers of known networks on the adapter, checking every result.
+/// Measure the layers of known networks on the adapter, and check every result.
 ///
-/// A call is warmed up once, then timed from the operands on the device to the finished output. A layer that fails is
-/// reported in its row and the others still run.
+/// The first call of a layer is a warm-up. The following calls are timed from the operands on the device to the
+/// finished output. If a layer fails, its row says so, and the other layers still run.
 #[derive(Args)]
 #[command(after_help = TABLE)]
 pub(crate) struct Bench {
-    /// A layer to measure; may be given several times [default: all]
+    /// A layer to measure; can be repeated [default: all]
     #[arg(long = "layer", value_name = "NAME", value_parser = layer_names())]
     layers: Vec<String>,
-    /// What to measure of each layer
+    /// The pass to measure
     #[arg(long, value_enum, default_value_t)]
     pass: Pass,
-    /// How many timed calls a layer
+    /// The number of timed calls per layer
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Make no further call of a layer once this much time has passed; one call is always made
+    /// Start no further call of a layer after this many seconds; at least one call is timed
     #[arg(long, value_name = "S", default_value = "60")]
     max_seconds: f64,
-    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile and its splits such as fused_tiled_64x64/4
+    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of splits such as
+    /// fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
-    /// Pack each layer's weight once, before the timed calls, as a program does that keeps its weights
+    /// Pack each layer's weight once before the timed calls, as an inference program does
     #[arg(long)]
     prepared_weight: bool,
-    /// Print the layers' names, and measure nothing
+    /// Only print the layers' names
     #[arg(long)]
     list: bool,
-    /// Go by what `deform tune` left in this file
+    /// Use the results that `deform tune` stored in this file
     #[arg(long, value_name = "FILE")]
     tuning: Option<PathBuf>,
-    /// Write the numbers to this file as well, as JSON
+    /// Also write the numbers to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, ValueEnum)]
 enum Pass {
-    /// The output
+    /// The forward pass
     Forward,
     /// All gradients
     Backward,
-    /// The output in one row, all gradients in another
+    /// The forward pass in one row and all gradients in another
     #[default]
     Both,
-    /// The ordinary convolution of the layer's kernel that would make its offsets
+    /// The ordinary convolution that would compute the layer's offsets, with the layer's kernel size
     Generator,
 }
 
-/// What one layer's calls took and how right they were.
+/// The times, rates and errors of one row.
 struct Measured {
     algorithm: String,
     timing: Timing,
@@ -114,11 +116,11 @@ impl Bench {
             .iter()
             .filter(|layer| self.layers.is_empty() || self.layers.iter().any(|n| n == layer.name))
             .collect();
-        // Drawn on stderr, and only where that is a terminal.
         let passes = match self.pass {
             Pass::Both => vec![Pass::Forward, Pass::Backward],
             pass => vec![pass],
         };
+        // Drawn on stderr, and only if that is a terminal.
         let bar = ProgressBar::new((layers.len() * passes.len()) as u64)
             .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")?);
         let tuning = self.tuning.as_ref().map(Tuning::load).transpose()?;
@@ -185,7 +187,7 @@ impl Bench {
             + optional(values.bias)
             + output.len();
         let seconds = timing.median() / 1e3;
-        // The first and the last element, where tiles begin and end, and others anywhere.
+        // The first and the last element, where tiles begin and end, then random ones.
         let mut rng = StdRng::seed_from_u64(0x5a);
         let samples = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
         Ok(Measured {
@@ -293,7 +295,7 @@ fn json_row(row: &Row<'_>) -> Value {
     }
 }
 
-/// A wrong number is worse than none, so it decides the exit code when both occur.
+/// Returns an error if a row is wrong or failed. A wrong result takes precedence over a failed row.
 fn verdict(rows: &[Row<'_>]) -> Result<()> {
     for row in rows {
         if let Ok(measured) = &row.result {
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_result_outweighs_a_failed_layer() {
+    fn a_wrong_result_takes_precedence_over_a_failed_layer() {
         let [first, second] = [&LAYERS[0], &LAYERS[1]];
         let row = |layer, result| Row { layer, pass: Pass::Forward, result };
         assert!(verdict(&[row(first, measured(1.0))]).is_ok());

@@ -1,16 +1,17 @@
-//! Fields of offsets: for every output pixel, where each tap of the kernel goes.
+//! Fields of offsets: the position that each tap of each output pixel reads.
 
 use deform::layers::HostTensor;
 use image::{GrayImage, ImageBuffer, Luma, RgbImage};
 use imageproc::filter::gaussian_blur_f32;
 use imageproc::gradients::{horizontal_sobel, vertical_sobel};
 
-/// A place in the photograph, [y, x] in pixels, or a distance.
+/// A position in the photograph or a distance, [y, x] in pixels.
 pub(crate) type Place = [f32; 2];
 
-/// The offsets that take every tap to the place a field gives it. A field is asked for an output pixel and a tap of its
-/// kernel, counted from the middle one; places outside the photograph are moved to its border, because the operator
-/// would read zeros there.
+/// Returns the offsets that move every tap to the position that `field` returns for it.
+///
+/// `field` takes an output pixel and a tap, as its distance from the middle tap. Positions outside the photograph are
+/// moved to its border, because the operator would read zeros there.
 pub(crate) fn offsets(photo: &RgbImage, kernel: usize, field: impl Fn(Place, Place) -> Place) -> HostTensor {
     let (height, width) = (photo.height() as usize, photo.width() as usize);
     let mut values = Vec::with_capacity(2 * kernel * kernel * height * width);
@@ -28,10 +29,10 @@ pub(crate) fn offsets(photo: &RgbImage, kernel: usize, field: impl Fn(Place, Pla
     HostTensor { shape: vec![1, 2 * kernel * kernel, height, width], values }
 }
 
-/// The eye that looks at us, the point in focus.
+/// The eye in the photograph that is in focus.
 const EYE: Place = [115.0, 171.0];
 
-/// Turns the photograph round a point, the less the further away, up to a radius beyond which nothing moves.
+/// Turns the photograph around a point. The angle decreases with the distance and is 0 from a radius on.
 pub(crate) fn swirl([y, x]: Place) -> Place {
     const MIDDLE: Place = [150.0, 232.0];
     const RADIUS: f32 = 145.0;
@@ -42,7 +43,7 @@ pub(crate) fn swirl([y, x]: Place) -> Place {
     [MIDDLE[0] + cos * dy - sin * dx, MIDDLE[1] + sin * dy + cos * dx]
 }
 
-/// Spreads the taps the more the further the pixel is from the eye; in focus all of them read the pixel itself.
+/// Spreads the taps of a pixel more the further it is from the eye. Near the eye all taps read the pixel itself.
 pub(crate) fn focus(pixel: Place, tap: Place, strength: f32) -> Place {
     const SHARP: f32 = 50.0;
     let distance = (pixel[0] - EYE[0]).hypot(pixel[1] - EYE[1]);
@@ -50,14 +51,14 @@ pub(crate) fn focus(pixel: Place, tap: Place, strength: f32) -> Place {
     [pixel[0] + spread * tap[0], pixel[1] + spread * tap[1]]
 }
 
-/// At every pixel, the direction along which the photograph changes least: along a hair, along an edge.
+/// The direction at every pixel in which the photograph changes least, for example along a hair or an edge.
 pub(crate) struct Grain {
     width: usize,
     directions: Vec<Place>,
 }
 
 impl Grain {
-    /// From the gradients around each pixel (the structure tensor).
+    /// Computes the directions from the structure tensor, the blurred products of the gradients at each pixel.
     pub(crate) fn of(photo: &RgbImage) -> Self {
         let grey: GrayImage = image::imageops::grayscale(photo);
         let (along_x, along_y) = (horizontal_sobel(&grey), vertical_sobel(&grey));
@@ -69,19 +70,19 @@ impl Grain {
         };
         let (xx, xy, yy) = (blurred(&|x, _| x * x), blurred(&|x, y| x * y), blurred(&|_, y| y * y));
         let directions = (xx.iter().zip(&xy).zip(&yy)).map(|((xx, xy), yy)| {
-            // The tensor's main axis is where the grey changes most; the grain is across it.
+            // The grey changes most along the tensor's main axis; the grain is perpendicular to it.
             let steepest = 0.5 * (2.0 * xy).atan2(xx - yy);
             [steepest.cos(), -steepest.sin()]
         });
         Self { width: grey.width() as usize, directions: directions.collect() }
     }
 
-    /// Turns the kernel into the grain and stretches it: three taps follow one another along the grain, and the three
-    /// such rows lie close together. Rows or columns, whichever turns the kernel less.
+    /// Turns the kernel so that its rows or its columns follow the grain, whichever turns it less. Then stretches it
+    /// along the grain and shrinks it across.
     pub(crate) fn follow(&self, pixel: Place, tap: Place) -> Place {
         const ALONG: f32 = 3.0;
         const ACROSS: f32 = 0.6;
-        // y is never negative here.
+        // y is never negative: the angle of the main axis is between −π/2 and π/2, and y is its cosine.
         let [y, x] = self.directions[pixel[0] as usize * self.width + pixel[1] as usize];
         let [down, right] = if x.abs() > y {
             let (y, x) = (y * x.signum(), x.abs());

@@ -1,4 +1,4 @@
-//! `deform demo`: what deformable convolution does, for someone who has never met it.
+//! `deform demo`: explains deformable convolution with numbers, pictures and times.
 
 mod article;
 mod fields;
@@ -24,36 +24,37 @@ use crate::timing::{Timing, milliseconds};
 
 /// Show what deformable convolution does, in numbers and in pictures.
 ///
-/// Everything is computed on the adapter and checked against the CPU reference.
+/// Everything is computed on the adapter. The numbers are checked against torchvision's output, the first layer of each
+/// picture and the timed layer against the CPU reference.
 #[derive(Args)]
 pub(crate) struct Demo {
-    /// The folder to write the pictures to; it is made when it is not there
+    /// The folder to write the pictures to; created if it does not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
-/// A 3×3 Gaussian: the weights of its taps add up to 1, so it blurs and does not brighten.
+/// A 3×3 Gaussian. Its weights add up to 1, so that it does not change the brightness.
 const GAUSSIAN: [f32; 9] =
     [1.0 / 16.0, 2.0 / 16.0, 1.0 / 16.0, 2.0 / 16.0, 4.0 / 16.0, 2.0 / 16.0, 1.0 / 16.0, 2.0 / 16.0, 1.0 / 16.0];
 
 impl Demo {
     pub(crate) fn run(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot create {}", self.out.display()))?;
         let gpu = Gpu::new()?;
         let op = DeformConv2d::new(&gpu);
         println!("Deformable convolution, computed on {}.\n", info::describe(gpu.info()));
 
         println!("1. In numbers\n");
-        println!("{}", article::tell(&gpu, &op)?);
+        println!("{}", article::explain(&gpu, &op)?);
 
         println!("2. In pictures\n");
         let photo = photo::load()?;
         let swirled = photo::filter(&gpu, &op, &photo, &[1.0], vec![offsets(&photo, 1, |pixel, _| swirl(pixel))])?;
         self.save(
             "1_bend.png",
-            &panels(&[("The photograph", &photo), ("1x1 kernel, offsets that turn round the middle", &swirled)])?,
-            "A 1x1 kernel of weight 1 copies a photograph. With offsets it copies each pixel from somewhere\n\
-             else: here from a place turned round the middle of the picture, so the picture swirls.",
+            &panels(&[("The photograph", &photo), ("1x1 kernel, offsets that turn around the middle", &swirled)])?,
+            "A 1x1 kernel of weight 1 copies a photograph. With offsets it copies each pixel from another\n\
+             position. Here the positions are turned around the middle of the picture, which makes a swirl.",
         )?;
 
         let passes = [4.0, 2.0, 1.0].map(|strength| offsets(&photo, 3, |pixel, tap| focus(pixel, tap, strength)));
@@ -61,9 +62,9 @@ impl Demo {
         self.save(
             "2_focus.png",
             &panels(&[("The photograph", &photo), ("3x3 blur, taps spread away from the eye", &focused)])?,
-            "A 3x3 kernel has nine taps. These weights blur, and the offsets say how far: at the eye all nine\n\
-             taps read the same pixel and it stays sharp; away from it they spread and the picture softens.\n\
-             The weights are the same everywhere: only the offsets differ. (Three layers, one after another.)",
+            "A 3x3 kernel has nine taps. The weights blur, and the offsets determine by how much: at the eye all\n\
+             nine taps read the same pixel, which stays sharp; further away the taps spread, which blurs more.\n\
+             The weights are the same everywhere, only the offsets differ. (Three layers, one after another.)",
         )?;
 
         let grain = Grain::of(&photo);
@@ -73,14 +74,14 @@ impl Demo {
             "3_brush.png",
             &panels(&[("The photograph", &photo), ("The same blur, taps that follow the fur", &brushed)])?,
             "Offsets can depend on the picture itself; in a network another convolution computes them. Here they\n\
-             turn the kernel so that its taps lie along the fur and along edges, never across. The very same\n\
-             blur now paints brush strokes, and outlines stay. (Four layers, one after another.)",
+             turn the kernel so that its taps lie along the fur and along edges, not across them. The same blur\n\
+             now looks like brush strokes, and outlines stay sharp. (Four layers, one after another.)",
         )?;
         self.save(
             "4_taps.png",
             &picture::taps(&photo, &PROBES, follow)?,
-            "Where the nine taps of four output pixels of that last layer read. Hollow squares: the pixels an\n\
-             ordinary 3x3 kernel reads. Dots: where the deformed one reads instead.",
+            "The positions that the nine taps of four output pixels read in one of these layers. Hollow squares:\n\
+             the pixels that an ordinary 3x3 kernel reads. Dots: the positions that the deformed kernel reads.",
         )?;
 
         println!("3. In time\n");
@@ -96,7 +97,7 @@ impl Demo {
     }
 }
 
-/// Four places with grain in four directions.
+/// The pixels whose taps are shown, with grain in four directions.
 const PROBES: [Probe; 4] = [
     Probe { pixel: [180, 85], caption: "on a stripe of the cheek", color: Rgb([255, 138, 40]) },
     Probe { pixel: [115, 140], caption: "at the rim of the eye", color: Rgb([0, 170, 255]) },
@@ -104,9 +105,9 @@ const PROBES: [Probe; 4] = [
     Probe { pixel: [245, 281], caption: "at the edge of the nose", color: Rgb([240, 70, 200]) },
 ];
 
-/// One layer on the device beside the same layer in the reference's plain loops, found equal first.
+/// Times one layer on the device and in the CPU reference, and checks that the outputs agree.
 fn race(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
-    // Small enough for the reference to finish while somebody watches.
+    // The layer is small because the reference is slow.
     let layer = layers::square("demo", 64, [28, 28]);
     let case = Case::new(layer.name, layer.operands(), layer.options());
     let inputs = case::upload(gpu, &case.operands)?;
@@ -116,11 +117,11 @@ fn race(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
     let want = Reference::new(&case.geometry()?, case.values())?.forward();
     let reference_ms = milliseconds(start.elapsed());
     let comparison = Bounds::new(&case)?.compare(&output.download()?, &want);
-    comparison.check("the CPU reference's")?;
+    comparison.check("the CPU reference")?;
     Ok(format!(
         "A layer of {} -> {} channels, 3x3, on {} by {} pixels takes {:.1} ms on this adapter.\n\
          The CPU reference, plain loops in one thread, takes {:.0} ms, {:.0} times as long.\n\
-         Their outputs agree to {:.1e}, {:.3} of the bound for f32 sums of this length.",
+         The outputs differ by at most {:.1e}; the worst element is at {:.3} of the bound for its f32 sum.",
         layer.in_channels,
         layer.out_channels,
         layer.size[0],

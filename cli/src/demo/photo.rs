@@ -1,4 +1,4 @@
-//! The photograph, as an image and as the operator's operands.
+//! The photograph: loading it, and running the operator on it.
 
 use anyhow::{Context, Result};
 use deform::layers::HostTensor;
@@ -9,15 +9,15 @@ use image::{ImageFormat, RgbImage};
 use crate::accuracy::Bounds;
 use crate::case::{self, Case};
 
-/// Chelsea the cat, by Stefan van der Walt, CC0: see the licences beside the file.
+/// Chelsea the cat, by Stefan van der Walt, CC0 (see `LICENSES.txt` in the same folder).
 const PHOTO: &[u8] = include_bytes!("../../assets/chelsea.jpg");
 
-/// Reads the photograph.
+/// Decodes the photograph.
 pub(crate) fn load() -> Result<RgbImage> {
     Ok(image::load_from_memory_with_format(PHOTO, ImageFormat::Jpeg).context("cannot decode the photograph")?.to_rgb8())
 }
 
-/// An image as an input of one image and three channels, values in 0…1.
+/// Converts an image to an input of batch 1 with three channels of values in 0…1.
 pub(crate) fn planes(image: &RgbImage) -> HostTensor {
     let channel = |channel: usize| image.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0);
     HostTensor {
@@ -26,7 +26,7 @@ pub(crate) fn planes(image: &RgbImage) -> HostTensor {
     }
 }
 
-/// The image that three channels of values in 0…1 make.
+/// Converts three channels of values in 0…1 to an image.
 fn image(planes: &[f32], width: u32, height: u32) -> RgbImage {
     let pixels = (width * height) as usize;
     RgbImage::from_fn(width, height, |x, y| {
@@ -35,8 +35,8 @@ fn image(planes: &[f32], width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// Runs the photograph through a square kernel that is the same for each of the three colours, once for each field of
-/// offsets, the output of one call being the input of the next. The first call is checked against the reference.
+/// Applies a square kernel to each of the three colours of the photograph, once for each field of offsets. The output
+/// of one call is the input of the next. The first call is checked against the reference.
 pub(crate) fn filter(
     gpu: &Gpu,
     op: &DeformConv2d,
@@ -45,7 +45,7 @@ pub(crate) fn filter(
     offsets: Vec<HostTensor>,
 ) -> Result<RgbImage> {
     let size = kernel.len().isqrt();
-    // Depthwise: three groups, so that no colour reads another.
+    // Three groups, so that the colours do not mix.
     let weight = HostTensor { shape: vec![3, 1, size, size], values: kernel.repeat(3) };
     let options = Options { padding: [size / 2; 2], ..Options::default() };
     let mut checked = false;
@@ -58,7 +58,7 @@ pub(crate) fn filter(
         values = op.forward(&inputs.map(|tensor| tensor), options)?.download()?;
         if !checked {
             let want = Reference::new(&case.geometry()?, case.values())?.forward();
-            Bounds::new(&case)?.compare(&values, &want).check("the CPU reference's")?;
+            Bounds::new(&case)?.compare(&values, &want).check("the CPU reference")?;
             checked = true;
         }
         input = HostTensor { shape: case.operands.input.shape, values: values.clone() };

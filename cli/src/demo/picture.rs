@@ -1,4 +1,4 @@
-//! Figures: panels with captions, and the picture of where the taps land.
+//! Figures: panels with captions, and the positions that taps read.
 
 use ab_glyph::FontRef;
 use anyhow::Result;
@@ -18,7 +18,7 @@ const INK: Rgb<u8> = Rgb([30, 30, 30]);
 const MARGIN: u32 = 14;
 const CAPTION: u32 = 30;
 
-/// Panels of one height beside each other, each under its caption.
+/// Draws panels of one height side by side, each under its caption.
 pub(crate) fn panels(panels: &[(&str, &RgbImage)]) -> Result<RgbImage> {
     let font = FontRef::try_from_slice(FONT)?;
     let height = panels.iter().map(|(_, panel)| panel.height()).max().unwrap_or(0);
@@ -40,15 +40,15 @@ pub(crate) struct Probe {
     pub(crate) color: Rgb<u8>,
 }
 
-/// How many photograph pixels a close-up shows along a side; odd, so that the probe is in the middle.
+/// The photograph pixels along each side of a close-up; odd, so that the probe is in the middle.
 const CLOSE_UP: u32 = 13;
-/// How many pixels of the figure one photograph pixel becomes in a close-up.
+/// The figure pixels along each side of one photograph pixel in a close-up.
 const ZOOM: u32 = 23;
-/// Everything is drawn this much larger and then shrunk, which makes smooth edges.
+/// The factor by which a close-up is drawn larger and then shrunk, which smooths edges.
 const OVERSAMPLING: u32 = 3;
 
-/// The photograph with the probes marked, and a close-up of each: hollow squares are the pixels that an ordinary 3×3
-/// kernel reads, dots are the places where the deformed one reads.
+/// Draws the photograph with the probes marked, and a close-up of each. Hollow squares are the pixels that an ordinary
+/// 3×3 kernel reads, dots are the positions that the deformed kernel reads.
 pub(crate) fn taps(photo: &RgbImage, probes: &[Probe; 4], field: impl Fn(Place, Place) -> Place) -> Result<RgbImage> {
     let font = FontRef::try_from_slice(FONT)?;
     let side = CLOSE_UP * ZOOM;
@@ -67,7 +67,7 @@ pub(crate) fn taps(photo: &RgbImage, probes: &[Probe; 4], field: impl Fn(Place, 
 
     let mut figure = RgbImage::from_pixel(width + 2 * side + 4 * MARGIN, height + 2 * MARGIN, WHITE);
     let caption =
-        "White squares: what an ordinary 3x3 kernel reads. Dots: where its taps read once the offsets move them.";
+        "White squares: pixels that an ordinary 3x3 kernel reads. Dots: positions that the deformed kernel reads.";
     draw_text_mut(&mut figure, INK, MARGIN as i32, MARGIN as i32, 19.0, &font, caption);
     imageops::replace(&mut figure, &overview, i64::from(MARGIN), i64::from(MARGIN + CAPTION));
     for (index, probe) in (0..).zip(probes) {
@@ -85,7 +85,7 @@ fn close_up(photo: &RgbImage, probe: &Probe, field: impl Fn(Place, Place) -> Pla
     let first = probe.pixel.map(|place| place - CLOSE_UP / 2);
     let crop = imageops::crop_imm(photo, first[1], first[0], CLOSE_UP, CLOSE_UP).to_image();
     let mut close_up = dimmed(&imageops::resize(&crop, side, side, FilterType::Nearest), 0.2);
-    // A pixel's place is its middle.
+    // Positions refer to the middle of a pixel, hence the 0.5.
     let at = |place: Place| [0, 1].map(|axis| (place[axis] - first[axis] as f32 + 0.5) * zoom as f32);
     let pixel = probe.pixel.map(|place| place as f32);
     let taps = (-1..=1).flat_map(|i| (-1..=1).map(move |j| [i as f32, j as f32]));
@@ -117,7 +117,7 @@ fn thick_line(image: &mut RgbImage, from: Place, to: Place, color: Rgb<u8>) {
     }
 }
 
-/// The image with its colours faded towards black, so that what is drawn on it stands out.
+/// Darkens the image, so that marks drawn on it stand out.
 fn dimmed(image: &RgbImage, by: f32) -> RgbImage {
     imageproc::map::map_subpixels(image, |value| (f32::from(value) * (1.0 - by)) as u8)
 }

@@ -1,4 +1,4 @@
-//! `deform bench` as its user meets it.
+//! Tests of `deform bench`.
 
 use crate::{deform, folder, text};
 
@@ -28,7 +28,6 @@ fn bench_measures_a_layer_and_writes_json() {
     }
 }
 
-/// The convolution that makes a layer's offsets, held against the reference.
 #[test]
 fn bench_measures_generators() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! The backward pass as a user of the tool meets it.
+//! Tests of the backward pass in `deform run` and `deform time`.
 
 use safetensors::SafeTensors;
 
@@ -36,7 +36,7 @@ fn one_wrong_element_of_a_gradient_is_exit_code_4() {
 }
 
 #[test]
-fn time_of_both_passes_tells_the_error_of_every_gradient() {
+fn time_of_both_passes_prints_the_error_of_every_gradient() {
     let case = golden("v2");
     let stdout = deform(&["time", "deform_conv2d", "--mode", "fwdbwd", text(&case), "--runs", "2"], 0).stdout;
     let line: serde_json::Value = serde_json::from_str(&stdout).expect("one line of JSON");

@@ -1,4 +1,4 @@
-//! The operators around deform_conv2d as a user of the tool meets them.
+//! Tests of `deform run` for the operators other than `deform_conv2d`.
 
 use std::path::{Path, PathBuf};
 
@@ -55,7 +55,7 @@ fn one_wrong_element_is_exit_code_4() {
 }
 
 #[test]
-fn run_writes_what_it_computed_and_reads_it_again() {
+fn run_writes_results_of_the_stored_shapes() {
     let folder = folder();
     let out = folder.path().join("written.safetensors");
     for (operator, _) in FOLDERS {
@@ -73,7 +73,7 @@ fn run_writes_what_it_computed_and_reads_it_again() {
     }
 }
 
-/// An ordinary convolution is deform_conv2d with offsets of zero: the tool computes one, and checks the other against it.
+/// An ordinary convolution is `deform_conv2d` with offsets of 0: the output of one is the expected output of the other.
 #[test]
 fn conv2d_is_deform_conv2d_with_offsets_of_zero() {
     let folder = folder();
@@ -99,7 +99,7 @@ fn conv2d_is_deform_conv2d_with_offsets_of_zero() {
 }
 
 #[test]
-fn what_the_file_lacks_or_misspells_is_named() {
+fn missing_operands_and_unknown_metadata_are_named() {
     let folder = folder();
     let file = stored("deformable_conv2d").remove(0);
     let case = changed_file(&folder, &file, |_, metadata| drop(metadata.insert("mask".into(), "relu".into())));

@@ -1,7 +1,8 @@
 //! deform inside a burn application: one device, tensors shared in place.
 //!
-//! burn works on the application's own wgpu device. The buffers of its tensors are deform's operands, and deform writes into a tensor that burn goes on
-//! with. The result is held against burn's own operator: `cargo run --release --manifest-path recipes/burn/Cargo.toml`.
+//! burn works on the application's own wgpu device. deform reads its operands from the buffers of burn's tensors and
+//! writes the result into another tensor of burn's. The program compares the result with burn's own operator:
+//! `cargo run --release --manifest-path recipes/burn/Cargo.toml`.
 
 use anyhow::{Result, anyhow, ensure};
 use burn::backend::Wgpu;
@@ -13,7 +14,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use deform::ops::deform_conv2d::Geometry;
 use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, wgpu};
 
-/// The application's device, as both know it.
+/// The application's device, with the handles that burn and deform have on it.
 struct Host {
     device: wgpu::Device,
     queue: wgpu::Queue,
@@ -25,7 +26,7 @@ impl Host {
     fn new() -> Result<Self> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
         let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
-        // burn's kernels use whatever the adapter has, so the device must have it, too; deform needs less.
+        // burn's kernels use all limits and features of the adapter, so the device must have them; deform needs fewer.
         let unwanted = wgpu::Features::all_experimental_mask() | wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
         let descriptor = wgpu::DeviceDescriptor {
             required_limits: adapter.limits(),
@@ -36,25 +37,27 @@ impl Host {
         let gpu = Gpu::from_wgpu(device.clone(), queue.clone());
         let backend = adapter.get_info().backend;
         let setup = WgpuSetup { instance, adapter, device: device.clone(), queue: queue.clone(), backend };
-        // A buffer for each tensor: WebGPU lets no dispatch read and write the same buffer, be it in different parts.
+        // Each tensor needs a buffer of its own: a WebGPU dispatch must not read and write one buffer, not even in
+        // different parts.
         let memory = MemoryConfiguration::ExclusivePages;
         let burn = Device::wgpu_options().setup(setup).memory_config(memory).init()?;
         Ok(Self { device, queue, burn, gpu })
     }
 
-    /// A burn tensor as an operand of deform's: the same memory. burn leaves it in place as long as the second is held, which must be until deform's work
-    /// is submitted; afterwards the queue keeps the order.
+    /// Returns a tensor of deform's that shares the memory of a burn tensor, and a guard. burn does not reuse the
+    /// memory while the guard is held. The caller must hold it until deform's work is submitted; after that, the queue
+    /// keeps the order.
     fn share<const RANK: usize>(&self, tensor: &Tensor<RANK>) -> Result<(deform::Tensor, impl Sized + use<RANK>)> {
         let shape = tensor.dims();
         let tensor = tensor.clone().try_into_primitive::<Wgpu>().map_err(|error| anyhow!("{error:?}"))?;
-        ensure!(tensor.is_contiguous(), "deform reads rows without gaps");
+        ensure!(tensor.is_contiguous(), "deform needs a contiguous tensor");
         let memory = tensor.client.get_resource::<WgpuServer<AutoCompiler>>(tensor.handle)?;
         let WgpuResource { buffer, offset, .. } = memory.resource();
         let tensor = deform::Tensor::from_buffer(&self.gpu, buffer.clone(), *offset, shape, Dtype::F32)?;
         Ok((tensor, memory))
     }
 
-    /// What burn's own `deform_conv2d` computes.
+    /// Computes `deform_conv2d` with deform on burn's tensors.
     fn deform_conv2d(&self, operator: &DeformConv2d, operands: &Operands, options: Options) -> Result<Tensor<4>> {
         let Operands { input, offset, weight, mask, bias } = operands;
         let (input, _input) = self.share(input)?;
@@ -68,7 +71,7 @@ impl Host {
         let workspace = deform::Tensor::new(&self.gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32)?;
         let output = Tensor::empty(Geometry::new(shapes, &options)?.output_shape(), &self.burn);
         let (result, _result) = self.share(&output)?;
-        // burn's kernels must be on the queue before deform's: those of this thread, whose stream alone is sent.
+        // burn's kernels must be on the queue before deform's. This submits those of the current thread only.
         self.burn.flush()?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
         operator.record_forward(&mut encoder, &inputs, &result, &workspace, options)?;
@@ -87,7 +90,7 @@ struct Operands {
 }
 
 impl Operands {
-    /// burn's own operator, with a padding of one pixel.
+    /// Computes burn's own operator, with a padding of one pixel.
     fn by_burn(self, offset_groups: usize) -> Tensor<4> {
         let options = DeformConvOptions::new([1; 2], [1; 2], [1; 2], 1, offset_groups);
         deform_conv2d(self.input, self.offset, self.weight, Some(self.mask), Some(self.bias), options)
@@ -112,7 +115,7 @@ fn main() -> Result<()> {
     let options = Options { padding: [1; 2], ..Options::default() };
     let ours = host.deform_conv2d(&operator, &operands, options)?;
 
-    // Both round every product and sum once; the sum of the absolute terms bounds what that can amount to.
+    // Both round every product and sum once, so the sum of the absolute terms bounds their difference.
     let magnitude = Operands {
         input: operands.input.clone().abs(),
         weight: operands.weight.clone().abs(),

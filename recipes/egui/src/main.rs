@@ -1,8 +1,9 @@
 //! deform inside an egui application: one device, one encoder, no copy through the host.
 //!
-//! egui-wgpu asks every paint callback to `prepare`, in the command encoder in which it then draws: there deform bends a texture that the user interface
-//! shows as an image. In an eframe application the renderer below is `frame.wgpu_render_state()`'s; here one frame is drawn into a PNG, so that
-//! the recipe can be run anywhere: `cargo run --manifest-path recipes/egui/Cargo.toml`.
+//! egui-wgpu calls `prepare` on every paint callback, with the command encoder that it then draws with. In this call
+//! deform bends a texture that the user interface shows as an image. An eframe application gets the renderer from
+//! `frame.wgpu_render_state()`. This program draws one frame into a PNG file instead, so that it runs without a window:
+//! `cargo run --manifest-path recipes/egui/Cargo.toml`.
 
 use deform::ops::texture::Textures;
 use deform::wgpu;
@@ -14,7 +15,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const PHOTO: &[u8] = include_bytes!("../../../cli/assets/chelsea.jpg");
 const SCREEN: [u32; 2] = [512, 384];
 
-/// What lives as long as the renderer: deform's operators and operands, on the host's device. It lies in the renderer's callback resources.
+/// deform's operators and operands on the host's device. They live as long as the renderer, in its callback resources.
 struct Bend {
     textures: Textures,
     operator: DeformConv2d,
@@ -36,7 +37,7 @@ impl Bend {
         queue.write_texture(picture.as_image_copy(), &photo, layout, picture.size());
         let bent = texture(device, [height, width], wgpu::TextureUsages::STORAGE_BINDING);
 
-        // The host's device, once; no handler is installed on it.
+        // Called once per device. No error handler is installed on the host's device.
         let gpu = Gpu::from_wgpu(device.clone(), queue.clone());
         let (height, width) = (height as usize, width as usize);
         let identity: Vec<f32> = (0..9).map(|n| f32::from(u8::from(n % 4 == 0))).collect();
@@ -61,7 +62,7 @@ impl Bend {
     }
 }
 
-/// The paint callback: it paints nothing, and bends before egui paints.
+/// The paint callback. It bends the texture before egui paints, and paints nothing itself.
 struct BendFirst;
 
 impl CallbackTrait for BendFirst {
@@ -82,7 +83,7 @@ impl CallbackTrait for BendFirst {
     fn paint(&self, _: egui::PaintCallbackInfo, _: &mut wgpu::RenderPass<'static>, _: &CallbackResources) {}
 }
 
-/// The user interface: the bent picture, with a caption.
+/// Builds the user interface: the bent picture with a heading.
 fn interface(ui: &mut egui::Ui, bent: egui::TextureId) {
     ui.heading("bent by deform");
     ui.painter().add(egui_wgpu::Callback::new_paint_callback(ui.max_rect(), BendFirst));
@@ -105,7 +106,7 @@ fn main() -> Result<()> {
     let bent = renderer.register_native_texture(&device, &view, wgpu::FilterMode::Linear);
     renderer.callback_resources.insert(bend);
 
-    // One frame of the host's.
+    // The host renders one frame.
     let [width, height] = SCREEN;
     let context = egui::Context::default();
     let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(width as f32, height as f32));
@@ -154,13 +155,13 @@ fn main() -> Result<()> {
     readback.map_async(wgpu::MapMode::Read, .., |_| {});
     device.poll(wgpu::PollType::wait_indefinitely())?;
     let pixels = readback.get_mapped_range(..)?.to_vec();
-    let frame = image::RgbaImage::from_raw(width, height, pixels).ok_or("a frame of another size")?;
+    let frame = image::RgbaImage::from_raw(width, height, pixels).ok_or("the frame has the wrong size")?;
     std::fs::create_dir_all("target")?;
     frame.save("target/egui.png")?;
-    // The cat's forehead, as bright as it is nowhere in an empty panel.
+    // The middle of the frame shows the cat's forehead, where red exceeds blue; an empty panel is grey.
     let [r, g, b, _] = frame.get_pixel(width / 2, height / 2).0;
-    println!("target/egui.png, the middle is {r}, {g}, {b}");
-    if r <= b { Err("the picture is not there".into()) } else { Ok(()) }
+    println!("wrote target/egui.png, its middle pixel is {r}, {g}, {b}");
+    if r <= b { Err("the frame does not show the picture".into()) } else { Ok(()) }
 }
 
 fn texture(device: &wgpu::Device, [height, width]: [u32; 2], usage: wgpu::TextureUsages) -> wgpu::Texture {

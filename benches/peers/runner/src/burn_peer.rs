@@ -1,4 +1,4 @@
-//! burn's wgpu backend, on burn's default device.
+//! The peer burn: its wgpu backend on its default device.
 
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::module::deform_conv2d;
@@ -31,10 +31,10 @@ impl BurnPeer {
         Ok(Self { device, setup, operands: None })
     }
 
-    /// Queues the forward pass; does not wait.
+    /// Submits the forward pass without waiting for it.
     fn forward(&self) -> Result<Tensor<4>> {
         let operands = self.operands.as_ref().context("no layer is loaded")?;
-        // A tensor is a handle: its clones share the memory.
+        // The clones share the tensors' memory.
         Ok(deform_conv2d(
             operands.input.clone(),
             operands.offset.clone(),

@@ -1,4 +1,4 @@
-//! deform itself.
+//! The peer deform.
 
 use anyhow::{Context, Result};
 use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, PreparedWeight, Tensor};
@@ -9,9 +9,10 @@ use crate::{Peer, describe};
 pub(crate) struct DeformPeer {
     gpu: Gpu,
     op: DeformConv2d,
-    /// The weight is packed once, as a model's would be.
+    /// The operands of the forward pass alone; the weight is packed once, as in an inference program.
     operands: Option<Inputs<Tensor, PreparedWeight>>,
-    /// For the gradients it is not: a training step changes it.
+    /// The weight as it is, for the gradients: a training program cannot pack it in advance, because each step changes
+    /// it.
     weight: Option<Tensor>,
     grad_output: Option<Tensor>,
 }
@@ -22,7 +23,7 @@ impl DeformPeer {
         Ok(Self { op: DeformConv2d::new(&gpu), gpu, operands: None, weight: None, grad_output: None })
     }
 
-    /// Submits the forward pass; does not wait.
+    /// Submits the forward pass without waiting for it.
     fn forward(&self) -> Result<Tensor> {
         let operands = self.operands.as_ref().context("no layer is loaded")?;
         let inputs = Inputs {
@@ -35,7 +36,7 @@ impl DeformPeer {
         Ok(self.op.forward(&inputs, options())?)
     }
 
-    /// Submits the forward pass and all gradients; does not wait.
+    /// Submits the forward pass and all gradients without waiting for them.
     fn both(&self) -> Result<(Tensor, Gradients<Option<Tensor>>)> {
         let operands = self.operands.as_ref().context("no layer is loaded")?;
         let inputs = Inputs {

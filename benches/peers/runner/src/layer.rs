@@ -1,4 +1,4 @@
-//! One layer with its operands: a 3×3 kernel, padding 1, mask and bias.
+//! A layer and its operands, with a 3×3 kernel, padding 1, mask and bias.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// The kernel's height and width.
 pub(crate) const KERNEL: usize = 3;
-/// "Same" padding, on all sides.
+/// The padding on all sides, "same" for a 3×3 kernel.
 pub(crate) const PADDING: usize = 1;
 
-/// The values of one operand, with its shape.
+/// The shape and values of one operand.
 pub(crate) struct Operand<const RANK: usize> {
     pub(crate) shape: [usize; RANK],
     pub(crate) values: Vec<f32>,
@@ -27,11 +27,11 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// Reads the operands of `IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH OFFSET_GROUPS BATCH GROUPS FOLDER`.
+    /// Reads a layer from `IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH OFFSET_GROUPS BATCH GROUPS FOLDER`.
     pub(crate) fn read(arguments: &str) -> Result<Self> {
         let fields: Vec<&str> = arguments.splitn(8, ' ').collect();
         let [in_channels, out_channels, height, width, offset_groups, batch, groups, folder] = fields[..] else {
-            bail!("eight arguments expected");
+            bail!("expected eight arguments");
         };
         let [in_channels, out_channels]: [usize; 2] = [in_channels.parse()?, out_channels.parse()?];
         let [batch, groups]: [usize; 2] = [batch.parse()?, groups.parse()?];
@@ -51,7 +51,7 @@ impl Layer {
     }
 }
 
-/// Reads FOLDER/NAME.f32: the elements one after another, in this machine's byte order.
+/// Reads FOLDER/NAME.f32, which holds the elements without a header in this machine's byte order.
 fn read<const RANK: usize>(folder: &Path, name: &str, shape: [usize; RANK]) -> Result<Operand<RANK>> {
     let path = folder.join(name).with_extension("f32");
     let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;

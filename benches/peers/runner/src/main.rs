@@ -1,17 +1,17 @@
 //! Runs one peer, deform or burn, on the layers that peers.py sends: `deform-peers deform` or `deform-peers burn`.
 //!
-//! One request a line on stdin, one line of JSON for each on stdout:
+//! Each line of stdin is a request. Its answer is one line of JSON on stdout:
 //!
 //! ```text
-//! info                     the adapter and the peer's version
+//! info                     returns the adapter and the peer's version
 //! layer IN_CHANNELS OUT_CHANNELS HEIGHT WIDTH OFFSET_GROUPS BATCH GROUPS FOLDER   uploads the operands in FOLDER
-//! time ITERATIONS          computes the output so often: the milliseconds of each
-//! output FILE              computes once and writes the output
-//! both ITERATIONS          the same for the output, then all gradients, from the grad_output in FOLDER: deform only
-//! gradients FOLDER         computes them once and writes grad_input and so on
+//! time ITERATIONS          computes the output ITERATIONS times and returns the milliseconds of each computation
+//! output FILE              computes the output once and writes it to FILE
+//! both ITERATIONS          like time, for the output and then all gradients; deform only
+//! gradients FOLDER         computes all gradients once and writes grad_input.f32 and the others to FOLDER; deform only
 //! ```
 //!
-//! The first request that cannot be answered ends the process, with its reason on stderr.
+//! A request that fails ends the process, with the reason on stderr.
 
 mod burn_peer;
 mod deform_peer;
@@ -31,7 +31,7 @@ use crate::layer::Layer;
 
 /// An implementation on its own device.
 trait Peer {
-    /// The adapter's name, backend and driver.
+    /// Returns the adapter's name, backend and driver.
     fn adapter(&self) -> String;
 
     /// Uploads the layer's operands and waits for them.
@@ -43,18 +43,19 @@ trait Peer {
     /// Computes the loaded layer's output and reads it back.
     fn output(&self) -> Result<Vec<f32>>;
 
-    /// Computes the output, then all gradients, and waits for them.
+    /// Computes the loaded layer's output, then all gradients, and waits for them.
     fn run_both(&self) -> Result<()> {
         bail!("this peer's gradients are not measured")
     }
 
-    /// Computes all gradients and reads them back, by name.
+    /// Computes all gradients, reads them back and returns them with their names.
     fn gradients(&self) -> Result<Vec<(String, Vec<f32>)>> {
         bail!("this peer's gradients are not measured")
     }
 }
 
-/// An adapter in one line. peers.py compares the peers' lines; fields and no `AdapterInfo`, since burn may be on another wgpu.
+/// Describes an adapter in one line, which peers.py compares between the peers. The parameters are fields instead of an
+/// `AdapterInfo`, because burn may use another version of wgpu.
 fn describe(name: &str, backend: impl Debug, driver: &str, driver_info: &str) -> String {
     format!("{name}, {backend:?}, driver {driver} {driver_info}")
 }
@@ -107,7 +108,7 @@ fn answer(peer: &mut dyn Peer, line: &str) -> Result<Value> {
             std::fs::write(arguments, bytemuck::cast_slice(&peer.output()?))?;
             Ok(Value::Null)
         }
-        _ => bail!("no such request"),
+        _ => bail!("unknown request"),
     }
 }
 
@@ -117,7 +118,7 @@ fn time(run: impl FnOnce() -> Result<()>) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 
-/// The version of a package that this program was built with.
+/// Returns the version of a package that this program was built with, from its lock file.
 fn version(package: &str) -> Option<&'static str> {
     let name = format!("name = \"{package}\"");
     let mut lines = include_str!("../Cargo.lock").lines().skip_while(|line| *line != name).skip(1);
