@@ -1,4 +1,4 @@
-//! Every way a call can fail, one variant a cause.
+//! The errors of this crate: one variant per cause.
 
 use std::time::Duration;
 
@@ -7,46 +7,46 @@ use crate::dtype::Dtype;
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, with the numbers: the operand and axis where there is one, what was expected, what was got.
+/// An error, with its numbers: the operand and the axis if there is one, the expected and the actual value.
 ///
 /// After any error the same [`Gpu`](crate::Gpu), tensors and operators keep working.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No adapter was found, or none that the environment variables allow.
+    /// There is no adapter, or none that the environment variables allow.
     #[error("no GPU adapter found: {reason}")]
     NoAdapter {
-        /// What each backend said.
+        /// The message of each backend.
         reason: String,
     },
-    /// The adapter was found but would not give a device.
+    /// The adapter did not provide a device.
     #[error("the adapter {adapter} gave no device: {reason}")]
     NoDevice {
         /// The adapter's name.
         adapter: String,
-        /// What wgpu said.
+        /// wgpu's message.
         reason: String,
     },
-    /// A gradient was asked for by an operand that the call does not have.
-    #[error("the gradient of {operand} is asked for, and the call has no {operand}")]
+    /// The caller wants the gradient of an operand that the call does not have.
+    #[error("the gradient of {operand} is wanted, but the call has no {operand}")]
     NoSuchOperand {
         /// The operand's name.
         operand: &'static str,
     },
-    /// An optimiser's setting makes no sense.
+    /// A setting of an optimiser is out of range.
     #[error("{setting} is {got}, expected {expected}")]
     OptimizerSetting {
-        /// Its name.
+        /// The setting's name.
         setting: &'static str,
-        /// What it is.
+        /// Its value.
         got: String,
-        /// What it must be.
+        /// The values it may have.
         expected: &'static str,
     },
-    /// A state dict does not hold what a layer needs, or is none.
+    /// The data is not a state dict, or lacks what a layer needs.
     #[error("the state dict: {reason}")]
     State {
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
     /// An operand has the wrong number of axes.
@@ -73,7 +73,7 @@ pub enum Error {
         /// Where the expected size comes from.
         because: &'static str,
     },
-    /// An axis of an operand must be a multiple of something and is not (or is none of it).
+    /// An axis of an operand must be a positive multiple of a number, and is not.
     #[error("{operand} axis {axis} is {got}, expected a positive multiple of {divisor} ({because})")]
     NotAMultiple {
         /// The operand's name.
@@ -82,12 +82,12 @@ pub enum Error {
         axis: usize,
         /// The size it has.
         got: usize,
-        /// What it must be a multiple of.
+        /// The number that must divide it.
         divisor: usize,
         /// Where the divisor comes from.
         because: &'static str,
     },
-    /// An axis is empty that may not be: only the batch may be 0.
+    /// An axis is 0. Only the batch may be.
     #[error("{operand} axis {axis} is 0, expected at least 1")]
     EmptyAxis {
         /// The operand's name.
@@ -95,7 +95,7 @@ pub enum Error {
         /// The axis, counted from 0.
         axis: usize,
     },
-    /// A stride or dilation of 0.
+    /// A stride or a dilation is 0.
     #[error("{option} is 0 on axis {axis} ({axis_name}), expected at least 1")]
     ZeroOption {
         /// `"stride"` or `"dilation"`.
@@ -122,27 +122,28 @@ pub enum Error {
         /// `dilation·(kernel − 1) + 1`.
         extent: u64,
     },
-    /// A size passes what the kernels' 32-bit positions and indices can hold.
+    /// A size exceeds the range of the kernels' integers, or a limit of the device on textures or grids.
     #[error("{what} is {got}, which is over the limit of {limit}")]
     TooLarge {
         /// What is too large.
         what: String,
-        /// Its size; saturated where even 64 bits do not hold it.
+        /// Its size, saturated at the range of u64.
         got: u64,
-        /// The most it may be.
+        /// The largest size allowed.
         limit: u64,
     },
-    /// A single slice of an operand, which no plan can split further, passes the device's binding limit.
-    #[error("{what} takes {bytes} bytes, over the {limit} that one of the device's bindings is sure to hold")]
+    /// A part of an operand that no plan can cut exceeds what one step can bind or loop over.
+    #[error("{what} takes {bytes} bytes, over the {limit} that one step can work on")]
     BindingTooLarge {
-        /// The slice, for example `"one input channel"`.
+        /// The part, for example `"one input channel"`.
         what: &'static str,
         /// Its size.
         bytes: u64,
-        /// The device's `max_storage_buffer_binding_size`, less what aligning the start may cost.
+        /// The most bytes that one step can work on: the device's binding limit less the alignment of the start, or
+        /// less if a loop would be too long.
         limit: u64,
     },
-    /// A buffer would pass the device's `max_buffer_size`.
+    /// A buffer would exceed the device's `max_buffer_size`.
     #[error("a buffer of {bytes} bytes is over the device's max_buffer_size of {limit}")]
     BufferTooLarge {
         /// The size asked for.
@@ -150,59 +151,62 @@ pub enum Error {
         /// The device's limit.
         limit: u64,
     },
-    /// The workspace (the caller's, or the limit in the options) cannot hold the smallest chunk of the work.
+    /// The caller's workspace is smaller than its plan's, or `workspace_limit` cannot hold the smallest chunk of the
+    /// work.
     #[error("the workspace has {got} bytes, expected at least {needed}")]
     WorkspaceTooSmall {
-        /// The bytes the plan needs.
+        /// The bytes that the plan, or the smallest chunk, needs.
         needed: u64,
-        /// The bytes there are.
+        /// The bytes of the workspace.
         got: u64,
     },
-    /// The algorithm asked for cannot compute this geometry on this device.
+    /// The chosen algorithm cannot compute this geometry on this device.
     #[error("{algorithm} cannot be used here: {reason}")]
     Unsuitable {
         /// The algorithm.
         algorithm: String,
-        /// Why not.
+        /// The cause.
         reason: String,
     },
-    /// The workspace limit, or the device's bindings, would cut the work into an unreasonable number of dispatches.
+    /// The workspace limit or the device's bindings are so small that the plan would have too many dispatches.
     #[error(
-        "the plan would have {steps} steps, over the limit of {limit}: a larger workspace_limit, or larger bindings, need fewer"
+        "the plan would have at least {steps} steps, over the limit of {limit}: a larger workspace_limit, or larger bindings, need fewer"
     )]
     TooManySteps {
-        /// The number of dispatches.
+        /// The number of dispatches at which planning stopped; the whole plan may have more.
         steps: u64,
-        /// The most a plan may have.
+        /// The largest number that a plan may have.
         limit: u64,
     },
-    /// The number of elements handed over is not the product of the shape.
+    /// The number of elements differs from the product of the shape.
     #[error("shape {shape:?} has {expected} elements, got {got}")]
     ElementCount {
         /// The shape.
         shape: Vec<usize>,
         /// Its product.
         expected: usize,
-        /// The number of elements handed over.
+        /// The number of elements given.
         got: usize,
     },
-    /// An operand stores another element type than this call takes.
+    /// An operand has a different element type from the one that the call takes.
     #[error("{operand} stores {got}, expected {expected}")]
     Dtype {
         /// The operand's name.
         operand: &'static str,
-        /// The element type this call takes.
+        /// The element type that the call takes.
         expected: Dtype,
-        /// The element type the operand has.
+        /// The operand's element type.
         got: Dtype,
     },
-    /// An operand lives on another device than the operator, or on another [`Gpu`](crate::Gpu) handle that is no clone of its.
-    #[error("{operand} lives on another device than the operator")]
+    /// An operand belongs to a different device from the operator's, or to a [`Gpu`](crate::Gpu) handle that is not a
+    /// clone of the operator's.
+    #[error("{operand} belongs to a different device from the operator's")]
     OtherDevice {
         /// The operand's name.
         operand: &'static str,
     },
-    /// An output or the workspace shares its buffer with another operand; WebGPU forbids to read and write one buffer in one dispatch.
+    /// An output or the workspace shares its buffer with another operand. WebGPU does not allow a dispatch to read and
+    /// write one buffer.
     #[error("{operand} is written but shares its buffer with {other}")]
     Aliased {
         /// The operand written.
@@ -210,28 +214,28 @@ pub enum Error {
         /// The operand it shares its buffer with.
         other: &'static str,
     },
-    /// A caller's buffer cannot serve as a tensor.
+    /// A caller's buffer is unsuitable for a tensor.
     #[error("the buffer cannot hold the tensor: {reason}")]
     UnsuitableBuffer {
-        /// Why not: usage, size or alignment, with the numbers.
+        /// The cause: usage, size or alignment, with the numbers.
         reason: String,
     },
-    /// A caller's texture cannot be read or written as asked.
+    /// A caller's texture cannot be read or written in the way that the call needs.
     #[error("the texture is unsuitable: {reason}")]
     UnsuitableTexture {
-        /// Why not: format, usage or size, with the numbers.
+        /// The cause: format, usage or size, with the numbers.
         reason: String,
     },
     /// The device did not finish within the wait timeout.
     #[error("the device did not finish within {timeout:?}")]
     Timeout {
-        /// The timeout that ran out.
+        /// The timeout.
         timeout: Duration,
     },
-    /// A file of measurements cannot be read or written, or is none.
+    /// A tuning file cannot be read or written, or the data is not a tuning file.
     #[error("tuning: {reason}")]
     Tuning {
-        /// Which file or line, and what is wrong with it.
+        /// The file or line, and the cause.
         reason: String,
     },
     /// wgpu reported an error: out of memory, device lost, or a limit of a device that is not this crate's own.

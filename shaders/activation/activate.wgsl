@@ -1,11 +1,13 @@
-// Puts an output through its activation, in place.
+// Applies an activation to an output, in place.
 //
-//     output = kind · σ(output),   σ(v) = 1 / (1 + e^−v);          max(output, 0) where kind is RELU
+//     output = kind · σ(output),   σ(v) = 1 / (1 + e^−v)          for RELU: output = max(output, 0)
 //
 // Reads   output.
 // Writes  output.
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The convolution kernels know no activation; one elementwise kernel behind them serves all of them.
 
 //@ uses shared/activation_kinds shared/grid
 
@@ -14,7 +16,7 @@ struct Params {
     elements: u32,
     /// The activation: see shared/activation_kinds.wgsl.
     kind: u32,
-    /// Where they start in the bound output.
+    /// Start of the elements in the bound output, in elements.
     output_base: u32,
 }
 
@@ -37,12 +39,13 @@ fn main(
     }
     let value = read_output(params.output_base + number);
     if params.kind == RELU {
-        // NaN stays. By the bits of what is negative, −∞ the last: a compiler may make max of a comparison, and a number of NaN.
+        // NaN stays NaN. The test is on the bits of the negative numbers, −0 … −∞: a compiler may turn a comparison
+        // into max, and max may turn NaN into 0.
         let bits = bitcast<u32>(value);
         write_output(params.output_base + number, select(value, 0.0, bits >= 0x80000000u && bits <= 0xff800000u));
         return;
     }
-    // Of a positive number e^ would overflow.
+    // e^|v| could overflow; e^−|v| cannot.
     let e = exp(-abs(value));
     let numerator = select(1.0, e, value < 0.0);
     write_output(params.output_base + number, f32(params.kind) * numerator / (1.0 + e));

@@ -1,4 +1,4 @@
-// The gradient before an activation, from that behind it: the derivative comes from the output alone.
+// Computes the gradient in front of an activation from the gradient behind it.
 //
 //     grad_linear = grad_output · slope(output)          see slope.wgsl
 //
@@ -6,6 +6,8 @@
 // Writes  grad_linear.
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The derivative of each activation follows from its output, so the forward pass keeps no other value.
 
 //@ uses shared/slope shared/grid
 
@@ -14,11 +16,11 @@ struct Params {
     elements: u32,
     /// The activation: see shared/activation_kinds.wgsl.
     kind: u32,
-    /// Where they start in the bound output.
+    /// Start of the elements in the bound output, in elements.
     output_base: u32,
-    /// Where they start in the bound gradient of the output.
+    /// Start of the elements in the bound gradient of the output, in elements.
     grad_output_base: u32,
-    /// Where they start in the bound result.
+    /// Start of the elements in the bound result, in elements.
     grad_linear_base: u32,
 }
 
@@ -26,10 +28,10 @@ struct Params {
 /// Any window of the output.
 //@ operand
 @group(0) @binding(1) var<storage, read> output: array<output_element>;
-/// As output.
+/// Same axes as output.
 //@ operand
 @group(0) @binding(2) var<storage, read> grad_output: array<grad_output_element>;
-/// As output.
+/// Same axes as output.
 @group(0) @binding(3) var<storage, read_write> grad_linear: array<f32>;
 
 const WORKGROUP_SIZE = 64u;

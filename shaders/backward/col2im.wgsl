@@ -1,24 +1,27 @@
-// The gradient of an ordinary convolution's input: every pixel gathers the columns that it is part of.
+// Computes the gradient of an ordinary convolution's input from the gradients of its columns.
 //
-//     grad_input[c, y, x] += Σ over the taps (i, j) of   grad_column[c, tap, (oy, ox)]
-//     oy = (y + pad_h − i·dil_h) / stride_h,   ox = (x + pad_w − j·dil_w) / stride_w,   where both divide and lie in the window
+//     grad_input[c, y, x] += Σ over the taps (i, j) of grad_column[c, tap, (oy, ox)] oy = (y + pad_h − i·dil_h) /
+//     stride_h, ox = (x + pad_w − j·dil_w) / stride_w if both divide exactly and (oy, ox) lies in the part
 //
 // Reads   grad_column.
 // Writes  grad_input: adds to it.
-// Runs    One invocation is four channels of one input pixel, neighbours the packs of one pixel, eight of which lie side by side
-//         in grad_column. A workgroup is 32 of them. Grid: invocations / 32, folded.
-// Order   No barrier, no atomic; the taps of a pixel are added in order, the windows step by step.
+// Runs    One invocation owns four channels of one input pixel; a workgroup is 32 of them. Grid: packs fastest, then
+//         pixels, folded.
+// Order   No barrier, no atomic. The taps of a pixel are added in order, and the parts step by step.
+//
+// Why this shape. Without offsets each pixel knows which columns read it, so it gathers them, and nothing is sorted.
+// Neighbouring invocations take the packs of one pixel, eight of which are neighbours in grad_column.
 
 //@ uses shared/tap_geometry backward/columns_layout shared/grid
 
 struct Params {
-    /// Where taps sample.
+    /// Geometry of the taps.
     geometry: TapGeometry,
-    /// First output pixel of the window.
+    /// First output pixel of the part.
     first_pixel: u32,
-    /// Output pixels of the window.
+    /// Output pixels of the part.
     pixels: u32,
-    /// The same, filled up to whole blocks.
+    /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
     /// Channels of a segment.
     segment_channels: u32,
@@ -28,9 +31,9 @@ struct Params {
     pack_start: u32,
     /// Packs of this step's channels.
     packs: u32,
-    /// Invocations with something to do.
+    /// Invocations that have work; the rest of the grid is idle.
     invocations: u32,
-    /// Where this step's channels start in the bound gradient.
+    /// Start of this step's channels in the bound gradient, in elements.
     grad_input_base: u32,
 }
 
@@ -58,7 +61,7 @@ fn main(
     let out_height = params.geometry.out_pixels / params.geometry.out_width;
     let of_pack = columns_of(pack, params.packs, params.geometry.taps * params.padded_pixels);
     var sum = vec4<f32>();
-    // The column of the tap's first pixel, and the tap (i, j): counted up, since a division is dear.
+    // The column of the tap's first pixel, and the tap (i, j). They are counted up, because a division is expensive.
     var first = 0u;
     var i = 0u;
     var j = 0u;
@@ -66,7 +69,7 @@ fn main(
     for (var tap = 0u; tap < taps; tap++) {
         let position = vec2<i32>(x, y) - vec2<i32>(vec2<u32>(j * params.geometry.dil_w, i * params.geometry.dil_h));
         let at = position / stride;
-        // A pixel of the window, if it is one of the output at all.
+        // The number of the output pixel in the part. It means nothing if (oy, ox) is no output pixel; `there` tells.
         let out_pixel = u32(at.y) * params.geometry.out_width + u32(at.x) - params.first_pixel;
         let there = position.x >= 0 && position.y >= 0 && all(at * stride == position)
             && u32(at.x) < params.geometry.out_width && u32(at.y) < out_height && out_pixel < params.pixels;
@@ -85,7 +88,7 @@ fn main(
     }
     let segment = pack / params.segment_packs;
     let in_segment = pack % params.segment_packs;
-    // The bound channels begin with the first of pack_start.
+    // The bound gradient starts at the first channel of pack `pack_start`.
     let plane = segment * params.segment_channels + in_segment * 4u;
     let channels = params.segment_channels - (params.pack_start + in_segment) * 4u;
     let size = params.geometry.in_height * params.geometry.in_width;

@@ -1,11 +1,12 @@
-// The gradient of a column, as grad_column.wgsl has left it.
+// Reads the gradients of columns that grad_column.wgsl wrote. depthwise_gradient.wgsl has the same functions for
+// depthwise convolutions.
 
 //@ uses backward/columns_layout
 
 /// [(block of packs, tap, pixel, pack)], four channels of the pack: columns_layout.wgsl
-@group(0) @binding(2) var<storage, read> column_gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> grad_column: array<vec4<f32>>;
 
-/// What `gradient` needs to know of a pack, worked out once.
+/// Where the gradients of a pack's columns lie.
 alias PackGradients = PackColumns;
 
 fn gradients_of(pack: u32, columns: u32) -> PackGradients {
@@ -13,5 +14,5 @@ fn gradients_of(pack: u32, columns: u32) -> PackGradients {
 }
 
 fn gradient(of_pack: PackGradients, column: u32) -> vec4<f32> {
-    return column_gradient[column_index(of_pack, column)];
+    return grad_column[column_index(of_pack, column)];
 }

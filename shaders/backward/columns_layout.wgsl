@@ -1,21 +1,20 @@
-// Where columns and their gradients lie in a buffer of packs: in blocks of 8 packs of channels; in a block tap by tap and pixel by pixel, the
-// packs of a pixel side by side.
+// The layout of columns and of their gradients in a buffer of packs. The buffer holds blocks of 8 packs of channels. A
+// block is ordered by tap, then by pixel, and the packs of one pixel are neighbours.
 //
-//     index(pack, column) = first·columns + column·width + pack − first        column = tap·padded_pixels + pixel, of so many columns
+//     index(pack, column) = first·columns + column·width + pack − first          column = tap·padded_pixels + pixel, one of `columns`
 //                           first = pack / 8 · 8,   width = min(8, packs − first)
 //
-// A buffer, since a CPU driver writes four numbers there in a fifth of the time that a texel takes it. The lanes of a vector are neighbouring
-// pixels, or neighbouring packs: either way what they touch lies in few cache lines and pages. With all packs of a pixel side by side it takes a
-// CPU half as long again to write them.
+// Why this layout. A CPU driver writes four numbers to a buffer in a fifth of the time that it takes to write a texel.
+// The lanes of a vector are neighbouring pixels or neighbouring packs, and both lie in few cache lines and pages here.
 
 /// Packs of a block.
 const PACKS_PER_BLOCK = 8u;
 
-/// Where the columns of a pack lie.
+/// Where the columns of a pack lie in the buffer.
 struct PackColumns {
-    /// The index of the first.
+    /// Index of the first column.
     start: u32,
-    /// How far it is from one to the next.
+    /// Elements between neighbouring columns.
     stride: u32,
 }
 

@@ -1,4 +1,5 @@
-// How grad_weight.wgsl reads the columns that grad_offset.wgsl kept.
+// Reads the columns that grad_offset.wgsl stored. columns_sampled.wgsl has the same functions where they were not
+// stored.
 
 //@ uses backward/columns_layout
 
@@ -9,7 +10,7 @@
 struct Column {
     /// Where the pack's columns lie.
     of_pack: PackColumns,
-    /// The number of the tap's column at the window's first pixel.
+    /// Number of the tap's column at the part's first pixel.
     first: u32,
 }
 

@@ -1,4 +1,4 @@
-// How grad_weight.wgsl samples its columns.
+// Samples the columns. columns_read.wgsl has the same functions where grad_offset.wgsl stored them.
 
 //@ uses shared/packed_sample shared/texels
 
@@ -9,9 +9,9 @@
 
 /// One tap of a pack of columns.
 struct Column {
-    /// The index of the packed tap at the window's first pixel.
+    /// Index of the packed tap at the part's first pixel.
     start: u32,
-    /// The first row of the pack's plane in the packed input.
+    /// First row of the pack's plane in the packed input.
     row: u32,
 }
 

@@ -1,6 +1,7 @@
-// The gradient of a column of a depthwise convolution: a product of two numbers. What column_gradient.wgsl is elsewhere.
+// Computes the gradients of a depthwise convolution's columns: each is a product of two numbers. column_gradient.wgsl
+// has the same functions for other convolutions.
 //
-//     column = tap·2^tap_shift + pixel
+//     gradient(pack, column) = weight[pack, tap] · grad_output[pack, pixel]          column = tap · 2^tap_shift + pixel
 
 //@ uses backward/pixel_blocks shared/texels
 

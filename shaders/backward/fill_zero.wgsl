@@ -1,8 +1,11 @@
 // Fills a window of a gradient with zeros, for the steps that add to it.
 //
-// Writes  gradient.
+// Reads   nothing.
+// Writes  gradient: the window.
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. A caller may record into its own compute pass, where an encoder's clear_buffer is not available.
 
 //@ uses shared/window shared/grid
 

@@ -1,11 +1,16 @@
-// The gradient of the bias, as partial sums: the gradient of the output, summed over slices of one image's pixels.
+// Computes partial sums of the gradient of the bias: the gradient of the output, summed over slices of one image's
+// pixels.
 //
 //     partial[o, slice] = Σ over the pixels of the slice of   grad_output[o, p] · slope(output[o, p])
 //
 // Reads   grad_output and, behind an activation (ACTIVATED), output: one image.
 // Writes  partial. sum_slices.wgsl adds the slices in order.
-// Runs    One invocation is one slice of one channel: every slices-th pixel; a workgroup is 64 of them. Grid: slices / 64, folded.
+// Runs    One invocation is one slice of one channel, every slices-th pixel; a workgroup is 64 of them. Grid: slices /
+//         64, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
+//
+// Why this shape. A layer has few channels and many pixels, so slices make enough invocations. Neighbouring lanes read
+// neighbouring pixels.
 
 //@ uses backward/linear_gradient shared/grid
 //@ variant linear ACTIVATED=false
@@ -16,11 +21,11 @@ struct Params {
     out_pixels: u32,
     /// Slices of a channel.
     slices: u32,
-    /// Invocations with something to do.
+    /// Invocations that have work; the rest of the grid is idle.
     invocations: u32,
-    /// Where the image starts in the bound gradient.
+    /// Start of the image in the bound gradient, in elements.
     grad_output_base: u32,
-    /// Where it starts in the bound output.
+    /// Start of the image in the bound output, in elements.
     output_base: u32,
     /// The activation: see shared/activation_kinds.wgsl.
     kind: u32,
@@ -30,7 +35,7 @@ struct Params {
 /// [out channel, out_height, out_width]
 //@ operand
 @group(0) @binding(1) var<storage, read> grad_output: array<grad_output_element>;
-/// As grad_output.
+/// Same axes as grad_output.
 //@ operand
 @group(0) @binding(2) var<storage, read> output: array<output_element>;
 /// [out channel, slice]

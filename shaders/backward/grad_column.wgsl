@@ -1,29 +1,31 @@
-// The gradient of the columns: the transposed weight times the gradient of the output, a product of textures.
+// Computes the gradient of the columns: the transposed weight times the gradient of the output, a product of two
+// textures.
 //
 //     grad_column[c, t, p] = Σ over the output channels o of c's weight group of   weight[o, c, t] · grad_output[o, p]
 //
-// See pack_weight_columns.wgsl and pack_grad_output.wgsl for the operands' layout.
+// pack_weight_columns.wgsl and pack_grad_output.wgsl define the layouts of the operands.
 //
 // Reads   packed_grad_output, packed_weight_columns.
-// Writes  grad_column: 8 packs of channels of one tap, 4 pixels an invocation; padding pixels get 0.
-// Runs    An invocation owns 4 pixels, a workgroup LANES times that. Grid: pixels fastest, then taps, then blocks of 8 packs of a
-//         weight group, then weight groups, folded.
+// Writes  grad_column: 8 packs of channels of one tap and 4 pixels per invocation. Padding pixels get 0.
+// Runs    An invocation owns 4 pixels; a workgroup is LANES of them. Grid: pixels fastest, then taps, then blocks of 8
+//         packs of a weight group, then weight groups, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
-// Why this shape. As fused_subgroup.wgsl's, with a texel where that samples. Where subgroups have 8 lanes, lane l loads the weights
-// of pack l, and r rotations bring it those of pack (l + r) mod 8: an accumulator r is another pack in every lane. Elsewhere
-// all lanes load the same weights, which GPUs serve at once.
+// Why this shape. The same as fused_subgroup.wgsl's, with a texel in the place of a sample. Where subgroups have 8
+// lanes, lane l loads the weights of pack l, and rotation r brings it those of pack (l + r) mod 8. So the sums numbered
+// r belong to another pack in every lane. Elsewhere all lanes load the same weights, and a GPU serves one address to
+// all of its lanes at once.
 
 //@ uses backward/pixel_blocks backward/columns_layout shared/texels shared/grid
 //@ variant subgroup LANES=8u LANE=subgroup_invocation_id LOADED_PACKS=1u
 //@ variant portable LANES=32u LANE=local_invocation_index LOADED_PACKS=8u
 
 struct Params {
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// Packs of the packed weight.
     weight_packs: u32,
-    /// The number of this step's first pack among these.
+    /// Number of this step's first pack among the packs of the packed weight.
     first_pack: u32,
     /// Packs of this step's channels.
     packs: u32,
@@ -31,7 +33,7 @@ struct Params {
     segment_packs: u32,
     /// First segment of this step.
     segment_start: u32,
-    /// One past the last.
+    /// One past the last segment of this step.
     segment_end: u32,
     /// Segments of a weight group.
     segments_per_group: u32,
@@ -41,13 +43,13 @@ struct Params {
     pack_blocks: u32,
     /// Packs of the output channels of a weight group.
     row_packs: u32,
-    /// The same of all weight groups of this step.
+    /// Packs of the output channels of all weight groups of this step.
     all_row_packs: u32,
-    /// Output pixels of the window, filled up to whole blocks.
+    /// Output pixels of the part, filled up to whole blocks.
     padded_pixels: u32,
     /// Blocks of pixels.
     pixel_blocks: u32,
-    /// Workgroups with something to do.
+    /// Workgroups that have work; the rest of the grid is idle.
     workgroups: u32,
 }
 
@@ -59,7 +61,7 @@ struct Params {
 /// [(block of packs, tap, pixel, pack)], four channels of the pack: columns_layout.wgsl
 @group(0) @binding(3) var<storage, read_write> grad_column: array<vec4<f32>>;
 
-/// Where the texels of a pixel begin in packed_grad_output.
+/// Returns the index of a pixel's first texel in packed_grad_output.
 fn grad_output_start(pixel: u32) -> u32 {
     return pixel / BLOCK_PIXELS * params.all_row_packs * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
 }
@@ -76,7 +78,7 @@ fn main(
     @builtin({LANE}) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid);
-    // Not a return: all that follows would be inside a branch, which takes a driver twice the time to compile.
+    // No early return: it would put all that follows into a branch, which takes a driver twice the time to compile.
     let busy = number < params.workgroups;
     let pixel = number % params.pixel_blocks * PIXELS_PER_INVOCATION * LANES + lane;
     let tap = number / params.pixel_blocks % params.taps;
@@ -111,14 +113,14 @@ fn main(
 #end
 #end
 #end
-    let turns = select(0u, params.row_packs, busy);
-    for (var n = 0u; n < turns; n++) {
+    let iterations = select(0u, params.row_packs, busy);
+    for (var n = 0u; n < iterations; n++) {
 #for p in 0..PIXELS_PER_INVOCATION
         let g_{p} = textureLoad(packed_grad_output, texel_at(grad_{p}));
         grad_{p} += BLOCK_PIXELS;
 #end
 #if LOADED_PACKS == 1
-        // Before all products: see fused_subgroup.
+        // These texels are read before the first product: see fused_subgroup.wgsl.
 #for c in 0..4
         let w_0_{c} = textureLoad(packed_weight_columns, texel_at(weight_0 + {c}u));
 #end
@@ -140,7 +142,7 @@ fn main(
         weight_{r} += params.weight_packs * 4u;
 #end
     }
-    // One copy of the code that stores: many take a driver longer to compile than all the rest.
+    // One copy of the code that stores: a driver takes longer to compile many copies than all the rest.
     var sums = array<vec4<f32>, PIXELS_PER_INVOCATION * PACKS_PER_INVOCATION>(
 #for p in 0..PIXELS_PER_INVOCATION
 #for r in 0..PACKS_PER_INVOCATION

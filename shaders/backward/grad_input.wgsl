@@ -1,17 +1,36 @@
-// The gradient of the input: every pixel gathers what the taps that touched it scatter, in one order.
+// Computes the gradient of the input.
 //
-//     grad_input[c, y, x] += Σ over the entries of the four cells around (y, x) of   mask · weight(corner) · column_gradient[c, entry]
+//     grad_input[c, y, x] += Σ over the entries of the four cells around (y, x) of   mask · weight(corner) · grad_column[c, entry]
 //
-// A cell is four neighbouring pixels; scatter has ordered the entries by the cell that each lies in. So one walk over the cells of
-// a row, from left to right, reads each entry once and completes two rows of pixels, column by column.
+// The plain algorithm scatters: for every tap, it adds mask · weight · grad_column to each of the four pixels
+// around the tap's position. Many taps reach one pixel, so it needs float atomics, whose order changes from run to run.
+// This kernel gathers instead. The sort (sort/partition.wgsl) has ordered the entries by their cells, so a pixel could
+// walk through the entries of the four cells around it. The kernel departs from that in six ways.
 //
-// Reads   packed_taps, order and ends (where each row's end), and by `gradient` the columns' gradients (column_gradient.wgsl,
+//   1. It walks through rows of cells, from left to right, and adds each entry to the sums of its cell's four corners.
+//      When a cell ends, its two left pixels are complete for this row of cells and are written; its two right sums
+//      become the left sums of the next cell (`finish`). So each entry is added in one visit, and not read once for
+//      each of its four corners.
+//   2. A row of cells touches two rows of pixels, and a row of pixels is touched by two rows of cells. One step does
+//      the even rows of cells and another the odd rows (`parity`), so no two invocations of a step add to one pixel.
+//   3. An invocation owns four channels, or eight if PAIRED: these share the entries' texels, the corner weights and
+//      the wait for memory.
+//   4. lanes_per_row invocations walk through the same row together, for neighbouring packs.
+//   5. An iteration of the loop takes up to ENTRIES_PER_ITERATION entries, because a driver may end a loop after 65,535
+//      iterations. It reads all of them before it adds the first, so that their latencies overlap. Entries that lie in
+//      a later cell are not added, and the next iteration reads them again.
+//   6. Only the end of each row, which is where the next begins, is looked up in `ends`. A cell ends where the next
+//      entry lies in another column.
+//
+// Reads   packed_taps, order, ends, and through `gradient` the gradients of the columns (column_gradient.wgsl,
 //         depthwise_gradient.wgsl).
 // Writes  grad_input: adds to it.
-// Runs    One invocation is four channels of one row of cells, or eight (PAIRED): on a CPU the entries' texels, their weights and the
-//         wait for memory are shared. lanes_per_row of them walk a row together; a workgroup is 32. A row of cells touches two rows of
-//         pixels, so a step does every other row only. Grid: rows fastest, then channels, then offset groups, folded.
-// Order   No barrier, no atomic; each pixel adds a row of cells at a time, each cell's entries in their order.
+// Runs    See 1 to 4; a workgroup is 32 invocations. Grid: rows fastest, then packs, then offset groups, folded.
+// Order   No barrier, no atomic. A pixel adds the even rows of cells, then the odd rows; within a row cell by cell, and
+//         within a cell the entries in order.
+//
+// Why this shape. A walk along the rows of cells needs no atomics, gives the same bits in every run, and adds every
+// entry in one visit.
 
 //@ uses shared/packed_taps shared/texels shared/grid
 //@ variant single PAIRED=false uses backward/column_gradient
@@ -32,37 +51,38 @@ struct Params {
     pack_start: u32,
     /// First segment of this step.
     segment_start: u32,
-    /// One past the last.
+    /// One past the last segment of this step.
     segment_end: u32,
     /// Segments of an offset group.
     segments_per_offset_group: u32,
-    /// First group of this step.
+    /// First offset group of this step.
     group_start: u32,
     /// Packs of this step's channels.
     packs: u32,
     /// Packs of all segments.
     all_packs: u32,
-    /// The number of this step's first pack among all.
+    /// Number of this step's first pack among the packs of all segments.
     first_pack: u32,
-    /// How far a tap lies from the right in the number of a depthwise convolution's column; below lies the pixel.
+    /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
     tap_shift: u32,
     /// Entries of one offset group.
     entries: u32,
-    /// Counters of one offset group.
+    /// Counters of one offset group in `ends`.
     counters: u32,
-    /// The same of a row of cells.
+    /// Counters of one row of cells in `ends`.
     counters_per_row: u32,
-    /// Which rows of cells: even or odd.
+    /// 0 for the even rows of cells, 1 for the odd rows.
     parity: u32,
     /// Rows of cells of this parity.
     rows: u32,
-    /// Lanes that walk a row together.
+    /// Lanes that walk through a row together.
     lanes_per_row: u32,
-    /// Rows, times the parts that an invocation's packs cut an offset group's into, and units that fill up whole vectors.
+    /// Units of an offset group. A unit is lanes_per_row lanes, which walk through one row for as many packs as they
+    /// own. The number is rounded up so that no vector of 8 lanes serves two offset groups.
     units_per_group: u32,
-    /// The same of all offset groups.
+    /// Units of all offset groups of this step.
     units: u32,
-    /// Where this step's channels start in the bound gradient.
+    /// Start of this step's channels in the bound gradient, in elements.
     grad_input_base: u32,
 }
 
@@ -77,31 +97,32 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> grad_input: array<f32>;
 
 const WORKGROUP_SIZE = 32u;
-/// Entries to a turn of the loop: a driver may end loops after 65,535 turns.
-const ENTRIES_PER_TURN = 4u;
+/// Entries per iteration of the loop, because a driver may end a loop after 65,535 iterations.
+const ENTRIES_PER_ITERATION = 4u;
 
-/// What a cell adds to the pixels at its corners.
+/// The sums of a cell's entries for the pixels at its corners.
 struct Cell {
-    /// To (y0, x0).
+    /// For the pixel (y0, x0).
     s00: vec4<f32>,
-    /// To (y0, x1).
+    /// For the pixel (y0, x1).
     s01: vec4<f32>,
-    /// To (y1, x0).
+    /// For the pixel (y1, x0).
     s10: vec4<f32>,
-    /// To (y1, x1).
+    /// For the pixel (y1, x1).
     s11: vec4<f32>,
 }
 
 /// A pack of channels.
 struct Pack {
-    /// Where the gradients of its columns lie.
+    /// Where the gradients of the pack's columns lie.
     gradients: PackGradients,
-    /// Where its first channel lies.
+    /// Index of the plane of the pack's first channel in grad_input.
     plane: u32,
-    /// How many channels it has: none if there is no such pack.
+    /// Channels of the segment from the pack's first on, at least 4 for a full pack; 0 if there is no such pack.
     channels: u32,
 }
 
+/// Adds four channels to a pixel, if it lies in the image.
 fn add(pack: Pack, y: i32, x: i32, value: vec4<f32>) {
     if y < 0 || x < 0 || y >= i32(params.in_height) || x >= i32(params.in_width) {
         return;
@@ -116,7 +137,7 @@ fn add(pack: Pack, y: i32, x: i32, value: vec4<f32>) {
 
 fn pack_at(number: u32, pack_end: u32) -> Pack {
     let channel = (params.pack_start + number % params.segment_packs) * 4u;
-    // The bound channels begin with the first of pack_start.
+    // The bound gradient starts at the first channel of pack `pack_start`.
     let plane = number / params.segment_packs * params.segment_channels + number % params.segment_packs * 4u;
     return Pack(
         gradients_of(number, params.entries),
@@ -125,12 +146,12 @@ fn pack_at(number: u32, pack_end: u32) -> Pack {
     );
 }
 
-/// The n-th entry: a packed tap.
+/// Returns the packed tap of the n-th entry.
 fn entry_at(n: u32) -> vec4<f32> {
     return textureLoad(packed_taps, texel_at(order[n]));
 }
 
-/// An entry's gradient of its column, if it is there.
+/// Returns mask · gradient of an entry's column, or 0 if the entry is not there.
 fn entry_gradient(there: bool, entry: vec4<f32>, pack: Pack) -> vec4<f32> {
     return select(vec4<f32>(), entry.w * gradient(pack.gradients, u32(entry.x)), there);
 }
@@ -146,8 +167,9 @@ fn visit(cell: Cell, entry: vec4<f32>, grad: vec4<f32>) -> Cell {
     );
 }
 
-/// Adds a turn's entries: the first, and of the others those that are there. All are read before the first is added.
-fn visit_turn(
+/// Adds the entries of an iteration: the first, and those of the others that are there. Reads all gradients before it
+/// adds the first.
+fn visit_entries(
     cell: Cell,
     e0: vec4<f32>,
     e1: vec4<f32>,
@@ -163,7 +185,8 @@ fn visit_turn(
     return visit(visit(visit(visit(cell, e0, g0), e1, g1), e2, g2), e3, g3);
 }
 
-/// Writes what is complete: the cells to the right of `x` do not touch that column. What is left is the next cell's.
+/// Adds the two left sums of a cell to the pixels of column `x`, which no later cell of the row touches. Returns the
+/// start of the next cell's sums.
 fn finish(pack: Pack, y: i32, x: i32, cell: Cell) -> Cell {
     add(pack, y, x, cell.s00);
     add(pack, y + 1, x, cell.s10);
@@ -180,7 +203,7 @@ fn main(
     let group = unit / params.units_per_group;
     let group_unit = unit % params.units_per_group;
     let row = group_unit % params.rows * 2u + params.parity;
-    // Past the last part there are no packs: such units keep the groups' lanes apart.
+    // Units past the last part have no packs. They are there so that no vector holds lanes of two groups.
     let part = group_unit / params.rows;
     let group_segment = (params.group_start + group) * params.segments_per_offset_group;
     let first = max(params.segment_start, group_segment);
@@ -189,10 +212,12 @@ fn main(
     let packs_per_lane = select(1u, 2u, PAIRED);
     let number = first_pack + part * params.lanes_per_row * packs_per_lane + lane % params.lanes_per_row;
     let pack_end = (end - params.segment_start) * params.segment_packs;
-    // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
+    // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
+    // takes it.
     let busy = unit < params.units && number < pack_end;
     let pack = pack_at(number, pack_end);
-    // May be past the last: then what is read for it, of no matter what column or past the end, is not written.
+    // There may be no second pack. It then has 0 channels: bounds checks make its reads harmless, and `add` stores
+    // nothing.
     let second = pack_at(number + params.lanes_per_row, pack_end);
 
     let counters = group * params.counters + row * params.counters_per_row;
@@ -204,7 +229,7 @@ fn main(
         }
         last += ends[counters + params.counters_per_row - 1u];
     }
-    // The cells of a row, from the one left of the first pixel on.
+    // The first cell of a row lies left of the first pixel.
     var cell = Cell();
     var second_cell = Cell();
     let cells = select(0u, params.in_width + 1u, next < last);
@@ -220,9 +245,9 @@ fn main(
             let is2 = next + 2u < last && corner_of(e2).x == n;
             let is3 = next + 3u < last && corner_of(e3).x == n;
             let there = vec3<bool>(is1, is2, is3);
-            cell = visit_turn(cell, e0, e1, e2, e3, there, pack);
+            cell = visit_entries(cell, e0, e1, e2, e3, there, pack);
             if PAIRED {
-                second_cell = visit_turn(second_cell, e0, e1, e2, e3, there, second);
+                second_cell = visit_entries(second_cell, e0, e1, e2, e3, there, second);
             }
             next += 1u + u32(is1) + u32(is2) + u32(is3);
             more = is3 && next < last && corner_of(e4).x == n;

@@ -1,21 +1,37 @@
-// The gradients of offset and mask, and the columns for that of the weight, from one read of the corners.
+// Computes the gradients of offset and mask, and the columns that the gradient of the weight needs.
 //
-//     d[y|x corner]          = Σ over the channels of the offset group of   column_gradient · input[corner]
-//     grad_mask              = Σ over the corners of   weight · d[corner]
-//     grad_offset_y          = mask · (dx·(d11 − d01) + (1 − dx)·(d10 − d00))
-//     grad_offset_x          = mask · (dy·(d11 − d10) + (1 − dy)·(d01 − d00))
-//     columns[c]             = mask · Σ over the corners of   weight · input[c, corner]
+//     d[corner]      = Σ over the channels of the offset group of   grad_column · input[corner]
+//     grad_mask      = Σ over the corners of   weight · d[corner]
+//     grad_offset_y  = mask · (dx·(d11 − d01) + (1 − dx)·(d10 − d00))
+//     grad_offset_x  = mask · (dy·(d11 − d10) + (1 − dy)·(d01 − d00))
+//     columns[c]     = mask · Σ over the corners of   weight · input[c, corner]
 //
-// At whole positions these are the right-hand derivatives. At exactly −1 the sample is 0; its derivative is torchvision's, which
-// is not, or mmcv's, which is. Where the offset is not finite, all are 0.
+// At whole positions these are the right-hand derivatives. At exactly −1 the sample is 0. Its derivative there is
+// torchvision's, which is not 0, or mmcv's, which is 0 (`zero_at_border`). Where the offset is not finite, all are 0.
 //
-// Reads   packed_input, packed_taps and by `gradient` the columns' gradients (column_gradient.wgsl, depthwise_gradient.wgsl): a window of one
-//         image's pixels.
-// Writes  what is wanted of grad_offset and grad_mask (of which later channels of an offset group add to what earlier steps left); by
-//         `keep_column`, where grad_weight reads them, the columns, padding pixels included (columns_kept.wgsl, columns_dropped.wgsl).
-// Runs    One invocation is one tap of one pixel, for the channels of an offset group; a workgroup is 64 of them. Grid: pixels
-//         fastest, then taps, then offset groups, folded.
+// The plain algorithm is a loop over the channels for every tap of every pixel: it reads the four corners and the
+// gradient of the column, and adds to the three gradients. The kernel departs from it in five ways.
+//
+//   1. It takes four channels at a time, because a texel of packed_input holds a corner of a whole pack.
+//   2. It sums the products per corner (d), and turns them into the three gradients once after the loop. The gradients
+//      are linear in d, so the result is the same, and the fractions multiply once per tap and not once per channel.
+//   3. It stores the columns for grad_weight.wgsl, if that reads them: the corners have been read already. Whether it
+//      does is a variant and not a branch, because a CPU driver executes a branch even if no lane takes it.
+//   4. A step may have only some channels of an offset group. The gradients are sums over channels, so a later step
+//      adds its part (`follows`).
+//   5. Positions, weights and masks come from packed_taps, which pack_taps.wgsl computed once for this kernel and all
+//      others.
+//
+// Reads   packed_input, packed_taps, and through `gradient` the gradients of the columns (column_gradient.wgsl,
+//         depthwise_gradient.wgsl): a part of one image's pixels.
+// Writes  grad_offset and grad_mask, those that are wanted; through `keep_column` the columns, padding pixels included
+//         (columns_kept.wgsl).
+// Runs    One invocation is one tap of one pixel, for the channels of an offset group; a workgroup is 64 of them. Grid:
+//         pixels fastest, then taps, then offset groups, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
+//
+// Why this shape. One read of the corners serves all three gradients and the columns; neighbouring lanes take
+// neighbouring pixels of one tap.
 
 //@ uses shared/packed_taps shared/texels shared/grid
 //@ variant drops_columns uses backward/column_gradient backward/columns_dropped
@@ -27,19 +43,19 @@ struct Params {
     in_height: u32,
     /// Columns of the input.
     in_width: u32,
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// Pixels of one output plane.
     out_pixels: u32,
-    /// First output pixel of the window.
+    /// First output pixel of the part.
     first_pixel: u32,
-    /// Output pixels of the window.
+    /// Output pixels of the part.
     pixels: u32,
-    /// The same, filled up to whole blocks.
+    /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
-    /// Numbers of columns between taps.
+    /// Number of a tap's first column minus that of the tap before.
     column_stride: u32,
-    /// How far a tap lies from the right in the number of a depthwise convolution's column; below lies the pixel.
+    /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
     tap_shift: u32,
     /// Packs of this step's channels.
     packs: u32,
@@ -47,33 +63,33 @@ struct Params {
     segment_packs: u32,
     /// Packs of all segments.
     all_packs: u32,
-    /// The number of this step's first pack among all.
+    /// Number of this step's first pack among the packs of all segments.
     first_pack: u32,
     /// First segment of this step.
     segment_start: u32,
-    /// One past the last.
+    /// One past the last segment of this step.
     segment_end: u32,
     /// Segments of an offset group.
     segments_per_offset_group: u32,
-    /// First group of this step.
+    /// First offset group of this step.
     group_start: u32,
-    /// Invocations with something to do.
+    /// Invocations that have work; the rest of the grid is idle.
     invocations: u32,
-    /// Where this step's offset groups start in the bound gradient of the offset.
+    /// Start of this step's offset groups in the bound gradient of the offset, in elements.
     grad_offset_base: u32,
-    /// The same of the mask.
+    /// Start of this step's offset groups in the bound gradient of the mask, in elements.
     grad_mask_base: u32,
-    /// 1 where the segment's first channels came in an earlier step.
+    /// 1 if an earlier step had the segment's first channels.
     follows: u32,
-    /// 1 where the gradient of the offset is wanted.
+    /// 1 to compute the gradient of the offset.
     wants_offset: u32,
-    /// 1 where that of the mask is wanted.
+    /// 1 to compute the gradient of the mask.
     wants_mask: u32,
-    /// 1 to add to the gradient of the offset.
+    /// 1 to add to the gradient of the offset, 0 to replace it.
     adds_offset: u32,
-    /// 1 to add to that of the mask.
+    /// 1 to add to the gradient of the mask, 0 to replace it.
     adds_mask: u32,
-    /// 1 where the derivative by the position is 0 at exactly −1, as in mmcv.
+    /// 1 for mmcv's derivative with respect to the position at exactly −1, which is 0.
     zero_at_border: u32,
 }
 
@@ -96,9 +112,10 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    // Not a return: all that follows would be inside a branch.
+    // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
+    // takes it.
     let busy = number < params.invocations;
-    // The plane of an (offset group, tap). Remainders by multiplication: a CPU driver divides lane by lane.
+    // The plane of an (offset group, tap). Products give the remainders, because a CPU driver divides lane by lane.
     let plane = number / params.padded_pixels;
     let pixel = number - plane * params.padded_pixels;
     let group_of_step = plane / params.taps;
@@ -134,7 +151,7 @@ fn main(
     let real = busy && pixel < params.pixels;
     let starts = first == group_segment && params.follows == 0u;
     if real && params.wants_offset != 0u {
-        // Where the derivative can be other than 0: at −1, too.
+        // Whether the derivative can be other than 0. It can at exactly −1.
         let near = packed.z < f32(params.in_width);
         let counts = select(near, inside, params.zero_at_border != 0u);
         let dx = fraction.x;

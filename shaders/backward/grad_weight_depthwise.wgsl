@@ -1,25 +1,28 @@
-// The gradient of a depthwise convolution's weight, as partial sums.
+// Computes partial sums of the gradient of a depthwise convolution's weight.
 //
 //     partial[c, t, slice] = Σ over the pixels p of the slice of   grad_output[c, p] · mask · sample(p, c, t)
 //
-// sum_slices.wgsl adds the slices in order. Segments and packs are those of depthwise.wgsl.
+// sum_slices.wgsl adds the slices in order. Segments and packs are those of forward/depthwise.wgsl.
 //
-// Reads   packed_input, packed_grad_output (this step's packs), packed_taps: a window of one image's pixels.
+// Reads   packed_input, packed_grad_output (this step's packs), packed_taps: a part of one image's pixels.
 // Writes  partial: this step's channels.
-// Runs    One invocation is one tap of PACKS packs of a segment, at every slices-th pixel of the window; a workgroup is 64 neighbouring
-//         slices. Grid: slices / 64 fastest, then taps, then blocks of packs, then segments, folded.
+// Runs    One invocation is one tap of PACKS packs of a segment, at every slices-th pixel of the part; a workgroup is
+//         64 neighbouring slices. Grid: slices / 64 fastest, then taps, then blocks of packs, then segments, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
+//
+// Why this shape. The same as forward/depthwise.wgsl's. Slices make enough invocations, because a depthwise weight has
+// few elements.
 
 //@ uses backward/pixel_blocks shared/packed_sample shared/texels shared/grid
 
 struct Params {
     /// Rows of the input.
     in_height: u32,
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
-    /// Output pixels of the window.
+    /// Output pixels of the part.
     pixels: u32,
-    /// The same, filled up to whole blocks.
+    /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
     /// Channels of a segment.
     segment_channels: u32,
@@ -50,7 +53,8 @@ struct Params {
 const WORKGROUP_SIZE = 64u;
 /// Packs of one invocation.
 const PACKS = 4u;
-/// A depthwise convolution without an offset has its gradients computed as products.
+/// This kernel serves deformable convolutions only. The gradients of an ordinary depthwise convolution are computed as
+/// products.
 const DEFORMED = true;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -66,7 +70,7 @@ fn main(
     let block = number / splits / params.taps;
     let segment = block / params.pack_blocks;
     let busy = segment < params.segments;
-    // The packs, counted in the segment from this step's first.
+    // The invocation's packs, counted in the segment from this step's first.
     let q0 = block % params.pack_blocks * PACKS;
     let last = params.segment_packs - 1u;
     let q1 = min(q0 + 1u, last);
@@ -80,7 +84,7 @@ fn main(
     var sum1 = vec4<f32>();
     var sum2 = vec4<f32>();
     var sum3 = vec4<f32>();
-    // Not a return: see depthwise.wgsl.
+    // No early return: see forward/depthwise.wgsl.
     let end = select(0u, params.pixels, busy);
     for (var n = slice; n < end; n += params.slices) {
         let packed = textureLoad(packed_taps, texel_at(plane + n));
@@ -97,7 +101,7 @@ fn main(
     store_pack(busy, segment, q0 + 3u, tap, slice, sum3);
 }
 
-/// What a pixel adds to the sums of a pack.
+/// Returns what a pixel adds to the sums of a pack.
 fn product(tap: vec4<f32>, row: u32, grad: u32) -> vec4<f32> {
     return textureLoad(packed_grad_output, texel_at(grad)) * packed_sample(tap, row);
 }
@@ -110,7 +114,7 @@ fn store_pack(busy: bool, segment: u32, pack: u32, tap: u32, slice: u32, sum: ve
     store(there, segment, pack * 4u + 3u, tap, slice, sum.w);
 }
 
-/// `channel` counts in its segment from this step's first.
+/// `channel` is counted in its segment, from this step's first.
 fn store(there: bool, segment: u32, channel: u32, tap: u32, slice: u32, sum: f32) {
     if there && params.pack_start * 4u + channel < params.segment_channels {
         let row = (segment * params.segment_channels + channel) * params.taps + tap;

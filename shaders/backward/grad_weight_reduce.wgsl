@@ -1,17 +1,20 @@
 // Adds the partial sums of grad_weight.wgsl to the gradient of the weight, in order.
 //
-//     grad_weight[o, c, t] += Σ over splits of   partial[split, tile, o, k, l]
+//     grad_weight[o, c, t] += Σ over the splits of   partial[split, tile, o, k, l]
 //
 // Reads   partial.
-// Writes  grad_weight: the channels of this step.
-// Runs    One invocation owns a pack of an output channel and up to 16 of its taps, which lie side by side in the weight; a workgroup is 64
-//         neighbours. Grid: packs fastest, then output channels, then sixteens of taps, folded.
+// Writes  grad_weight: this step's channels.
+// Runs    One invocation owns a pack of an output channel and up to TAPS_PER_INVOCATION of its taps; a workgroup is 64
+//         neighbours. Grid: packs fastest, then output channels, then blocks of taps, folded.
 // Order   No barrier, no atomic; one order of summation.
+//
+// Why this shape. Neighbouring invocations read neighbouring packs of the partial sums, and the taps of an invocation
+// are neighbours in the weight.
 
 //@ uses shared/grid
 
 struct Params {
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// Channels of a segment.
     segment_channels: u32,
@@ -21,13 +24,13 @@ struct Params {
     pack_start: u32,
     /// First segment of this step.
     segment_start: u32,
-    /// One past the last.
+    /// One past the last segment of this step.
     segment_end: u32,
     /// Segments of a weight group.
     segments_per_group: u32,
-    /// First group of this step.
+    /// First weight group of this step.
     group_start: u32,
-    /// Groups of this step.
+    /// Weight groups of this step.
     groups: u32,
     /// Output channels of a weight group.
     rows: u32,
@@ -50,7 +53,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> grad_weight: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
-/// Taps of one invocation, at the most.
+/// The largest number of taps of one invocation.
 const TAPS_PER_INVOCATION = 16u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -60,7 +63,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    // Every pack of this step of every output channel of its weight group.
+    // The packs of this step. Each has the output channels of its weight group.
     let packs = (params.segment_end - params.segment_start) * params.segment_packs;
     let pack = number % packs;
     let unit = number / packs;
@@ -83,7 +86,7 @@ fn main(
     let group_channel = (segment - group_segment) * params.segment_channels + channel;
     let row_stride = params.segments_per_group * params.segment_channels * params.taps;
     let start = (group * params.rows + row) * row_stride + group_channel * params.taps;
-    // Invocations past the last start past the last tap.
+    // For invocations past the last, the first tap is past the last tap.
     var tap = unit / params.rows * TAPS_PER_INVOCATION;
     let end_tap = min(tap + TAPS_PER_INVOCATION, params.taps);
     for (; tap < end_tap; tap++) {

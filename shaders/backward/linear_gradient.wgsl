@@ -1,7 +1,8 @@
 //@ uses shared/slope
 
-/// The gradient before the activation, at an element of the image: `params`, `grad_output` and `output` are the kernel's own. ACTIVATED is a
-/// constant, since a CPU driver would read an output that nothing is made of.
+/// Returns the gradient in front of the activation, at an element of the image. The kernel that uses this file declares
+/// `params`, `grad_output` and `output`. ACTIVATED is a constant, because a CPU driver executes both sides of a branch
+/// and would read an output that it does not use.
 fn linear_gradient(at: u32) -> f32 {
     let gradient = read_grad_output(params.grad_output_base + at);
     if !ACTIVATED {

@@ -1,15 +1,21 @@
-// Packs the gradient of the output, of a window of one image's pixels: four channels a texel, blocks of 32 pixels.
+// Packs the gradient of the output for a part of one image's pixels: four channels per texel, in blocks of 32 pixels.
 //
-//     packed_grad_output[(block, pack_start + n·packs + q, p)][l] = grad_output[n·rows + row_start + 4·q + l, 32·block + p]
+//     packed_grad_output[(block, pack_start + n·packs + q, p)][l] = (grad_output · slope(output))[n·rows + row_start +
+//     4·q + l, first_pixel + 32·block + p]
 //
-// times the slope of the activation there (slope.wgsl). n numbers weight groups, or of a depthwise convolution its offset groups, q packs
-// of its rows output channels. What is no channel, or past the window's last pixel, is 0.
+// n numbers the weight groups (in a depthwise convolution, the offset groups), and q the packs of a group's output
+// channels. `slope` is the derivative of the activation (slope.wgsl). Channels past a group's last and pixels past the
+// part's last are 0.
 //
 // Reads   grad_output and, behind an activation (ACTIVATED), output: the image.
-// Writes  packed_grad_output: every texel of the window's blocks and this step's packs.
-// Runs    One invocation owns 8 packs of a pixel, since a CPU driver divides lane by lane, as long as it packs a texel; a workgroup is 64 neighbours
-//         in pixels. Grid: pixels fastest, then eights of packs, folded.
+// Writes  packed_grad_output: every texel of the part's blocks and this step's packs.
+// Runs    One invocation owns up to PACKS_PER_INVOCATION packs of a pixel; a workgroup is 64 neighbouring pixels. Grid:
+//         pixels fastest, then blocks of packs, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The products of the backward pass read four output channels at once, and the texels of one block of
+// pixels lie close together. An invocation owns several packs, because a CPU driver divides lane by lane, which takes
+// as long as packing a texel.
 
 //@ uses backward/pixel_blocks backward/linear_gradient shared/texels shared/grid
 //@ variant linear ACTIVATED=false
@@ -20,9 +26,9 @@ struct Params {
     rows: u32,
     /// Packs of each group in this step.
     packs: u32,
-    /// The same of all groups of this step.
+    /// Packs of all groups of this step.
     part_packs: u32,
-    /// Where the first of them lies among all packs of the texture.
+    /// Number of this step's first pack among all packs of the texture.
     pack_start: u32,
     /// Packs of the texture.
     all_packs: u32,
@@ -30,15 +36,15 @@ struct Params {
     row_start: u32,
     /// Pixels of one output plane.
     out_pixels: u32,
-    /// First output pixel of the window.
+    /// First output pixel of the part.
     first_pixel: u32,
-    /// Output pixels of the window.
+    /// Output pixels of the part.
     pixels: u32,
-    /// The same, filled up to whole blocks.
+    /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
-    /// Where the image starts in the bound gradient.
+    /// Start of the image in the bound gradient, in elements.
     grad_output_base: u32,
-    /// Where it starts in the bound output.
+    /// Start of the image in the bound output, in elements.
     output_base: u32,
     /// The activation: see shared/activation_kinds.wgsl.
     kind: u32,
@@ -48,14 +54,14 @@ struct Params {
 /// [out channel, out_height, out_width]
 //@ operand
 @group(0) @binding(1) var<storage, read> grad_output: array<grad_output_element>;
-/// As grad_output.
+/// Same axes as grad_output.
 //@ operand
 @group(0) @binding(2) var<storage, read> output: array<output_element>;
 /// [(block, group, pack, pixel of the block)], four channels of the pack
 @group(0) @binding(3) var packed_grad_output: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
-/// Packs of one invocation, at the most.
+/// The largest number of packs of one invocation.
 const PACKS_PER_INVOCATION = 8u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)

@@ -1,41 +1,43 @@
-// Packs where the taps of a window of one image's pixels lie, once for all that sample there or scatter to it.
+// Packs the taps of a part of one image's pixels: computes each position once for all kernels that sample there or add
+// there.
 //
-//     packed_taps[g, t, p] = (column, y, x, mask)        column = t·column_stride + p
+//     packed_taps[g, t, p] = (column, y, x, mask)          column = t·column_stride + p
 //
-// Positions are pixels of the input. A tap that touches none, even at exactly −1, and the padding pixels after the window's last, are at
-// y = −1, x = in_width: right of the image, where there are only zeros (see packed_taps.wgsl).
+// Positions are in pixels of the input. A tap with a coordinate below −1, or at or above the image's size, gets y = −1
+// and x = in_width. That is right of the image, where the packed input holds zeros. So do the padding pixels behind the
+// last pixel. A tap at exactly −1 keeps its position. See packed_taps.wgsl.
 //
 // Reads   offset, mask (1 without one).
 // Writes  packed_taps, padding pixels included.
-// Runs    One invocation is TAPS_PER_INVOCATION taps of one pixel of one offset group; a workgroup is 64 neighbours. Grid: pixels fastest,
-//         then blocks of taps, then offset groups, folded.
+// Runs    One invocation owns up to TAPS_PER_INVOCATION taps of one pixel of one offset group; a workgroup is 64
+//         neighbours. Grid: pixels fastest, then blocks of taps, then offset groups, folded.
 // Order   No barrier, no atomic.
 //
-// Why this shape. CPU drivers read a texel in a quarter of the time that three elements of storage buffers take, and divide lane by lane: so
-// that is done once for a pixel and not wherever a tap is needed.
+// Why this shape. A CPU driver reads a texel in a quarter of the time that three elements of storage buffers take. It
+// divides lane by lane, so the divisions are done once per pixel here and not wherever a tap is needed.
 
 //@ uses shared/taps shared/texels shared/grid
 
 struct Params {
-    /// Where taps sample.
+    /// Geometry of the taps.
     geometry: TapGeometry,
-    /// First output pixel of the window.
+    /// First output pixel of the part.
     first_pixel: u32,
-    /// Output pixels of the window.
+    /// Output pixels of the part.
     pixels: u32,
-    /// The same, filled up to whole blocks.
+    /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
-    /// Numbers of columns between taps.
+    /// Number of a tap's first column minus that of the tap before.
     column_stride: u32,
-    /// Blocks of taps.
+    /// Blocks of taps of a kernel.
     tap_blocks: u32,
-    /// Invocations with something to do.
+    /// Invocations that have work; the rest of the grid is idle.
     invocations: u32,
-    /// Where this step's offset groups start in the bound offset.
+    /// Start of this step's offset groups in the bound offset, in elements.
     offset_base: u32,
-    /// Where they start in the bound mask.
+    /// Start of this step's offset groups in the bound mask, in elements.
     mask_base: u32,
-    /// 1 where there is a mask (v2), 0 where there is none (v1).
+    /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,
 }
 
@@ -50,7 +52,7 @@ struct Params {
 @group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
-/// Taps of one invocation, at the most.
+/// The largest number of taps of one invocation.
 const TAPS_PER_INVOCATION = 64u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -65,7 +67,7 @@ fn main(
     let padded = number - block * params.padded_pixels;
     let group = block / params.tap_blocks;
     let first = (block - group * params.tap_blocks) * TAPS_PER_INVOCATION;
-    // Padding pixels read what the last one reads.
+    // Padding pixels read the offset of the last pixel.
     let pixel = params.first_pixel + min(padded, params.pixels - 1u);
     let start = first_tap(pixel);
     var step = vec2<u32>(first % params.geometry.kernel_width, first / params.geometry.kernel_width);

@@ -1,15 +1,18 @@
-// Packs the weight for its transposed product: four output channels a texel.
+// Packs the weight for grad_column.wgsl, which multiplies by the transposed weight: four output channels per texel.
 //
 //     packed_weight_columns[((t·row_packs + r)·packs + k)·4 + l][m] = weight[o, c, t]
 //
-// t is a tap, k a pack of input channels (see pack_input.wgsl), counted from this step's first, and l its channel c, r a pack of output channels of
-// c's weight group and m its channel o. What is no channel is 0.
+// t is a tap. k is a pack of input channels (see pack_input.wgsl), counted from this step's first, and l is its channel
+// c. r is a pack of output channels of c's weight group, and m is its channel o. Channels that do not exist are 0.
 //
-// Reads   weight, whole.
+// Reads   weight, all of it.
 // Writes  packed_weight_columns: every texel of this step's packs.
-// Runs    One invocation owns a texel of up to 16 taps, which lie side by side in the weight; a workgroup is 64 neighbours. Grid: a tap's texels
-//         fastest, then sixteens of taps, folded.
+// Runs    One invocation owns a texel of up to TAPS_PER_INVOCATION taps; a workgroup is 64 neighbours. Grid: a tap's
+//         texels fastest, then blocks of taps, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The taps of a weight are neighbours in memory, so an invocation that owns several of them reads whole
+// cache lines.
 
 //@ uses shared/weight_rows shared/texels shared/grid
 
@@ -26,7 +29,7 @@ struct Params {
     segments_per_group: u32,
     /// Packs of this step's channels.
     packs: u32,
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// Output channels of a weight group.
     rows: u32,
@@ -42,7 +45,7 @@ struct Params {
 @group(0) @binding(2) var packed_weight_columns: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
-/// Taps of one invocation, at the most.
+/// The largest number of taps of one invocation.
 const TAPS_PER_INVOCATION = 16u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -52,7 +55,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
-    // The texel among those of a tap.
+    // The number of the texel among those of its tap.
     let texels = params.row_packs * params.packs * 4u;
     let texel = number % texels;
     let pack = texel / 4u % params.packs;
@@ -62,7 +65,7 @@ fn main(
     let channel = (params.pack_start + pack % params.segment_packs) * 4u + texel % 4u;
     let group_channel = segment % params.segments_per_group * params.segment_channels + channel;
     let start = (group * params.rows + row) * row_stride() + group_channel * params.taps;
-    // Invocations past the last start past the last tap.
+    // For invocations past the last, the first tap is past the last tap.
     var tap = number / texels * TAPS_PER_INVOCATION;
     let end = min(tap + TAPS_PER_INVOCATION, params.taps);
     for (; tap < end; tap++) {

@@ -1,4 +1,5 @@
-// The textures of the backward pass keep the pixels of a window together in blocks. The last block of a window is filled up.
+// The pixels of a part are rounded up to whole blocks. packed_grad_output is ordered block by block; the packed taps
+// and the columns only have the rounded number of pixels.
 
 /// Pixels of a block.
 const BLOCK_PIXELS = 32u;

@@ -1,20 +1,22 @@
 // Adds partial sums to a gradient, in order.
 //
-//     gradient[base + n] += Σ over slices of   partial[n, slice]
+//     gradient[base + n] += Σ over the slices of   partial[n, slice]
 //
 // Reads   partial.
 // Writes  gradient.
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic; one order of summation.
+//
+// Why this shape. The kernels that wrote the slices have done nearly all additions; what is left needs no sharing.
 
 //@ uses shared/grid
 
 struct Params {
     /// Elements to add to.
     elements: u32,
-    /// Slices of each.
+    /// Slices of each element.
     slices: u32,
-    /// Where the first element lies in the bound gradient.
+    /// Start of the elements in the bound gradient, in elements.
     base: u32,
 }
 

@@ -1,19 +1,24 @@
-// Packs one image into a texture that the kernels sample: four channels a texel, every plane surrounded by zeros.
+// Packs one image into a texture that other kernels sample: four channels per texel, with zeros around every plane.
 //
-//     packed_input[x + 1, n·(in_height + 1) + y + 1][l] = input[c, y, x]        n = s·packs + q,  c = s·segment_channels + 4·q + l
+//     packed_input[x + 1, n·(in_height + 1) + y + 1][l] = input[c, y, x]          n = s·packs + q,   c = s·segment_channels + 4·q + l
 //
-// A segment s is a run of input channels that share their weight group and their offset group, of a depthwise convolution their offset group alone; a
-// pack q is four channels of it, the last one filled up with zeros. Both count from the first in the texture, channels from the first of these.
+// s is a segment: input channels that share their weight group and their offset group (in a depthwise convolution,
+// their offset group). q is a pack of the segment; the last pack is filled up with zeros. Segments, packs and channels
+// count from the first in the texture.
 //
 // Reads   input: the image.
-// Writes  packed_input: every texel of the planes and of the zeros around them, so that nothing old is left.
-// Runs    One invocation owns a texel of each of 8 rows, since a CPU driver divides lane by lane, as long as it packs a texel; a workgroup is 64
-//         neighbours. Grid: columns fastest, then strips of 8 rows, folded.
+// Writes  packed_input: every texel of the planes and of the zeros around them, so that no old values are left.
+// Runs    One invocation owns a column of up to ROWS_PER_INVOCATION texels; a workgroup is 64 neighbouring columns.
+//         Grid: columns fastest, then strips of rows, folded.
 // Order   No barrier, no atomic.
 //
-// Why this shape. Sampling reads four corners of many channels; a texel brings four channels at once. A zero column on the left,
-// two on the right and a zero row between planes give every corner outside the image a texel of its own that holds 0, so the
-// sampling kernel needs no test for each corner, and a sample that counts 0 has four zeros to point at.
+// Why this shape.
+//   1. A sample reads four corners of many channels, and one texel brings a corner of four channels.
+//   2. A zero column on the left, two on the right and a zero row between planes give every corner outside the image a
+//      texel that holds 0. The sampling kernels need no test per corner, and a sample outside the image has four zeros
+//      to point at.
+//   3. An invocation owns a strip of texels, because a CPU driver divides lane by lane, which takes as long as packing
+//      a texel.
 
 //@ uses shared/grid
 
@@ -26,13 +31,13 @@ struct Params {
     segment_channels: u32,
     /// Packs of a segment in the texture.
     packs: u32,
-    /// First of them, counted from the segment's first.
+    /// First pack in the texture, counted in its segment.
     pack_start: u32,
-    /// Columns to write.
+    /// Columns of the texture to write.
     texture_width: u32,
-    /// Rows to write.
+    /// Rows of the texture to write.
     texture_height: u32,
-    /// Where the first channel in the texture starts in the bound input.
+    /// Start of the first channel in the texture in the bound input, in elements.
     input_base: u32,
 }
 
@@ -44,7 +49,7 @@ struct Params {
 @group(0) @binding(2) var packed_input: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
-/// Rows of the texture of one invocation, at the most.
+/// The largest number of texels of one invocation.
 const ROWS_PER_INVOCATION = 8u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)

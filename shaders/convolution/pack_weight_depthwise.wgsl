@@ -1,13 +1,17 @@
-// Packs the weight of a depthwise convolution: four channels a texel.
+// Packs the weight of a depthwise convolution: four channels per texel.
 //
-//     packed_weight[t·packs + s·segment_packs + q][l] = weight[c, t]        c = s·segment_channels + 4·q + l
+//     packed_weight[t·packs + s·segment_packs + q][l] = weight[c, t]          c = s·segment_channels + 4·q + l
 //
-// A segment s is the channels of an offset group, q a pack of it; t is a tap. What is no channel is 0.
+// s is a segment (the channels of an offset group), q a pack of the segment and t a tap. Lanes of a pack past the
+// segment's last channel are 0.
 //
-// Reads   weight, whole.
+// Reads   weight, all of it.
 // Writes  packed_weight: every texel.
 // Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The depthwise kernels multiply a pack of samples by a pack of weights; taps vary slowest, so the
+// packs of one tap are neighbours.
 
 //@ uses shared/texels shared/grid
 
@@ -18,7 +22,7 @@ struct Params {
     segment_packs: u32,
     /// Packs of all segments.
     packs: u32,
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// Texels to write.
     texels: u32,

@@ -1,27 +1,31 @@
-// A depthwise convolution, each output channel of one input channel: four channels at a time.
+// Computes a depthwise convolution, in which each output channel has one input channel: four channels at a time.
 //
-//     output[c, p] = bias[c] + Σ over taps t of   weight[c, t] · mask · sample(p, c, t)
+//     output[c, p] = bias[c] + Σ over the taps t of   weight[c, t] · mask · sample(p, c, t)
 //
-// A segment is the channels of an offset group, a pack four of them: see pack_input.wgsl and pack_weight_depthwise.wgsl.
+// Segments and packs are those of pack_input.wgsl and pack_weight_depthwise.wgsl; a segment is the channels of an
+// offset group.
 //
-// Reads   packed_input (this step's packs), packed_weight, offset, mask (1 without one), bias (0 without one): one image.
+// Reads   packed_input (this step's packs), packed_weight, offset, mask (1 without one), bias (0 without one): one
+//         image.
 // Writes  output: this step's channels.
-// Runs    One invocation owns one pixel of PACKS packs of a segment; a workgroup is 64 neighbouring pixels. Grid: pixel blocks fastest,
-//         then blocks of packs, then segments, folded.
+// Runs    One invocation owns one pixel of PACKS packs of a segment; a workgroup is 64 neighbouring pixels. Grid:
+//         blocks of pixels fastest, then blocks of packs, then segments, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
-// Why this shape. There is no product to speak of: the time goes into sampling, and a texel brings four channels of a corner. Where a
-// tap lies is worked out once for all of an invocation's packs. These have names, since a vector that is indexed at run time is
-// in memory; the last block of a segment computes its last pack more than once.
+// Why this shape.
+//   1. There is almost no product: sampling takes the time, and one texel brings a corner of four channels.
+//   2. The position of a tap is computed once for all packs of an invocation.
+//   3. The sums have names, because a vector that is indexed at run time lies in memory. So every invocation has
+//      exactly PACKS packs, and the last block of a segment computes its last pack more than once.
 
 //@ uses shared/sample shared/taps shared/texels shared/grid
 
 struct Params {
-    /// Where taps sample.
+    /// Geometry of the taps.
     geometry: TapGeometry,
     /// Channels of a segment.
     segment_channels: u32,
-    /// Packs of a segment.
+    /// Packs of a whole segment.
     all_segment_packs: u32,
     /// Packs of all segments.
     all_packs: u32,
@@ -35,17 +39,17 @@ struct Params {
     segment_packs: u32,
     /// Blocks of packs of a segment.
     pack_blocks: u32,
-    /// Workgroups along the pixels.
+    /// Workgroups along the pixels, one per block of pixels.
     pixel_blocks: u32,
-    /// Where the image starts in the bound offset.
+    /// Start of the image in the bound offset, in elements.
     offset_base: u32,
-    /// Where it starts in the bound mask.
+    /// Its start in the bound mask, in elements.
     mask_base: u32,
-    /// Where it starts in the bound output.
+    /// Its start in the bound output, in elements.
     output_base: u32,
-    /// 1 where there is a mask (v2), 0 where there is none (v1).
+    /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,
-    /// 1 where there is a bias.
+    /// 1 with a bias, 0 without one.
     has_bias: u32,
 }
 
@@ -83,7 +87,7 @@ fn main(
     let segment = block / params.pack_blocks;
     let busy = pixel < params.geometry.out_pixels && segment < params.segments;
     let group = params.segment_start + segment;
-    // The packs, counted in the segment from this step's first.
+    // The invocation's packs, counted in the segment from this step's first.
     let q0 = block % params.pack_blocks * PACKS;
     let last = params.segment_packs - 1u;
     let q1 = min(q0 + 1u, last);
@@ -92,7 +96,8 @@ fn main(
     let plane_rows = params.geometry.in_height + 1u;
     let row = segment * params.segment_packs * plane_rows;
     let first_weight = group * params.all_segment_packs + params.pack_start;
-    // Not a return: all that follows would be inside a branch, which a CPU driver does not jump over.
+    // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
+    // takes it.
     let taps = select(0u, params.geometry.taps, busy);
     let start = first_tap(min(pixel, params.geometry.out_pixels - 1u));
 

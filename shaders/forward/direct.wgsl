@@ -1,22 +1,24 @@
-// Computes outputs one by one, without a product: for weight groups of few channels, depthwise ones above all.
+// Computes outputs one by one, without a product and without memory for intermediate results: for weight groups of few
+// channels.
 //
-//     output[b, o, p] = bias[o] + Σ over the group's channels n and taps t of   weight[o, n, t] · mask · sample(b, p, c(o, n), t)
+//     output[b, o, p] = bias[o] + Σ over the channels n of o's weight group and the taps t of   weight[o, n, t] · mask · sample(b, p, c(o, n), t)
 //
-// Reads   input, weight, offset, mask (1 without one), bias (0 without one): the images of this step.
+// Reads   input, weight, offset, mask (1 without one), bias (0 without one): this step's images.
 // Writes  output.
-// Runs    One invocation owns one output pixel of OUT_CHANNELS consecutive output channels; a workgroup is 64 neighbouring
-//         pixels. Grid: column blocks fastest, then blocks of output channels, folded.
+// Runs    One invocation owns one output pixel of OUT_CHANNELS consecutive output channels; a workgroup is 64
+//         neighbouring pixels. Grid: blocks of columns fastest, then blocks of output channels, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
-// Why this shape. A tile of a product wants many output channels that use the same sampled values; a depthwise convolution has
-// one. What can be shared is the position: consecutive output channels mostly have one offset group, so an invocation walks
-// OUT_CHANNELS of them, and makes a position, or a sample, anew only where it is not the last one's. All lanes of a workgroup do
-// the same there, since it depends on the output channel and not on the pixel.
+// Why this shape. A tile of a product needs many output channels that use the same samples; a weight group of few
+// channels has few. Positions can be shared instead: consecutive output channels mostly have one offset group. An
+// invocation walks through OUT_CHANNELS of them, and computes a position or a sample only where it differs from the
+// previous channel's. All lanes of a workgroup take the same branch there, since it depends on the output channel and
+// not on the pixel.
 
 //@ uses shared/taps shared/bilinear shared/grid
 
 struct Params {
-    /// Where taps sample.
+    /// Geometry of the taps.
     geometry: TapGeometry,
     /// Input channels of a weight group.
     channels_per_group: u32,
@@ -28,7 +30,7 @@ struct Params {
     out_channels: u32,
     /// Columns of this step: images times output pixels.
     columns: u32,
-    /// Workgroups along the columns.
+    /// Workgroups along the columns, one per block of columns.
     column_blocks: u32,
     /// Elements between images of the input.
     input_image_stride: u32,
@@ -38,17 +40,17 @@ struct Params {
     mask_image_stride: u32,
     /// Elements between images of the output.
     output_image_stride: u32,
-    /// Where the first image starts in the bound input.
+    /// Start of the first image in the bound input, in elements.
     input_base: u32,
-    /// Where it starts in the bound offset.
+    /// Its start in the bound offset, in elements.
     offset_base: u32,
-    /// Where it starts in the bound mask.
+    /// Its start in the bound mask, in elements.
     mask_base: u32,
-    /// Where it starts in the bound output.
+    /// Its start in the bound output, in elements.
     output_base: u32,
-    /// 1 where there is a mask (v2), 0 where there is none (v1).
+    /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,
-    /// 1 where there is a bias.
+    /// 1 with a bias, 0 without one.
     has_bias: u32,
 }
 
@@ -75,7 +77,7 @@ struct Params {
 const WORKGROUP_SIZE = 64u;
 /// Consecutive output channels of one invocation.
 const OUT_CHANNELS = 4u;
-/// The number of no channel and no group.
+/// A number that no channel and no group has.
 const NONE = 0xffffffffu;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -132,7 +134,7 @@ fn main(
                     value *= scale;
                 }
                 let w = read_weight((o * params.channels_per_group + n) * params.geometry.taps + tap);
-                // A vector indexed at run time would be in memory.
+                // A select for each component: a vector that is indexed at run time lies in memory.
                 sums += select(vec4<f32>(), vec4<f32>(w * value), vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(o - first));
             }
         }

@@ -1,32 +1,34 @@
-// Samples straight into the product: the deformable convolution without a column buffer, for CPU drivers with subgroups of 8.
+// Samples straight into the product: the deformable convolution without a column buffer, for CPU drivers with subgroups
+// of 8.
 //
-//     output[o, p] = bias[o] + Σ over the segments s of o's group, taps t and packs q of   weight[o, s, t, q] · (mask · sample)(p, s, t, q)
+//     output[o, p] = bias[o] + Σ over the segments s of o's weight group, the taps t and the packs q of   weight[o, s, t, q] · (mask · sample)(p, s, t, q)
 //
-// A segment is a run of input channels that share their weight group and their offset group, a pack four channels of it: see
-// pack_input.wgsl and pack_weight.wgsl.
+// The product of two packs is their dot product. Segments and packs are those of pack_input.wgsl and pack_weight.wgsl.
 //
 // Reads   packed_input, packed_weight, offset, mask (1 without one), bias (0 without one): one image.
-// Writes  output: OUT_CHANNELS channels of 32 pixels a workgroup. A step that does not hold a group's first channels adds to what
-//         earlier steps left.
-// Runs    A workgroup is one subgroup of 8. Lane l samples pixels l, l + 8, … of the block and holds output channels l, l + 8, …
-//         of each block of 8 weights; r rotations bring it every weight of the 8. Grid: pixel blocks fastest, then row blocks,
-//         then weight groups, folded.
+// Writes  output: OUT_CHANNELS channels of 32 pixels per workgroup. A step without a weight group's first channels adds
+//         to what earlier steps wrote.
+// Runs    A workgroup is one subgroup of 8. Lane l samples the pixels l, l + 8, … of the block, and loads the weights
+//         of the output channels l, l + 8, …. Rotation r of the subgroup brings it the weights of lane (l + r) mod 8.
+//         Grid: blocks of pixels fastest, then blocks of output channels, then weight groups, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
-// Why this shape. On Mesa's CPU driver a storage-buffer or workgroup-memory access whose address differs between lanes is a loop
-// over the lanes with a branch in each turn, and a barrier suspends every vector; a texel is read inline. So both operands of the
-// product come from textures, nothing is shared through memory, and the sum stays in 4·OUT_CHANNELS accumulators, which the
-// driver keeps in the first-level cache. A texel costs about as much as 25 multiply-adds of 8 lanes: 16 of them sample a pack of
-// 32 pixels, for all OUT_CHANNELS outputs, and one brings 8 outputs' weights. Passing these round costs one instruction a
-// weight where a broadcast costs two. The accumulators must be scalars with names, since an array that is indexed at run time is
-// a loop over lanes again: hence a generator.
+// Why this shape. Mesa's CPU driver sets the costs.
+//   1. An access to a storage buffer or to workgroup memory whose address differs between lanes is a loop over the
+//      lanes with a branch in each iteration, and a barrier suspends every vector. A texel is read inline. So both
+//      operands of the product are textures, and lanes share nothing through memory.
+//   2. A texel costs about as much as 25 multiply-adds of 8 lanes. Sixteen texels sample a pack of 32 pixels for all
+//      OUT_CHANNELS outputs, and one texel brings the weights of 8 outputs.
+//   3. A rotation costs one instruction per weight, a broadcast two.
+//   4. The 4·OUT_CHANNELS sums of an invocation are scalars with names, because an array that is indexed at run time is
+//      again a loop over the lanes. The driver keeps them in the first-level cache.
 
 //@ uses shared/sample shared/taps shared/grid
 //@ variant out64 OUT_CHANNELS=64u
 //@ variant out32 OUT_CHANNELS=32u
 
 struct Params {
-    /// Where taps sample.
+    /// Geometry of the taps.
     geometry: TapGeometry,
     /// Segments of a weight group.
     segments_per_group: u32,
@@ -50,17 +52,17 @@ struct Params {
     pixel_blocks: u32,
     /// First weight group of this step.
     group_start: u32,
-    /// Workgroups with something to do.
+    /// Workgroups that have work; the rest of the grid is idle.
     blocks: u32,
-    /// Where the image starts in the bound offset.
+    /// Start of the image in the bound offset, in elements.
     offset_base: u32,
-    /// Where the image starts in the bound mask.
+    /// Start of the image in the bound mask, in elements.
     mask_base: u32,
-    /// Where the image starts in the bound output.
+    /// Start of the image in the bound output, in elements.
     output_base: u32,
-    /// 1 where there is a mask (v2), 0 where there is none (v1).
+    /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,
-    /// 1 where there is a bias.
+    /// 1 with a bias, 0 without one.
     has_bias: u32,
 }
 
@@ -82,14 +84,16 @@ struct Params {
 //@ operand
 @group(0) @binding(6) var<storage, read_write> output: array<output_element>;
 
-/// Lanes of the subgroup, which is a workgroup.
+/// Lanes of the subgroup, which is the whole workgroup.
 const SUBGROUP_SIZE = 8u;
 /// Pixels of one invocation.
 const PIXELS_PER_INVOCATION = 4u;
-/// Blocks of output channels, one of which a lane loads and the others get from other lanes.
+/// Blocks of SUBGROUP_SIZE output channels. A lane loads the weights of one channel of each block and gets the others
+/// from the other lanes.
 const BLOCKS = OUT_CHANNELS / SUBGROUP_SIZE;
 
-/// Finishes one output: the bias where the group's first channels are in this step, what earlier steps left where not.
+/// Writes one output. `first` says that this step has the weight group's first channels: then the sum starts from the
+/// bias, otherwise from what earlier steps wrote.
 fn store(channel: u32, pixel: u32, first: bool, sum: f32) {
     let at = params.output_base + channel * params.geometry.out_pixels + pixel;
     var start = 0.0;
@@ -108,7 +112,7 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let number = workgroup_number(workgroup, grid);
-    // Not a return: all that follows would be inside a branch, which takes a driver twice the time to compile.
+    // No early return: it would put all that follows into a branch, which takes a driver twice the time to compile.
     let busy = number < params.blocks;
     let pixel = number % params.pixel_blocks * PIXELS_PER_INVOCATION * SUBGROUP_SIZE + lane;
     let row = number / params.pixel_blocks % params.row_blocks * OUT_CHANNELS;
@@ -133,7 +137,7 @@ fn main(
 #end
 #end
 #end
-    // Not a loop for segments and one for taps: at every entry and exit of a loop the accumulators are moved.
+    // One loop over all taps of all segments: a driver moves all sums at every entry and exit of a loop.
     var segment = segment_start;
     var tap = 0u;
     var i = 0u;
@@ -164,8 +168,8 @@ fn main(
 #for p in 0..PIXELS_PER_INVOCATION
             let s_{p} = sample(tap_{p}, plane_row);
 #end
-            // All texels before the first product: Mesa 25's CPU driver reads each in a call, and its compiler moves whatever is summed between two
-            // calls behind the last, which took twice the time.
+            // All texels are read before the first product. Mesa 25's CPU driver reads each texel in a call, and its
+            // compiler moves sums between two calls behind the last call, which took twice the time.
 #for b in 0..BLOCKS
             let w_{b}_0 = textureLoad(packed_weight, vec2<u32>(column + {b * SUBGROUP_SIZE}u, weight_row));
 #end
@@ -183,7 +187,7 @@ fn main(
         }
     }
     let first = segment_start == group_segment && params.pack_start == 0u;
-    // One copy of the code that stores, since a driver takes longer to compile 256 of them than all the rest.
+    // One copy of the code that stores: a driver takes longer to compile 256 copies than all the rest.
     var sums = array<f32, PIXELS_PER_INVOCATION * OUT_CHANNELS>(
 #for p in 0..PIXELS_PER_INVOCATION
 #for b in 0..BLOCKS

@@ -1,27 +1,30 @@
 // Samples straight into the product, in tiles: the deformable convolution without a column buffer, for GPUs.
 //
-//     output[b, o, p] = bias[o] + Σ over segments s, taps t and channels n of   packed_weight[s, t, n][o] · mask · sample(b, p, s, t, n)
+//     output[b, o, p] = bias[o] + Σ over the segments s, taps t and channels n of   packed_weight[s, t, n][o] · mask · sample(b, p, s, t, n)
 //
 // A segment is a run of input channels that share their weight group and their offset group: see pack_weight_rows.wgsl.
+// A column is one output pixel of one image.
 //
-// Reads   input, packed_weight, offset, mask (1 without one), bias (0 without one): the images of this step.
-// Writes  output where there is one split; else partial[split]: the sum over the split's part of the (segment, tap, channel
-//         block)s, for reduce.wgsl to add.
-// Runs    A workgroup of ROW_LANES·COLUMN_LANES invocations owns a tile of TILE_M output channels × TILE_N columns (output
-//         pixels, images one behind the other) of one weight group; an invocation owns VECTORS_M·4 × VECTORS_N·4 of it, in
-//         registers. Grid: column tiles fastest, then row tiles, then weight groups, then splits, folded.
-// Order   One barrier a tap and two a channel block: each of the workgroup's arrays is written, then read, then written again.
-//         Each sum runs in one order, and so does reduce: the result is the same from run to run.
+// Reads   input, packed_weight, offset, mask (1 without one), bias (0 without one): this step's images.
+// Writes  output, if the sum is not split. Otherwise partial[split]: the sum over the split's blocks, for reduce.wgsl
+//         to add. A block is TILE_K channels of one tap of one segment.
+// Runs    A workgroup of ROW_LANES·COLUMN_LANES invocations owns a tile of TILE_M output channels × TILE_N columns of
+//         one weight group. An invocation owns VECTORS_M·4 × VECTORS_N·4 outputs of the tile. Grid: column tiles
+//         fastest, then row tiles, then weight groups, then splits, folded.
+// Order   One barrier per tap and two per channel block: each workgroup array is written, then read, then written
+//         again. Each sum runs in one order, and so does reduce.wgsl: results are equal from run to run.
 //
-// Why this shape. It is matmul.wgsl's product, whose columns are sampled when they are needed.
-//   1. The tap is the outer loop. Position, corners and weights of a sample hold for every channel of a segment, so TILE_N
-//      invocations compute them once a tap into workgroup memory (`taps`), with the mask in the weights.
-//   2. For each block of TILE_K channels the workgroup samples TILE_K × TILE_N values: an invocation takes four neighbouring
-//      columns and every so-many-th channel, and stores a vec4. Neighbouring invocations take neighbouring pixels of one plane.
-//   3. The product reads workgroup memory as vec4s: (VECTORS_M + VECTORS_N) reads for 16·VECTORS_M·VECTORS_N multiply-adds. An
-//      invocation's vec4s lie ROW_LANES or COLUMN_LANES apart, so that neighbours read neighbours.
-// The sums have names, since sums that are indexed at run time would not stay in registers. No variant takes more than 14 KiB of
-// workgroup memory or 256 invocations.
+// Why this shape. It is the product of matmul.wgsl, with columns that are sampled when they are needed.
+//   1. The tap is the outer loop. Position, corners and weights of a sample hold for every channel of a segment, so
+//      TILE_N invocations compute them once per tap into workgroup memory (`taps`), with the mask in the weights.
+//   2. For each block of TILE_K channels the workgroup samples TILE_K × TILE_N values. An invocation takes four
+//      neighbouring columns of every SAMPLE_ROWS-th channel and stores them as a vec4. Neighbouring invocations take
+//      neighbouring pixels of one plane.
+//   3. The product reads workgroup memory as vec4s: VECTORS_M + VECTORS_N reads for 16·VECTORS_M·VECTORS_N
+//      multiply-adds. The vec4s of an invocation lie ROW_LANES or COLUMN_LANES apart, so that neighbours read
+//      neighbours.
+//   4. The sums have names, because sums that are indexed at run time would not stay in registers.
+//   5. Every variant needs at most 14 KiB of workgroup memory and 256 invocations, which WebGPU's default limits allow.
 
 //@ uses shared/taps shared/bilinear shared/grid
 //@ variant m128n128 TILE_M=128u TILE_N=128u TILE_K=8u VECTORS_M=2u VECTORS_N=2u
@@ -31,7 +34,7 @@
 //@ variant m32n32 TILE_M=32u TILE_N=32u TILE_K=16u VECTORS_M=1u VECTORS_N=1u
 
 struct Params {
-    /// Where taps sample.
+    /// Geometry of the taps.
     geometry: TapGeometry,
     /// Segments of a weight group.
     segments_per_group: u32,
@@ -39,11 +42,11 @@ struct Params {
     segments_per_offset_group: u32,
     /// Channels of a segment.
     segment_channels: u32,
-    /// The same, filled up.
+    /// `segment_channels` rounded up to whole blocks of TILE_K.
     padded_channels: u32,
     /// Output channels of a weight group.
     rows: u32,
-    /// The same, filled up to whole vec4s.
+    /// `rows` rounded up to whole vec4s.
     padded_rows: u32,
     /// Columns of this step: images times output pixels.
     columns: u32,
@@ -53,9 +56,9 @@ struct Params {
     row_tiles: u32,
     /// Weight groups.
     groups: u32,
-    /// Parts of the sum; with more than one, output is partial.
+    /// Parts of the sum. With more than one, the output is `partial`.
     splits: u32,
-    /// (segment, tap, channel block)s of each part.
+    /// Blocks of each part of the sum.
     blocks_per_split: u32,
     /// Elements between images of the input.
     input_image_stride: u32,
@@ -65,17 +68,17 @@ struct Params {
     mask_image_stride: u32,
     /// Elements between images of the output.
     output_image_stride: u32,
-    /// Where the first image starts in the bound input.
+    /// Start of the first image in the bound input, in elements.
     input_base: u32,
-    /// Where it starts in the bound offset.
+    /// Start of the first image in the bound offset, in elements.
     offset_base: u32,
-    /// Where it starts in the bound mask.
+    /// Start of the first image in the bound mask, in elements.
     mask_base: u32,
-    /// Where it starts in the bound output.
+    /// Start of the first image in the bound output, in elements.
     output_base: u32,
-    /// 1 where there is a mask (v2), 0 where there is none (v1).
+    /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,
-    /// 1 where there is a bias.
+    /// 1 with a bias, 0 without one.
     has_bias: u32,
 }
 
@@ -100,16 +103,16 @@ struct Params {
 
 /// Invocations along the tile's output channels.
 const ROW_LANES = TILE_M / VECTORS_M / 4u;
-/// Invocations along its columns.
+/// Invocations along the tile's columns.
 const COLUMN_LANES = TILE_N / VECTORS_N / 4u;
 const WORKGROUP_SIZE = ROW_LANES * COLUMN_LANES;
 /// Invocations side by side that sample the same channel.
 const SAMPLE_LANES = TILE_N / 4u;
 /// Channels that the workgroup samples at a time.
 const SAMPLE_ROWS = WORKGROUP_SIZE / SAMPLE_LANES;
-/// Times that the workgroup samples such rows for one block of channels.
+/// How often the workgroup samples SAMPLE_ROWS channels for one block of TILE_K channels.
 const SAMPLES = TILE_K / SAMPLE_ROWS;
-/// An index with this bit is no corner of the image.
+/// The index of a corner outside the image.
 const ABSENT = 0x80000000u;
 
 /// One tap of one column.
@@ -126,7 +129,7 @@ var<workgroup> weight_tile: array<vec4<f32>, TILE_K * TILE_M / 4u>;
 /// [TILE_K][TILE_N / 4]
 var<workgroup> sample_tile: array<vec4<f32>, TILE_K * TILE_N / 4u>;
 
-/// One tap of one column; of a column past the last, nothing.
+/// Returns one tap of one column. For a column past the last, every corner is absent.
 fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     if column >= params.columns {
         return Tap(vec4<u32>(ABSENT), vec4<f32>());
@@ -147,7 +150,8 @@ fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     return Tap(select(vec4<u32>(ABSENT), start + corners.index, present), scale * corners.weight);
 }
 
-/// An absent corner is left out, not multiplied by 0: what lies at its index may be infinite. The mask still counts.
+/// Returns 0 for an absent corner. Multiplying a borrowed pixel by 0 would be wrong: it may be infinite, and 0 · ∞ is
+/// NaN. The mask still counts.
 fn corner(index: u32, plane: u32) -> f32 {
     if index == ABSENT {
         return 0.0;
@@ -163,7 +167,7 @@ fn sample(tap: Tap, plane: u32) -> f32 {
         + tap.weight.z * corner(tap.index.z, plane) + tap.weight.w * corner(tap.index.w, plane);
 }
 
-/// Channels `first` to `first + TILE_K` of the segment, at the tile's columns.
+/// Samples the channels `first` to `first + TILE_K` of the segment at the tile's columns.
 fn load_samples(lane: u32, first: u32, first_plane: u32) {
     let four = lane % SAMPLE_LANES;
     let tap_0 = taps[4u * four];
@@ -181,7 +185,7 @@ fn load_samples(lane: u32, first: u32, first_plane: u32) {
     }
 }
 
-/// TILE_K rows of the packed weight from `row`, the tile's output channels of each.
+/// Loads the tile's output channels of TILE_K rows of the packed weight, from `row` on.
 fn load_weight(lane: u32, row: u32, tile_row: u32) {
     for (var at = lane; at < TILE_K * TILE_M / 4u; at += WORKGROUP_SIZE) {
         let o = tile_row / 4u + at % (TILE_M / 4u);
@@ -193,7 +197,7 @@ fn load_weight(lane: u32, row: u32, tile_row: u32) {
     }
 }
 
-/// Four neighbouring columns of one output channel; `row` counts in the weight group.
+/// Stores four neighbouring columns of one output channel. `row` is the channel, counted in its weight group.
 fn store_four(split: u32, group: u32, row: u32, column: u32, sums: vec4<f32>) {
     if row < params.rows {
         store(split, group * params.rows + row, column, sums.x);
@@ -228,7 +232,7 @@ fn main(
 ) {
     let tile = workgroup_number(workgroup, grid);
     let split = tile / params.column_tiles / params.row_tiles / params.groups;
-    // The same for the whole workgroup, as every bound of a loop with a barrier is.
+    // Uniform in the workgroup, and so is every bound of a loop with a barrier.
     if split >= params.splits {
         return;
     }
@@ -247,7 +251,7 @@ fn main(
 #end
 #end
     while block < block_end {
-        // A tap of a segment: so many weight rows lie before it, and so many blocks of this split follow.
+        // `tap` counts the (segment, tap)s of the weight group. tap_end is where its blocks, or this split's, end.
         let tap = block / blocks_per_tap;
         let segment = group * params.segments_per_group + tap / params.geometry.taps;
         let tap_end = min((tap + 1u) * blocks_per_tap, block_end);

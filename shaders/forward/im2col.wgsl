@@ -5,20 +5,21 @@
 //     columns[(c, t), (b, oy, ox)] = mask[b, g·taps + t, oy, ox] · sample(input[b, c], y, x)
 //
 // Reads   input, offset, mask (1 without one): the windows of this chunk's images, channels and pixels.
-// Writes  columns: rows (c, t) counted from channel columns_channel_start, one column an output pixel of the chunk.
-// Runs    One invocation owns one (pixel, offset group, tap) and up to CHANNELS_PER_INVOCATION channels of that group. A
-//         workgroup is 64 neighbouring pixels of one (group, tap, channel block). Grid: pixel blocks fastest, then
-//         (group, tap) pairs, then channel blocks, folded.
+// Writes  columns: rows (c, t) counted from channel columns_channel_start, one column per output pixel of the chunk.
+// Runs    One invocation owns one (pixel, offset group, tap) and up to CHANNELS_PER_INVOCATION channels of that group.
+//         A workgroup is 64 neighbouring pixels of one (group, tap, channel block). Grid: blocks of pixels fastest,
+//         then (group, tap) pairs, then channel blocks, folded.
 // Order   No barrier, no atomic; every element is written once, so the result does not depend on any order.
 //
-// Why this shape. The position, its range test and the four weights cost more than a channel's four products, and all channels
-// of an offset group share them: so an invocation computes them once and walks channels. Neighbouring lanes take neighbouring
-// pixels of one plane: their offset, mask and column accesses are consecutive, and their corners usually near each other.
+// Why this shape. The position, its range test and the four corner weights cost more than the four products of one
+// channel, and all channels of an offset group share them. So an invocation computes them once and walks through the
+// channels. Neighbouring lanes take neighbouring pixels of one plane: their accesses to offset, mask and columns are
+// consecutive, and their corners usually lie close together.
 
 //@ uses shared/taps shared/bilinear shared/grid
 
 struct Params {
-    /// Where taps sample.
+    /// Geometry of the taps.
     geometry: TapGeometry,
     /// First output pixel of this chunk in each image.
     pixel_start: u32,
@@ -26,7 +27,7 @@ struct Params {
     pixels: u32,
     /// Columns of the column buffer: images of this chunk times `pixels`.
     columns_width: u32,
-    /// Workgroups along the columns.
+    /// Workgroups along the columns, one per block of pixels.
     pixel_blocks: u32,
     /// First (offset group, tap) pair of this step.
     pair_start: u32,
@@ -46,13 +47,13 @@ struct Params {
     offset_image_stride: u32,
     /// Elements between images of the mask.
     mask_image_stride: u32,
-    /// Where channel `channel_start` lies in the bound input.
+    /// Start of channel `channel_start` in the bound input, in elements.
     input_base: u32,
-    /// Where channel `2·pair_start`, pixel `pixel_start` lies in the bound offset.
+    /// Start of channel `2·pair_start`, pixel `pixel_start` in the bound offset, in elements.
     offset_base: u32,
-    /// Where channel `pair_start`, pixel `pixel_start` lies in the bound mask.
+    /// Start of channel `pair_start`, pixel `pixel_start` in the bound mask, in elements.
     mask_base: u32,
-    /// 1 where there is a mask (v2), 0 where there is none (v1).
+    /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,
 }
 
@@ -70,7 +71,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> columns: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
-/// Channels of one invocation, at the most.
+/// The largest number of channels of one invocation.
 const CHANNELS_PER_INVOCATION = 16u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -87,8 +88,8 @@ fn main(
 
     let group = pair / params.geometry.taps;
     let tap = pair % params.geometry.taps;
-    // The channels of this group that the step holds, and this block's part of them. A spare workgroup of the folded grid, or of
-    // a group of which the step holds fewer channels, has a block past the last, and nothing to do.
+    // The channels of this block, among those that the step has of this offset group. The block is empty in a spare
+    // workgroup, and where the step has fewer channels of this group than of another.
     let group_start = group * params.channels_per_offset_group;
     let group_end = min(group_start + params.channels_per_offset_group, params.channel_end);
     let first = max(group_start, params.channel_start) + block * CHANNELS_PER_INVOCATION;

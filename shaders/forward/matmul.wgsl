@@ -1,22 +1,24 @@
 // Multiplies the weight by the columns, in tiles: the convolution's sum over channels and taps.
 //
-//     output[b, o, p] = bias[o] + Σ_k weight[o, k]·columns[k, (b, p)]          k = (channel of the weight group, tap)
-//     and, where the sum over k is split over several steps, each later step adds its part to the output.
+//     output[b, o, p] = bias[o] + Σ_k weight[o, k] · columns[k, (b, p)]          k = (channel of the weight group, tap)
 //
-// Reads   weight, columns, bias (0 without one); output where it accumulates.
-// Writes  output: rows of this step, pixels of this chunk.
-// Runs    A workgroup of 64 owns one tile of TILE_M output channels × TILE_N pixels of one weight group; an invocation owns
-//         8×8 outputs of it, in registers. Grid: column tiles fastest, then row tiles, then weight groups, folded.
-// Order   Two barriers a tile of TILE_K rows: loaded before used, used before overwritten. Each output is summed in the order of
-//         k by one invocation: the result is the same from run to run.
+// Where the sum over k is split among several steps, each later step adds its part to the output.
 //
-// Why this shape. Plainly, each output needs 2·depth reads for depth multiply-adds, and memory is far slower than arithmetic.
-//   1. The workgroup loads a TILE_M×TILE_K piece of the weight and a TILE_K×TILE_N piece of the columns into workgroup memory
-//      once, and all its 4,096 outputs use them: 64 times fewer reads of storage.
-//   2. An invocation keeps 8×8 sums in registers: for 16 reads of workgroup memory it makes 64 multiply-adds.
-//   3. Lanes run along a row when they load, along k for the weight and along the pixels for the columns, which is how each
-//      lies in memory. An invocation's eight pixels lie SIDE apart, so that SIDE lanes store neighbouring outputs.
-// Edges: what lies outside the matrix is loaded as 0 and adds nothing; only outputs inside are stored.
+// Reads   weight, columns, bias (0 without one); output, if the step accumulates.
+// Writes  output: this step's rows, this chunk's pixels.
+// Runs    A workgroup of 64 owns one tile of TILE_M output channels × TILE_N pixels of one weight group; an invocation
+//         owns 8×8 outputs of the tile. Grid: column tiles fastest, then row tiles, then weight groups, folded.
+// Order   Two barriers per TILE_K rows: load before use, and use before the next load. One invocation sums each output
+//         in the order of k: results are equal from run to run.
+//
+// Why this shape. The plain loop makes 2·depth reads for depth multiply-adds per output, and memory is far slower than
+// arithmetic.
+//   1. The workgroup loads a TILE_M×TILE_K piece of the weight and a TILE_K×TILE_N piece of the columns into workgroup
+//      memory once for all its 4,096 outputs. This makes 64 times fewer reads of storage.
+//   2. An invocation keeps 8×8 sums in registers and makes 64 multiply-adds for 16 reads of workgroup memory.
+//   3. Lanes run along the rows of memory when they load: along k for the weight, along the pixels for the columns. The
+//      eight pixels of an invocation lie SIDE apart, so that SIDE lanes store neighbouring outputs.
+//   4. At the edges, elements outside the matrices are loaded as 0 and add nothing, and only outputs inside are stored.
 
 //@ uses shared/grid
 
@@ -47,19 +49,19 @@ struct Params {
     output_group_stride: u32,
     /// Elements between images of the output.
     output_image_stride: u32,
-    /// Where this step's weights start in the bound weight.
+    /// Start of this step's weights in the bound weight, in elements.
     weight_base: u32,
-    /// Where this step's rows start in the bound column buffer.
+    /// Start of this step's rows in the bound column buffer, in elements.
     columns_base: u32,
-    /// Where this step's outputs start in the bound output.
+    /// Start of this step's outputs in the bound output, in elements.
     output_base: u32,
-    /// Where this step's bias starts in the bound bias.
+    /// Start of this step's bias in the bound bias, in elements.
     bias_base: u32,
     /// Elements between weight groups in the bias.
     bias_group_stride: u32,
-    /// 1 where there is a bias.
+    /// 1 with a bias, 0 without one.
     has_bias: u32,
-    /// 1 where this step adds to what earlier steps left in the output, 0 where it starts from the bias.
+    /// 1 to add to what earlier steps wrote, 0 to start from the bias.
     accumulate: u32,
 }
 
@@ -81,11 +83,12 @@ const WORKGROUP_SIZE = 64u;
 const TILE_M = 64u;
 /// Pixels of a tile.
 const TILE_N = 64u;
-/// Column rows that a tile takes in at a time.
+/// Column rows that a tile multiplies at a time.
 const TILE_K = 16u;
 /// Elements of each operand's tile that one invocation loads.
 const LOADS_PER_INVOCATION = TILE_M * TILE_K / WORKGROUP_SIZE;
-/// The workgroup is a square of so many invocations, and each invocation's outputs are a square of so many channels and pixels.
+/// The workgroup is a square of SIDE × SIDE invocations, and the outputs of an invocation are a square of SIDE channels
+/// × SIDE pixels.
 const SIDE = 8u;
 
 /// [TILE_K][TILE_M]
@@ -100,7 +103,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tile = workgroup_number(workgroup, grid);
-    // The same for the whole workgroup, so the barriers inside are reached by all or none.
+    // Uniform in the workgroup, so all of its invocations reach the barriers inside, or none does.
     if tile < params.tiles {
         multiply_tile(tile, lane);
     }
@@ -115,8 +118,8 @@ fn multiply_tile(tile: u32, lane: u32) {
 
     let lane_row = SIDE * (lane / SIDE);
     let lane_column = lane % SIDE;
-    // Row i of this invocation's outputs is sums[2·i] and sums[2·i + 1]. Every index is a constant: one that is not would push
-    // the sums from registers into memory.
+    // Row i of this invocation's outputs is sums[2·i] and sums[2·i + 1]. Every index is a constant, because a variable
+    // index would move the sums from registers into memory.
     var sums = array<vec4<f32>, 16>();
 
     for (var k_start = 0u; k_start < params.depth; k_start += TILE_K) {

@@ -1,14 +1,16 @@
-// Packs the weight into a texture that the fused kernels read: four input channels a texel.
+// Packs the weight into a texture for fused_subgroup.wgsl: four input channels per texel.
 //
-//     packed_weight[o, (s·taps + t)·packs + q][l] = weight[o, c, t]        c = s·segment_channels + 4·q + l
+//     packed_weight[o, (s·taps + t)·packs + q][l] = weight[o, c, t]          c = s·segment_channels + 4·q + l
 //
-// o is an output channel, s a segment of its weight group, t a tap, q a pack: see pack_input.wgsl.
+// o is an output channel, s a segment of its weight group, t a tap and q a pack of the segment: see pack_input.wgsl.
 //
-// Reads   weight, whole.
+// Reads   weight, all of it.
 // Writes  packed_weight: every texel; 0 where a segment has no such input channel.
-// Runs    One invocation owns one texel, taps fastest and then output channels: a cache line of the weight is read by neighbours. A workgroup is
-//         64 of them. Grid: texels / 64, folded.
+// Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. Invocations are numbered with taps fastest and then output channels, so that neighbours read the same
+// cache lines of the weight.
 
 //@ uses shared/grid
 
@@ -17,11 +19,11 @@ struct Params {
     segment_channels: u32,
     /// Packs of a segment.
     packs: u32,
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// Elements between rows of the weight.
     row_stride: u32,
-    /// Columns to write.
+    /// Columns of the texture to write.
     texture_width: u32,
     /// Texels to write.
     texels: u32,

@@ -1,30 +1,32 @@
-// Packs the weight for the tiled kernels: one row a sampled value, its output channels side by side.
+// Packs the weight for fused_tiled.wgsl: one row per sampled value, with its output channels side by side.
 //
 //     packed_weight[((g·segments + s)·taps + t)·padded_channels + n][o] = weight[g·rows + o, s·segment_channels + n, t]
 //
-// g is a weight group, s one of its segments (input channels that share their offset group too), t a tap, n a channel of the
-// segment, o an output channel of the group. Rows are filled up with zeros to padded_channels and padded_rows, so that a tile of
-// the product needs no test at its edges.
+// g is a weight group, s a segment of it (input channels that share their offset group too), t a tap, n a channel of
+// the segment and o an output channel of the group.
 //
-// Reads   weight, whole.
-// Writes  packed_weight: all of it, as vec4 of neighbouring output channels.
-// Runs    One invocation owns one vec4. Grid: vec4s / 64, folded.
+// Reads   weight, all of it.
+// Writes  packed_weight: all of it, as vec4s of neighbouring output channels.
+// Runs    One invocation owns one vec4; a workgroup is 64 of them. Grid: vec4s / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. A tile of the product reads vec4s of output channels. Zeros fill the rows up to padded_channels and
+// padded_rows, so that the product needs no test at its edges.
 
 //@ uses shared/weight_rows shared/grid
 
 struct Params {
     /// Output channels of a weight group.
     rows: u32,
-    /// The same, filled up to whole vec4s.
+    /// `rows` rounded up to whole vec4s.
     padded_rows: u32,
     /// Segments of a weight group.
     segments_per_group: u32,
     /// Channels of a segment.
     segment_channels: u32,
-    /// The same, filled up.
+    /// `segment_channels` rounded up to whole blocks of the product.
     padded_channels: u32,
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// vec4s to write.
     packs: u32,

@@ -1,11 +1,14 @@
-// Adds what the splits of a tiled product left, in their order.
+// Adds the partial sums that the splits of fused_tiled.wgsl wrote, in order.
 //
 //     output[b, o, p] = bias[o] + (…((partial[0][o, (b, p)] + partial[1][o, (b, p)]) + partial[2][o, (b, p)]) + …)
 //
 // Reads   partial, bias (0 without one).
-// Writes  output: the images of this step.
+// Writes  output: this step's images.
 // Runs    One invocation owns one output; a workgroup is 64 neighbouring columns. Grid: outputs / 64, folded.
 // Order   No barrier, no atomic; one order of summation.
+//
+// Why this shape. Splits that added to the output themselves would need float atomics, whose order changes from run to
+// run.
 
 //@ uses shared/grid
 
@@ -18,11 +21,11 @@ struct Params {
     columns: u32,
     /// Output elements of this step.
     outputs: u32,
-    /// Parts to add.
+    /// Partial sums of each output.
     splits: u32,
-    /// Where the first image starts in the bound output.
+    /// Start of the first image in the bound output, in elements.
     output_base: u32,
-    /// 1 where there is a bias.
+    /// 1 with a bias, 0 without one.
     has_bias: u32,
 }
 

@@ -1,14 +1,19 @@
-// One step of Adam, as torch.optim.Adam takes it: weight decay is added to the gradient.
+// Takes one step of Adam, as torch.optim.Adam does: weight decay is added to the gradient.
 //
 //     g      = gradient + weight_decay · value
 //     first  = beta1 · first + (1 − beta1) · g                     second = beta2 · second + (1 − beta2) · g²
 //     value  = value − step_size · first / (√second / correction + epsilon)
-//     step_size = learning_rate / (1 − beta1^t),   correction = √(1 − beta2^t)          t counts steps from 1; from the host
+//
+// The host computes step_size = learning_rate / (1 − beta1^t) and correction = √(1 − beta2^t), where t counts the steps
+// from 1.
 //
 // Reads   settings, gradient.
 // Writes  value, first, second.
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The work is elementwise and bound by memory: neighbouring lanes take neighbouring elements, and each
+// tensor is read and written once.
 
 //@ uses shared/window shared/grid
 
@@ -17,11 +22,11 @@
 @group(0) @binding(1) var<storage, read> settings: array<f32>;
 /// Any window of the variable.
 @group(0) @binding(2) var<storage, read> gradient: array<f32>;
-/// As gradient.
+/// Same axes as gradient.
 @group(0) @binding(3) var<storage, read_write> value: array<f32>;
-/// As gradient.
+/// Same axes as gradient.
 @group(0) @binding(4) var<storage, read_write> first: array<f32>;
-/// As gradient.
+/// Same axes as gradient.
 @group(0) @binding(5) var<storage, read_write> second: array<f32>;
 
 const WORKGROUP_SIZE = 64u;

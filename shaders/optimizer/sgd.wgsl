@@ -1,12 +1,15 @@
-// One step of stochastic gradient descent with momentum, as torch.optim.SGD takes it.
+// Takes one step of stochastic gradient descent with momentum, as torch.optim.SGD does.
 //
 //     velocity = momentum · velocity + (gradient + weight_decay · value)
 //     value    = value − learning_rate · velocity
 //
-// Reads   settings (learning_rate, weight_decay, momentum), gradient.
+// Reads   settings, gradient.
 // Writes  value, velocity.
 // Runs    One invocation owns one element; a workgroup is 64 of them. Grid: elements / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The work is elementwise and bound by memory: neighbouring lanes take neighbouring elements, and each
+// tensor is read and written once.
 
 //@ uses shared/window shared/grid
 
@@ -15,9 +18,9 @@
 @group(0) @binding(1) var<storage, read> settings: array<f32>;
 /// Any window of the variable.
 @group(0) @binding(2) var<storage, read> gradient: array<f32>;
-/// As gradient.
+/// Same axes as gradient.
 @group(0) @binding(3) var<storage, read_write> value: array<f32>;
-/// As gradient.
+/// Same axes as gradient.
 @group(0) @binding(4) var<storage, read_write> velocity: array<f32>;
 
 const WORKGROUP_SIZE = 64u;

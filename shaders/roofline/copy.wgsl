@@ -1,13 +1,13 @@
-// Copies a buffer: the memory rate that other kernels are held against.
+// Copies a buffer. Its rate is the memory rate that other kernels are compared with.
 //
 //     destination[n] = source[n]
 //
 // Reads   source.
 // Writes  destination.
-// Runs    One invocation owns one vec4; a workgroup is 64 consecutive ones; grid: count / 64, folded.
+// Runs    One invocation owns one vec4; a workgroup is 64 consecutive ones. Grid: count / 64, folded.
 // Order   No barrier, no atomic; every element is written once.
 //
-// Why this shape. Sixteen bytes a lane and consecutive lanes are the widest, most regular access there is.
+// Why this shape. Sixteen bytes per lane, in consecutive lanes, are the widest and most regular access there is.
 
 //@ uses shared/grid
 

@@ -1,4 +1,5 @@
-// The values of the parameter `kind` of an activation. 1 and 2 are what the sigmoid is multiplied by.
+// The values of the parameter `kind` of an activation. IDENTITY and RELU are named; 1 is the sigmoid and 2 is twice the
+// sigmoid, so that for both the output is kind · σ(v).
 
 /// output = v
 const IDENTITY = 0u;

@@ -1,35 +1,40 @@
-// Bilinear sampling of an image surrounded by zeros.
+// Bilinear sampling of an image that is surrounded by zeros.
 //
-//     sample(y, x) = Σ over the four corners (y0|y1, x0|x1) of weight·pixel,   y0 = floor(y), y1 = y0 + 1, x alike
-//     weight       = (1 − dy | dy)·(1 − dx | dx),   dy = y − y0, dx = x − x0;   a corner outside the image counts 0
-//     sample       = 0 where y ≤ −1, y ≥ height, x ≤ −1 or x ≥ width
+//     sample(y, x) = Σ over the four corners (y0|y1, x0|x1) of weight · pixel        y0 = floor(y), y1 = y0 + 1, and the same for x
+//     weight       = (1 − dy | dy) · (1 − dx | dx)                                   dy = y − y0, dx = x − x0
 //
-// On the regular grid (DEFORMED false) a sample is its first corner, and nothing else is read.
+// A corner outside the image counts as 0. The sample is 0 where y ≤ −1, y ≥ height, x ≤ −1 or x ≥ width.
 //
-// The corners depend on the position alone, so one set serves every channel that is sampled there.
+// On the regular grid (DEFORMED is false) positions are whole numbers, so a sample is its corner (y0, x0), and only
+// that one is read.
+//
+// Corners depend on the position alone. One set of corners serves every channel that is sampled there.
 
-/// Where a sample lies between its corners.
+/// A sampling position: its first corner, and the weights of all four.
 struct Position {
-    /// False where the sample is 0 whatever the image holds; then the rest is 0 as well.
+    /// False if the sample is 0 for every image. All other members are then 0.
     inside: bool,
-    /// (x0, y0), in −1 … size − 1.
+    /// (x0, y0); both are in −1 … size − 1.
     corner: vec2<i32>,
     /// The weights of the corners (y0,x0) (y0,x1) (y1,x0) (y1,x1).
     weight: vec4<f32>,
 }
 
+/// The four corners of a sampling position, ready to be read.
 struct Corners {
-    /// False where the sample is 0 whatever the image holds.
+    /// False if the sample is 0 for every image.
     inside: bool,
-    /// Which corners, (y0,x0) (y0,x1) (y1,x0) (y1,x1), lie in the image; the others count 0.
+    /// Which of the corners (y0,x0) (y0,x1) (y1,x0) (y1,x1) lie in the image. The others count 0.
     present: vec4<bool>,
-    /// Their indices into one image plane; those that are not present borrow a neighbour's, so all are within the plane.
+    /// Indices of the corners in an image plane. An absent corner has a neighbour's index, so every index is within the
+    /// plane.
     index: vec4<u32>,
-    /// Their bilinear weights.
+    /// Bilinear weights of the corners.
     weight: vec4<f32>,
 }
 
-// Absent pixels are replaced, not multiplied by 0: the borrowed neighbour may be infinite, and 0·∞ is NaN.
+// Replaces absent pixels by 0. Multiplying them by 0 would be wrong: the neighbour read in their place may be infinite,
+// and 0 · ∞ is NaN.
 fn interpolate(corners: Corners, pixels: vec4<f32>) -> f32 {
     let terms = corners.weight * select(vec4<f32>(), pixels, corners.present);
     return terms.x + terms.y + terms.z + terms.w;
@@ -37,7 +42,7 @@ fn interpolate(corners: Corners, pixels: vec4<f32>) -> f32 {
 
 fn position_at(y: f32, x: f32, height: u32, width: u32) -> Position {
     let inside = y > -1.0 && y < f32(height) && x > -1.0 && x < f32(width);
-    // Inside these are in [−1, size − 1], so the conversion is exact.
+    // y0 and x0 are in [−1, size − 1], so the conversion to i32 is exact.
     let y0 = select(0.0, floor(y), inside);
     let x0 = select(0.0, floor(x), inside);
     let dy = y - y0;

@@ -1,10 +1,11 @@
-// Four channels of a column, sampled from the packed input at a packed tap (packed_taps.wgsl). `packed_input` is the kernel's own.
+// Samples four channels of a column from the packed input, at a packed tap (packed_taps.wgsl). The kernel that uses
+// this file declares `packed_input`.
 //
-//     mask · Σ over the corners of   weight · input[corner];   on the regular grid (DEFORMED false) that is one texel
+//     mask · Σ over the corners of   weight · input[corner]          on the regular grid (DEFORMED is false) this is one texel
 
 //@ uses shared/packed_taps
 
-/// `row` is the first row of the pack's plane. A sample outside the image is 0 whatever the mask.
+/// `row` is the first row of the pack's plane. A sample outside the image is 0 for every mask, NaN included.
 fn packed_sample(tap: vec4<f32>, row: u32) -> vec4<f32> {
     let at = corner_of(tap) + vec2<u32>(0u, row);
     if !DEFORMED {

@@ -1,9 +1,9 @@
-// Four channels sampled at a time from the packed input, whose zeros around every plane stand for what lies outside the image. `params`, `offset`, `mask` and
-// `packed_input` are the kernel's own.
+// Samples four channels at a time from the packed input. Zeros surround every plane of it and stand for what lies
+// outside the image. The kernel that uses this file declares `params`, `offset`, `mask` and `packed_input`.
 
 //@ uses shared/taps shared/bilinear
 
-/// Where one tap of one output pixel samples every channel of a segment.
+/// One tap of one output pixel: where it samples every channel of a segment, and how the corners count.
 struct Tap {
     /// The texel of the corner (y0, x0) in the texture's first plane.
     corner: vec2<u32>,
@@ -11,7 +11,8 @@ struct Tap {
     weight: vec4<f32>,
 }
 
-/// `plane` is where the (offset group, tap)'s plane of the mask starts, `whole` the whole-number part of the position (x, y).
+/// `plane` is the start of the (offset group, tap) plane of the mask, and `whole` is the whole-number part of the
+/// position (x, y).
 fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
     let at = params.offset_base + 2u * plane + pixel;
     let moved_to = moved(whole, at);
@@ -20,12 +21,12 @@ fn tap_at(plane: u32, pixel: u32, whole: vec2<i32>) -> Tap {
         scale = read_mask(params.mask_base + plane + pixel);
     }
     let position = position_at(moved_to.y, moved_to.x, params.geometry.in_height, params.geometry.in_width);
-    // A sample that counts 0 is one of the two zero columns on the right: its mask still counts, and may be NaN.
+    // A sample outside reads the two zero columns on the right of the plane. Its mask still counts, and may be NaN.
     let nowhere = vec2<u32>(params.geometry.in_width + 1u, 0u);
     return Tap(select(nowhere, vec2<u32>(position.corner + 1), position.inside), scale * position.weight);
 }
 
-/// Four channels of the input, sampled: `row` is the first row of the pack's plane.
+/// Samples four channels of the input. `row` is the first row of the pack's plane.
 fn sample(tap: Tap, row: u32) -> vec4<f32> {
     let at = tap.corner + vec2<u32>(0u, row);
     if !DEFORMED {

@@ -1,6 +1,6 @@
-// The derivative of an activation, from what it gave.
+// The derivative of an activation, computed from the activation's output.
 //
-//     1 for IDENTITY;   1 where output > 0, else 0, for RELU;   output · (1 − output / kind) for kind · σ
+//     1 for IDENTITY          1 where output > 0, else 0, for RELU          output · (1 − output / kind) for kind · σ
 
 //@ uses shared/activation_kinds
 

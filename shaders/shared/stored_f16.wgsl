@@ -1,4 +1,4 @@
-// An operand stored as f16, for devices whose shaders know that type. Otherwise as stored_f32.wgsl.
+// An operand stored as f16, for devices whose shaders have that type. See stored_f32.wgsl.
 
 enable f16;
 

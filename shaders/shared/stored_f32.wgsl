@@ -1,4 +1,5 @@
-// An operand stored as f32. The expander writes this out for every binding marked as an operand: see src/kernel/expand.rs.
+// An operand stored as f32. The expander (src/kernel/expand.rs) writes this template out for every binding that
+// `//@ operand` marks.
 
 alias {name}_element = f32;
 

@@ -1,4 +1,4 @@
-// An operand stored as f16, two to a word, for devices whose shaders do not know that type. Otherwise as stored_f32.wgsl.
+// An operand stored as f16, two in a 32-bit word, for devices whose shaders lack the type f16. See stored_f32.wgsl.
 
 //@ uses shared/half_bits
 
@@ -18,7 +18,8 @@ fn read_{name}(at: u32) -> f32 {
 }
 
 #if written
-/// Another invocation may own the other half of the word. Each changes only the bits of its own half, so their order does not matter.
+/// Another invocation may own the other half of the word. Each invocation changes only the bits of its own half, so
+/// their order does not matter.
 fn write_{name}(at: u32, value: f32) {
     let shift = at % 2u * 16u;
     atomicAnd(&{name}[at / 2u], 0xffff0000u >> shift);

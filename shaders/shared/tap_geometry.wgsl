@@ -1,5 +1,7 @@
-// Where the taps of a convolution lie: the first words of the uniform of every kernel that asks.
+// The geometry of a convolution's taps. It is the first member of the parameters of every kernel that computes
+// positions.
 
+/// Sizes and options that the positions of taps follow from.
 struct TapGeometry {
     /// Rows of the input.
     in_height: u32,
@@ -11,7 +13,7 @@ struct TapGeometry {
     out_pixels: u32,
     /// Taps along x.
     kernel_width: u32,
-    /// Taps in all.
+    /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// Stride along y.
     stride_h: u32,

@@ -1,17 +1,21 @@
-// Where taps sample before their offsets move them: the whole-number part of a position, (x, y). `params` is the kernel's own.
-// It stays in integers until one conversion and one addition: a rounding there would move the sample, and far from the origin of
-// a large image an f32 has few bits left for the fraction.
+// The positions of taps. The kernel that uses this file declares `params` and `offset`.
+//
+//     (x, y) = whole + offset          whole = (ox·stride_w − pad_w + j·dil_w, oy·stride_h − pad_h + i·dil_h)
+//
+// `whole` is computed in integers, then converted once and added once. Each rounding would move the sample, and far
+// from the origin of a large image an f32 has few bits left for the fraction.
 
 //@ uses shared/tap_geometry shared/finite
 //@ sampling
 
-/// Where the first tap of an output pixel samples. Once a pixel where it can be: a division is dear.
+/// Returns the whole-number position of a pixel's first tap. Kernels call it once per pixel where they can, because it
+/// divides.
 fn first_tap(pixel: u32) -> vec2<i32> {
     let at = vec2<u32>(pixel % params.geometry.out_width * params.geometry.stride_w, pixel / params.geometry.out_width * params.geometry.stride_h);
     return vec2<i32>(at) - vec2<i32>(vec2<u32>(params.geometry.pad_w, params.geometry.pad_h));
 }
 
-/// Where a tap samples, (x, y), in pixels: `at` is the index of its offset's y.
+/// Returns the position (x, y) of a tap in pixels. `at` is the index of the y of its offset.
 fn moved(whole: vec2<i32>, at: u32) -> vec2<f32> {
     if !DEFORMED {
         return vec2<f32>(whole);
@@ -21,13 +25,13 @@ fn moved(whole: vec2<i32>, at: u32) -> vec2<f32> {
     return vec2<f32>(whole) + vec2<f32>(x, y);
 }
 
-/// An offset, and in the place of one that is not finite −10³⁸, which no image reaches. Before anything is added to it: WGSL lets a compiler take a sum
-/// for finite, and drop what asks whether it is.
+/// Replaces an offset that is not finite by −10³⁸, which lies outside every image. This must happen before any
+/// addition: WGSL lets a compiler assume that a sum is finite and drop a later test.
 fn finite_offset(offset: f32) -> f32 {
     return bitcast<f32>(select(0xfe967699u, bitcast<u32>(offset), is_finite(offset)));
 }
 
-/// How far a tap lies from the first.
+/// Returns the distance of a tap from the first tap.
 fn tap_step(tap: u32) -> vec2<i32> {
     return vec2<i32>(vec2<u32>(tap % params.geometry.kernel_width * params.geometry.dil_w, tap / params.geometry.kernel_width * params.geometry.dil_h));
 }

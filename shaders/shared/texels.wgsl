@@ -1,5 +1,6 @@
-// A texture as one long row of texels: what has an index but no shape of its own is laid out so. TEXELS_PER_ROW is a power of two
-// that every device's textures have room for.
+// A texture as one long row of texels, for data that has an index and no shape of its own. TEXELS_PER_ROW is a power of
+// two, and WebGPU's default limits allow textures of that width.
+
 /// Texels of a row.
 const TEXELS_PER_ROW = 4096u;
 

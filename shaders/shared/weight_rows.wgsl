@@ -1,11 +1,13 @@
-// One weight of four neighbouring output channels. `params` and `weight` are the kernel's own.
+// Reads one weight of each of four neighbouring output channels. The kernel that uses this file declares `params` and
+// `weight`.
 
 /// Elements between output channels of the weight.
 fn row_stride() -> u32 {
     return params.segments_per_group * params.segment_channels * params.taps;
 }
 
-/// `row` numbers the first of them in its weight group, and `at` is where its weight lies; 0 for those that are not there.
+/// `row` is the first of the four output channels, counted in its weight group, and `at` is the index of its weight.
+/// Channels past the group's last give 0.
 fn weight_of_rows(at: u32, row: u32) -> vec4<f32> {
     let stride = row_stride();
     var value = vec4<f32>(read_weight(at), 0.0, 0.0, 0.0);

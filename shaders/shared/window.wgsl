@@ -1,8 +1,8 @@
-// The parameters of a kernel that works through a window of a tensor, element by element.
+// The parameters of an elementwise kernel on a window of a tensor.
 
 struct Params {
     /// Elements of the window.
     elements: u32,
-    /// Where it starts in the bound tensor.
+    /// Its start in the bound tensor, in elements.
     base: u32,
 }

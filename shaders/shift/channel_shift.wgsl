@@ -1,14 +1,21 @@
-// Moves every channel by its own whole number of pixels, and the gradient of that.
+// Moves every channel by its own whole number of pixels, or computes the gradient of that.
 //
-//     forward     output[c, p] = input[c, p − shift[c]]                      where that lies in the plane
-//     backward    output[c, p] = input[c, p + shift[c]]                      input being the gradient of the forward output
+//     forward     output[c, p] = input[c, p − shift[c]]          if p − shift[c] lies in the plane
+//     backward    output[c, p] = input[c, p + shift[c]]          if p + shift[c] lies in the plane; input is the gradient of the forward output
 //
-// Where it lies outside: ZERO 0; KEEP input[c, p] forward, and backward nothing, but what kept itself is added; WRAP the plane goes round.
+// `border` says what happens where the source lies outside the plane:
+//
+//     ZERO    output[c, p] = 0
+//     KEEP    forward, output[c, p] = input[c, p]; backward, input[c, p] is added to the output of each pixel that kept its value in the forward pass
+//     WRAP    the plane is periodic, so no source lies outside
 //
 // Reads   input, shift.
 // Writes  output, whole planes.
 // Runs    One invocation owns one pixel of one plane; a workgroup is 64 of them. Grid: pixels / 64, folded.
-// Order   No barrier, no atomic: the gradient is gathered, too.
+// Order   No barrier, no atomic.
+//
+// Why this shape. The gradient is gathered too: each pixel knows which one or two outputs it reached, so no two
+// invocations add to one element.
 
 //@ uses shared/grid
 
@@ -21,15 +28,15 @@ struct Params {
     channels: u32,
     /// First plane of this step.
     first_plane: u32,
-    /// Pixels of its planes.
+    /// Pixels of this step's planes.
     elements: u32,
-    /// 0: zeros lie outside; or KEEP or WRAP.
+    /// The border rule: 0 (ZERO), KEEP or WRAP.
     border: u32,
-    /// 1 for the gradient.
+    /// 1 to compute the gradient.
     backward: u32,
-    /// Where the first plane starts in the bound input.
+    /// Start of the first plane in the bound input, in elements.
     input_base: u32,
-    /// Where it starts in the bound output.
+    /// Start of the first plane in the bound output, in elements.
     output_base: u32,
 }
 
@@ -39,14 +46,14 @@ struct Params {
 @group(0) @binding(1) var<storage, read> input: array<input_element>;
 /// [channel, y|x], in pixels
 @group(0) @binding(2) var<storage, read> shift: array<f32>;
-/// As input.
+/// Same axes as input.
 //@ operand
 @group(0) @binding(3) var<storage, read_write> output: array<output_element>;
 
 const WORKGROUP_SIZE = 64u;
-/// The value of `border` for a pixel that keeps what it cannot get.
+/// The value of `border` by which a pixel without a source keeps its own value.
 const KEEP = 1u;
-/// The value of `border` for planes that go round.
+/// The value of `border` for periodic planes.
 const WRAP = 2u;
 
 fn inside(at: vec2<i32>, size: vec2<i32>) -> bool {
@@ -78,7 +85,8 @@ fn main(
     if inside(source, size) {
         value = read_input(params.input_base + plane * pixels + u32(source.x) * params.width + u32(source.y));
     }
-    // Forward a pixel keeps what it cannot get; backward it adds what kept itself.
+    // Forward, a pixel without a source keeps its own value. Backward, a pixel that kept its value adds the gradient of
+    // its own output.
     let kept = select(source, pixel - by, params.backward != 0u);
     if params.border == KEEP && !inside(kept, size) {
         value += read_input(params.input_base + number);

@@ -1,16 +1,15 @@
-// Counts how many entries of each partition fall into each bucket: the first third of a pass of a radix sort.
+// Counts the entries of each partition and bucket: the first kernel of a pass of the sort. partition.wgsl describes the
+// sort.
 //
-//     ends[group, bucket, partition] = |{ entries of the partition in the bucket }|
+//     ends[group, bucket, partition] = number of entries of the partition that lie in the bucket
 //
-// An entry is the number of a packed tap: see scatter.wgsl. A partition is a run of consecutive entries. A pass keeps entries of
-// one bucket in the order they had. So one by cell, or one by column and another by row, order them by cell and within a cell by tap and
-// pixel: the same way every time.
+// Reads   packed_taps; order_before: the order that the pass before wrote, if there was one.
+// Writes  ends, all of it.
+// Runs    One invocation is one partition of one offset group; a workgroup is 8 of them. Grid: partitions / 8, folded.
+// Order   No barrier, no atomic: every partition has its own counters.
 //
-// Reads   packed_taps; order_before: what the pass before left, if there was one.
-// Writes  ends, whole.
-// Runs    One invocation is one partition of one offset group; a workgroup is 8 of them, since there may be as few as 16, and a CPU runs a workgroup
-//         on one core. Grid: partitions / 8, folded.
-// Order   No barrier, no atomic: every partition has counters of its own.
+// Why this shape. A workgroup is small, because there may be as few as 16 partitions, and a CPU runs a workgroup on one
+// core.
 
 //@ uses sort/partition shared/grid
 

@@ -1,11 +1,17 @@
-// Turns the counts of count into where each partition's entries of each bucket begin: an exclusive prefix sum.
+// Replaces the counts by where each partition's entries of each bucket begin: an exclusive prefix sum. The second
+// kernel of a pass of the sort; partition.wgsl describes the sort.
 //
-//     ends[group, n] = Σ over m < n of ends[group, m]        n numbers (bucket, partition), partitions fastest
+//     ends[group, n] = Σ over m < n of ends[group, m]          n numbers (bucket, partition), partitions fastest
 //
 // Reads   ends.
-// Writes  ends, whole.
-// Runs    One workgroup of 256 sums one offset group, each invocation a run of consecutive counters. Grid: offset groups, folded.
-// Order   Two passes with a barrier between them; integers.
+// Writes  ends, all of it.
+// Runs    One workgroup of 256 sums one offset group; each invocation owns a run of consecutive counters. Grid: offset
+//         groups, folded.
+// Order   Two walks through the counters with a barrier between them. The sums are of integers, so no order changes
+//         them.
+//
+// Why this shape. One workgroup per group needs no communication between workgroups, and the counters are few beside
+// the entries.
 
 //@ uses shared/grid
 
@@ -14,7 +20,7 @@ struct Params {
     counters: u32,
     /// Counters of one invocation.
     counters_per_lane: u32,
-    /// Groups of this step.
+    /// Offset groups of this step.
     groups: u32,
 }
 
@@ -33,7 +39,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let group = workgroup_number(workgroup, grid);
-    // The same for the whole workgroup.
+    // Uniform in the workgroup.
     if group >= params.groups {
         return;
     }

@@ -1,14 +1,15 @@
-// Puts every entry into its bucket: the last third of a pass of a radix sort. See count.wgsl.
+// Moves every entry to its place: the last kernel of a pass of the sort. partition.wgsl describes the sort.
 //
 //     order[group, ends[group, bucket, partition]++] = entry
 //
 // Afterwards ends[group, bucket, last partition] is where the bucket ends.
 //
-// Reads   packed_taps; order_before: what the pass before left, if there was one; ends.
-// Writes  order, whole; ends.
-// Runs    One invocation is one partition of one offset group; a workgroup is 8 of them, since there may be as few as 16, and a CPU runs a workgroup
-//         on one core. Grid: partitions / 8, folded.
-// Order   No barrier, no atomic: every partition has counters of its own, and walks its entries in order.
+// Reads   packed_taps; order_before: the order that the pass before wrote, if there was one; ends.
+// Writes  order, all of it; ends.
+// Runs    One invocation is one partition of one offset group; a workgroup is 8 of them. Grid: partitions / 8, folded.
+// Order   No barrier, no atomic: every partition has its own counters, and walks through its entries in order.
+//
+// Why this shape. The same as count.wgsl's.
 
 //@ uses sort/partition shared/grid
 

@@ -1,4 +1,4 @@
-// Adds an element to (Σ |element|, max |element|, elements that are NaN or infinite, …).
+// Adds one element to the partial sums (Σ |element|, max |element|, number of elements that are NaN or infinite, …).
 
 //@ uses shared/finite
 

@@ -1,11 +1,16 @@
-// The size of a tensor's elements, as partial sums for statistics_reduce.
+// Computes partial sums of the magnitudes of a tensor's elements. reduce.wgsl adds them up.
 //
-//     partial[slice] = (Σ |element|, max |element|, elements that are NaN or infinite, 0)          the sum and the maximum over the others
+//     partial[slice] = (Σ |element|, max |element|, number of elements that are NaN or infinite, 0)
+//
+// The sum and the maximum are over the finite elements.
 //
 // Reads   elements.
-// Writes  partial, whole.
+// Writes  partial, all of it.
 // Runs    One invocation owns every SLICES-th element; a workgroup is 64 of them. Grid: SLICES / 64.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The number of partial sums is fixed, so a tensor of any size needs the same memory and one small last
+// step. Neighbouring lanes read neighbouring elements.
 
 //@ uses statistics/slices statistics/counted shared/window shared/grid
 

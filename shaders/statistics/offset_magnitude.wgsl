@@ -1,20 +1,26 @@
-// How far offsets move taps, and how many out of the image, as partial sums for statistics_reduce.
+// Computes partial sums of the magnitudes of offsets, and counts the taps that offsets move out of the image.
+// reduce.wgsl adds them up.
 //
-//     partial[slice] = (Σ |offset|, max |offset|, offsets that are NaN or infinite, taps whose sample is 0 whatever the image holds)
+//     partial[slice] = (Σ |offset|, max |offset|, number of offsets that are NaN or infinite, number of taps whose sample is 0 for every image)
 //
-// Reads   offset: some images.
-// Writes  partial, whole.
+// The sum and the maximum are over the finite offsets.
+//
+// Reads   offset: this step's images.
+// Writes  partial, all of it.
 // Runs    One invocation owns every SLICES-th tap of the images; a workgroup is 64 of them. Grid: SLICES / 64.
 // Order   No barrier, no atomic.
+//
+// Why this shape. The number of partial sums is fixed, so a tensor of any size needs the same memory and one small last
+// step. Neighbouring lanes read neighbouring elements.
 
 //@ uses statistics/slices statistics/counted shared/taps shared/bilinear shared/grid
 
 struct Params {
-    /// Where taps sample.
+    /// Geometry of the taps.
     geometry: TapGeometry,
-    /// Taps of all pixels of all offset groups of the step's images.
+    /// Taps of all pixels and offset groups of this step's images.
     all_taps: u32,
-    /// Where the first image starts in the bound offset.
+    /// Start of the first image in the bound offset, in elements.
     base: u32,
 }
 

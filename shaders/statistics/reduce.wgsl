@@ -1,16 +1,18 @@
-// Puts the partial sums of a tensor's size together, and adds them to what earlier windows left.
+// Combines the partial sums of a tensor with each other and with the total of earlier windows.
 //
-//     total = total ⊕ partial[0] ⊕ partial[1] ⊕ …          sums but for the maximum, which stands second
+//     total = total ⊕ partial[0] ⊕ partial[1] ⊕ …          ⊕ takes the maximum of the second components and adds the others
 //
 // Reads   partial.
 // Writes  total.
 // Runs    One invocation; the rest of the workgroup is idle. Grid: 1.
-// Order   One order.
+// Order   No barrier, no atomic; one order of summation.
+//
+// Why this shape. SLICES elements are too few to share, and one invocation adds them in the same order on every device.
 
 //@ uses statistics/slices shared/grid
 
 struct Params {
-    /// 1 where earlier windows left a total.
+    /// 1 if `total` holds the total of earlier windows.
     follows: u32,
 }
 

@@ -1,16 +1,18 @@
-// Reads a rectangle of a texture into a tensor: the first channels of each texel, a plane each.
+// Reads a rectangle of a texture into a tensor: the first channels of each texel, one plane per channel.
 //
 //     output[c, y, x] = texel(origin_y + y, origin_x + x)[c]
 //
-// Reads   image: a level of it. What the format means (8 bits, sRGB, halves) is undone by the read.
-// Writes  output, whole.
+// Reads   image: one mip level. The read converts from the texture's format (8 bits, sRGB, f16) to f32.
+// Writes  output, all of it.
 // Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. Neighbouring lanes read neighbouring texels, and write neighbouring elements of each plane.
 
 //@ uses texture/region shared/grid
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// A level of the texture.
+/// One mip level of the texture.
 @group(0) @binding(1) var image: texture_2d<f32>;
 /// [channel, height, width]
 //@ operand

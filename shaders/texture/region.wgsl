@@ -1,13 +1,13 @@
-// The parameters of a kernel that works through a rectangle of a texture.
+// The parameters of a kernel that works on a rectangle of a texture.
 
 struct Params {
-    /// The rectangle's first row.
+    /// First row of the rectangle.
     origin_y: u32,
-    /// Its first column.
+    /// First column of the rectangle.
     origin_x: u32,
-    /// Its columns.
+    /// Columns of the rectangle.
     width: u32,
-    /// Its texels.
+    /// Texels of the rectangle.
     pixels: u32,
     /// Channels of the tensor.
     channels: u32,

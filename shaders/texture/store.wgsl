@@ -1,11 +1,14 @@
-// Writes a tensor into a rectangle of a texture: a plane a channel; one plane alone is a grey picture.
+// Writes a tensor into a rectangle of a texture, one plane per channel. A tensor of one plane becomes a grey image.
 //
 //     texel(origin_y + y, origin_x + x) = (input[0], input[1], input[2], input[3] or 1)[y, x]
 //
 // Reads   input.
-// Writes  image: the rectangle. Its format clamps and rounds as it does.
+// Writes  image: the rectangle. The texture's format clamps and rounds the values.
 // Runs    One invocation owns one texel; a workgroup is 64 of them. Grid: texels / 64, folded.
 // Order   No barrier, no atomic.
+//
+// Why this shape. Neighbouring lanes write neighbouring texels. WGSL fixes the format of a storage texture, so each
+// format is a variant.
 
 //@ uses texture/region shared/grid
 //@ variant rgba8unorm FORMAT=rgba8unorm

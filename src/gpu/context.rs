@@ -1,4 +1,4 @@
-//! The handle of a device, which is found or given, and the waits for it.
+//! The handle of a device, and the waits for its work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::kernel::Storage;
 use crate::plan::{DeviceLimits, Step};
 
-/// A GPU device and its queue. A cheap handle, `Send` and `Sync`; clones share the device and the pipelines compiled on it.
+/// A GPU device and its queue. The handle is cheap to clone, `Send` and `Sync`. Clones share the device and the
+/// pipelines compiled on it.
 #[derive(Clone, Debug)]
 pub struct Gpu {
     shared: Arc<Shared>,
@@ -23,14 +24,14 @@ struct Shared {
     pipelines: Pipelines,
 }
 
-/// How long a wait lasts before it gives up, unless [`Gpu::with_wait_timeout`] says otherwise.
+/// The timeout of a wait, unless [`Gpu::with_wait_timeout`] sets another.
 const DEFAULT_WAIT_TIMEOUT: Duration = Duration::from_secs(300);
 
 impl Gpu {
-    /// Finds an adapter and opens a device on it; blocks. See [`Gpu::new_async`], which the web has alone.
+    /// Finds an adapter and opens a device on it. Blocks; the web has only [`Gpu::new_async`], which has the details.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`], [`Error::NoDevice`].
+    /// Returns [`Error::NoAdapter`] or [`Error::NoDevice`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn new() -> Result<Self> {
         pollster::block_on(Self::new_async())
@@ -38,12 +39,13 @@ impl Gpu {
 
     /// Finds an adapter and opens a device on it.
     ///
-    /// wgpu's environment variables are respected: `WGPU_BACKEND`, `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF` and the rest; without
-    /// them the most powerful adapter is taken. The device has subgroups and f16 where the adapter has them and no other feature, and
-    /// WebGPU's default limits, except that buffers, bindings and textures may be as large as the adapter allows.
+    /// wgpu's environment variables such as `WGPU_BACKEND`, `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` choose the
+    /// adapter. Without them it is the most powerful one. The device has the features for subgroups and f16 if the
+    /// adapter has them, and no others. It has WebGPU's default limits, except that buffers, bindings and textures may
+    /// be as large as the adapter allows.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] with what every backend said; [`Error::NoDevice`].
+    /// Returns [`Error::NoAdapter`], with the message of every backend, or [`Error::NoDevice`].
     pub async fn new_async() -> Result<Self> {
         let adapter = Self::default_adapter().await?;
         let required_limits = Self::required_limits(&adapter);
@@ -58,8 +60,9 @@ impl Gpu {
         Ok(Self::from_wgpu(device, queue))
     }
 
-    /// The limits to ask `adapter`'s device for, for a caller who makes it: WebGPU's defaults, and buffers, bindings and textures as large as the
-    /// adapter allows. None of the larger ones is needed; a caller merges them with its own.
+    /// Returns the limits that a caller who makes the device should request: WebGPU's defaults, with buffers, bindings
+    /// and textures as large as the adapter allows. The crate works without the larger ones. A caller merges the limits
+    /// with its own.
     #[must_use]
     pub fn required_limits(adapter: &wgpu::Adapter) -> wgpu::Limits {
         let able = adapter.limits();
@@ -71,7 +74,8 @@ impl Gpu {
         }
     }
 
-    /// The features to ask for: subgroups and f16 in shaders, where the adapter has them. None is needed.
+    /// Returns the features that a caller who makes the device should request: subgroups and f16 in shaders, if the
+    /// adapter has them. The crate works without them.
     #[must_use]
     pub fn required_features(adapter: &wgpu::Adapter) -> wgpu::Features {
         adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
@@ -79,7 +83,7 @@ impl Gpu {
 
     async fn default_adapter() -> Result<wgpu::Adapter> {
         let instance = instance();
-        // wgpu has a function for this variable, which panics where the name fits no adapter.
+        // wgpu's own function for this variable panics if the name fits no adapter.
         if let Ok(name) = std::env::var("WGPU_ADAPTER_NAME") {
             let adapters = instance.enumerate_adapters(backends()).await;
             let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
@@ -95,77 +99,79 @@ impl Gpu {
         instance.request_adapter(&options).await.map_err(|error| Error::NoAdapter { reason: error.to_string() })
     }
 
-    /// Takes the caller's device. No handler is installed on it, and nothing is submitted but by the verbs that say so.
+    /// Wraps the caller's device. Installs no handler on it, and submits work only in the methods whose documentation
+    /// says so.
     ///
-    /// Every limit from WebGPU's defaults upwards will do; larger buffers, bindings and textures, and the features `SUBGROUP` and `SHADER_F16`, are
-    /// used where the device grants them. Call it
-    /// once for a device and clone the handle: operators take only tensors of their own handle's clones.
+    /// WebGPU's default limits suffice. Larger buffers, bindings and textures and the features `SUBGROUP` and
+    /// `SHADER_F16` are used if the device has them. Call this once per device and clone the handle: an operator takes
+    /// only the tensors of its own handle's clones.
     ///
-    /// `queue` must be `device`'s own, as any buffer or encoder handed over later must be of `device`: wgpu has no way to ask, and
-    /// mixing them panics inside wgpu, or writes elsewhere.
+    /// `queue` must be the queue of `device`, and every buffer and encoder handed over later must belong to `device`.
+    /// wgpu cannot tell; a mixture panics inside wgpu or writes to the wrong place.
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let shared = Shared { device: Device::new(device, queue), pipelines: Pipelines::default() };
         Self { shared: Arc::new(shared), wait_timeout: DEFAULT_WAIT_TIMEOUT }
     }
 
-    /// This handle with another limit to how long [`Gpu::wait`] and downloads wait; 300 s unless set.
+    /// Sets the timeout of [`Gpu::wait`] and of downloads. The default is 300 s.
     #[must_use]
     pub fn with_wait_timeout(mut self, timeout: Duration) -> Self {
         self.wait_timeout = timeout;
         self
     }
 
-    /// This handle, whose device compiles through `cache` from now on: a `wgpu::PipelineCache` that the caller loads from and saves
-    /// to a file. The first one given counts, for every clone of the handle. The device must have made it.
+    /// Makes all clones of this handle compile their pipelines through `cache`, which the caller loads from a file and
+    /// saves to it. The device must have made the cache. Only the first cache given has an effect.
     #[must_use]
     pub fn with_pipeline_cache(self, cache: wgpu::PipelineCache) -> Self {
         self.shared.pipelines.set_cache(cache);
         self
     }
 
-    /// The adapters that wgpu sees on this machine; blocks.
+    /// Returns the adapters that wgpu finds on this machine. Blocks.
     #[cfg(not(target_arch = "wasm32"))]
     #[must_use]
     pub fn adapters() -> Vec<wgpu::Adapter> {
         pollster::block_on(instance().enumerate_adapters(backends()))
     }
 
-    /// The device.
+    /// Returns the device.
     #[must_use]
     pub fn device(&self) -> &wgpu::Device {
         &self.shared.device.device
     }
 
-    /// The queue.
+    /// Returns the queue.
     #[must_use]
     pub fn queue(&self) -> &wgpu::Queue {
         &self.shared.device.queue
     }
 
-    /// The adapter's name, type, driver and backend.
+    /// Returns the adapter's name, type, driver and backend.
     #[must_use]
     pub fn info(&self) -> &wgpu::AdapterInfo {
         &self.shared.device.info
     }
 
-    /// Adapter, backend, driver and its version: what measurements on this device are remembered by.
+    /// Returns the names of adapter, backend and driver, and the driver's version. [`Tuning`](crate::Tuning) stores its
+    /// measurements under this text.
     #[must_use]
     pub fn identity(&self) -> String {
         let info = self.info();
         format!("{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info)
     }
 
-    /// What plans for this device go by.
+    /// Returns the properties of the device that plans depend on.
     #[must_use]
     pub fn limits(&self) -> &DeviceLimits {
         &self.shared.device.limits
     }
 
-    /// Blocks until everything submitted so far is done. Not on the web, where nothing may block.
+    /// Blocks until everything submitted so far is done. Not available on the web, where nothing may block.
     ///
     /// # Errors
-    /// [`Error::Timeout`]. A lost device counts as done, as it does for wgpu; the next download says so.
+    /// Returns [`Error::Timeout`]. A lost device counts as done, as in wgpu; the next download reports the loss.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self) -> Result<()> {
         self.wait_for(None)
@@ -177,26 +183,26 @@ impl Gpu {
         self.device().poll(poll).map(|_| ()).map_err(|error| wait_error(error, self.wait_timeout))
     }
 
-    /// The same on a thread of its own.
+    /// Waits for a submission on a thread of its own.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) async fn wait_for_async(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         let gpu = self.clone();
         let (sender, waited) = futures_intrusive::channel::shared::oneshot_channel();
-        // The receiver is gone where the future was dropped; then nobody wants the answer.
+        // If the future was dropped, the receiver is gone and nobody needs the answer.
         let wait = move || drop(sender.send(gpu.wait_for(Some(submission))));
         let spawned = std::thread::Builder::new().name("deform download".into()).spawn(wait);
         spawned.map_err(|error| Error::Device { message: format!("no thread to wait on: {error}") })?;
         waited.receive().await.unwrap_or_else(|| Err(lost_callback()))
     }
 
-    /// The browser polls by itself.
+    /// Does nothing, because a browser polls by itself.
     #[cfg(target_arch = "wasm32")]
-    #[allow(clippy::unused_async, reason = "what other platforms wait in")]
+    #[allow(clippy::unused_async, reason = "on other platforms this function waits")]
     pub(super) async fn wait_for_async(&self, _: wgpu::SubmissionIndex) -> Result<()> {
         Ok(())
     }
 
-    /// How this device stores operands of `dtype`.
+    /// Returns how this device stores operands of `dtype`.
     pub(crate) fn storage(&self, dtype: Dtype) -> Storage {
         match dtype {
             Dtype::F32 => Storage::F32,
@@ -210,7 +216,7 @@ impl Gpu {
         self.shared.device.late_error()
     }
 
-    /// The compiled kernel of a step.
+    /// Returns the compiled kernel of a step.
     pub(super) fn pipeline(&self, step: &Step) -> Result<Arc<Pipeline>> {
         self.shared.pipelines.get(&self.shared.device, step)
     }
@@ -222,8 +228,8 @@ impl Gpu {
 }
 
 impl PartialEq for Gpu {
-    /// Whether one is a clone of the other. wgpu's own comparison of devices is no help: it counts devices within an instance, and
-    /// takes the first ones of two instances for the same.
+    /// Returns whether one handle is a clone of the other. wgpu's own comparison of devices does not serve: it compares
+    /// their numbers within an instance, and so takes the first devices of two instances for the same.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
@@ -237,7 +243,7 @@ fn wait_error(error: wgpu::PollError, timeout: Duration) -> Error {
     }
 }
 
-/// The error of a download whose callback never came.
+/// Makes the error of a download whose callback was never called.
 pub(super) fn lost_callback() -> Error {
     Error::Device { message: "the device was lost before the download finished".into() }
 }
@@ -254,7 +260,7 @@ fn instance() -> wgpu::Instance {
 mod tests {
     use super::*;
 
-    /// Here and not on a device, where whether a wait is too short is a race.
+    /// The test calls the conversion, because whether a wait on a device times out is a race.
     #[test]
     fn a_wait_that_runs_out_is_a_timeout_and_nothing_else_is() {
         let timeout = Duration::from_millis(2_500);

@@ -1,11 +1,12 @@
-//! A wgpu device with its queue, the facts that plans need, and the error scopes that all calls to wgpu go through.
+//! A wgpu device with its queue and its limits, and the error scopes around all calls to wgpu.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::plan::{DeviceKind, DeviceLimits};
 
-/// The most bytes that are bound as one storage buffer. wgpu's bounds checks on Metal count bytes in 32 bits, where a device may grant more.
+/// The largest number of bytes bound as one storage buffer. Devices may allow more, but wgpu's bounds checks on Metal
+/// count bytes in 32 bits.
 const MAX_BINDING_BYTES: u64 = (1 << 31) - 256;
 
 #[derive(Debug)]
@@ -23,11 +24,11 @@ impl Device {
         let granted = device.limits();
         let info = device.adapter_info();
         let one_size = info.subgroup_min_size == info.subgroup_max_size;
-        // A browser wants shaders to enable subgroups by a line that naga does not know.
+        // In a browser a shader must enable subgroups by a directive that naga does not know.
         let native = info.backend != wgpu::Backend::BrowserWebGpu;
         let subgroups = device.features().contains(wgpu::Features::SUBGROUP) && one_size && native;
         let limits = DeviceLimits {
-            // Scratch is bound whole, as a buffer of its own.
+            // Scratch is a buffer of its own and is bound whole, so it must fit a buffer, too.
             max_binding_bytes: granted
                 .max_storage_buffer_binding_size
                 .min(granted.max_buffer_size)
@@ -47,17 +48,18 @@ impl Device {
         Self { device, queue, info, limits, late_error: Arc::default() }
     }
 
-    /// Runs `work` and returns the first error that wgpu raised during it. None of them reaches a handler of the caller.
+    /// Runs `work`, and returns the first error that wgpu raised during it. No such error reaches a handler of the
+    /// caller.
     pub(super) fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
         let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
         let scopes = filters.map(|filter| self.device.push_error_scope(filter));
         let value = work();
-        // Scopes are a stack.
+        // Scopes are a stack, so the last is popped first.
         let popped = scopes.into_iter().rev().map(wgpu::ErrorScopeGuard::pop);
         self.first_error(popped.collect()).map_or(Ok(value), |message| Err(Error::Device { message }))
     }
 
-    /// Outside the web the popped futures are ready at once.
+    /// Returns the first error of the popped scopes. Outside the web their futures are ready at once.
     #[cfg(not(target_arch = "wasm32"))]
     #[allow(clippy::unused_self, reason = "on the web it is needed")]
     fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<String> {
@@ -65,7 +67,8 @@ impl Device {
         errors.first().map(ToString::to_string)
     }
 
-    /// On the web they are ready later, and the next download reports the error.
+    /// Keeps the first error of the popped scopes for the next download to report. On the web their futures are ready
+    /// later.
     #[cfg(target_arch = "wasm32")]
     fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<String> {
         let late_error = Arc::clone(&self.late_error);
@@ -81,7 +84,8 @@ impl Device {
         None
     }
 
-    /// The first error since the last call that wgpu reported only after the call that caused it. That happens on the web.
+    /// Returns and clears the first late error. On the web wgpu reports an error only after the call that caused it has
+    /// returned.
     pub(super) fn late_error(&self) -> Result<()> {
         let late = self.late_error.lock().unwrap_or_else(PoisonError::into_inner).take();
         late.map_or(Ok(()), |message| Err(Error::Device { message }))

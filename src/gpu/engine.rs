@@ -1,4 +1,4 @@
-//! Executes plans: knows no operator, decides nothing.
+//! The engine: it executes plans. It knows no operator and decides nothing.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -14,14 +14,14 @@ use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::plan::{F32_BYTES, Plan, Step, WORKSPACE};
 
-/// A plan made ready on a device: its pipelines compiled, its uniforms uploaded for good, and the engine holding scratch for it.
-/// Recording it allocates no memory.
+/// A plan that is ready on a device: its pipelines are compiled, its uniforms are uploaded, and the engine holds
+/// scratch for it. Recording it allocates no device memory while the engine keeps the plan.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     plan: Plan,
     pipelines: Vec<Arc<Pipeline>>,
-    /// The uniforms of all steps, one after another at the device's uniform alignment. Never written again: two recordings in
-    /// one submission cannot disturb each other.
+    /// The uniforms of all steps, one after another at the device's uniform alignment. They are never written again, so
+    /// two recordings in one submission cannot disturb each other.
     uniforms: wgpu::Buffer,
     uniform_stride: u64,
 }
@@ -30,29 +30,30 @@ pub(crate) struct Prepared {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Call<'a> {
     pub(crate) operands: Vec<(&'static str, &'a Tensor)>,
-    /// What an earlier call of the plan's weight steps left, if it was kept.
+    /// The packed weight, if it was kept from an earlier call.
     pub(crate) packed: Option<&'a Packed>,
-    /// The caller's texture, where the plan's windows name one.
+    /// The caller's texture and its name, if the plan's windows refer to one.
     pub(crate) texture: Option<(&'static str, &'a BoundTexture)>,
 }
 
-/// What a recording binds.
+/// The resources that a recording binds.
 struct Bound<'a> {
     operands: &'a [(&'static str, &'a Tensor)],
     scratch: Vec<(&'static str, &'a Resource)>,
     workspace: Option<&'a Tensor>,
 }
 
-/// What a plan's weight steps wrote, kept by the caller.
+/// The results of a plan's weight steps, kept by the caller.
 #[derive(Debug)]
 pub(crate) struct Packed {
     steps: Vec<Step>,
     scratch: Pool,
 }
 
-/// The prepared plans of one operator, by key; one workspace for the calls that bring none; the scratch of all plans.
+/// The prepared plans of one operator by key, a workspace for the calls that bring none, and the scratch of all plans.
 ///
-/// Work on one queue runs in order, and every recording writes the scratch it reads: so all calls can share it.
+/// Work on one queue runs in order, and every recording writes the scratch before it reads it. So all calls can share
+/// the scratch.
 #[derive(Debug)]
 pub(crate) struct Engine<K> {
     gpu: Gpu,
@@ -61,7 +62,8 @@ pub(crate) struct Engine<K> {
     scratch: Mutex<Pool>,
 }
 
-/// How many prepared plans an operator keeps; the one unused for longest goes first. `DeformConv2d::prepare` tells the number.
+/// The number of prepared plans that an operator keeps. The least recently used one is dropped first.
+/// `DeformConv2d::prepare` documents the number.
 const PREPARED_PLANS_KEPT: usize = 64;
 
 impl<K: PartialEq + Clone> Engine<K> {
@@ -73,7 +75,7 @@ impl<K: PartialEq + Clone> Engine<K> {
         &self.gpu
     }
 
-    /// The prepared plan kept under `key`, or `plan()` made ready and kept.
+    /// Returns the prepared plan kept under `key`. Prepares and keeps `plan()` if there is none.
     pub(crate) fn prepare(&self, key: &K, plan: impl FnOnce() -> Result<Plan>) -> Result<Arc<Prepared>> {
         let mut kept = lock(&self.prepared);
         let prepared = match kept.iter().position(|(k, _)| k == key).and_then(|at| kept.remove(at)) {
@@ -92,7 +94,7 @@ impl<K: PartialEq + Clone> Engine<K> {
         Ok(prepared)
     }
 
-    /// Records and submits with a workspace of the engine's own, kept for the next call.
+    /// Records and submits a call with the engine's own workspace, which is kept for the next call.
     pub(crate) fn submit(&self, prepared: &Prepared, call: &Call<'_>) -> Result<()> {
         let needed = prepared.plan.workspace_bytes;
         let kept = lock(&self.workspace).take().filter(|workspace| workspace.bytes() >= needed);
@@ -130,7 +132,8 @@ impl<K: PartialEq + Clone> Engine<K> {
             return Err(Error::WorkspaceTooSmall { needed, got });
         }
         let mut pool = lock(&self.scratch);
-        // There since it was prepared, unless 64 other plans were meanwhile.
+        // The scratch is there since the plan was prepared, unless PREPARED_PLANS_KEPT other plans were prepared
+        // meanwhile.
         pool.provide(&self.gpu, &plan.scratch)?;
         let scratch = plan.scratch.iter().filter_map(|scratch| {
             let packed = packed.and_then(|packed| packed.scratch.get(scratch));
@@ -142,12 +145,12 @@ impl<K: PartialEq + Clone> Engine<K> {
         prepared.record(&self.gpu, recorder.into(), steps, &bound)
     }
 
-    /// Runs the plan's weight steps into scratch of their own.
+    /// Runs the plan's weight steps into their own scratch.
     pub(crate) fn pack(&self, prepared: &Prepared, weight: (&'static str, &Tensor)) -> Result<Packed> {
         self.submit_recorded(|encoder| self.record_pack(prepared, encoder, weight))
     }
 
-    /// The same, recorded into the caller's encoder or pass.
+    /// [`Engine::pack`], recorded into the caller's encoder or pass.
     pub(crate) fn record_pack<'a, 'pass: 'a>(
         &self,
         prepared: &Prepared,
@@ -207,8 +210,8 @@ impl Prepared {
         &self.plan
     }
 
-    /// Records these steps into one compute pass. Checks what WebGPU would trip over: foreign devices, a short workspace, and
-    /// buffers that are read and written at once.
+    /// Records these steps into one compute pass. First checks that all operands belong to this device, and that no
+    /// operand that a step writes shares its buffer with another operand.
     fn record(&self, gpu: &Gpu, recorder: Recorder<'_, '_>, steps: Range<usize>, bound: &Bound<'_>) -> Result<()> {
         let workspace = bound.workspace.map(|workspace| (WORKSPACE, workspace));
         let operands: Vec<_> = bound.operands.iter().copied().chain(workspace).collect();
@@ -216,7 +219,7 @@ impl Prepared {
             return Err(Error::OtherDevice { operand });
         }
         check_aliases(&self.plan.steps[steps.clone()], &operands)?;
-        // Before anything is recorded: a bind group that fails leaves the caller's encoder as it was.
+        // All bind groups are made before anything is recorded: if one fails, the caller's encoder is as before.
         let groups: Vec<_> =
             gpu.checked(|| steps.clone().map(|n| self.bind(gpu, n, &operands, &bound.scratch)).collect())?;
         let label = format!("deform {}", self.plan.algorithm);

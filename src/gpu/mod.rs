@@ -1,4 +1,4 @@
-//! The only code that names wgpu: the device, tensors on it, pipelines, and the engine that executes plans.
+//! The device, the tensors on it, the compiled pipelines, and the engine that executes plans. No other code names wgpu.
 
 mod context;
 mod device;

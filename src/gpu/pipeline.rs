@@ -1,4 +1,4 @@
-//! Pipelines: compiled once per device, and only those that some plan has asked for.
+//! The compiled pipelines of a device. Each is compiled once, when a plan first needs it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,17 +8,17 @@ use crate::error::{Error, Result};
 use crate::kernel::{Access, Kernel, Specialization, TexelFormat};
 use crate::plan::Step;
 
-/// A compiled kernel and the layout its bind groups follow.
+/// A compiled kernel, and the layout of its bind groups.
 #[derive(Debug)]
 pub(super) struct Pipeline {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
-/// A kernel's name, and which of its texts.
+/// A kernel's name, and the choice of one of its texts.
 type Key = (&'static str, Specialization);
 
-/// The kernels compiled so far, and the caller's cache, if there is one.
+/// The kernels compiled so far, and the caller's cache if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
     compiled: Mutex<HashMap<Key, Arc<Pipeline>>>,
@@ -30,7 +30,8 @@ impl Pipelines {
         self.cache.get_or_init(|| cache);
     }
 
-    /// The step's pipeline, compiled at the first call. A second thread that asks meanwhile waits, so nothing compiles twice.
+    /// Returns the step's pipeline, and compiles it at the first call. A thread that asks meanwhile waits, so no kernel
+    /// is compiled twice.
     pub(super) fn get(&self, device: &Device, step: &Step) -> Result<Arc<Pipeline>> {
         let key = (step.kernel.name, step.specialization);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +75,7 @@ fn compile(device: &Device, step: &Step, cache: Option<&wgpu::PipelineCache>) ->
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                // Kernels write workgroup memory before they read it.
+                // No kernel reads workgroup memory before it writes it.
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
@@ -115,18 +116,20 @@ fn buffer(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
     wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
 }
 
-/// The crate's only unsafe code: two of the run-time checks that wgpu adds to a shader are left out. Bounds checks stay.
+/// Leaves out two of the run-time checks that wgpu adds to shaders. Bounds checks stay. This is the crate's only unsafe
+/// code.
 #[allow(unsafe_code)]
 fn create_module(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
     let checks = wgpu::ShaderRuntimeChecks {
-        // Counts every loop's trips so that none is endless. It keeps drivers from unrolling and slows the inner loops several
-        // times over on a CPU driver.
+        // This check counts the iterations of every loop. It keeps drivers from unrolling loops, and makes inner loops
+        // several times slower on a CPU driver.
         force_loop_bounding: false,
-        // Guards every division against 0.
+        // This check guards integer divisions against a divisor of 0 and against overflow.
         int_div_checks: false,
         ..wgpu::ShaderRuntimeChecks::checked()
     };
-    // SAFETY: every loop of every kernel counts a u32 up, by a constant or by at least 1, to a bound that the plan keeps below
-    // MAX_LOOP_STEPS or that is a constant, so all end; every divisor is a parameter that the plan sets to at least 1, or a constant.
+    // SAFETY: every loop of every kernel ends, because each iteration adds at least 1 to a u32 that stays below a fixed
+    // bound and does not wrap. Every integer divisor is at least 1: it is a constant, a parameter that the plan sets to
+    // at least 1, or computed from such. So no division is by 0 or by −1.
     unsafe { device.create_shader_module_trusted(descriptor, checks) }
 }

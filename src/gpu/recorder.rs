@@ -1,20 +1,21 @@
-//! Where a call is recorded.
+//! The encoder or pass that a call is recorded into.
 
-/// What a call is recorded into: a command encoder, in which it begins a compute pass of its own, or a compute pass of the caller's, between the
-/// caller's own dispatches. Every `record_…` takes either: `&mut encoder` or `&mut pass`.
+/// The caller's command encoder or compute pass. Every `record_…` method takes either, as `&mut encoder` or
+/// `&mut pass`.
 ///
-/// In a pass the call leaves its own pipeline and bind group 0 set. Its dispatches see what was written by those before them, as WebGPU has
-/// it. Each carries its kernel's name as a debug marker, a pass the algorithm's as its label.
+/// In an encoder a call begins its own compute pass, labelled `deform` and the algorithm's name. In a pass the same
+/// text is a debug group, and the call leaves its own pipeline and bind group 0 set. Every dispatch sees the results of
+/// the dispatches before it, as WebGPU guarantees, and has its kernel's name as a debug marker.
 #[derive(Debug)]
 pub enum Recorder<'a, 'pass> {
-    /// A pass of its own in this encoder.
+    /// The call begins its own pass in this encoder.
     Encoder(&'a mut wgpu::CommandEncoder),
-    /// This pass.
+    /// The call adds its dispatches to this pass.
     Pass(&'a mut wgpu::ComputePass<'pass>),
 }
 
 impl<'pass> Recorder<'_, 'pass> {
-    /// The same place, for one of several calls.
+    /// Borrows the same encoder or pass for one of several calls.
     pub fn reborrow(&mut self) -> Recorder<'_, 'pass> {
         match self {
             Self::Encoder(encoder) => Recorder::Encoder(encoder),

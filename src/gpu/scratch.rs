@@ -1,4 +1,4 @@
-//! What plans write and read again beside the workspace: textures of `rgba32float` texels, and buffers.
+//! Scratch memory: the textures and buffers, other than the workspace, that a plan's steps write and later steps read.
 
 use super::context::Gpu;
 use crate::error::{Error, Result};
@@ -47,7 +47,8 @@ fn create(gpu: &Gpu, needed: &plan::Scratch) -> Result<Resource> {
     }
 }
 
-/// Whether what has size `has` serves where `needed` is asked for: kernels address texels and bytes, so a larger one does.
+/// Returns whether a resource of size `has` serves where `needed` is needed. A larger one does, because kernels address
+/// texels and bytes.
 fn serves(has: Size, needed: Size) -> bool {
     match (has, needed) {
         (Size::Texels([width, height]), Size::Texels(needed)) => width >= needed[0] && height >= needed[1],
@@ -56,12 +57,12 @@ fn serves(has: Size, needed: Size) -> bool {
     }
 }
 
-/// Scratch by name, none of which would serve for another.
+/// Scratch by name. None of it could serve in the place of another.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool(Vec<(plan::Scratch, Resource)>);
 
 impl Pool {
-    /// Sees to it that there is one for each of `needed`.
+    /// Allocates what is missing of `needed`.
     pub(super) fn provide(&mut self, gpu: &Gpu, needed: &[plan::Scratch]) -> Result<()> {
         for needed in needed {
             if self.get(needed).is_none() {
@@ -73,7 +74,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Lets go of what would serve none of `needed`.
+    /// Frees what serves none of `needed`.
     pub(super) fn retain<'a>(&mut self, needed: impl Iterator<Item = &'a plan::Scratch> + Clone) {
         let wanted = |kept: &plan::Scratch| {
             needed.clone().any(|needed| kept.name == needed.name && serves(kept.size, needed.size))

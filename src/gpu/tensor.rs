@@ -1,4 +1,4 @@
-//! Arrays on the device: a range of a buffer with a shape and an element type.
+//! Tensors: ranges of buffers on the device, with a shape and an element type.
 
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
@@ -6,7 +6,8 @@ use super::context::{Gpu, lost_callback};
 use crate::dtype::{Dtype, Element};
 use crate::error::{Error, Result};
 
-/// An array on the device, dense and row-major: the last axis is contiguous. A cheap handle; clones share the memory.
+/// An array on the device, dense and row-major: the last axis is contiguous. The handle is cheap to clone, and clones
+/// share the memory.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     gpu: Gpu,
@@ -17,11 +18,11 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Copies `elements` to the device.
+    /// Copies `elements` to a new tensor on the device.
     ///
     /// # Errors
-    /// [`Error::ElementCount`] where their number is not the product of `shape`; [`Error::BufferTooLarge`]; [`Error::Device`]
-    /// where memory runs out.
+    /// Returns [`Error::ElementCount`] if their number is not the product of `shape`, [`Error::BufferTooLarge`], or
+    /// [`Error::Device`] if memory runs out.
     pub fn upload<T: Element>(gpu: &Gpu, shape: impl AsRef<[usize]>, elements: &[T]) -> Result<Self> {
         let shape = shape.as_ref();
         let expected = element_count(shape)?;
@@ -33,11 +34,13 @@ impl Tensor {
         Ok(tensor)
     }
 
-    /// Replaces the contents. Work submitted before sees what was there, work submitted after sees `elements`.
+    /// Replaces the contents by `elements`. Work submitted before this call sees the old contents, and work submitted
+    /// after it sees the new.
     ///
     /// # Errors
-    /// [`Error::ElementCount`], [`Error::Dtype`] where `elements` are not what the tensor holds; [`Error::UnsuitableBuffer`] where it is
-    /// a part of a caller's buffer without `COPY_DST` usage; [`Error::Device`].
+    /// Returns [`Error::ElementCount`] or [`Error::Dtype`] if `elements` do not fit the tensor,
+    /// [`Error::UnsuitableBuffer`] if the tensor is a part of a caller's buffer without `COPY_DST` usage, or
+    /// [`Error::Device`].
     pub fn write<T: Element>(&self, elements: &[T]) -> Result<()> {
         let expected = self.shape.iter().product();
         if elements.len() != expected {
@@ -52,20 +55,20 @@ impl Tensor {
         }
         let mut bytes: std::borrow::Cow<'_, [u8]> = bytemuck::cast_slice(elements).into();
         if !bytes.len().is_multiple_of(4) {
-            // Writes are whole words; an odd number of f16 ends in half of one.
+            // Writes are in whole words, and an odd number of f16 ends in half a word.
             let whole_words = bytes.len().next_multiple_of(4);
             bytes.to_mut().resize(whole_words, 0);
         }
         self.gpu.checked(|| self.gpu.queue().write_buffer(&self.buffer, self.offset, &bytes))
     }
 
-    /// A tensor of zeros.
+    /// Allocates a tensor of zeros.
     ///
     /// # Errors
-    /// [`Error::BufferTooLarge`]; [`Error::Device`] where memory runs out.
+    /// Returns [`Error::BufferTooLarge`], or [`Error::Device`] if memory runs out.
     pub fn new(gpu: &Gpu, shape: impl AsRef<[usize]>, dtype: Dtype) -> Result<Self> {
         let shape = shape.as_ref();
-        // WebGPU binds no empty range, so even an empty tensor has a word.
+        // WebGPU does not bind empty ranges, so even an empty tensor has one word.
         let bytes = (element_count(shape)? as u64).saturating_mul(dtype.bytes()).checked_next_multiple_of(4);
         let bytes = bytes.unwrap_or(u64::MAX).max(4);
         let limit = gpu.device().limits().max_buffer_size;
@@ -79,12 +82,12 @@ impl Tensor {
         Ok(Self { gpu: gpu.clone(), buffer, offset: 0, shape: shape.to_vec(), dtype })
     }
 
-    /// A part of the caller's own buffer, from byte `offset`, as a tensor. The buffer must be of `gpu`'s device, which
-    /// wgpu has no way to ask: another's would be taken for a different buffer of this one.
+    /// Makes a tensor of a part of the caller's buffer, from byte `offset` on. The buffer must belong to `gpu`'s
+    /// device. wgpu cannot tell, and would take another device's buffer for a different buffer of this one.
     ///
     /// # Errors
-    /// [`Error::UnsuitableBuffer`] where the buffer lacks `STORAGE` usage, is too short, or `offset` is not a multiple of the
-    /// device's `min_storage_buffer_offset_alignment`.
+    /// Returns [`Error::UnsuitableBuffer`] if the buffer lacks `STORAGE` usage or is too short, or if `offset` is not a
+    /// multiple of the device's `min_storage_buffer_offset_alignment`.
     pub fn from_buffer(
         gpu: &Gpu,
         buffer: wgpu::Buffer,
@@ -113,11 +116,11 @@ impl Tensor {
         }
     }
 
-    /// Copies the elements back to the host; blocks until all earlier work on the queue that they depend on is done. Not on the web, where nothing
-    /// may block.
+    /// Copies the elements to the host. Blocks until the work on the queue that they depend on is done. Not available
+    /// on the web, where nothing may block.
     ///
     /// # Errors
-    /// [`Error::Dtype`] where `T` is not what the tensor stores; [`Error::Timeout`]; [`Error::Device`].
+    /// Returns [`Error::Dtype`] if the tensor's elements are not of type `T`, [`Error::Timeout`], or [`Error::Device`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn download<T: Element>(&self) -> Result<Vec<T>> {
         let (readback, submission) = self.start_readback::<T>()?;
@@ -125,13 +128,13 @@ impl Tensor {
         pollster::block_on(readback.finish(self))
     }
 
-    /// Copies the elements back to the host without blocking the caller. The future needs no particular executor: a thread of
-    /// its own waits for the device, or, on the web, the browser does. Dropping it abandons the copy.
+    /// Copies the elements to the host without blocking the caller. The future needs no particular executor: a separate
+    /// thread waits for the device, or, on the web, the browser does. Dropping the future abandons the copy.
     ///
-    /// On the web, where wgpu says late what went wrong, this is where it is said: an error of earlier work comes with the next download.
+    /// On the web wgpu reports errors after the call that caused them. The next download returns such an error.
     ///
     /// # Errors
-    /// As [`Error::Dtype`], [`Error::Timeout`] and [`Error::Device`] say.
+    /// The same as [`Tensor::download`].
     pub async fn download_async<T: Element>(&self) -> Result<Vec<T>> {
         let (readback, submission) = self.start_readback::<T>()?;
         self.gpu.wait_for_async(submission).await?;
@@ -158,52 +161,52 @@ impl Tensor {
         })
     }
 
-    /// The sizes of the axes.
+    /// Returns the sizes of the axes.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The element type.
+    /// Returns the element type.
     #[must_use]
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
-    /// The bytes of all elements.
+    /// Returns the number of bytes of all elements.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shape.iter().product::<usize>() as u64 * self.dtype.bytes()
     }
 
-    /// The device it lives on.
+    /// Returns the handle of the tensor's device.
     #[must_use]
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
 
-    /// The buffer it lies in.
+    /// Returns the buffer that holds the tensor.
     #[must_use]
     pub fn buffer(&self) -> &wgpu::Buffer {
         &self.buffer
     }
 
-    /// The byte of the buffer at which it starts.
+    /// Returns the byte of the buffer at which the tensor starts.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 }
 
-/// A copy on its way back: a buffer that the host can map, and the word that it is mapped.
+/// A copy on its way to the host: a buffer that the host can map, and the message that it is mapped.
 struct Readback {
     staging: wgpu::Buffer,
     mapped: OneshotReceiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
 impl Readback {
-    /// Takes the elements, once the wait for the copy has ended (which is when wgpu runs the mapping's callback; on the web it is this that
-    /// waits).
+    /// Returns the elements. On native platforms the caller has waited for the copy, and wgpu has called the mapping's
+    /// callback during that wait. On the web this function waits for the callback.
     async fn finish<T: Element>(self, tensor: &Tensor) -> Result<Vec<T>> {
         let device_error = |message: String| Error::Device { message };
         let answer = self.mapped.receive().await.ok_or_else(lost_callback)?;

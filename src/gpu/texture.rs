@@ -1,21 +1,23 @@
-//! A caller's texture, as an operand.
+//! A caller's texture as an operand.
 
 use super::scratch::Resource;
 use crate::error::{Error, Result};
 use crate::kernel::TexelFormat;
 
-/// A rectangle of one mip level of a caller's two-dimensional texture. The texture must be of the operator's device, which wgpu has no way to ask.
+/// A rectangle of one mip level of a caller's two-dimensional texture. The texture must belong to the operator's
+/// device; wgpu cannot tell.
 #[derive(Debug, Clone, Copy)]
 pub struct TextureRegion<'a> {
-    /// The texture, of one layer and one sample a texel.
+    /// The texture. It has one layer, and one sample per texel.
     pub texture: &'a wgpu::Texture,
-    /// Its level; 0 is the whole size.
+    /// The mip level; 0 has the texture's full size.
     pub mip_level: u32,
     /// The first texel, `[row, column]`.
     pub origin: [u32; 2],
     /// Rows and columns.
     pub size: [u32; 2],
-    /// Another format to see the texels in, of those that the texture was made with: `rgba8unorm-srgb` for `rgba8unorm`, say.
+    /// Another format to view the texels in, one of the texture's `view_formats`: for example `rgba8unorm-srgb` for
+    /// `rgba8unorm`.
     pub view_format: Option<wgpu::TextureFormat>,
 }
 
@@ -24,18 +26,18 @@ pub struct TextureRegion<'a> {
 pub(crate) struct BoundTexture(pub(super) Resource);
 
 impl<'a> TextureRegion<'a> {
-    /// All of the texture's first level.
+    /// Returns the region of the whole first mip level.
     #[must_use]
     pub fn whole(texture: &'a wgpu::Texture) -> Self {
         Self { texture, mip_level: 0, origin: [0, 0], size: [texture.height(), texture.width()], view_format: None }
     }
 
-    /// The region as something to read: any format that shaders read as floating-point numbers.
+    /// Prepares the region for reading, in any format that shaders read as floating-point numbers.
     pub(crate) fn to_read(self) -> Result<BoundTexture> {
         self.bound(wgpu::TextureUsages::TEXTURE_BINDING)
     }
 
-    /// The region as something to write, and in which format.
+    /// Prepares the region for writing, and returns its format.
     pub(crate) fn to_write(self) -> Result<(BoundTexture, TexelFormat)> {
         let format = match self.format() {
             wgpu::TextureFormat::Rgba8Unorm => TexelFormat::Rgba8Unorm,
@@ -43,7 +45,7 @@ impl<'a> TextureRegion<'a> {
             wgpu::TextureFormat::Rgba32Float => TexelFormat::Rgba32Float,
             other => {
                 return Err(unsuitable(format!(
-                    "{other:?} is not written by shaders as it is: rgba8unorm, rgba16float and rgba32float are"
+                    "its format is {other:?}, expected rgba8unorm, rgba16float or rgba32float"
                 )));
             }
         };
@@ -58,7 +60,7 @@ impl<'a> TextureRegion<'a> {
         let texture = self.texture;
         let layers = texture.depth_or_array_layers();
         if texture.dimension() != wgpu::TextureDimension::D2 || layers != 1 || texture.sample_count() != 1 {
-            return Err(unsuitable("it is not of two dimensions, one layer and one sample a texel".to_owned()));
+            return Err(unsuitable("it must be two-dimensional, with one layer and one sample per texel".to_owned()));
         }
         if !texture.usage().contains(usage) {
             return Err(unsuitable(format!("its usage is {:?}, without {usage:?}", texture.usage())));
@@ -70,7 +72,10 @@ impl<'a> TextureRegion<'a> {
         }
         if self.mip_level >= texture.mip_level_count() {
             let levels = texture.mip_level_count();
-            return Err(unsuitable(format!("it has {levels} mip levels, and level {} is asked for", self.mip_level)));
+            return Err(unsuitable(format!(
+                "it has {levels} mip levels, and the region names level {}",
+                self.mip_level
+            )));
         }
         let level = [texture.height(), texture.width()].map(|size| (size >> self.mip_level).max(1));
         for axis in 0..2 {

@@ -1,4 +1,4 @@
-//! What a shader file declares of its kernel.
+//! The facts about a kernel that its shader file declares.
 
 use super::expand::{Expanded, expand};
 use super::sources::{Choice, ExpandError};
@@ -7,7 +7,7 @@ use super::specialization::{Sampling, Specialization, Storage};
 /// One compute kernel: a shader file, or one of its variants, with the entry point `main`.
 #[derive(Debug)]
 pub struct Kernel {
-    /// The file's path below `shaders/`, and the variant behind a slash where there is one: for labels and plans.
+    /// The file's path below `shaders/`, followed by a slash and the variant if there is one. Labels and plans show it.
     pub name: &'static str,
     /// The file's path below `shaders/`, without the ending.
     pub file: &'static str,
@@ -15,9 +15,9 @@ pub struct Kernel {
     pub variant: &'static str,
     /// Invocations in a workgroup; every kernel is one-dimensional.
     pub workgroup_size: u64,
-    /// Whether it uses subgroup operations (`SUBGROUP`).
+    /// Whether the kernel uses subgroup operations (`SUBGROUP`).
     pub subgroups: bool,
-    /// Whether its text depends on where taps lie.
+    /// Whether its text depends on the [`Sampling`](super::Sampling).
     pub sampling: bool,
     /// The storage buffers and textures, `@binding(1)` onwards; `@binding(0)` is the uniform `params`.
     pub bindings: &'static [Binding],
@@ -34,7 +34,7 @@ pub struct Binding {
     pub name: &'static str,
     /// How the kernel uses it.
     pub access: Access,
-    /// Whether it is an operand of the caller, who decides how its elements are stored.
+    /// Whether it is an operand of the caller, whose [`Storage`](super::Storage) the caller chooses.
     pub operand: bool,
 }
 
@@ -64,11 +64,11 @@ pub enum TexelFormat {
     Rgba32Float,
 }
 
-/// The parameters of a kernel: a struct of nothing but u64 numbers, each of which reaches the device as a u32.
+/// The parameters of a kernel: a struct whose fields are all u64. Each reaches the device as a u32.
 pub trait Params: bytemuck::Pod {}
 
 impl Access {
-    /// Whether the kernel writes the binding.
+    /// Returns whether the kernel writes the binding.
     #[must_use]
     pub const fn writes(self) -> bool {
         matches!(self, Self::ReadWrite | Self::TextureWrite(_))
@@ -76,10 +76,11 @@ impl Access {
 }
 
 impl Kernel {
-    /// The WGSL module of one specialization.
+    /// Writes the WGSL module of one specialization.
     ///
     /// # Errors
-    /// A directive of the shader file that makes no sense. No file of this crate has one: a test expands them all.
+    /// Returns the first malformed directive of the shader file. No file of this crate has one: a test expands them
+    /// all.
     pub fn expand(&self, specialization: impl Into<Specialization>) -> Result<Expanded, ExpandError> {
         let Specialization { operands, output, sampling } = specialization.into();
         let choice = Choice {
@@ -92,13 +93,13 @@ impl Kernel {
         expand(choice, &|path| self.files.iter().find(|(known, _)| *known == path).map(|(_, text)| *text))
     }
 
-    /// Workgroups for so many invocations.
+    /// Returns the number of workgroups that hold so many invocations.
     #[must_use]
     pub const fn workgroups(&self, invocations: u64) -> u64 {
         invocations.div_ceil(self.workgroup_size)
     }
 
-    /// The specialization that stands for all those that have the same text.
+    /// Returns the representative of all specializations that have the same text.
     #[must_use]
     pub fn distinct(&self, specialization: Specialization) -> Specialization {
         let Specialization { operands, output, sampling } = specialization;

@@ -9,24 +9,26 @@
 //! | `//@ sampling` | The module has a constant `DEFORMED`, which says whether the call has an offset. |
 //! | `//@ operand` | The binding on the next line is an operand of the caller, who decides how its elements are stored. |
 //! | `#for p in 0..4`, `#for p in 0..8 step 2`, `#end` | The lines between are written once for each value of `p`. |
-//! | `#if p > 0`, `#else`, `#end` | The lines between are written where the expression is not 0. |
+//! | `#if p > 0`, `#else`, `#end` | The lines between are written if the expression is not 0. |
 //! | `{p + 1}` | In code, an expression in braces is replaced by its value. A brace before a space, a line's end or `}` is WGSL's own. |
 //!
-//! Expressions (expression.rs) know the names of the loops around, the variant's constants, and each `const` of the module whose value is such
-//! an expression itself. A constant that is a word, such as a texture format, can only stand in braces.
+//! Expressions (expression.rs) may use the variables of the loops around them, the variant's constants, and each
+//! `const` of the module whose value is itself such an expression. A constant that is a word, such as a texture format,
+//! can only stand in braces.
 //!
 //! An operand called `input` gets the type `input_element` and the functions `read_input` and `write_input` from
-//! `shared/stored_….wgsl` of its storage. In that file `{name}` is the binding's name, and `written` is 1 where the kernel writes it.
+//! `shared/stored_….wgsl` of its storage. In that file `{name}` is the binding's name, and `written` is 1 if the kernel
+//! writes the binding.
 //!
-//! This file and expression.rs need nothing but `std`. xtask includes both by their paths, so that it expands shaders while the library does not
-//! compile.
+//! This file, sources.rs and expression.rs need nothing but `std`. xtask includes them by their paths, so that it can
+//! expand shaders while the library does not compile.
 
 use std::collections::HashMap;
 
 use super::expression::{Value, evaluate};
 use super::sources::{Choice, File, Place, Result, Sources};
 
-/// A module, and where each of its lines comes from.
+/// A module, and the origin of each of its lines.
 #[derive(Debug, Default)]
 pub struct Expanded {
     /// The WGSL.
@@ -42,7 +44,7 @@ pub struct Expanded {
 /// Writes the module that `choice` names. `find` returns the text of a file.
 ///
 /// # Errors
-/// The first directive that makes no sense.
+/// Returns the first malformed directive.
 pub(crate) fn expand<'a>(choice: Choice<'a>, find: &dyn Fn(&str) -> Option<&'a str>) -> Result<Expanded> {
     let Sources { files, variant, operands, sampling } = Sources::gather(choice, find)?;
     let deformed = sampling.then_some(("DEFORMED", if choice.deformed { "true" } else { "false" }));
@@ -83,7 +85,7 @@ impl<'a> Constants<'a> {
     }
 }
 
-/// Writes lines, and follows the directives among them.
+/// Writes lines and carries out the directives among them.
 struct Writer<'a> {
     constants: Constants<'a>,
     scope: Vec<(&'a str, Value<'a>)>,
@@ -105,7 +107,7 @@ impl<'a> Writer<'a> {
                 self.block(if self.number(place, condition)? != 0 { block.lines } else { block.otherwise })?;
                 at += block.length;
             } else if code.starts_with('#') {
-                return place.error(format!("{code:?} is no directive, or has no beginning"));
+                return place.error(format!("{code:?} is not a directive, or closes a block that was never opened"));
             } else if !code.starts_with("//@") {
                 let line = self.interpolated(place, line)?;
                 self.lines.push((place, line));
@@ -122,7 +124,7 @@ impl<'a> Writer<'a> {
         let (end, step) = end.split_once(" step ").unwrap_or((end, "1"));
         let [first, end, step] = [self.number(place, first)?, self.number(place, end)?, self.number(place, step)?];
         if step < 1 {
-            return place.error(format!("a step of {step}"));
+            return place.error(format!("the step is {step}, expected at least 1"));
         }
         let mut value = first;
         while value < end {
@@ -166,7 +168,7 @@ impl<'a> Writer<'a> {
     }
 
     fn finish(self) -> Expanded {
-        // WGSL wants `enable` before all else.
+        // WGSL requires `enable` before everything else.
         let (enables, others): (Vec<_>, Vec<_>) =
             self.lines.into_iter().partition(|(_, line)| line.starts_with("enable "));
         let mut expanded = Expanded::default();
@@ -179,7 +181,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The lines of a `#for` or `#if`, of its `#else`, and how many lines there are up to the one behind its `#end`.
+/// The body of a `#for` or `#if`, the body of its `#else`, and the number of lines up to and including its `#end`.
 struct Block<'b, 'a> {
     lines: &'b [(Place<'a>, &'a str)],
     otherwise: &'b [(Place<'a>, &'a str)],

@@ -7,24 +7,24 @@
 //! atom       = number | name | "true" | "false" | "(" comparison ")"
 //! ```
 //!
-//! A comparison is 1 or 0, `true` is 1 and `false` is 0. A `u` behind a number is allowed and changes nothing.
+//! A comparison has the value 1 or 0, `true` is 1 and `false` is 0. A number may end in `u`, which changes nothing.
 
-/// What a name stands for.
+/// The value of a name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     /// A number.
     Number(i64),
-    /// Any other text, which no expression can compute with.
+    /// Any other text. Expressions cannot compute with it.
     Word(&'a str),
 }
 
-/// A number, or what is wrong with the expression.
+/// A number, or a description of the mistake in the expression.
 pub(crate) type Result<T> = std::result::Result<T, String>;
 
-/// The value of an expression. `value` returns what a name stands for.
+/// Evaluates an expression. `value` returns the value of a name.
 ///
 /// # Errors
-/// The first thing that is no part of an expression, or a name that stands for no number.
+/// Returns an error for the first text that is not part of an expression, or for a name whose value is not a number.
 pub(crate) fn evaluate<'a>(text: &str, value: &dyn Fn(&str) -> Option<Value<'a>>) -> Result<i64> {
     let mut parser = Parser { text, rest: text.trim(), value };
     let number = parser.comparison()?;
@@ -42,7 +42,7 @@ impl Parser<'_, '_, '_> {
         Err(format!("expected {expected} before {:?} in {:?}", self.rest, self.text))
     }
 
-    /// The first of these operators that comes next; it is taken.
+    /// Consumes the next operator if it is one of these, and returns it.
     fn operator<'o>(&mut self, operators: &[&'o str]) -> Option<&'o str> {
         let found = operators.iter().find(|operator| self.rest.starts_with(**operator))?;
         self.rest = self.rest[found.len()..].trim_start();

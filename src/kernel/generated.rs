@@ -1,10 +1,10 @@
-//! What the shaders declare: a module for each file that is a kernel, or declares parameters or constants.
+//! The declarations of the shaders: a module for each file that is a kernel, or declares parameters or constants.
 //!
-//! Written by `cargo xtask kernels`. Do not edit: `cargo xtask check` fails where it is not what the shaders say.
+//! Written by `cargo xtask kernels`. Do not edit: `cargo xtask check` fails if this file does not match the shaders.
 
 /// The shaders of `shaders/activation`.
 pub mod activation {
-    /// Puts an output through its activation, in place.
+    /// Applies an activation to an output, in place.
     pub mod activate {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["elements", "kind", "output_base"];
@@ -28,13 +28,13 @@ pub mod activation {
             pub elements: u64,
             /// The activation: see shared/activation_kinds.wgsl.
             pub kind: u64,
-            /// Where they start in the bound output.
+            /// Start of the elements in the bound output, in elements.
             pub output_base: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// The gradient before an activation, from that behind it: the derivative comes from the output alone.
+    /// Computes the gradient in front of an activation from the gradient behind it.
     pub mod grad_activation {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["elements", "kind", "output_base", "grad_output_base", "grad_linear_base"];
@@ -62,11 +62,11 @@ pub mod activation {
             pub elements: u64,
             /// The activation: see shared/activation_kinds.wgsl.
             pub kind: u64,
-            /// Where they start in the bound output.
+            /// Start of the elements in the bound output, in elements.
             pub output_base: u64,
-            /// Where they start in the bound gradient of the output.
+            /// Start of the elements in the bound gradient of the output, in elements.
             pub grad_output_base: u64,
-            /// Where they start in the bound result.
+            /// Start of the elements in the bound result, in elements.
             pub grad_linear_base: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -75,7 +75,7 @@ pub mod activation {
 
 /// The shaders of `shaders/backward`.
 pub mod backward {
-    /// The gradient of an ordinary convolution's input: every pixel gathers the columns that it is part of.
+    /// Computes the gradient of an ordinary convolution's input from the gradients of its columns.
     pub mod col2im {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &[
@@ -120,13 +120,13 @@ pub mod backward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Where taps sample.
+            /// Geometry of the taps.
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
-            /// First output pixel of the window.
+            /// First output pixel of the part.
             pub first_pixel: u64,
-            /// Output pixels of the window.
+            /// Output pixels of the part.
             pub pixels: u64,
-            /// The same, filled up to whole blocks.
+            /// `pixels` rounded up to whole blocks.
             pub padded_pixels: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
@@ -136,16 +136,16 @@ pub mod backward {
             pub pack_start: u64,
             /// Packs of this step's channels.
             pub packs: u64,
-            /// Invocations with something to do.
+            /// Invocations that have work; the rest of the grid is idle.
             pub invocations: u64,
-            /// Where this step's channels start in the bound gradient.
+            /// Start of this step's channels in the bound gradient, in elements.
             pub grad_input_base: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Where columns and their gradients lie in a buffer of packs: in blocks of 8 packs of channels; in a block tap by tap and pixel by pixel, the
-    /// packs of a pixel side by side.
+    /// The layout of columns and of their gradients in a buffer of packs. The buffer holds blocks of 8 packs of channels. A
+    /// block is ordered by tap, then by pixel, and the packs of one pixel are neighbours.
     pub mod columns_layout {
         /// Packs of a block.
         pub const PACKS_PER_BLOCK: u64 = 8;
@@ -170,7 +170,8 @@ pub mod backward {
         pub use crate::kernel::shared::window::Params;
     }
 
-    /// The gradient of the bias, as partial sums: the gradient of the output, summed over slices of one image's pixels.
+    /// Computes partial sums of the gradient of the bias: the gradient of the output, summed over slices of one image's
+    /// pixels.
     pub mod grad_bias {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["out_pixels", "slices", "invocations", "grad_output_base", "output_base", "kind"];
@@ -214,11 +215,11 @@ pub mod backward {
             pub out_pixels: u64,
             /// Slices of a channel.
             pub slices: u64,
-            /// Invocations with something to do.
+            /// Invocations that have work; the rest of the grid is idle.
             pub invocations: u64,
-            /// Where the image starts in the bound gradient.
+            /// Start of the image in the bound gradient, in elements.
             pub grad_output_base: u64,
-            /// Where it starts in the bound output.
+            /// Start of the image in the bound output, in elements.
             pub output_base: u64,
             /// The activation: see shared/activation_kinds.wgsl.
             pub kind: u64,
@@ -226,7 +227,8 @@ pub mod backward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// The gradient of the columns: the transposed weight times the gradient of the output, a product of textures.
+    /// Computes the gradient of the columns: the transposed weight times the gradient of the output, a product of two
+    /// textures.
     pub mod grad_column {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -250,14 +252,14 @@ pub mod backward {
         pub const PIXELS_PER_INVOCATION: u64 = 4;
         /// Packs of one invocation.
         pub const PACKS_PER_INVOCATION: u64 = 8;
-        /// A variant: the kernel, and its constants.
+        /// A variant of the kernel, with its constants.
         #[derive(Debug)]
         pub struct Variant {
             /// The kernel.
             pub kernel: Kernel,
-            /// `LANES`
+            /// The constant `LANES`.
             pub lanes: u64,
-            /// `LOADED_PACKS`
+            /// The constant `LOADED_PACKS`.
             pub loaded_packs: u64,
         }
         /// The kernel's variant `subgroup`.
@@ -320,11 +322,11 @@ pub mod backward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// Packs of the packed weight.
             pub weight_packs: u64,
-            /// The number of this step's first pack among these.
+            /// Number of this step's first pack among the packs of the packed weight.
             pub first_pack: u64,
             /// Packs of this step's channels.
             pub packs: u64,
@@ -332,7 +334,7 @@ pub mod backward {
             pub segment_packs: u64,
             /// First segment of this step.
             pub segment_start: u64,
-            /// One past the last.
+            /// One past the last segment of this step.
             pub segment_end: u64,
             /// Segments of a weight group.
             pub segments_per_group: u64,
@@ -342,19 +344,19 @@ pub mod backward {
             pub pack_blocks: u64,
             /// Packs of the output channels of a weight group.
             pub row_packs: u64,
-            /// The same of all weight groups of this step.
+            /// Packs of the output channels of all weight groups of this step.
             pub all_row_packs: u64,
-            /// Output pixels of the window, filled up to whole blocks.
+            /// Output pixels of the part, filled up to whole blocks.
             pub padded_pixels: u64,
             /// Blocks of pixels.
             pub pixel_blocks: u64,
-            /// Workgroups with something to do.
+            /// Workgroups that have work; the rest of the grid is idle.
             pub workgroups: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// The gradient of the input: every pixel gathers what the taps that touched it scatter, in one order.
+    /// Computes the gradient of the input.
     pub mod grad_input {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -381,8 +383,8 @@ pub mod backward {
             "units",
             "grad_input_base",
         ];
-        /// Entries to a turn of the loop: a driver may end loops after 65,535 turns.
-        pub const ENTRIES_PER_TURN: u64 = 4;
+        /// Entries per iteration of the loop, because a driver may end a loop after 65,535 iterations.
+        pub const ENTRIES_PER_ITERATION: u64 = 4;
         /// The kernel's variant `single`.
         pub static SINGLE: Kernel = Kernel {
             name: "backward/grad_input/single",
@@ -393,7 +395,7 @@ pub mod backward {
             sampling: false,
             bindings: &[
                 Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding { name: "column_gradient", access: Access::Read, operand: false },
+                Binding { name: "grad_column", access: Access::Read, operand: false },
                 Binding { name: "order", access: Access::Read, operand: false },
                 Binding { name: "ends", access: Access::Read, operand: false },
                 Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
@@ -411,7 +413,7 @@ pub mod backward {
             sampling: false,
             bindings: &[
                 Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding { name: "column_gradient", access: Access::Read, operand: false },
+                Binding { name: "grad_column", access: Access::Read, operand: false },
                 Binding { name: "order", access: Access::Read, operand: false },
                 Binding { name: "ends", access: Access::Read, operand: false },
                 Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
@@ -489,43 +491,44 @@ pub mod backward {
             pub pack_start: u64,
             /// First segment of this step.
             pub segment_start: u64,
-            /// One past the last.
+            /// One past the last segment of this step.
             pub segment_end: u64,
             /// Segments of an offset group.
             pub segments_per_offset_group: u64,
-            /// First group of this step.
+            /// First offset group of this step.
             pub group_start: u64,
             /// Packs of this step's channels.
             pub packs: u64,
             /// Packs of all segments.
             pub all_packs: u64,
-            /// The number of this step's first pack among all.
+            /// Number of this step's first pack among the packs of all segments.
             pub first_pack: u64,
-            /// How far a tap lies from the right in the number of a depthwise convolution's column; below lies the pixel.
+            /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
             pub tap_shift: u64,
             /// Entries of one offset group.
             pub entries: u64,
-            /// Counters of one offset group.
+            /// Counters of one offset group in `ends`.
             pub counters: u64,
-            /// The same of a row of cells.
+            /// Counters of one row of cells in `ends`.
             pub counters_per_row: u64,
-            /// Which rows of cells: even or odd.
+            /// 0 for the even rows of cells, 1 for the odd rows.
             pub parity: u64,
             /// Rows of cells of this parity.
             pub rows: u64,
-            /// Lanes that walk a row together.
+            /// Lanes that walk through a row together.
             pub lanes_per_row: u64,
-            /// Rows, times the parts that an invocation's packs cut an offset group's into, and units that fill up whole vectors.
+            /// Units of an offset group. A unit is lanes_per_row lanes, which walk through one row for as many packs as they
+            /// own. The number is rounded up so that no vector of 8 lanes serves two offset groups.
             pub units_per_group: u64,
-            /// The same of all offset groups.
+            /// Units of all offset groups of this step.
             pub units: u64,
-            /// Where this step's channels start in the bound gradient.
+            /// Start of this step's channels in the bound gradient, in elements.
             pub grad_input_base: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// The gradients of offset and mask, and the columns for that of the weight, from one read of the corners.
+    /// Computes the gradients of offset and mask, and the columns that the gradient of the weight needs.
     pub mod grad_offset {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -566,7 +569,7 @@ pub mod backward {
             sampling: false,
             bindings: &[
                 Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding { name: "column_gradient", access: Access::Read, operand: false },
+                Binding { name: "grad_column", access: Access::Read, operand: false },
                 Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
                 Binding { name: "grad_offset", access: Access::ReadWrite, operand: false },
                 Binding { name: "grad_mask", access: Access::ReadWrite, operand: false },
@@ -584,7 +587,7 @@ pub mod backward {
             sampling: false,
             bindings: &[
                 Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding { name: "column_gradient", access: Access::Read, operand: false },
+                Binding { name: "grad_column", access: Access::Read, operand: false },
                 Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
                 Binding { name: "grad_offset", access: Access::ReadWrite, operand: false },
                 Binding { name: "grad_mask", access: Access::ReadWrite, operand: false },
@@ -628,19 +631,19 @@ pub mod backward {
             pub in_height: u64,
             /// Columns of the input.
             pub in_width: u64,
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// Pixels of one output plane.
             pub out_pixels: u64,
-            /// First output pixel of the window.
+            /// First output pixel of the part.
             pub first_pixel: u64,
-            /// Output pixels of the window.
+            /// Output pixels of the part.
             pub pixels: u64,
-            /// The same, filled up to whole blocks.
+            /// `pixels` rounded up to whole blocks.
             pub padded_pixels: u64,
-            /// Numbers of columns between taps.
+            /// Number of a tap's first column minus that of the tap before.
             pub column_stride: u64,
-            /// How far a tap lies from the right in the number of a depthwise convolution's column; below lies the pixel.
+            /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
             pub tap_shift: u64,
             /// Packs of this step's channels.
             pub packs: u64,
@@ -648,39 +651,40 @@ pub mod backward {
             pub segment_packs: u64,
             /// Packs of all segments.
             pub all_packs: u64,
-            /// The number of this step's first pack among all.
+            /// Number of this step's first pack among the packs of all segments.
             pub first_pack: u64,
             /// First segment of this step.
             pub segment_start: u64,
-            /// One past the last.
+            /// One past the last segment of this step.
             pub segment_end: u64,
             /// Segments of an offset group.
             pub segments_per_offset_group: u64,
-            /// First group of this step.
+            /// First offset group of this step.
             pub group_start: u64,
-            /// Invocations with something to do.
+            /// Invocations that have work; the rest of the grid is idle.
             pub invocations: u64,
-            /// Where this step's offset groups start in the bound gradient of the offset.
+            /// Start of this step's offset groups in the bound gradient of the offset, in elements.
             pub grad_offset_base: u64,
-            /// The same of the mask.
+            /// Start of this step's offset groups in the bound gradient of the mask, in elements.
             pub grad_mask_base: u64,
-            /// 1 where the segment's first channels came in an earlier step.
+            /// 1 if an earlier step had the segment's first channels.
             pub follows: u64,
-            /// 1 where the gradient of the offset is wanted.
+            /// 1 to compute the gradient of the offset.
             pub wants_offset: u64,
-            /// 1 where that of the mask is wanted.
+            /// 1 to compute the gradient of the mask.
             pub wants_mask: u64,
-            /// 1 to add to the gradient of the offset.
+            /// 1 to add to the gradient of the offset, 0 to replace it.
             pub adds_offset: u64,
-            /// 1 to add to that of the mask.
+            /// 1 to add to the gradient of the mask, 0 to replace it.
             pub adds_mask: u64,
-            /// 1 where the derivative by the position is 0 at exactly −1, as in mmcv.
+            /// 1 for mmcv's derivative with respect to the position at exactly −1, which is 0.
             pub zero_at_border: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// The gradient of the weight, as partial sums: the gradient of the output times the columns, summed over pixels.
+    /// Computes partial sums of the gradient of the weight: the gradient of the output times the columns, summed over
+    /// pixels.
     pub mod grad_weight {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -697,26 +701,26 @@ pub mod backward {
             "row_packs",
             "all_row_packs",
             "pixel_blocks",
-            "turns_per_split",
+            "iterations_per_split",
             "column_tiles",
             "row_tiles",
             "workgroups",
         ];
-        /// A variant: the kernel, and its constants.
+        /// A variant of the kernel, with its constants.
         #[derive(Debug)]
         pub struct Variant {
             /// The kernel.
             pub kernel: Kernel,
-            /// `LANES`
+            /// The constant `LANES`.
             pub lanes: u64,
-            /// `ROUND`
+            /// The constant `ROUND`.
             pub round: u64,
-            /// `ROW_PACKS`
+            /// The constant `ROW_PACKS`.
             pub row_packs: u64,
-            /// `PIXELS_PER_TURN`
-            pub pixels_per_turn: u64,
-            /// `TURNS_PER_BLOCK`
-            pub turns_per_block: u64,
+            /// The constant `PIXELS_PER_ITERATION`.
+            pub pixels_per_iteration: u64,
+            /// The constant `ITERATIONS_PER_BLOCK`.
+            pub iterations_per_block: u64,
         }
         /// The kernel's variant `stored_subgroup_64`.
         pub static STORED_SUBGROUP_64: Variant = Variant {
@@ -742,8 +746,8 @@ pub mod backward {
             lanes: 8,
             round: 8,
             row_packs: 16,
-            pixels_per_turn: 4,
-            turns_per_block: 8,
+            pixels_per_iteration: 4,
+            iterations_per_block: 8,
         };
         /// The kernel's variant `sampled_subgroup_64`.
         pub static SAMPLED_SUBGROUP_64: Variant = Variant {
@@ -778,8 +782,8 @@ pub mod backward {
             lanes: 8,
             round: 8,
             row_packs: 16,
-            pixels_per_turn: 4,
-            turns_per_block: 8,
+            pixels_per_iteration: 4,
+            iterations_per_block: 8,
         };
         /// The kernel's variant `regular_subgroup_64`.
         pub static REGULAR_SUBGROUP_64: Variant = Variant {
@@ -814,8 +818,8 @@ pub mod backward {
             lanes: 8,
             round: 8,
             row_packs: 16,
-            pixels_per_turn: 4,
-            turns_per_block: 8,
+            pixels_per_iteration: 4,
+            iterations_per_block: 8,
         };
         /// The kernel's variant `sampled_subgroup_32`.
         pub static SAMPLED_SUBGROUP_32: Variant = Variant {
@@ -850,8 +854,8 @@ pub mod backward {
             lanes: 8,
             round: 8,
             row_packs: 8,
-            pixels_per_turn: 4,
-            turns_per_block: 8,
+            pixels_per_iteration: 4,
+            iterations_per_block: 8,
         };
         /// The kernel's variant `regular_subgroup_32`.
         pub static REGULAR_SUBGROUP_32: Variant = Variant {
@@ -886,8 +890,8 @@ pub mod backward {
             lanes: 8,
             round: 8,
             row_packs: 8,
-            pixels_per_turn: 4,
-            turns_per_block: 8,
+            pixels_per_iteration: 4,
+            iterations_per_block: 8,
         };
         /// The kernel's variant `stored`.
         pub static STORED: Variant = Variant {
@@ -913,8 +917,8 @@ pub mod backward {
             lanes: 32,
             round: 1,
             row_packs: 4,
-            pixels_per_turn: 2,
-            turns_per_block: 16,
+            pixels_per_iteration: 2,
+            iterations_per_block: 16,
         };
         /// The kernel's variant `sampled`.
         pub static SAMPLED: Variant = Variant {
@@ -949,8 +953,8 @@ pub mod backward {
             lanes: 32,
             round: 1,
             row_packs: 4,
-            pixels_per_turn: 2,
-            turns_per_block: 16,
+            pixels_per_iteration: 2,
+            iterations_per_block: 16,
         };
         /// The kernel's variant `regular`.
         pub static REGULAR: Variant = Variant {
@@ -985,14 +989,14 @@ pub mod backward {
             lanes: 32,
             round: 1,
             row_packs: 4,
-            pixels_per_turn: 2,
-            turns_per_block: 16,
+            pixels_per_iteration: 2,
+            iterations_per_block: 16,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// Rows of the input.
             pub in_height: u64,
@@ -1002,35 +1006,35 @@ pub mod backward {
             pub segment_packs: u64,
             /// First segment of this step.
             pub segment_start: u64,
-            /// One past the last.
+            /// One past the last segment of this step.
             pub segment_end: u64,
             /// Segments of a weight group.
             pub segments_per_group: u64,
             /// Segments of an offset group.
             pub segments_per_offset_group: u64,
-            /// First group of this step.
+            /// First weight group of this step.
             pub group_start: u64,
-            /// Groups of this step.
+            /// Weight groups of this step.
             pub groups: u64,
             /// Packs of the output channels of a weight group.
             pub row_packs: u64,
-            /// The same of all weight groups of this step.
+            /// Packs of the output channels of all weight groups of this step.
             pub all_row_packs: u64,
             /// Blocks of pixels.
             pub pixel_blocks: u64,
-            /// Turns of the loop of one split.
-            pub turns_per_split: u64,
+            /// Iterations of the loop of one split.
+            pub iterations_per_split: u64,
             /// Tiles of columns.
             pub column_tiles: u64,
             /// Tiles of output channels.
             pub row_tiles: u64,
-            /// Workgroups with something to do.
+            /// Workgroups that have work; the rest of the grid is idle.
             pub workgroups: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// The gradient of a depthwise convolution's weight, as partial sums.
+    /// Computes partial sums of the gradient of a depthwise convolution's weight.
     pub mod grad_weight_depthwise {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1075,11 +1079,11 @@ pub mod backward {
         pub struct Params {
             /// Rows of the input.
             pub in_height: u64,
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
-            /// Output pixels of the window.
+            /// Output pixels of the part.
             pub pixels: u64,
-            /// The same, filled up to whole blocks.
+            /// `pixels` rounded up to whole blocks.
             pub padded_pixels: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
@@ -1119,7 +1123,7 @@ pub mod backward {
             "row_tiles",
             "splits",
         ];
-        /// Taps of one invocation, at the most.
+        /// The largest number of taps of one invocation.
         pub const TAPS_PER_INVOCATION: u64 = 16;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -1140,7 +1144,7 @@ pub mod backward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
@@ -1150,13 +1154,13 @@ pub mod backward {
             pub pack_start: u64,
             /// First segment of this step.
             pub segment_start: u64,
-            /// One past the last.
+            /// One past the last segment of this step.
             pub segment_end: u64,
             /// Segments of a weight group.
             pub segments_per_group: u64,
-            /// First group of this step.
+            /// First weight group of this step.
             pub group_start: u64,
-            /// Groups of this step.
+            /// Weight groups of this step.
             pub groups: u64,
             /// Output channels of a weight group.
             pub rows: u64,
@@ -1174,7 +1178,7 @@ pub mod backward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Packs the gradient of the output, of a window of one image's pixels: four channels a texel, blocks of 32 pixels.
+    /// Packs the gradient of the output for a part of one image's pixels: four channels per texel, in blocks of 32 pixels.
     pub mod pack_grad_output {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1192,7 +1196,7 @@ pub mod backward {
             "output_base",
             "kind",
         ];
-        /// Packs of one invocation, at the most.
+        /// The largest number of packs of one invocation.
         pub const PACKS_PER_INVOCATION: u64 = 8;
         /// The kernel's variant `linear`.
         pub static LINEAR: Kernel = Kernel {
@@ -1242,9 +1246,9 @@ pub mod backward {
             pub rows: u64,
             /// Packs of each group in this step.
             pub packs: u64,
-            /// The same of all groups of this step.
+            /// Packs of all groups of this step.
             pub part_packs: u64,
-            /// Where the first of them lies among all packs of the texture.
+            /// Number of this step's first pack among all packs of the texture.
             pub pack_start: u64,
             /// Packs of the texture.
             pub all_packs: u64,
@@ -1252,15 +1256,15 @@ pub mod backward {
             pub row_start: u64,
             /// Pixels of one output plane.
             pub out_pixels: u64,
-            /// First output pixel of the window.
+            /// First output pixel of the part.
             pub first_pixel: u64,
-            /// Output pixels of the window.
+            /// Output pixels of the part.
             pub pixels: u64,
-            /// The same, filled up to whole blocks.
+            /// `pixels` rounded up to whole blocks.
             pub padded_pixels: u64,
-            /// Where the image starts in the bound gradient.
+            /// Start of the image in the bound gradient, in elements.
             pub grad_output_base: u64,
-            /// Where it starts in the bound output.
+            /// Start of the image in the bound output, in elements.
             pub output_base: u64,
             /// The activation: see shared/activation_kinds.wgsl.
             pub kind: u64,
@@ -1268,7 +1272,8 @@ pub mod backward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Packs where the taps of a window of one image's pixels lie, once for all that sample there or scatter to it.
+    /// Packs the taps of a part of one image's pixels: computes each position once for all kernels that sample there or add
+    /// there.
     pub mod pack_taps {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1294,7 +1299,7 @@ pub mod backward {
             "mask_base",
             "has_mask",
         ];
-        /// Taps of one invocation, at the most.
+        /// The largest number of taps of one invocation.
         pub const TAPS_PER_INVOCATION: u64 = 64;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -1316,31 +1321,31 @@ pub mod backward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Where taps sample.
+            /// Geometry of the taps.
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
-            /// First output pixel of the window.
+            /// First output pixel of the part.
             pub first_pixel: u64,
-            /// Output pixels of the window.
+            /// Output pixels of the part.
             pub pixels: u64,
-            /// The same, filled up to whole blocks.
+            /// `pixels` rounded up to whole blocks.
             pub padded_pixels: u64,
-            /// Numbers of columns between taps.
+            /// Number of a tap's first column minus that of the tap before.
             pub column_stride: u64,
-            /// Blocks of taps.
+            /// Blocks of taps of a kernel.
             pub tap_blocks: u64,
-            /// Invocations with something to do.
+            /// Invocations that have work; the rest of the grid is idle.
             pub invocations: u64,
-            /// Where this step's offset groups start in the bound offset.
+            /// Start of this step's offset groups in the bound offset, in elements.
             pub offset_base: u64,
-            /// Where they start in the bound mask.
+            /// Start of this step's offset groups in the bound mask, in elements.
             pub mask_base: u64,
-            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Packs the weight for its transposed product: four output channels a texel.
+    /// Packs the weight for grad_column.wgsl, which multiplies by the transposed weight: four output channels per texel.
     pub mod pack_weight_columns {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1354,7 +1359,7 @@ pub mod backward {
             "rows",
             "row_packs",
         ];
-        /// Taps of one invocation, at the most.
+        /// The largest number of taps of one invocation.
         pub const TAPS_PER_INVOCATION: u64 = 16;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -1391,7 +1396,7 @@ pub mod backward {
             pub segments_per_group: u64,
             /// Packs of this step's channels.
             pub packs: u64,
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// Output channels of a weight group.
             pub rows: u64,
@@ -1401,7 +1406,8 @@ pub mod backward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// The textures of the backward pass keep the pixels of a window together in blocks. The last block of a window is filled up.
+    /// The pixels of a part are rounded up to whole blocks. packed_grad_output is ordered block by block; the packed taps
+    /// and the columns only have the rounded number of pixels.
     pub mod pixel_blocks {
         /// Pixels of a block.
         pub const BLOCK_PIXELS: u64 = 32;
@@ -1432,9 +1438,9 @@ pub mod backward {
         pub struct Params {
             /// Elements to add to.
             pub elements: u64,
-            /// Slices of each.
+            /// Slices of each element.
             pub slices: u64,
-            /// Where the first element lies in the bound gradient.
+            /// Start of the elements in the bound gradient, in elements.
             pub base: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -1443,7 +1449,7 @@ pub mod backward {
 
 /// The shaders of `shaders/convolution`.
 pub mod convolution {
-    /// Packs one image into a texture that the kernels sample: four channels a texel, every plane surrounded by zeros.
+    /// Packs one image into a texture that other kernels sample: four channels per texel, with zeros around every plane.
     pub mod pack_input {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1456,7 +1462,7 @@ pub mod convolution {
             "texture_height",
             "input_base",
         ];
-        /// Rows of the texture of one invocation, at the most.
+        /// The largest number of texels of one invocation.
         pub const ROWS_PER_INVOCATION: u64 = 8;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -1489,19 +1495,19 @@ pub mod convolution {
             pub segment_channels: u64,
             /// Packs of a segment in the texture.
             pub packs: u64,
-            /// First of them, counted from the segment's first.
+            /// First pack in the texture, counted in its segment.
             pub pack_start: u64,
-            /// Columns to write.
+            /// Columns of the texture to write.
             pub texture_width: u64,
-            /// Rows to write.
+            /// Rows of the texture to write.
             pub texture_height: u64,
-            /// Where the first channel in the texture starts in the bound input.
+            /// Start of the first channel in the texture in the bound input, in elements.
             pub input_base: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Packs the weight of a depthwise convolution: four channels a texel.
+    /// Packs the weight of a depthwise convolution: four channels per texel.
     pub mod pack_weight_depthwise {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &["segment_channels", "segment_packs", "packs", "taps", "texels"];
@@ -1534,7 +1540,7 @@ pub mod convolution {
             pub segment_packs: u64,
             /// Packs of all segments.
             pub packs: u64,
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// Texels to write.
             pub texels: u64,
@@ -1545,7 +1551,7 @@ pub mod convolution {
 
 /// The shaders of `shaders/forward`.
 pub mod forward {
-    /// A depthwise convolution, each output channel of one input channel: four channels at a time.
+    /// Computes a depthwise convolution, in which each output channel has one input channel: four channels at a time.
     pub mod depthwise {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1605,11 +1611,11 @@ pub mod forward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Where taps sample.
+            /// Geometry of the taps.
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// Packs of a segment.
+            /// Packs of a whole segment.
             pub all_segment_packs: u64,
             /// Packs of all segments.
             pub all_packs: u64,
@@ -1623,23 +1629,24 @@ pub mod forward {
             pub segment_packs: u64,
             /// Blocks of packs of a segment.
             pub pack_blocks: u64,
-            /// Workgroups along the pixels.
+            /// Workgroups along the pixels, one per block of pixels.
             pub pixel_blocks: u64,
-            /// Where the image starts in the bound offset.
+            /// Start of the image in the bound offset, in elements.
             pub offset_base: u64,
-            /// Where it starts in the bound mask.
+            /// Its start in the bound mask, in elements.
             pub mask_base: u64,
-            /// Where it starts in the bound output.
+            /// Its start in the bound output, in elements.
             pub output_base: u64,
-            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
-            /// 1 where there is a bias.
+            /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Computes outputs one by one, without a product: for weight groups of few channels, depthwise ones above all.
+    /// Computes outputs one by one, without a product and without memory for intermediate results: for weight groups of few
+    /// channels.
     pub mod direct {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &[
@@ -1674,7 +1681,7 @@ pub mod forward {
         ];
         /// Consecutive output channels of one invocation.
         pub const OUT_CHANNELS: u64 = 4;
-        /// The number of no channel and no group.
+        /// A number that no channel and no group has.
         pub const NONE: u64 = 4294967295;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -1699,7 +1706,7 @@ pub mod forward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Where taps sample.
+            /// Geometry of the taps.
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
             /// Input channels of a weight group.
             pub channels_per_group: u64,
@@ -1711,7 +1718,7 @@ pub mod forward {
             pub out_channels: u64,
             /// Columns of this step: images times output pixels.
             pub columns: u64,
-            /// Workgroups along the columns.
+            /// Workgroups along the columns, one per block of columns.
             pub column_blocks: u64,
             /// Elements between images of the input.
             pub input_image_stride: u64,
@@ -1721,23 +1728,24 @@ pub mod forward {
             pub mask_image_stride: u64,
             /// Elements between images of the output.
             pub output_image_stride: u64,
-            /// Where the first image starts in the bound input.
+            /// Start of the first image in the bound input, in elements.
             pub input_base: u64,
-            /// Where it starts in the bound offset.
+            /// Its start in the bound offset, in elements.
             pub offset_base: u64,
-            /// Where it starts in the bound mask.
+            /// Its start in the bound mask, in elements.
             pub mask_base: u64,
-            /// Where it starts in the bound output.
+            /// Its start in the bound output, in elements.
             pub output_base: u64,
-            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
-            /// 1 where there is a bias.
+            /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Samples straight into the product: the deformable convolution without a column buffer, for CPU drivers with subgroups of 8.
+    /// Samples straight into the product: the deformable convolution without a column buffer, for CPU drivers with subgroups
+    /// of 8.
     pub mod fused_subgroup {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -1771,18 +1779,18 @@ pub mod forward {
             "has_mask",
             "has_bias",
         ];
-        /// Lanes of the subgroup, which is a workgroup.
+        /// Lanes of the subgroup, which is the whole workgroup.
         pub const SUBGROUP_SIZE: u64 = 8;
         /// Pixels of one invocation.
         pub const PIXELS_PER_INVOCATION: u64 = 4;
-        /// A variant: the kernel, and its constants.
+        /// A variant of the kernel, with its constants.
         #[derive(Debug)]
         pub struct Variant {
             /// The kernel.
             pub kernel: Kernel,
-            /// `OUT_CHANNELS`
+            /// The constant `OUT_CHANNELS`.
             pub out_channels: u64,
-            /// `BLOCKS`
+            /// The constant `BLOCKS`.
             pub blocks: u64,
         }
         /// The kernel's variant `out64`.
@@ -1851,7 +1859,7 @@ pub mod forward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Where taps sample.
+            /// Geometry of the taps.
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
             /// Segments of a weight group.
             pub segments_per_group: u64,
@@ -1875,17 +1883,17 @@ pub mod forward {
             pub pixel_blocks: u64,
             /// First weight group of this step.
             pub group_start: u64,
-            /// Workgroups with something to do.
+            /// Workgroups that have work; the rest of the grid is idle.
             pub blocks: u64,
-            /// Where the image starts in the bound offset.
+            /// Start of the image in the bound offset, in elements.
             pub offset_base: u64,
-            /// Where the image starts in the bound mask.
+            /// Start of the image in the bound mask, in elements.
             pub mask_base: u64,
-            /// Where the image starts in the bound output.
+            /// Start of the image in the bound output, in elements.
             pub output_base: u64,
-            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
-            /// 1 where there is a bias.
+            /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -1930,32 +1938,32 @@ pub mod forward {
             "has_mask",
             "has_bias",
         ];
-        /// An index with this bit is no corner of the image.
+        /// The index of a corner outside the image.
         pub const ABSENT: u64 = 2147483648;
-        /// A variant: the kernel, and its constants.
+        /// A variant of the kernel, with its constants.
         #[derive(Debug)]
         pub struct Variant {
             /// The kernel.
             pub kernel: Kernel,
-            /// `TILE_M`
+            /// The constant `TILE_M`.
             pub tile_m: u64,
-            /// `TILE_N`
+            /// The constant `TILE_N`.
             pub tile_n: u64,
-            /// `TILE_K`
+            /// The constant `TILE_K`.
             pub tile_k: u64,
-            /// `VECTORS_M`
+            /// The constant `VECTORS_M`.
             pub vectors_m: u64,
-            /// `VECTORS_N`
+            /// The constant `VECTORS_N`.
             pub vectors_n: u64,
-            /// `ROW_LANES`
+            /// The constant `ROW_LANES`.
             pub row_lanes: u64,
-            /// `COLUMN_LANES`
+            /// The constant `COLUMN_LANES`.
             pub column_lanes: u64,
-            /// `SAMPLE_LANES`
+            /// The constant `SAMPLE_LANES`.
             pub sample_lanes: u64,
-            /// `SAMPLE_ROWS`
+            /// The constant `SAMPLE_ROWS`.
             pub sample_rows: u64,
-            /// `SAMPLES`
+            /// The constant `SAMPLES`.
             pub samples: u64,
         }
         /// The kernel's variant `m128n128`.
@@ -2117,7 +2125,7 @@ pub mod forward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Where taps sample.
+            /// Geometry of the taps.
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
             /// Segments of a weight group.
             pub segments_per_group: u64,
@@ -2125,11 +2133,11 @@ pub mod forward {
             pub segments_per_offset_group: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// The same, filled up.
+            /// `segment_channels` rounded up to whole blocks of TILE_K.
             pub padded_channels: u64,
             /// Output channels of a weight group.
             pub rows: u64,
-            /// The same, filled up to whole vec4s.
+            /// `rows` rounded up to whole vec4s.
             pub padded_rows: u64,
             /// Columns of this step: images times output pixels.
             pub columns: u64,
@@ -2139,9 +2147,9 @@ pub mod forward {
             pub row_tiles: u64,
             /// Weight groups.
             pub groups: u64,
-            /// Parts of the sum; with more than one, output is partial.
+            /// Parts of the sum. With more than one, the output is `partial`.
             pub splits: u64,
-            /// (segment, tap, channel block)s of each part.
+            /// Blocks of each part of the sum.
             pub blocks_per_split: u64,
             /// Elements between images of the input.
             pub input_image_stride: u64,
@@ -2151,17 +2159,17 @@ pub mod forward {
             pub mask_image_stride: u64,
             /// Elements between images of the output.
             pub output_image_stride: u64,
-            /// Where the first image starts in the bound input.
+            /// Start of the first image in the bound input, in elements.
             pub input_base: u64,
-            /// Where it starts in the bound offset.
+            /// Start of the first image in the bound offset, in elements.
             pub offset_base: u64,
-            /// Where it starts in the bound mask.
+            /// Start of the first image in the bound mask, in elements.
             pub mask_base: u64,
-            /// Where it starts in the bound output.
+            /// Start of the first image in the bound output, in elements.
             pub output_base: u64,
-            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
-            /// 1 where there is a bias.
+            /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -2201,7 +2209,7 @@ pub mod forward {
             "mask_base",
             "has_mask",
         ];
-        /// Channels of one invocation, at the most.
+        /// The largest number of channels of one invocation.
         pub const CHANNELS_PER_INVOCATION: u64 = 16;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -2224,7 +2232,7 @@ pub mod forward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Where taps sample.
+            /// Geometry of the taps.
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
             /// First output pixel of this chunk in each image.
             pub pixel_start: u64,
@@ -2232,7 +2240,7 @@ pub mod forward {
             pub pixels: u64,
             /// Columns of the column buffer: images of this chunk times `pixels`.
             pub columns_width: u64,
-            /// Workgroups along the columns.
+            /// Workgroups along the columns, one per block of pixels.
             pub pixel_blocks: u64,
             /// First (offset group, tap) pair of this step.
             pub pair_start: u64,
@@ -2252,13 +2260,13 @@ pub mod forward {
             pub offset_image_stride: u64,
             /// Elements between images of the mask.
             pub mask_image_stride: u64,
-            /// Where channel `channel_start` lies in the bound input.
+            /// Start of channel `channel_start` in the bound input, in elements.
             pub input_base: u64,
-            /// Where channel `2·pair_start`, pixel `pixel_start` lies in the bound offset.
+            /// Start of channel `2·pair_start`, pixel `pixel_start` in the bound offset, in elements.
             pub offset_base: u64,
-            /// Where channel `pair_start`, pixel `pixel_start` lies in the bound mask.
+            /// Start of channel `pair_start`, pixel `pixel_start` in the bound mask, in elements.
             pub mask_base: u64,
-            /// 1 where there is a mask (v2), 0 where there is none (v1).
+            /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -2293,11 +2301,12 @@ pub mod forward {
         pub const TILE_M: u64 = 64;
         /// Pixels of a tile.
         pub const TILE_N: u64 = 64;
-        /// Column rows that a tile takes in at a time.
+        /// Column rows that a tile multiplies at a time.
         pub const TILE_K: u64 = 16;
         /// Elements of each operand's tile that one invocation loads.
         pub const LOADS_PER_INVOCATION: u64 = 16;
-        /// The workgroup is a square of so many invocations, and each invocation's outputs are a square of so many channels and pixels.
+        /// The workgroup is a square of SIDE × SIDE invocations, and the outputs of an invocation are a square of SIDE channels
+        /// × SIDE pixels.
         pub const SIDE: u64 = 8;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -2346,25 +2355,25 @@ pub mod forward {
             pub output_group_stride: u64,
             /// Elements between images of the output.
             pub output_image_stride: u64,
-            /// Where this step's weights start in the bound weight.
+            /// Start of this step's weights in the bound weight, in elements.
             pub weight_base: u64,
-            /// Where this step's rows start in the bound column buffer.
+            /// Start of this step's rows in the bound column buffer, in elements.
             pub columns_base: u64,
-            /// Where this step's outputs start in the bound output.
+            /// Start of this step's outputs in the bound output, in elements.
             pub output_base: u64,
-            /// Where this step's bias starts in the bound bias.
+            /// Start of this step's bias in the bound bias, in elements.
             pub bias_base: u64,
             /// Elements between weight groups in the bias.
             pub bias_group_stride: u64,
-            /// 1 where there is a bias.
+            /// 1 with a bias, 0 without one.
             pub has_bias: u64,
-            /// 1 where this step adds to what earlier steps left in the output, 0 where it starts from the bias.
+            /// 1 to add to what earlier steps wrote, 0 to start from the bias.
             pub accumulate: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Packs the weight into a texture that the fused kernels read: four input channels a texel.
+    /// Packs the weight into a texture for fused_subgroup.wgsl: four input channels per texel.
     pub mod pack_weight {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &["segment_channels", "packs", "taps", "row_stride", "texture_width", "texels"];
@@ -2395,11 +2404,11 @@ pub mod forward {
             pub segment_channels: u64,
             /// Packs of a segment.
             pub packs: u64,
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// Elements between rows of the weight.
             pub row_stride: u64,
-            /// Columns to write.
+            /// Columns of the texture to write.
             pub texture_width: u64,
             /// Texels to write.
             pub texels: u64,
@@ -2407,7 +2416,7 @@ pub mod forward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Packs the weight for the tiled kernels: one row a sampled value, its output channels side by side.
+    /// Packs the weight for fused_tiled.wgsl: one row per sampled value, with its output channels side by side.
     pub mod pack_weight_rows {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] =
@@ -2433,15 +2442,15 @@ pub mod forward {
         pub struct Params {
             /// Output channels of a weight group.
             pub rows: u64,
-            /// The same, filled up to whole vec4s.
+            /// `rows` rounded up to whole vec4s.
             pub padded_rows: u64,
             /// Segments of a weight group.
             pub segments_per_group: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// The same, filled up.
+            /// `segment_channels` rounded up to whole blocks of the product.
             pub padded_channels: u64,
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// vec4s to write.
             pub packs: u64,
@@ -2449,7 +2458,7 @@ pub mod forward {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Adds what the splits of a tiled product left, in their order.
+    /// Adds the partial sums that the splits of fused_tiled.wgsl wrote, in order.
     pub mod reduce {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] =
@@ -2482,11 +2491,11 @@ pub mod forward {
             pub columns: u64,
             /// Output elements of this step.
             pub outputs: u64,
-            /// Parts to add.
+            /// Partial sums of each output.
             pub splits: u64,
-            /// Where the first image starts in the bound output.
+            /// Start of the first image in the bound output, in elements.
             pub output_base: u64,
-            /// 1 where there is a bias.
+            /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -2495,7 +2504,7 @@ pub mod forward {
 
 /// The shaders of `shaders/optimizer`.
 pub mod optimizer {
-    /// One step of Adam, as torch.optim.Adam takes it: weight decay is added to the gradient.
+    /// Takes one step of Adam, as torch.optim.Adam does: weight decay is added to the gradient.
     pub mod adam {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["elements", "base"];
@@ -2520,7 +2529,7 @@ pub mod optimizer {
         pub use crate::kernel::shared::window::Params;
     }
 
-    /// One step of stochastic gradient descent with momentum, as torch.optim.SGD takes it.
+    /// Takes one step of stochastic gradient descent with momentum, as torch.optim.SGD does.
     pub mod sgd {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["elements", "base"];
@@ -2547,7 +2556,7 @@ pub mod optimizer {
 
 /// The shaders of `shaders/roofline`.
 pub mod roofline {
-    /// Copies a buffer: the memory rate that other kernels are held against.
+    /// Copies a buffer. Its rate is the memory rate that other kernels are compared with.
     pub mod copy {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["count"];
@@ -2576,13 +2585,14 @@ pub mod roofline {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Multiplies and adds in registers and nothing else: the f32 multiply-add rate that other kernels are held against.
+    /// Multiplies and adds in registers, and does nothing else. Its rate is the f32 multiply-add rate that other kernels are
+    /// compared with.
     pub mod multiply_add {
         use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["trips", "invocations"];
+        const PARAMS: &[&str] = &["iterations", "invocations"];
         /// Independent vec4 chains of one invocation.
         pub const CHAINS: u64 = 3;
-        /// Multiply-adds of each chain in one trip of the loop.
+        /// Multiply-adds of each chain in one iteration of the loop.
         pub const UNROLL: u64 = 16;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -2600,8 +2610,8 @@ pub mod roofline {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Trips of the loop.
-            pub trips: u64,
+            /// Iterations of the loop.
+            pub iterations: u64,
             /// Invocations that write.
             pub invocations: u64,
         }
@@ -2611,7 +2621,8 @@ pub mod roofline {
 
 /// The shaders of `shaders/shared`.
 pub mod shared {
-    /// The values of the parameter `kind` of an activation. 1 and 2 are what the sigmoid is multiplied by.
+    /// The values of the parameter `kind` of an activation. IDENTITY and RELU are named; 1 is the sigmoid and 2 is twice the
+    /// sigmoid, so that for both the output is kind · σ(v).
     pub mod activation_kinds {
         /// output = max(v, 0)
         pub const RELU: u64 = 3;
@@ -2619,7 +2630,8 @@ pub mod shared {
         pub const IDENTITY: u64 = 0;
     }
 
-    /// Where the taps of a convolution lie: the first words of the uniform of every kernel that asks.
+    /// The geometry of a convolution's taps. It is the first member of the parameters of every kernel that computes
+    /// positions.
     pub mod tap_geometry {
         /// The kernel's `TapGeometry`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2635,7 +2647,7 @@ pub mod shared {
             pub out_pixels: u64,
             /// Taps along x.
             pub kernel_width: u64,
-            /// Taps in all.
+            /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// Stride along y.
             pub stride_h: u64,
@@ -2653,14 +2665,14 @@ pub mod shared {
         impl crate::kernel::Params for TapGeometry {}
     }
 
-    /// A texture as one long row of texels: what has an index but no shape of its own is laid out so. TEXELS_PER_ROW is a power of two
-    /// that every device's textures have room for.
+    /// A texture as one long row of texels, for data that has an index and no shape of its own. TEXELS_PER_ROW is a power of
+    /// two, and WebGPU's default limits allow textures of that width.
     pub mod texels {
         /// Texels of a row.
         pub const TEXELS_PER_ROW: u64 = 4096;
     }
 
-    /// The parameters of a kernel that works through a window of a tensor, element by element.
+    /// The parameters of an elementwise kernel on a window of a tensor.
     pub mod window {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2668,7 +2680,7 @@ pub mod shared {
         pub struct Params {
             /// Elements of the window.
             pub elements: u64,
-            /// Where it starts in the bound tensor.
+            /// Its start in the bound tensor, in elements.
             pub base: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -2677,7 +2689,7 @@ pub mod shared {
 
 /// The shaders of `shaders/shift`.
 pub mod shift {
-    /// Moves every channel by its own whole number of pixels, and the gradient of that.
+    /// Moves every channel by its own whole number of pixels, or computes the gradient of that.
     pub mod channel_shift {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &[
@@ -2691,9 +2703,9 @@ pub mod shift {
             "input_base",
             "output_base",
         ];
-        /// The value of `border` for a pixel that keeps what it cannot get.
+        /// The value of `border` by which a pixel without a source keeps its own value.
         pub const KEEP: u64 = 1;
-        /// The value of `border` for planes that go round.
+        /// The value of `border` for periodic planes.
         pub const WRAP: u64 = 2;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
@@ -2723,15 +2735,15 @@ pub mod shift {
             pub channels: u64,
             /// First plane of this step.
             pub first_plane: u64,
-            /// Pixels of its planes.
+            /// Pixels of this step's planes.
             pub elements: u64,
-            /// 0: zeros lie outside; or KEEP or WRAP.
+            /// The border rule: 0 (ZERO), KEEP or WRAP.
             pub border: u64,
-            /// 1 for the gradient.
+            /// 1 to compute the gradient.
             pub backward: u64,
-            /// Where the first plane starts in the bound input.
+            /// Start of the first plane in the bound input, in elements.
             pub input_base: u64,
-            /// Where it starts in the bound output.
+            /// Start of the first plane in the bound output, in elements.
             pub output_base: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -2740,7 +2752,8 @@ pub mod shift {
 
 /// The shaders of `shaders/sort`.
 pub mod sort {
-    /// Counts how many entries of each partition fall into each bucket: the first third of a pass of a radix sort.
+    /// Counts the entries of each partition and bucket: the first kernel of a pass of the sort. partition.wgsl describes the
+    /// sort.
     pub mod count {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -2772,8 +2785,9 @@ pub mod sort {
         pub use crate::kernel::sort::partition::Params;
     }
 
-    /// What count and scatter share. They order packed taps by numbers of these, which are a quarter of their size. `params` and `packed_taps` are the
-    /// kernel's own.
+    /// The sort: it orders the entries of each offset group by the cells that they lie in. Its kernels are count.wgsl,
+    /// scan.wgsl and scatter.wgsl; this file holds what they share. A kernel that uses it declares `params` and
+    /// `packed_taps`.
     pub mod partition {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -2785,13 +2799,13 @@ pub mod sort {
             pub buckets: u64,
             /// Partitions of one offset group.
             pub partitions: u64,
-            /// Entries that a partition walks.
+            /// Entries of a partition.
             pub entries_per_partition: u64,
-            /// Groups of this step.
+            /// Offset groups of this step.
             pub groups: u64,
-            /// 1 where a pass came before.
+            /// 1 in the second pass, which starts from the order of the first.
             pub follows: u64,
-            /// Buckets from a cell to the next of its row.
+            /// Buckets from a cell to the next cell of its row.
             pub column_step: u64,
             /// Buckets from a cell to the one below it.
             pub row_step: u64,
@@ -2799,7 +2813,8 @@ pub mod sort {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Turns the counts of count into where each partition's entries of each bucket begin: an exclusive prefix sum.
+    /// Replaces the counts by where each partition's entries of each bucket begin: an exclusive prefix sum. The second
+    /// kernel of a pass of the sort; partition.wgsl describes the sort.
     pub mod scan {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["counters", "counters_per_lane", "groups"];
@@ -2823,13 +2838,13 @@ pub mod sort {
             pub counters: u64,
             /// Counters of one invocation.
             pub counters_per_lane: u64,
-            /// Groups of this step.
+            /// Offset groups of this step.
             pub groups: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Puts every entry into its bucket: the last third of a pass of a radix sort. See count.wgsl.
+    /// Moves every entry to its place: the last kernel of a pass of the sort. partition.wgsl describes the sort.
     pub mod scatter {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &[
@@ -2865,7 +2880,7 @@ pub mod sort {
 
 /// The shaders of `shaders/statistics`.
 pub mod statistics {
-    /// The size of a tensor's elements, as partial sums for statistics_reduce.
+    /// Computes partial sums of the magnitudes of a tensor's elements. reduce.wgsl adds them up.
     pub mod magnitude {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["elements", "base"];
@@ -2887,7 +2902,8 @@ pub mod statistics {
         pub use crate::kernel::shared::window::Params;
     }
 
-    /// How far offsets move taps, and how many out of the image, as partial sums for statistics_reduce.
+    /// Computes partial sums of the magnitudes of offsets, and counts the taps that offsets move out of the image.
+    /// reduce.wgsl adds them up.
     pub mod offset_magnitude {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &[
@@ -2925,17 +2941,17 @@ pub mod statistics {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Where taps sample.
+            /// Geometry of the taps.
             pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
-            /// Taps of all pixels of all offset groups of the step's images.
+            /// Taps of all pixels and offset groups of this step's images.
             pub all_taps: u64,
-            /// Where the first image starts in the bound offset.
+            /// Start of the first image in the bound offset, in elements.
             pub base: u64,
         }
         impl crate::kernel::Params for Params {}
     }
 
-    /// Puts the partial sums of a tensor's size together, and adds them to what earlier windows left.
+    /// Combines the partial sums of a tensor with each other and with the total of earlier windows.
     pub mod reduce {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["follows"];
@@ -2958,7 +2974,7 @@ pub mod statistics {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// 1 where earlier windows left a total.
+            /// 1 if `total` holds the total of earlier windows.
             pub follows: u64,
         }
         impl crate::kernel::Params for Params {}
@@ -2966,14 +2982,14 @@ pub mod statistics {
 
     /// How the kernels of the statistics share the elements of a window.
     pub mod slices {
-        /// Invocations that share them: each takes every SLICES-th.
+        /// Invocations that share the elements. Each takes every SLICES-th.
         pub const SLICES: u64 = 4096;
     }
 }
 
 /// The shaders of `shaders/texture`.
 pub mod texture {
-    /// Reads a rectangle of a texture into a tensor: the first channels of each texel, a plane each.
+    /// Reads a rectangle of a texture into a tensor: the first channels of each texel, one plane per channel.
     pub mod load {
         use crate::kernel::{Access, Binding, Kernel};
         const PARAMS: &[&str] = &["origin_y", "origin_x", "width", "pixels", "channels"];
@@ -2995,19 +3011,19 @@ pub mod texture {
         pub use crate::kernel::texture::region::Params;
     }
 
-    /// The parameters of a kernel that works through a rectangle of a texture.
+    /// The parameters of a kernel that works on a rectangle of a texture.
     pub mod region {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// The rectangle's first row.
+            /// First row of the rectangle.
             pub origin_y: u64,
-            /// Its first column.
+            /// First column of the rectangle.
             pub origin_x: u64,
-            /// Its columns.
+            /// Columns of the rectangle.
             pub width: u64,
-            /// Its texels.
+            /// Texels of the rectangle.
             pub pixels: u64,
             /// Channels of the tensor.
             pub channels: u64,
@@ -3015,7 +3031,7 @@ pub mod texture {
         impl crate::kernel::Params for Params {}
     }
 
-    /// Writes a tensor into a rectangle of a texture: a plane a channel; one plane alone is a grey picture.
+    /// Writes a tensor into a rectangle of a texture, one plane per channel. A tensor of one plane becomes a grey image.
     pub mod store {
         use crate::kernel::{Access, Binding, Kernel, TexelFormat};
         const PARAMS: &[&str] = &["origin_y", "origin_x", "width", "pixels", "channels"];

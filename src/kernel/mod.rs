@@ -1,6 +1,8 @@
-//! The kernels. A shader file is the only description of its kernel; `cargo xtask kernels` reads it and writes the modules here.
+//! The kernels. A shader file is the only description of its kernel; `cargo xtask kernels` reads it and writes the
+//! modules here.
 //!
-//! [`forward::im2col`], say, is `shaders/forward/im2col.wgsl`: the [`Kernel`], the struct of its parameters, and its constants.
+//! For example, [`forward::im2col`] is written from `shaders/forward/im2col.wgsl`. It holds the [`Kernel`], the struct
+//! of its parameters, and its constants.
 
 mod declaration;
 mod expand;

@@ -1,4 +1,4 @@
-//! The files that a module is made of, and the directives in them that say so.
+//! The files that a module consists of, found by following the directives in them.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ pub(crate) struct Choice<'a> {
     pub(crate) variant: &'a str,
     /// Whether the call has an offset.
     pub(crate) deformed: bool,
-    /// The file that says how the operands are stored that the kernel reads.
+    /// The file that defines the storage of the operands that the kernel reads.
     pub(crate) operands: &'a str,
-    /// The same of the operands that it writes.
+    /// The file that defines the storage of the operands that the kernel writes.
     pub(crate) output: &'a str,
 }
 
-/// A directive that makes no sense, and where it stands.
+/// A malformed directive, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpandError {
     file: String,
@@ -33,13 +33,13 @@ impl fmt::Display for ExpandError {
 
 pub(super) type Result<T> = std::result::Result<T, ExpandError>;
 
-/// The rest of a line that is the directive `name`.
+/// Returns the rest of the line if it is the directive `name`.
 fn directive<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let rest = line.trim().strip_prefix("//@ ")?.strip_prefix(name)?;
     (rest.is_empty() || rest.starts_with(' ')).then(|| rest.trim())
 }
 
-/// A line of a file, for errors.
+/// A line of a file, for error messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) file: &'a str,
@@ -77,7 +77,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// What stands behind `//@ variant`: the name, constants, and files.
+/// The rest of a `//@ variant` line: the name, constants, and files.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Variant<'a>(&'a str);
 
@@ -96,21 +96,22 @@ pub(super) struct Operand<'a> {
     pub(super) name: &'a str,
     /// Whether the kernel writes it.
     pub(super) written: bool,
-    /// The file that says how it is stored.
+    /// The file that defines how it is stored.
     pub(super) storage: File<'a>,
 }
 
-/// What a module is made of.
+/// The files and operands that a module consists of.
 pub(super) struct Sources<'a> {
     pub(super) files: Vec<File<'a>>,
     pub(super) variant: Variant<'a>,
     pub(super) operands: Vec<Operand<'a>>,
-    /// Whether a file asks for the constant `DEFORMED`.
+    /// Whether one of the files has the directive `//@ sampling`.
     pub(super) sampling: bool,
 }
 
 impl<'a> Sources<'a> {
-    /// The file that `choice` names, those that it and its variant use, and those that these use. `find` returns the text of a file.
+    /// Gathers the file that `choice` names, the files that it and its variant use, and the files that these use in
+    /// turn. `find` returns the text of a file.
     pub(super) fn gather(choice: Choice<'a>, find: &dyn Fn(&str) -> Option<&'a str>) -> Result<Self> {
         let file = |path: &'a str, place: Place<'_>| match find(path) {
             Some(text) => Ok(File { path, text }),
@@ -148,12 +149,12 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The files that a line names.
+/// Returns the files that a `//@ uses` line names.
 fn uses(line: &str) -> impl Iterator<Item = &str> {
     directive(line, "uses").unwrap_or_default().split_whitespace()
 }
 
-/// The name of the storage buffer that a line declares, and whether the kernel may write it.
+/// Returns the name of the storage buffer that a line declares, and whether the kernel may write it.
 fn storage_buffer(line: &str) -> Option<(&str, bool)> {
     let (access, rest) = line.split_once("var<storage, ")?.1.split_once('>')?;
     Some((rest.split_once(':')?.0.trim(), access == "read_write"))

@@ -1,7 +1,7 @@
-//! How a step specializes its kernel's text: by how operands are stored, and by where taps lie.
+//! The specializations of a kernel's text: how operands are stored, and where taps lie.
 
-/// How the elements of a call's operands lie in their buffers. Kernels compute in f32 in every case, and call `read_input(at)` or
-/// `write_output(at, value)`.
+/// How the elements of a call's operands are stored in their buffers. Every kernel computes in f32 and accesses its
+/// operands by functions such as `read_input(at)` and `write_output(at, value)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Storage {
     /// As f32.
@@ -14,7 +14,7 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// Bytes of an element.
+    /// Returns the bytes of one element.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         match self {
@@ -23,7 +23,7 @@ impl Storage {
         }
     }
 
-    /// The shader file that reads and writes elements.
+    /// Returns the shader file that reads and writes such elements.
     pub(super) const fn file(self) -> &'static str {
         match self {
             Self::F32 => "shared/stored_f32",
@@ -36,26 +36,26 @@ impl Storage {
 /// Where the taps of a convolution lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Sampling {
-    /// Each where the offset moves it.
+    /// Each tap lies where its offset moves it.
     #[default]
     Deformed,
-    /// On the regular grid: there is no offset, and a sample is one pixel.
+    /// All taps lie on the regular grid: there is no offset, and a sample is one pixel.
     Regular,
 }
 
-/// Which of a kernel's texts a step runs.
+/// The choice of one text of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Specialization {
-    /// How the operands that it reads are stored.
+    /// The storage of the operands that the kernel reads.
     pub operands: Storage,
-    /// How the output that it writes is stored.
+    /// The storage of the output that the kernel writes.
     pub output: Storage,
-    /// Where its taps lie. A kernel that has no taps has one text for both.
+    /// Where the taps lie. A kernel without taps has the same text for both.
     pub sampling: Sampling,
 }
 
 impl From<Storage> for Specialization {
-    /// Operands and output stored alike.
+    /// Operands and output have the same storage.
     fn from(storage: Storage) -> Self {
         Self { operands: storage, output: storage, sampling: Sampling::default() }
     }

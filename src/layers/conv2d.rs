@@ -8,7 +8,7 @@ use crate::ops::conv2d::{self, Gradients, Inputs, Options};
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Gradient, Mode};
 use crate::plan::Plan;
 
-/// `torch.nn.Conv2d`, with an activation where [`Options::activation`] says so.
+/// `torch.nn.Conv2d`, followed by [`Options::activation`].
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     operator: conv2d::Conv2d,
@@ -17,16 +17,16 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// The layer with torch's initialisation: weight and bias uniform in ±1/√fan_in, from `seed`.
+    /// Makes a layer with torch's initialisation: weight and bias are uniform in ±1/√fan_in, from `seed`.
     ///
     /// # Errors
-    /// As [`Tensor::upload`].
+    /// The same as [`Tensor::upload`].
     pub fn new(operator: &Operator, weight_shape: [usize; 4], bias: bool, options: Options, seed: u64) -> Result<Self> {
         let parameters = Convolution::initialized(operator.gpu(), weight_shape, bias, seed)?;
         Ok(Self { operator: conv2d::Conv2d::sharing(operator), options, parameters })
     }
 
-    /// The layer with a weight and a bias of zeros.
+    /// Makes a layer whose weight and bias are zeros.
     pub(super) fn zeros(operator: &Operator, weight_shape: [usize; 4], bias: bool, options: Options) -> Result<Self> {
         let parameters = Convolution::zeros(operator.gpu(), weight_shape, bias)?;
         Ok(Self { operator: conv2d::Conv2d::sharing(operator), options, parameters })
@@ -36,44 +36,46 @@ impl Conv2d {
         Inputs { input, weight: self.weight().value(), bias: self.bias().map(Parameter::value) }
     }
 
-    /// The output.
+    /// Computes the output.
     ///
     /// # Errors
-    /// As the operator's [`forward`](conv2d::Conv2d::forward).
+    /// The same as the operator's [`forward`](conv2d::Conv2d::forward).
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
         self.operator.forward(&self.inputs(input), self.options)
     }
 
-    /// The gradient of the input, which is returned, and those of the parameters, which are treated as `mode` says.
+    /// Returns the gradient of the input. Writes the gradients of the parameters or adds to them, as `mode` says.
     ///
     /// # Errors
-    /// As the operator's [`backward`](conv2d::Conv2d::backward).
+    /// The same as the operator's [`backward`](conv2d::Conv2d::backward).
     pub fn backward(&self, input: &Tensor, output: &Tensor, grad_output: &Tensor, mode: Mode) -> Result<Tensor> {
         let grad_input = Tensor::new(input.gpu(), input.shape(), Dtype::F32)?;
         self.backward_into(input, output, grad_output, Gradient::Write(&grad_input), mode)?;
         Ok(grad_input)
     }
 
-    /// The shape of the output for an input of this shape.
+    /// Returns the shape of the output for an input of this shape.
     ///
     /// # Errors
-    /// As the operator's [`output_shape`](conv2d::Conv2d::output_shape).
+    /// The same as the operator's [`output_shape`](conv2d::Conv2d::output_shape).
     pub fn output_shape(&self, input: &[usize]) -> Result<[usize; 4]> {
         conv2d::Conv2d::output_shape(&self.shapes(input), &self.options)
     }
 
-    /// Plans a forward call on an input of this shape, so that recording it allocates nothing. The plan tells the workspace it needs.
+    /// Plans a forward call on an input of this shape, so that recording it allocates nothing. The plan's
+    /// `workspace_bytes` is the size of the workspace that recording needs.
     ///
     /// # Errors
-    /// As the operator's [`prepare`](conv2d::Conv2d::prepare).
+    /// The same as the operator's [`prepare`](conv2d::Conv2d::prepare).
     pub fn prepare_forward(&self, input: &[usize]) -> Result<Plan> {
         self.operator.prepare(&self.shapes(input), Dtype::F32, self.options)
     }
 
-    /// The same of a backward call, which writes the gradient of the input or adds to it.
+    /// Plans a backward call, so that recording it allocates nothing. `grad_input` says whether it writes the gradient
+    /// of the input or adds to it, and `mode` the same for the parameters.
     ///
     /// # Errors
-    /// As the operator's [`prepare_backward`](conv2d::Conv2d::prepare_backward).
+    /// The same as the operator's [`prepare_backward`](conv2d::Conv2d::prepare_backward).
     pub fn prepare_backward(&self, input: &[usize], grad_input: Mode, mode: Mode) -> Result<Plan> {
         let bias = self.bias().map_or(Mode::Skip, |_| mode);
         let modes = Gradients { input: grad_input, weight: mode, bias };
@@ -85,10 +87,10 @@ impl Conv2d {
         Inputs { input, weight: self.weight().value().shape(), bias }
     }
 
-    /// [`Conv2d::forward`] into the caller's output, recorded into the caller's encoder or compute pass.
+    /// Records [`Conv2d::forward`] into the caller's encoder or compute pass, with the caller's output.
     ///
     /// # Errors
-    /// As the operator's [`record_forward`](conv2d::Conv2d::record_forward).
+    /// The same as the operator's [`record_forward`](conv2d::Conv2d::record_forward).
     pub fn record_forward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -99,11 +101,11 @@ impl Conv2d {
         self.operator.record_forward(recorder, &self.inputs(input), output, workspace, self.options)
     }
 
-    /// [`Conv2d::backward`] into the caller's gradient of the input, recorded into the caller's encoder or compute pass.
+    /// Records [`Conv2d::backward`] into the caller's encoder or compute pass, with the caller's gradient of the input.
     ///
     /// # Errors
-    /// As the operator's [`record_backward`](conv2d::Conv2d::record_backward).
-    #[allow(clippy::too_many_arguments, reason = "what the forward pass took and gave, and where the result goes")]
+    /// The same as the operator's [`record_backward`](conv2d::Conv2d::record_backward).
+    #[allow(clippy::too_many_arguments, reason = "the operands and results of both passes")]
     pub fn record_backward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,

@@ -1,4 +1,4 @@
-//! The operator with its parameters.
+//! The deformable convolution as a layer.
 
 use super::parameter::{Convolution, Parameter, parameter_methods};
 use crate::dtype::Dtype;
@@ -7,7 +7,7 @@ use crate::gpu::{Recorder, Tensor};
 use crate::ops::deform_conv2d::{DeformConv2d as Operator, Geometry, Gradient, Gradients, Inputs, Mode, Options};
 use crate::plan::Plan;
 
-/// torchvision's `DeformConv2d` module: the offset, and the mask if there is one, are given.
+/// torchvision's `DeformConv2d` module. The caller provides the offset, and the mask if there is one.
 #[derive(Debug, Clone)]
 pub struct DeformConv2d {
     operator: Operator,
@@ -16,50 +16,52 @@ pub struct DeformConv2d {
 }
 
 impl DeformConv2d {
-    /// The layer with torchvision's initialisation: weight and bias uniform in ±1/√fan_in, from `seed`.
+    /// Makes a layer with torchvision's initialisation: weight and bias are uniform in ±1/√fan_in, from `seed`.
     ///
     /// # Errors
-    /// As [`Tensor::upload`].
+    /// The same as [`Tensor::upload`].
     pub fn new(operator: &Operator, weight_shape: [usize; 4], bias: bool, options: Options, seed: u64) -> Result<Self> {
         let parameters = Convolution::initialized(operator.gpu(), weight_shape, bias, seed)?;
         Ok(Self { operator: operator.clone(), options, parameters })
     }
 
-    /// The operands of a call.
+    /// Returns the operands of a call, the layer's parameters included.
     #[must_use]
     pub fn inputs<'a>(&'a self, input: &'a Tensor, offset: &'a Tensor, mask: Option<&'a Tensor>) -> Inputs<&'a Tensor> {
         let bias = self.bias().map(Parameter::value);
         Inputs { input, offset, weight: self.weight().value(), mask, bias }
     }
 
-    /// The output.
+    /// Computes the output.
     ///
     /// # Errors
-    /// As the operator's [`forward`](Operator::forward).
+    /// The same as the operator's [`forward`](Operator::forward).
     pub fn forward(&self, input: &Tensor, offset: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         self.operator.forward(&self.inputs(input, offset, mask), self.options)
     }
 
-    /// The shape of the output for operands of these shapes.
+    /// Returns the shape of the output for operands of these shapes.
     ///
     /// # Errors
-    /// As [`Geometry::new`].
+    /// The same as [`Geometry::new`].
     pub fn output_shape(&self, input: &[usize], offset: &[usize], mask: Option<&[usize]>) -> Result<[usize; 4]> {
         Ok(Geometry::new(self.shapes(input, offset, mask), &self.options)?.output_shape())
     }
 
-    /// Plans a forward call of these shapes, so that recording it allocates nothing. The plan tells the workspace it needs.
+    /// Plans a forward call on operands of these shapes, so that recording it allocates nothing. The plan's
+    /// `workspace_bytes` is the size of the workspace that recording needs.
     ///
     /// # Errors
-    /// As the operator's [`prepare`](Operator::prepare).
+    /// The same as the operator's [`prepare`](Operator::prepare).
     pub fn prepare_forward(&self, input: &[usize], offset: &[usize], mask: Option<&[usize]>) -> Result<Plan> {
         self.operator.prepare(&self.shapes(input, offset, mask), self.options)
     }
 
-    /// The same of a backward call; `modes` are those of input, offset and mask.
+    /// Plans a backward call, so that recording it allocates nothing. `modes` says which gradients of input, offset and
+    /// mask it computes, and `mode` the same for the parameters.
     ///
     /// # Errors
-    /// As the operator's [`prepare_backward`](Operator::prepare_backward).
+    /// The same as the operator's [`prepare_backward`](Operator::prepare_backward).
     pub fn prepare_backward(
         &self,
         input: &[usize],
@@ -77,11 +79,11 @@ impl DeformConv2d {
         Inputs { input, offset, weight: self.weight().value().shape(), mask, bias }
     }
 
-    /// [`DeformConv2d::forward`] into the caller's output, recorded into the caller's encoder or compute pass. `inputs` are those of
-    /// [`DeformConv2d::inputs`].
+    /// Records [`DeformConv2d::forward`] into the caller's encoder or compute pass, with the caller's output. `inputs`
+    /// come from [`DeformConv2d::inputs`].
     ///
     /// # Errors
-    /// As the operator's [`record_forward`](Operator::record_forward).
+    /// The same as the operator's [`record_forward`](Operator::record_forward).
     pub fn record_forward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -92,10 +94,11 @@ impl DeformConv2d {
         self.operator.record_forward(recorder, inputs, output, workspace, self.options)
     }
 
-    /// [`DeformConv2d::backward`], recorded into the caller's encoder or compute pass. `inputs` are those of [`DeformConv2d::inputs`].
+    /// Records [`DeformConv2d::backward`] into the caller's encoder or compute pass. `inputs` come from
+    /// [`DeformConv2d::inputs`].
     ///
     /// # Errors
-    /// As the operator's [`record_backward`](Operator::record_backward).
+    /// The same as the operator's [`record_backward`](Operator::record_backward).
     pub fn record_backward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -114,11 +117,11 @@ impl DeformConv2d {
         Gradients { weight: self.weight().target(mode), bias, ..*targets }
     }
 
-    /// The gradients of input, offset and mask go where `targets` says (what it says of weight and bias does not matter), those of the
-    /// parameters into these, as `mode` says.
+    /// Puts the gradients of input, offset and mask into `targets`, whose weight and bias are ignored. Writes the
+    /// gradients of the parameters or adds to them, as `mode` says.
     ///
     /// # Errors
-    /// As the operator's [`record_backward`](Operator::record_backward).
+    /// The same as the operator's [`record_backward`](Operator::record_backward).
     pub fn backward(
         &self,
         input: &Tensor,

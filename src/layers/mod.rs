@@ -1,17 +1,18 @@
-//! What people put in a model: operators with their parameters, forward and backward.
+//! Layers: operators with their parameters, forward and backward, as models are built from them.
 //!
 //! | layer | computes |
 //! |---|---|
-//! | [`DeformConv2d`] | the operator with a weight and a bias: torchvision's module of that name |
-//! | [`DeformableConv2d`] | that, with convolutions which make the offsets and masks from the input |
-//! | [`CycleFc`] | CycleMLP's: a 1×1 convolution whose every channel looks another pixel along |
-//! | [`Conv2d`] | an ordinary convolution |
+//! | [`DeformConv2d`] | deformable convolution with a given offset: torchvision's module of that name |
+//! | [`DeformableConv2d`] | deformable convolution with an offset and a mask that convolutions make from the input |
+//! | [`CycleFc`] | CycleMLP's layer: a 1×1 convolution on channels that are each shifted by their own distance |
+//! | [`Conv2d`] | ordinary convolution |
 //!
-//! A layer's `forward` keeps nothing: what `backward` needs is the input and what `forward` returned. `backward` leaves the gradients of the
-//! parameters in them, replaced or added to, and returns that of the input. An [`Optimizer`](crate::ops::optimizer::Optimizer) then changes the values.
-//! Everything is f32. No call waits, but those that save.
+//! A layer's `forward` keeps nothing; `backward` needs the input and the results of `forward`. `backward` returns the
+//! gradient of the input ([`DeformConv2d`]'s writes it to a target). It also writes or adds the gradients of the
+//! parameters, which the layer holds. An [`Optimizer`](crate::ops::optimizer::Optimizer) then changes the values. All
+//! numbers are f32. Only the methods that save a layer wait for the device.
 //!
-//! Layers of one device should share one operator: its plans, workspace and scratch then exist once.
+//! Layers of one device should share one operator, so that its plans, workspace and scratch exist once.
 //!
 //! ```no_run
 //! use deform::layers::{DeformableConv2d, DeformableConv2dOptions, Mask};

@@ -1,4 +1,4 @@
-//! A tensor that learns.
+//! Parameters: tensors that are learned.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -10,7 +10,7 @@ use crate::gpu::{Gpu, Tensor};
 use crate::ops::deform_conv2d::{Gradient, Mode};
 use crate::ops::optimizer::Variable;
 
-/// A value and its gradient, of one shape, in f32. A cheap handle; clones share the memory.
+/// A value and its gradient, both f32 and of the same shape. The handle is cheap to clone, and clones share the memory.
 #[derive(Debug, Clone)]
 pub struct Parameter {
     value: Tensor,
@@ -18,44 +18,44 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// A parameter with these values, row-major, and a gradient of 0.
+    /// Makes a parameter with these values, in row-major order, and a gradient of zeros.
     ///
     /// # Errors
-    /// As [`Tensor::upload`].
+    /// The same as [`Tensor::upload`].
     pub fn new(gpu: &Gpu, shape: impl AsRef<[usize]>, values: &[f32]) -> Result<Self> {
         let shape = shape.as_ref();
         Ok(Self { value: Tensor::upload(gpu, shape, values)?, gradient: Tensor::new(gpu, shape, Dtype::F32)? })
     }
 
-    /// A parameter of zeros.
+    /// Makes a parameter whose value and gradient are zeros.
     ///
     /// # Errors
-    /// As [`Tensor::new`].
+    /// The same as [`Tensor::new`].
     pub fn zeros(gpu: &Gpu, shape: impl AsRef<[usize]>) -> Result<Self> {
         let shape = shape.as_ref();
         let value = Tensor::new(gpu, shape, Dtype::F32)?;
         Ok(Self { value, gradient: Tensor::new(gpu, shape, Dtype::F32)? })
     }
 
-    /// The value.
+    /// Returns the value.
     #[must_use]
     pub fn value(&self) -> &Tensor {
         &self.value
     }
 
-    /// The gradient that the last `backward` left.
+    /// Returns the gradient, as the last `backward` left it.
     #[must_use]
     pub fn gradient(&self) -> &Tensor {
         &self.gradient
     }
 
-    /// What an optimiser changes.
+    /// Returns the parameter as an optimiser's variable.
     #[must_use]
     pub fn variable(&self) -> Variable {
         Variable { value: self.value.clone(), gradient: self.gradient.clone() }
     }
 
-    /// Where an operator puts the gradient.
+    /// Returns the gradient as the target of an operator, or `None` for [`Mode::Skip`].
     pub(super) fn target(&self, mode: Mode) -> Option<Gradient<'_>> {
         match mode {
             Mode::Skip => None,
@@ -65,14 +65,14 @@ impl Parameter {
     }
 }
 
-/// The weight of a convolution, and its bias where it has one.
+/// The parameters of a convolution: its weight, and its bias if it has one.
 #[derive(Debug, Clone)]
 pub(super) struct Convolution {
     pub(super) weight: Parameter,
     pub(super) bias: Option<Parameter>,
 }
 
-/// Values on their way into a parameter: all are checked before the first is written.
+/// A parameter and the values that will be written into it. A layer checks all values before it writes the first.
 pub(super) type Write<'a> = (&'a Parameter, Vec<f32>);
 
 impl Convolution {
@@ -82,11 +82,12 @@ impl Convolution {
         Ok(Self { weight, bias })
     }
 
-    /// What torch's convolutions begin with: both uniform in ±1/√fan_in, `fan_in = in_channels/groups · kernel_height · kernel_width`. That is
-    /// `kaiming_uniform_(a=√5)` for the weight, which torchvision's `DeformConv2d.reset_parameters` calls, too. The numbers are the
-    /// same for the same seed and version of this crate; they are not torch's.
+    /// Makes parameters with the distribution of torch's convolutions: both are uniform in ±1/√fan_in, with
+    /// `fan_in = in_channels/groups · kernel_height · kernel_width`. For the weight this is `kaiming_uniform_(a=√5)`,
+    /// which torchvision's `DeformConv2d.reset_parameters` calls. The numbers are equal for equal seeds and versions of
+    /// this crate; they differ from torch's.
     pub(super) fn initialized(gpu: &Gpu, shape: [usize; 4], bias: bool, seed: u64) -> Result<Self> {
-        // First, since it finds sizes that no device holds.
+        // The allocation comes first because it fails for sizes that no device holds.
         let convolution = Self::zeros(gpu, shape, bias)?;
         let fan_in = shape[1..].iter().product::<usize>().max(1);
         let bound = 1.0 / (fan_in as f32).sqrt();
@@ -111,7 +112,8 @@ impl Convolution {
             .try_for_each(|(name, parameter)| state.store(format!("{prefix}{name}"), &parameter.value))
     }
 
-    /// What `state` holds for it behind `prefix`. A bias that it does not have must not be there.
+    /// Returns the values that `state` holds for the parameters behind `prefix`. A bias in `state` is an error if the
+    /// convolution has none.
     pub(super) fn writes<'a>(&'a self, state: &State, prefix: &str) -> Result<Vec<Write<'a>>> {
         let bias = format!("{prefix}bias");
         if self.bias.is_none() && state.tensors.contains_key(&bias) {
@@ -125,45 +127,47 @@ impl Convolution {
     }
 }
 
-/// Writes what was checked.
+/// Writes the checked values into their parameters.
 pub(super) fn write_all(writes: Vec<Write<'_>>) -> Result<()> {
     writes.into_iter().try_for_each(|(parameter, values)| parameter.value.write(&values))
 }
 
-/// What a layer with a field `parameters`, a [`Convolution`], says of it.
+/// The methods of a layer with a field `parameters: Convolution` that give access to it.
 macro_rules! parameter_methods {
     () => {
-        /// `[out_channels, in_channels / groups, kernel_height, kernel_width]`
+        /// Returns the weight, `[out_channels, in_channels / groups, kernel_height, kernel_width]`.
         #[must_use]
         pub fn weight(&self) -> &crate::layers::parameter::Parameter {
             &self.parameters.weight
         }
 
-        /// `[out_channels]`
+        /// Returns the bias, `[out_channels]`, if the layer has one.
         #[must_use]
         pub fn bias(&self) -> Option<&crate::layers::parameter::Parameter> {
             self.parameters.bias.as_ref()
         }
 
-        /// The parameters with torch's names, `weight` and `bias`.
+        /// Returns the parameters with torch's names, `weight` and `bias`.
         #[must_use]
         pub fn parameters(&self) -> Vec<(&'static str, &crate::layers::parameter::Parameter)> {
             self.parameters.parameters()
         }
 
-        /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them; not on the web.
+        /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them, so it is not
+        /// available on the web.
         ///
         /// # Errors
-        /// As [`Tensor::download`](crate::Tensor::download).
+        /// The same as [`Tensor::download`](crate::Tensor::download).
         #[cfg(not(target_arch = "wasm32"))]
         pub fn save(&self, state: &mut crate::layers::state::State, prefix: &str) -> crate::error::Result<()> {
             self.parameters.save(state, prefix)
         }
 
-        /// Takes the parameters from `state`.
+        /// Loads the parameters from `state`.
         ///
         /// # Errors
-        /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
+        /// Returns [`Error::State`](crate::Error::State) if a parameter is missing or has another shape, or if `state`
+        /// has a bias and the layer has none. Then nothing is changed.
         pub fn load(&self, state: &crate::layers::state::State, prefix: &str) -> crate::error::Result<()> {
             crate::layers::parameter::write_all(self.parameters.writes(state, prefix)?)
         }

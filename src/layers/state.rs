@@ -1,4 +1,4 @@
-//! Named tensors on the host, as files hold them.
+//! State dicts: named tensors on the host.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::error::{Error, Result};
 use crate::gpu::Tensor;
 
-/// A state dict: f32 tensors by name. From and to `.safetensors`, which `safetensors.torch.save_file(module.state_dict(), path)` writes.
+/// A state dict: f32 tensors by name. It is read from and written to `.safetensors` files; in PyTorch,
+/// `safetensors.torch.save_file(module.state_dict(), path)` writes one.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
     /// The tensors.
@@ -19,15 +20,16 @@ pub struct State {
 pub struct HostTensor {
     /// The sizes of the axes.
     pub shape: Vec<usize>,
-    /// Its elements.
+    /// The elements.
     pub values: Vec<f32>,
 }
 
 impl State {
-    /// Reads the contents of a `.safetensors` file. f16, bf16 and f64 become f32; tensors of other types, such as counters, are left out.
+    /// Reads the contents of a `.safetensors` file. Converts f16, bf16 and f64 to f32, and skips tensors of other
+    /// types, such as counters.
     ///
     /// # Errors
-    /// [`Error::State`] where it is not such a file.
+    /// Returns [`Error::State`] if the bytes are not such a file.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
         let file = SafeTensors::deserialize(bytes).map_err(|error| state_error(error.to_string()))?;
         let tensors = file.tensors().into_iter().filter_map(|(name, view)| {
@@ -37,10 +39,10 @@ impl State {
         Ok(Self { tensors: tensors.collect() })
     }
 
-    /// The contents of a `.safetensors` file, in f32.
+    /// Returns the contents of a `.safetensors` file with these tensors.
     ///
     /// # Errors
-    /// [`Error::State`] where a tensor's elements are not as many as its shape says.
+    /// Returns [`Error::State`] if the number of a tensor's elements differs from the product of its shape.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let views = self.tensors.iter().map(|(name, tensor)| {
             // The format is little-endian.
@@ -55,27 +57,27 @@ impl State {
         file.map_err(|error| state_error(error.to_string()))
     }
 
-    /// The tensor of this name.
+    /// Returns the tensor of this name.
     ///
     /// # Errors
-    /// [`Error::State`] where there is none.
+    /// Returns [`Error::State`] if there is none.
     pub fn get(&self, name: &str) -> Result<&HostTensor> {
         self.tensors.get(name).ok_or_else(|| state_error(format!("there is no tensor {name}")))
     }
 
-    /// Downloads a tensor and keeps it under this name. Waits for it; not on the web.
+    /// Downloads a tensor and keeps it under this name. Waits for it, so it is not available on the web.
     ///
     /// # Errors
-    /// As [`Tensor::download`].
+    /// The same as [`Tensor::download`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn store(&mut self, name: String, tensor: &Tensor) -> Result<()> {
         pollster::block_on(self.store_async(name, tensor))
     }
 
-    /// [`State::store`] without blocking: what the web has for the layers' `save`, tensor by tensor.
+    /// [`State::store`] without blocking. On the web it replaces the layers' `save`, tensor by tensor.
     ///
     /// # Errors
-    /// As [`Tensor::download_async`].
+    /// The same as [`Tensor::download_async`].
     pub async fn store_async(&mut self, name: String, tensor: &Tensor) -> Result<()> {
         let values = tensor.download_async().await?;
         self.tensors.insert(name, HostTensor { shape: tensor.shape().to_vec(), values });
@@ -85,12 +87,12 @@ impl State {
     /// Writes the tensor of this name into one on the device.
     ///
     /// # Errors
-    /// [`Error::State`] where there is none, or it has another shape.
+    /// Returns [`Error::State`] if there is none, or if the shapes differ.
     pub fn load(&self, name: &str, tensor: &Tensor) -> Result<()> {
         tensor.write(self.shaped(name, tensor.shape())?)
     }
 
-    /// The elements of the tensor of this name, which has this shape.
+    /// Returns the elements of the tensor of this name, which must have this shape.
     pub(super) fn shaped(&self, name: &str, expected: &[usize]) -> Result<&[f32]> {
         let HostTensor { shape, values } = self.get(name)?;
         if shape != expected {

@@ -1,5 +1,4 @@
-//! Activations, on their own: element by element, in place, and the gradient before one from that behind it.
-//! [`conv2d`](crate::ops::conv2d) has them in its plan.
+//! Elementwise activations and their gradients. [`conv2d`](crate::ops::conv2d) has them as a part of its plan.
 
 use std::ops::Range;
 
@@ -12,22 +11,22 @@ use crate::kernel::activation::{activate, grad_activation};
 use crate::kernel::shared::activation_kinds;
 use crate::plan::{DeviceLimits, Len, Plan, Step, split};
 
-/// What each element goes through.
+/// A function that is applied to each element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Activation {
-    /// Nothing.
+    /// `v`
     #[default]
     Identity,
     /// `max(v, 0)`
     Relu,
-    /// `σ(v) = 1 / (1 + e^−v)`: masks in 0 … 1.
+    /// `σ(v) = 1 / (1 + e^−v)`, which makes masks in 0 … 1.
     Sigmoid,
-    /// `2·σ(v)`: masks in 0 … 2, which a generator of zeros makes 1.
+    /// `2·σ(v)`, which makes masks in 0 … 2. It is 1 for `v` = 0, so a generator of zeros masks nothing.
     TwiceSigmoid,
 }
 
 impl Activation {
-    /// What tells the kernels.
+    /// Returns the value of the kernels' parameter `kind`.
     pub(in crate::ops) fn kind(self) -> u64 {
         match self {
             Self::Identity => activation_kinds::IDENTITY,
@@ -37,7 +36,7 @@ impl Activation {
         }
     }
 
-    /// Puts elements of `output` through it: no step for the identity.
+    /// Plans the activation of elements of `output`, in place. The identity needs no step.
     pub(in crate::ops) fn step(
         self,
         limits: &DeviceLimits,
@@ -54,7 +53,7 @@ impl Activation {
         limits.step(&activate::KERNEL, storage, params, vec![output], workgroups).map(Some)
     }
 
-    /// `grad_linear` from the same elements of `output` and `grad_output`.
+    /// Plans `grad_linear` from the same elements of `output` and `grad_output`.
     fn grad_step(self, limits: &DeviceLimits, storage: Storage, elements: Range<u64>) -> Result<Step> {
         let count = elements.len();
         let window = |operand| limits.operand_window(storage, operand, elements.start, count);
@@ -79,16 +78,16 @@ pub struct Activate {
 }
 
 impl Activate {
-    /// The operator on `gpu`. Compiles nothing yet.
+    /// Makes the operator on `gpu`. Compiles nothing yet.
     #[must_use]
     pub fn new(gpu: &Gpu) -> Self {
         Self { engine: Engine::new(gpu) }
     }
 
-    /// Puts every element of `tensor` through the activation, in place. Does not wait.
+    /// Applies the activation to every element of `tensor`, in place. Does not wait.
     ///
     /// # Errors
-    /// [`Error::OtherDevice`](crate::Error::OtherDevice); [`Error::Device`](crate::Error::Device).
+    /// Returns [`Error::OtherDevice`](crate::Error::OtherDevice) or [`Error::Device`](crate::Error::Device).
     pub fn forward(&self, tensor: &Tensor, activation: Activation) -> Result<()> {
         let (elements, storage, limits) = self.sizes(tensor);
         let plan = || {
@@ -100,11 +99,13 @@ impl Activate {
         self.engine.submit(&prepared, &Call { operands: vec![("output", tensor)], ..Call::default() })
     }
 
-    /// The gradient before the activation, in f32, from that behind it and what it gave. Does not wait.
+    /// Computes the gradient of the activation's input, in f32, from its output and the gradient of its output. Does
+    /// not wait.
     ///
     /// # Errors
-    /// [`Error::Rank`](crate::Error::Rank), [`Error::Axis`](crate::Error::Axis), [`Error::Dtype`](crate::Error::Dtype) where both are not
-    /// alike; [`Error::OtherDevice`](crate::Error::OtherDevice); [`Error::Device`](crate::Error::Device).
+    /// Returns [`Error::Rank`](crate::Error::Rank), [`Error::Axis`](crate::Error::Axis) or
+    /// [`Error::Dtype`](crate::Error::Dtype) if the shapes or element types differ,
+    /// [`Error::OtherDevice`](crate::Error::OtherDevice), or [`Error::Device`](crate::Error::Device).
     pub fn backward(&self, output: &Tensor, grad_output: &Tensor, activation: Activation) -> Result<Tensor> {
         check_shape("grad_output", grad_output, output.shape(), "the output's shape")?;
         check_dtype("grad_output", grad_output, output.dtype())?;

@@ -1,4 +1,4 @@
-//! Checks of a call's tensors.
+//! Checks of the element types and shapes of a call's tensors.
 
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};

@@ -1,12 +1,13 @@
-//! Ordinary convolution, as `torch.nn.functional.conv2d` computes it, with an activation behind it where one is wanted.
+//! Ordinary convolution, as `torch.nn.functional.conv2d` computes it, followed by an optional activation.
 //!
 //! ```text
-//! output[b, o, oy, ox] = activation(bias[o] + Σ_{c, i, j} weight[o, c, i, j] · input[b, c, oy·stride_h − pad_h + i·dil_h, ox·stride_w − pad_w + j·dil_w])
+//! output[b, o, oy, ox] = activation(bias[o] + Σ_{c, i, j} weight[o, c, i, j] · input[b, c, y, x])
+//! y = oy·stride_h − pad_h + i·dil_h          x = ox·stride_w − pad_w + j·dil_w
 //! ```
 //!
-//! The sum runs over the input channels of o's weight group; the image is surrounded by zeros. It is the deformable convolution
-//! without an offset, and computed by the same plans and kernels, in which a sample then is one pixel. f16 outputs behind an activation are
-//! rounded twice: the sum, and what comes of it.
+//! The sum runs over the input channels of o's weight group, and zeros surround the image. This is the deformable
+//! convolution without an offset. The same plans and kernels compute it, and a sample is then one pixel. An f16 output
+//! with an activation is rounded twice: once as a sum, and once behind the activation.
 
 pub use super::activation::Activation;
 use super::convolution::{self, Algorithm, Convolution, Geometry, Gradient, Mode, Operands, OutputGradient, Task};
@@ -29,7 +30,7 @@ pub struct Inputs<T> {
     pub input: T,
     /// The kernel's weights.
     pub weight: T,
-    /// What is added to each output channel.
+    /// The term that is added to each output channel.
     pub bias: Option<T>,
 }
 
@@ -40,7 +41,7 @@ impl<T: Copy> From<&Inputs<T>> for Operands<T> {
     }
 }
 
-/// How the taps are laid out, and how the work is to be done. Pairs are `[height, width]`.
+/// The options of a call. Pairs are `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Input pixels between neighbouring output pixels. Default 1.
@@ -49,11 +50,11 @@ pub struct Options {
     pub padding: [usize; 2],
     /// Input pixels between neighbouring taps. Default 1.
     pub dilation: [usize; 2],
-    /// What each sum goes through last. Default [`Activation::Identity`].
+    /// The function that is applied to each sum. Default [`Activation::Identity`].
     pub activation: Activation,
     /// The algorithm. Default [`Algorithm::Auto`].
     pub algorithm: Algorithm,
-    /// The most bytes of workspace a plan may ask for. Default 64 MiB.
+    /// The largest number of bytes of device memory that a plan may need beside the operands. Default 64 MiB.
     pub workspace_limit: u64,
 }
 
@@ -72,7 +73,7 @@ impl Options {
     }
 }
 
-/// Something for the gradient by each operand, as the deformable convolution's [`Gradients`](convolution::Gradients).
+/// A value for the gradient of each operand, like the deformable convolution's [`Gradients`](convolution::Gradients).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(missing_docs, reason = "each name is the operand it says")]
 pub struct Gradients<T> {
@@ -82,7 +83,7 @@ pub struct Gradients<T> {
 }
 
 impl Gradients<bool> {
-    /// All; that by the bias where the call has one.
+    /// All gradients. The gradient of the bias is left out if the call has no bias.
     pub const ALL: Self = Self { input: true, weight: true, bias: true };
 }
 
@@ -100,30 +101,31 @@ impl<T> From<convolution::Gradients<T>> for Gradients<T> {
     }
 }
 
-/// The operator on one device. A cheap handle, `Send` and `Sync`: clones and threads share its plans.
+/// The operator on one device. The handle is cheap to clone, `Send` and `Sync`. Clones share its plans.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     core: Convolution,
 }
 
 impl Conv2d {
-    /// The operator on `gpu`. Compiles nothing yet.
+    /// Makes the operator on `gpu`. Compiles nothing yet.
     #[must_use]
     pub fn new(gpu: &Gpu) -> Self {
         Self { core: Convolution::new(gpu, convolution::Tuning::default()) }
     }
 
-    /// The operator that shares plans, workspace and scratch with `operator`: of a model's calls, one at a time needs them.
+    /// Makes an operator that shares plans, workspace and scratch with `operator`. A model runs one call at a time, so
+    /// its calls can share them.
     #[must_use]
     pub fn sharing(operator: &DeformConv2d) -> Self {
         Self { core: operator.core().clone() }
     }
 
-    /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates it, records and submits. Does
-    /// not wait.
+    /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates, records and submits.
+    /// Does not wait.
     ///
     /// # Errors
-    /// As [`DeformConv2d::forward`].
+    /// The same as [`DeformConv2d::forward`].
     pub fn forward(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<Tensor> {
         self.core.forward(&task(inputs, options))
     }
@@ -131,7 +133,7 @@ impl Conv2d {
     /// Records the computation into the caller's encoder or compute pass, as [`DeformConv2d::record_forward`] does.
     ///
     /// # Errors
-    /// As [`DeformConv2d::record_forward`].
+    /// The same as [`DeformConv2d::record_forward`].
     pub fn record_forward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -143,34 +145,34 @@ impl Conv2d {
         self.core.record_forward(recorder, &task(inputs, options), output, workspace)
     }
 
-    /// Plans a call of these shapes, as [`DeformConv2d::prepare_dtype`] does.
+    /// Plans a call on operands of these shapes, as [`DeformConv2d::prepare_dtype`] does.
     ///
     /// # Errors
-    /// As [`DeformConv2d::prepare_dtype`].
+    /// The same as [`DeformConv2d::prepare_dtype`].
     pub fn prepare(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
         let geometry = self.geometry(shapes, dtype, &options)?;
         Ok(self.core.prepared(geometry, options.of_taps())?.plan().clone())
     }
 
-    /// The shape of the output of a call of these shapes.
+    /// Returns the shape of the output for operands of these shapes.
     ///
     /// # Errors
-    /// As [`Geometry::new`].
+    /// The same as [`Geometry::new`].
     pub fn output_shape(shapes: &Inputs<&[usize]>, options: &Options) -> Result<[usize; 4]> {
         Ok(Geometry::new(shapes, &options.of_taps())?.output_shape())
     }
 
-    /// Computes the gradients of a loss by the operands, given its gradient by the output and the output itself, which the
-    /// derivative of an activation comes from. Otherwise as [`DeformConv2d::backward`].
+    /// Computes the gradients of a loss with respect to the operands from its gradient with respect to the output. The
+    /// derivative of the activation needs the output itself. Otherwise this is [`DeformConv2d::backward`].
     ///
     /// ```text
     /// grad_linear = grad_output · activation′                  1 for the identity, output·(1 − output/scale) for scale·σ, output > 0 for ReLU
     /// grad_bias   = Σ_{b,oy,ox} grad_linear                    grad_weight = grad_linear · columnsᵀ
-    /// grad_input  = weightᵀ · grad_linear, each added to the pixel that its tap read
+    /// grad_input  = weightᵀ · grad_linear, added to the pixels that the taps read
     /// ```
     ///
     /// # Errors
-    /// As [`DeformConv2d::backward`], and for `output` as for `grad_output`.
+    /// The same as [`DeformConv2d::backward`], where `output` is checked like `grad_output`.
     pub fn backward(
         &self,
         inputs: &Inputs<&Tensor>,
@@ -184,10 +186,10 @@ impl Conv2d {
         Ok(self.core.backward(&task, of_output, wanted.into())?.into())
     }
 
-    /// Computes the gradients that have a target, into that, as [`DeformConv2d::backward_into`] does.
+    /// Computes the gradients that have a target into their targets, as [`DeformConv2d::backward_into`] does.
     ///
     /// # Errors
-    /// As [`DeformConv2d::backward_into`], and for `output` as for `grad_output`.
+    /// The same as [`DeformConv2d::backward_into`], where `output` is checked like `grad_output`.
     pub fn backward_into(
         &self,
         inputs: &Inputs<&Tensor>,
@@ -200,11 +202,12 @@ impl Conv2d {
         self.core.backward_into(&task(inputs, options), of_output, &(*targets).into())
     }
 
-    /// Records [`Conv2d::backward`] into the caller's encoder or compute pass, as [`DeformConv2d::record_backward`] does.
+    /// Records [`Conv2d::backward`] into the caller's encoder or compute pass, as [`DeformConv2d::record_backward`]
+    /// does.
     ///
     /// # Errors
-    /// As [`DeformConv2d::record_backward`].
-    #[allow(clippy::too_many_arguments, reason = "what the forward pass took and gave, and where the result goes")]
+    /// The same as [`DeformConv2d::record_backward`].
+    #[allow(clippy::too_many_arguments, reason = "the operands and results of both passes")]
     pub fn record_backward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -220,10 +223,10 @@ impl Conv2d {
         self.core.record_backward(recorder, &task(inputs, options), of_output, &targets, workspace)
     }
 
-    /// Plans the backward pass of a call of these shapes, as [`DeformConv2d::prepare_backward`] does.
+    /// Plans the backward pass of a call on operands of these shapes, as [`DeformConv2d::prepare_backward`] does.
     ///
     /// # Errors
-    /// As [`DeformConv2d::prepare_backward`].
+    /// The same as [`DeformConv2d::prepare_backward`].
     pub fn prepare_backward(
         &self,
         shapes: &Inputs<&[usize]>,

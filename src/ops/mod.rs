@@ -1,4 +1,5 @@
-//! The operators. [`convolution`] is the core of the two convolutions; every other operator is one file.
+//! The operators. [`convolution`] is the core of [`deform_conv2d`] and [`conv2d`], which are thin; every other operator
+//! is one file or one small folder.
 
 pub mod activation;
 mod checks;

@@ -1,7 +1,7 @@
-//! Optimisers: what changes the parameters once their gradients are there. One kernel each, and a learning rate for every group of
-//! variables, since the field's models train the generators of offsets at a lower one.
+//! Optimisers: they change parameters by their gradients. Every group of variables has its own learning rate, because
+//! many models train the generators of offsets at a lower one.
 //!
-//! The formulas are torch's ([`Rule`]); the variables stay on the device.
+//! The formulas are torch's ([`Rule`]). The variables stay on the device.
 
 use std::ops::Range;
 
@@ -14,28 +14,28 @@ use crate::kernel::optimizer::{adam, sgd};
 use crate::kernel::shared::window;
 use crate::plan::{DeviceLimits, Len, Plan, split};
 
-/// How a step is taken. `g = gradient + weight_decay · value`.
+/// The rule by which a step changes a variable. In the formulas, `g = gradient + weight_decay · value`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
     /// `torch.optim.SGD`: `velocity = momentum · velocity + g`, `value −= learning_rate · velocity`.
     Sgd {
-        /// How much of its velocity a variable keeps; 0 for none.
+        /// The share of its velocity that a variable keeps from step to step.
         momentum: f32,
-        /// How strongly values are drawn to 0.
+        /// The strength by which values are drawn to 0.
         weight_decay: f32,
     },
     /// `torch.optim.Adam`:
     ///
     /// ```text
     /// first  = beta1 · first + (1 − beta1) · g          second = beta2 · second + (1 − beta2) · g²
-    /// value −= learning_rate · (first / (1 − beta1^t)) / (√(second / (1 − beta2^t)) + epsilon)          t counts steps from 1
+    /// value −= learning_rate · (first / (1 − beta1^t)) / (√(second / (1 − beta2^t)) + epsilon)          t counts the steps from 1
     /// ```
     Adam {
         /// `[beta1, beta2]`
         betas: [f32; 2],
-        /// Keeps the quotient finite.
+        /// The term that keeps the quotient finite.
         epsilon: f32,
-        /// How strongly values are drawn to 0.
+        /// The strength by which values are drawn to 0.
         weight_decay: f32,
     },
 }
@@ -46,7 +46,7 @@ impl Rule {
     /// Adam with torch's defaults.
     pub const ADAM: Self = Self::Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0 };
 
-    /// torch's own conditions.
+    /// Checks the settings by torch's conditions.
     fn check(self) -> Result<()> {
         let within = |setting, value: f32, below: f32, expected| {
             if value >= 0.0 && value < below {
@@ -55,7 +55,7 @@ impl Rule {
                 Err(Error::OptimizerSetting { setting, got: value.to_string(), expected })
             }
         };
-        let finite = |setting, value| within(setting, value, f32::INFINITY, "at least 0");
+        let finite = |setting, value| within(setting, value, f32::INFINITY, "finite and at least 0");
         match self {
             Self::Sgd { momentum, weight_decay } => {
                 finite("momentum", momentum)?;
@@ -69,7 +69,7 @@ impl Rule {
         }
     }
 
-    /// Tensors of each variable that a rule remembers between steps.
+    /// Returns the names of the tensors that the rule keeps for each variable between steps.
     fn moments(self) -> &'static [&'static str] {
         match self {
             Self::Sgd { .. } => &["velocity"],
@@ -77,7 +77,7 @@ impl Rule {
         }
     }
 
-    /// What the kernel takes from the host in step `t`.
+    /// Returns the kernel's settings in step `t`.
     fn settings(self, learning_rate: f32, t: i32) -> Vec<f32> {
         match self {
             Self::Sgd { momentum, weight_decay } => vec![learning_rate, weight_decay, momentum],
@@ -90,7 +90,7 @@ impl Rule {
     }
 }
 
-/// What is changed, and by what: f32, of one shape, in separate buffers.
+/// A value and its gradient: both f32, of the same shape, in separate buffers.
 #[derive(Debug, Clone)]
 pub struct Variable {
     /// The value.
@@ -99,34 +99,35 @@ pub struct Variable {
     pub gradient: Tensor,
 }
 
-/// Variables that learn alike.
+/// Variables with one learning rate.
 #[derive(Debug, Clone)]
 pub struct Group {
     /// The variables.
     pub variables: Vec<Variable>,
-    /// How far a step goes; may be changed between steps.
+    /// The learning rate. It may be changed between steps.
     pub learning_rate: f32,
 }
 
-/// A rule, the groups it changes, and what it remembers of each variable.
+/// An optimiser: a rule, the groups that it changes, and the tensors that it keeps for each variable.
 #[derive(Debug)]
 pub struct Optimizer {
     engine: Engine<usize>,
     rule: Rule,
     groups: Vec<Group>,
-    /// Each group's settings of the step being taken.
+    /// The settings of each group for the current step.
     settings: Vec<Tensor>,
-    /// Of each variable of each group.
+    /// The kept tensors of each variable of each group.
     moments: Vec<Vec<Vec<Tensor>>>,
     steps: i32,
 }
 
 impl Optimizer {
-    /// An optimiser that has taken no step.
+    /// Makes an optimiser that has taken no step.
     ///
     /// # Errors
-    /// [`Error::OptimizerSetting`]; [`Error::Aliased`] for a value that stands twice; [`Error::Dtype`], [`Error::Rank`], [`Error::Axis`] where a gradient is not f32 of its value's shape; [`Error::Device`] where memory runs
-    /// out.
+    /// Returns [`Error::OptimizerSetting`], [`Error::Aliased`] if a value is given twice, [`Error::Dtype`],
+    /// [`Error::Rank`] or [`Error::Axis`] if a gradient is not f32 or has another shape than its value, or
+    /// [`Error::Device`] if memory runs out.
     pub fn new(gpu: &Gpu, rule: Rule, groups: Vec<Group>) -> Result<Self> {
         rule.check()?;
         let mut seen: Vec<&Tensor> = Vec::new();
@@ -149,15 +150,15 @@ impl Optimizer {
         Ok(Self { engine: Engine::new(gpu), rule, groups, settings, moments, steps: 0 })
     }
 
-    /// The groups' learning rates, to be changed: a schedule.
+    /// Returns the groups' learning rates, for a schedule to change.
     pub fn learning_rates(&mut self) -> impl Iterator<Item = &mut f32> {
         self.groups.iter_mut().map(|group| &mut group.learning_rate)
     }
 
-    /// Takes one step with the gradients as they are. Does not wait.
+    /// Takes one step with the current gradients. Does not wait.
     ///
     /// # Errors
-    /// [`Error::OtherDevice`], [`Error::Aliased`], [`Error::Device`].
+    /// Returns [`Error::OtherDevice`], [`Error::Aliased`] or [`Error::Device`].
     pub fn step(&mut self) -> Result<()> {
         let t = self.steps.saturating_add(1);
         let limits = self.engine.gpu().limits();

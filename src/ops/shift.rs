@@ -1,12 +1,13 @@
-//! Channel shifts: every channel moves by its own whole number of pixels. What S²-MLP, AS-MLP and CycleMLP do in the place of a spatial
-//! convolution; a 1×1 convolution then mixes the channels.
+//! Channel shifts: every channel moves by its own whole number of pixels. S²-MLP, AS-MLP and CycleMLP have them in the
+//! place of a spatial convolution, and a 1×1 convolution then mixes the channels.
 //!
 //! ```text
 //! output[b, c, y, x] = input[b, c, y − shift[c][0], x − shift[c][1]]
 //! ```
 //!
-//! A pixel that would come from outside the image is what [`Border`] says. The published models are [`s2_mlp_v1`], [`s2_mlp_v2`] and
-//! [`as_mlp`] (whose code pads, rolls and crops, which is a border of zeros); `torch.roll` of every channel is [`Border::Wrap`].
+//! [`Border`] defines the pixels that would come from outside the image. The shifts of published models are
+//! [`s2_mlp_v1`], [`s2_mlp_v2`], [`as_mlp`] (whose code pads, rolls and crops, which is a border of zeros) and
+//! [`cycle_fc`]. [`Border::Wrap`] is `torch.roll` of every channel.
 
 use std::sync::Arc;
 
@@ -18,15 +19,15 @@ use crate::kernel::Storage;
 use crate::kernel::shift::channel_shift;
 use crate::plan::{DeviceLimits, Len, Plan, split};
 
-/// What a pixel gets that would come from outside the image.
+/// The value of a pixel that would come from outside the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Border {
-    /// 0.
+    /// It is 0.
     #[default]
     Zero,
-    /// What it had: the slice assignment of S²-MLP leaves the border as it was.
+    /// It stays as it was, as by the slice assignment of S²-MLP.
     Keep,
-    /// What leaves the image on the other side, as `torch.roll`.
+    /// It comes from the other side of the image, as in `torch.roll`.
     Wrap,
 }
 
@@ -40,16 +41,16 @@ impl Border {
     }
 }
 
-/// Which way through the operator.
+/// The direction of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the input to the output.
     Forward,
-    /// From the gradient of the output to that of the input.
+    /// From the gradient of the output to the gradient of the input.
     Backward,
 }
 
-/// The operator, for so many channels, on one device. A cheap handle.
+/// The operator for a fixed number of channels, on one device. The handle is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ChannelShift {
     engine: Arc<Engine<([usize; 4], Storage, Direction)>>,
@@ -57,14 +58,15 @@ pub struct ChannelShift {
     border: Border,
 }
 
-/// No image is so large, and every whole number up to it is an f32.
+/// The largest shift. No image is larger, and f32 holds every whole number up to it.
 const MAX_SHIFT: u32 = 1 << 24;
 
 impl ChannelShift {
-    /// The operator that moves channel `c` by `shifts[c]`, `[rows down, columns right]`.
+    /// Makes the operator that moves channel `c` by `shifts[c]`, `[rows down, columns right]`.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for a shift by more than 2²⁴ pixels; [`Error::EmptyAxis`] for none; [`Error::Device`] where memory runs out.
+    /// Returns [`Error::TooLarge`] if a shift exceeds 2²⁴ pixels, [`Error::EmptyAxis`] if there are no shifts, or
+    /// [`Error::Device`] if memory runs out.
     pub fn new(gpu: &Gpu, shifts: &[[i32; 2]], border: Border) -> Result<Self> {
         if shifts.is_empty() {
             return Err(Error::EmptyAxis { operand: "shift", axis: 0 });
@@ -82,33 +84,36 @@ impl ChannelShift {
     /// Moves the channels of `input`, `[batch, channels, height, width]`, f32 or f16. Does not wait.
     ///
     /// # Errors
-    /// [`Error::Rank`], [`Error::Axis`] where the channels are not as many as the shifts; [`Error::BindingTooLarge`] where a plane
-    /// passes what the device binds; [`Error::OtherDevice`]; [`Error::Device`].
+    /// Returns [`Error::Rank`], [`Error::Axis`] if there are not as many channels as shifts, [`Error::BindingTooLarge`]
+    /// if a plane exceeds the device's binding limit, [`Error::OtherDevice`], or [`Error::Device`].
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
         self.run(input, Direction::Forward)
     }
 
-    /// The gradient of the input, given that of the output: what the shift took from each pixel comes back to it.
+    /// Computes the gradient of the input from the gradient of the output: each pixel gets back the gradients of the
+    /// pixels that it was moved to.
     ///
     /// # Errors
-    /// As [`ChannelShift::forward`].
+    /// The same as [`ChannelShift::forward`].
     pub fn backward(&self, grad_output: &Tensor) -> Result<Tensor> {
         self.run(grad_output, Direction::Backward)
     }
 
-    /// Plans a call on a tensor of this shape, so that recording it allocates nothing. It needs no workspace.
+    /// Plans a call on a tensor of this shape, so that recording it allocates nothing. A call needs no workspace.
     ///
     /// # Errors
-    /// As [`ChannelShift::forward`].
+    /// The same as [`ChannelShift::forward`].
     pub fn prepare(&self, shape: [usize; 4], dtype: Dtype, direction: Direction) -> Result<()> {
         self.prepared(shape, dtype, direction).map(|_| ())
     }
 
-    /// Records either into the caller's encoder or compute pass: no allocation of device memory but the plan's own at the first call, no submission, no wait.
-    /// `output` has `input`'s shape and element type and may not share its buffer.
+    /// Records either direction into the caller's encoder or compute pass. Does not submit or wait, and allocates
+    /// device memory only if the call was not prepared. `output` has `input`'s shape and element type, and may not
+    /// share its buffer.
     ///
     /// # Errors
-    /// As [`ChannelShift::forward`]; [`Error::Rank`], [`Error::Axis`] and [`Error::Dtype`] for the output; [`Error::Aliased`].
+    /// The same as [`ChannelShift::forward`], [`Error::Rank`], [`Error::Axis`] or [`Error::Dtype`] for the output, and
+    /// [`Error::Aliased`].
     pub fn record<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -155,7 +160,7 @@ impl ChannelShift {
     }
 }
 
-/// As many planes a step as a binding holds.
+/// Plans a call, with as many planes per step as a binding holds.
 fn plan(
     [batch, channels, height, width]: [usize; 4],
     storage: Storage,
@@ -194,13 +199,14 @@ fn plan(
     Ok(Plan { steps, ..Plan::default() })
 }
 
-/// S²-MLP's shifts (Yu et al. 2021), for [`Border::Keep`]: the quarters of the channels move down, up, right and left by one pixel.
+/// Returns S²-MLP's shifts (Yu et al. 2021), for [`Border::Keep`]: the quarters of the channels move down, up, right
+/// and left by one pixel.
 #[must_use]
 pub fn s2_mlp_v1(channels: usize) -> Vec<[i32; 2]> {
     quarters(channels, [[1, 0], [-1, 0], [0, 1], [0, -1]])
 }
 
-/// The second shift of S²-MLPv2 (its first is [`s2_mlp_v1`]'s): right, left, down and up.
+/// Returns the second shift of S²-MLPv2, whose first is [`s2_mlp_v1`]: the quarters move right, left, down and up.
 #[must_use]
 pub fn s2_mlp_v2(channels: usize) -> Vec<[i32; 2]> {
     quarters(channels, [[0, 1], [0, -1], [1, 0], [-1, 0]])
@@ -211,8 +217,9 @@ fn quarters(channels: usize, shifts: [[i32; 2]; 4]) -> Vec<[i32; 2]> {
     (0..channels).map(|channel| shifts[quarter(channel)]).collect()
 }
 
-/// AS-MLP's shifts (Lian et al. 2021) along one axis (0 is y, 1 is x), for [`Border::Zero`]: `torch.chunk(shift_size)` of the channels move by
-/// `−shift_size/2, …, shift_size/2`. A chunk is `⌈channels / shift_size⌉` channels, so the last ones may be missing, as in torch.
+/// Returns AS-MLP's shifts (Lian et al. 2021) along one axis (0 is y, 1 is x), for [`Border::Zero`]: the chunks of
+/// `torch.chunk(shift_size)` move by `−shift_size/2, …, shift_size/2`. A chunk has `⌈channels / shift_size⌉` channels,
+/// so the last chunks may be missing, as in torch.
 #[must_use]
 pub fn as_mlp(channels: usize, shift_size: usize, axis: usize) -> Vec<[i32; 2]> {
     let chunk = channels.div_ceil(shift_size.max(1)).max(1);
@@ -220,8 +227,8 @@ pub fn as_mlp(channels: usize, shift_size: usize, axis: usize) -> Vec<[i32; 2]> 
     (0..channels).map(|channel| if axis == 0 { [by(channel), 0] } else { [0, by(channel)] }).collect()
 }
 
-/// CycleFC's shifts (Chen et al. 2021), for [`Border::Zero`]: channel `i` reads the pixel `(i + k/2) mod k − k/2` further on, along x for a kernel of
-/// `[1, k]`, along y for `[k, 1]`.
+/// Returns CycleFC's shifts (Chen et al. 2021), for [`Border::Zero`]: channel `i` reads the pixel at a distance of
+/// `(i + k/2) mod k − k/2`, along x for a kernel of `[1, k]` and along y for `[k, 1]`.
 #[must_use]
 pub fn cycle_fc(channels: usize, [kernel_height, kernel_width]: [usize; 2]) -> Vec<[i32; 2]> {
     let further = |channel: usize, k: usize| ((channel + k / 2) % k) as i32 - (k / 2) as i32;

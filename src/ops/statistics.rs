@@ -1,5 +1,5 @@
-//! How large things have become: what people look at while a model with learned offsets trains, since it fails by offsets that
-//! explode. Reduced on the device; 16 bytes come back.
+//! Magnitudes of tensors and offsets. They are worth watching while a model with learned offsets trains, because such a
+//! model fails when its offsets explode. The device reduces them, and a call downloads 16 bytes.
 
 use std::ops::Range;
 
@@ -14,23 +14,23 @@ use crate::kernel::statistics::{magnitude, offset_magnitude, reduce};
 use crate::kernel::{Kernel, Params, Storage};
 use crate::plan::{DeviceLimits, F32_BYTES, Len, MAX_LOOP_STEPS, Plan, WORKSPACE, Window, binding_too_large, split};
 
-/// The size of a tensor's elements.
+/// The magnitude of a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Magnitude {
-    /// The mean of the absolute values, of those that are finite; infinite where their sum passes f32.
+    /// The mean absolute value of the finite elements. It is infinite if their sum exceeds the range of f32.
     pub mean: f32,
-    /// The largest absolute value of those that are finite.
+    /// The largest absolute value of the finite elements.
     pub largest: f32,
     /// The share of elements that are NaN or infinite.
     pub not_finite: f32,
 }
 
-/// How far the taps of a call are moved.
+/// The distances by which offsets move the taps of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct OffsetMagnitude {
-    /// The offsets' size, in pixels.
+    /// The magnitude of the offsets, in pixels.
     pub offset: Magnitude,
-    /// The share of taps that sample nothing: outside the image by a pixel or more, or not finite.
+    /// The share of taps that sample nothing, because they are outside the image by a pixel or more or are not finite.
     pub outside: f32,
 }
 
@@ -47,16 +47,18 @@ enum Of {
 }
 
 impl Statistics {
-    /// The operator on `gpu`. Compiles nothing yet.
+    /// Makes the operator on `gpu`. Compiles nothing yet.
     #[must_use]
     pub fn new(gpu: &Gpu) -> Self {
         Self { engine: Engine::new(gpu) }
     }
 
-    /// The size of an f32 tensor's elements: of a gradient, or a weight. Blocks; not on the web.
+    /// Computes the magnitude of an f32 tensor, such as a gradient or a weight. Blocks, so it is not available on the
+    /// web.
     ///
     /// # Errors
-    /// [`Error::Dtype`](crate::Error::Dtype); [`Error::OtherDevice`](crate::Error::OtherDevice); [`Error::Device`](crate::Error::Device).
+    /// Returns [`Error::Dtype`](crate::Error::Dtype), [`Error::OtherDevice`](crate::Error::OtherDevice) or
+    /// [`Error::Device`](crate::Error::Device).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn magnitude(&self, tensor: &Tensor) -> Result<Magnitude> {
         pollster::block_on(self.magnitude_async(tensor))
@@ -65,7 +67,7 @@ impl Statistics {
     /// [`Statistics::magnitude`] without blocking.
     ///
     /// # Errors
-    /// As [`Statistics::magnitude`].
+    /// The same as [`Statistics::magnitude`].
     pub async fn magnitude_async(&self, tensor: &Tensor) -> Result<Magnitude> {
         check_dtype("tensor", tensor, Dtype::F32)?;
         let elements = tensor.shape().iter().product::<usize>();
@@ -74,11 +76,14 @@ impl Statistics {
         Ok(magnitude(total, elements))
     }
 
-    /// How far the offsets of a call of these sizes move its taps. Blocks; not on the web.
+    /// Computes the distances by which the offset moves the taps of a call with this geometry. Blocks, so it is not
+    /// available on the web.
     ///
     /// # Errors
-    /// [`Error::Rank`](crate::Error::Rank), [`Error::Axis`](crate::Error::Axis), [`Error::Dtype`](crate::Error::Dtype) where the offset is not f32 of the geometry's shape; [`Error::BindingTooLarge`](crate::Error::BindingTooLarge) where one
-    /// image's passes what the device binds; [`Error::OtherDevice`](crate::Error::OtherDevice); [`Error::Device`](crate::Error::Device).
+    /// Returns [`Error::Rank`](crate::Error::Rank), [`Error::Axis`](crate::Error::Axis) or
+    /// [`Error::Dtype`](crate::Error::Dtype) if the offset is not f32 or does not fit the geometry,
+    /// [`Error::BindingTooLarge`](crate::Error::BindingTooLarge) if the offset of one image exceeds the device's
+    /// binding limit, [`Error::OtherDevice`](crate::Error::OtherDevice), or [`Error::Device`](crate::Error::Device).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn offset(&self, geometry: &Geometry, offset: &Tensor) -> Result<OffsetMagnitude> {
         pollster::block_on(self.offset_async(geometry, offset))
@@ -87,7 +92,7 @@ impl Statistics {
     /// [`Statistics::offset`] without blocking.
     ///
     /// # Errors
-    /// As [`Statistics::offset`].
+    /// The same as [`Statistics::offset`].
     pub async fn offset_async(&self, geometry: &Geometry, offset: &Tensor) -> Result<OffsetMagnitude> {
         let g = *geometry;
         let shape = [g.batch, 2 * g.offset_groups * g.taps(), g.out_height, g.out_width];
@@ -119,7 +124,7 @@ fn magnitude([sum, largest, not_finite, _]: [f32; 4], elements: usize) -> Magnit
     Magnitude { mean: sum / finite, largest, not_finite: not_finite / elements.max(1) as f32 }
 }
 
-/// Elements that the loop of one step may pass over.
+/// Returns the largest number of elements that one step may loop over.
 fn most_elements(limits: &DeviceLimits) -> u64 {
     limits.max_window_elements().min((MAX_LOOP_STEPS - 2) * SLICES)
 }
@@ -146,7 +151,8 @@ fn offset_plan(g: &Geometry, limits: &DeviceLimits) -> Result<Plan> {
     })
 }
 
-/// Two steps for each part: `kernel` with what `step` makes of the part, and the one that adds its partial sums to the total.
+/// Plans two steps for each part: `kernel` with the parameters that `step` returns for the part, and the reduction of
+/// its partial sums to the total.
 fn with_reduce<P: Params>(
     limits: &DeviceLimits,
     kernel: &'static Kernel,

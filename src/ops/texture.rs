@@ -1,8 +1,8 @@
-//! Textures in and out: a rectangle of a texture becomes a tensor, and a tensor is written into one, on the device. So an image filter runs
-//! inside a frame, and nothing passes through the host.
+//! Reads a rectangle of a texture into a tensor, and writes a tensor into one, on the device. So an image filter can
+//! run inside a frame, and no data passes through the host.
 //!
 //! ```text
-//! tensor[0, c, y, x] = texel(origin_y + y, origin_x + x)[c]                    c = r, g, b, a: as many as the tensor has channels
+//! tensor[0, c, y, x] = texel(origin_y + y, origin_x + x)[c]                    c = r, g, b, a, as many as the tensor has channels
 //! ```
 
 use std::sync::Arc;
@@ -15,29 +15,31 @@ use crate::kernel::texture::{load, region, store};
 use crate::kernel::{Storage, TexelFormat};
 use crate::plan::{Plan, Window};
 
-/// What a plan goes by: origin, size, channels, how the tensor is stored, and the format that is written, if one is.
+/// The key of a plan: origin, size, channels, the tensor's storage, and the texture's format if the plan writes it.
 type Key = ([u32; 2], [u32; 2], usize, Storage, Option<TexelFormat>);
 
-/// The operator on one device. A cheap handle.
+/// The operator on one device. The handle is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Textures {
     engine: Arc<Engine<Key>>,
 }
 
 impl Textures {
-    /// The operator on `gpu`. Compiles nothing yet.
+    /// Makes the operator on `gpu`. Compiles nothing yet.
     #[must_use]
     pub fn new(gpu: &Gpu) -> Self {
         Self { engine: Arc::new(Engine::new(gpu)) }
     }
 
-    /// Reads the first `channels` channels (1 to 4) of a region into a new tensor, `[1, channels, height, width]`. Does not wait.
+    /// Reads the first `channels` channels (1 to 4) of a region into a new tensor, `[1, channels, height, width]`. Does
+    /// not wait.
     ///
-    /// The texture has `TEXTURE_BINDING` usage and any format that shaders read as floating-point numbers: `rgba8unorm`, its sRGB sibling (which is
-    /// linear then), `rgba16float`, `rgba32float` and others.
+    /// The texture needs `TEXTURE_BINDING` usage and a format that shaders read as floating-point numbers, such as
+    /// `rgba8unorm`, `rgba8unorm-srgb` (which the read makes linear), `rgba16float` or `rgba32float`.
     ///
     /// # Errors
-    /// [`Error::UnsuitableTexture`]; [`Error::Axis`] for other channels; [`Error::BindingTooLarge`]; [`Error::Device`].
+    /// Returns [`Error::UnsuitableTexture`], [`Error::Axis`] for another number of channels,
+    /// [`Error::BindingTooLarge`], or [`Error::Device`].
     pub fn load(&self, region: TextureRegion<'_>, channels: usize, dtype: Dtype) -> Result<Tensor> {
         let [height, width] = region.size.map(|size| size as usize);
         let tensor = Tensor::new(self.engine.gpu(), [1, channels, height, width], dtype)?;
@@ -46,10 +48,11 @@ impl Textures {
         Ok(tensor)
     }
 
-    /// [`Textures::load`] into the caller's tensor, recorded into the caller's encoder or compute pass.
+    /// Records [`Textures::load`] into the caller's encoder or compute pass, with the caller's tensor.
     ///
     /// # Errors
-    /// As [`Textures::load`], and [`Error::Rank`] and [`Error::Axis`] where the tensor is not `[1, channels, height, width]` of the region.
+    /// The same as [`Textures::load`], and [`Error::Rank`] or [`Error::Axis`] if the tensor's shape is not
+    /// `[1, channels, height, width]` of the region.
     pub fn record_load<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -60,22 +63,24 @@ impl Textures {
         self.engine.record(&prepared, recorder, &loading_call(&texture, tensor), None)
     }
 
-    /// Writes a tensor, `[1, channels, height, width]`, into a region of its size. Does not wait.
+    /// Writes a tensor, `[1, channels, height, width]`, into a region of the same size. Does not wait.
     ///
-    /// One channel becomes a grey picture, three have alpha 1, four are all. The texture has `STORAGE_BINDING` usage and is `rgba8unorm` (which
-    /// clamps to 0 … 1 and rounds), `rgba16float` or `rgba32float`.
+    /// One channel becomes a grey image, three channels get alpha 1, and four channels are written as they are. The
+    /// texture needs `STORAGE_BINDING` usage and one of the formats `rgba8unorm` (which clamps to 0 … 1 and rounds),
+    /// `rgba16float` and `rgba32float`.
     ///
     /// # Errors
-    /// [`Error::UnsuitableTexture`]; [`Error::Rank`], [`Error::Axis`] for another shape; [`Error::BindingTooLarge`]; [`Error::Device`].
+    /// Returns [`Error::UnsuitableTexture`], [`Error::Rank`] or [`Error::Axis`] for another shape,
+    /// [`Error::BindingTooLarge`], or [`Error::Device`].
     pub fn store(&self, tensor: &Tensor, region: TextureRegion<'_>) -> Result<()> {
         let (prepared, texture) = self.storing(tensor, region)?;
         self.engine.submit(&prepared, &storing_call(tensor, &texture))
     }
 
-    /// [`Textures::store`], recorded into the caller's encoder or compute pass.
+    /// Records [`Textures::store`] into the caller's encoder or compute pass.
     ///
     /// # Errors
-    /// As [`Textures::store`].
+    /// The same as [`Textures::store`].
     pub fn record_store<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -127,7 +132,7 @@ impl Textures {
             pixels,
             channels: channels as u64,
         };
-        // A texture is bound whole.
+        // A texture is always bound whole.
         let image = Window { operand: IMAGE, start: 0, bytes: 0 };
         let tensor = |operand| limits.operand_window(storage, operand, 0, elements).0;
         let (kernel, windows) = match format {
@@ -142,7 +147,7 @@ impl Textures {
     }
 }
 
-/// The name by which plans mean the texture.
+/// The name by which plans refer to the texture.
 const IMAGE: &str = "image";
 
 fn loading_call<'a>(texture: &'a BoundTexture, tensor: &'a Tensor) -> Call<'a> {
@@ -153,7 +158,7 @@ fn storing_call<'a>(tensor: &'a Tensor, texture: &'a BoundTexture) -> Call<'a> {
     Call { operands: vec![("input", tensor)], texture: Some((IMAGE, texture)), ..Call::default() }
 }
 
-/// The channels of a tensor that is as large as a region.
+/// Checks that a tensor has the size of a region, and returns its number of channels.
 fn channels(tensor: &Tensor, size: [u32; 2], known: &[usize], because: &'static str) -> Result<usize> {
     let [height, width] = size.map(|size| size as usize);
     let got = tensor.shape().get(1).copied().unwrap_or(0);

@@ -1,29 +1,31 @@
-//! The facts of a device that plans go by, and what it can bind and dispatch.
+//! The properties of a device that plans depend on, and the windows and grids that it allows.
 
 use super::steps::{Scratch, Size, Step, Window};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Params, Specialization, Storage};
 
-/// The facts of a device that a plan may depend on.
+/// The properties of a device that a plan may depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeviceLimits {
-    /// The most bytes one storage binding may cover (`max_storage_buffer_binding_size`, at most `max_buffer_size`).
+    /// The largest number of bytes that one storage binding may cover (the least of `max_storage_buffer_binding_size`,
+    /// `max_buffer_size` and 2³¹ − 256).
     pub max_binding_bytes: u64,
-    /// What a storage binding's offset must be a multiple of (`min_storage_buffer_offset_alignment`).
+    /// The alignment of a storage binding's offset (`min_storage_buffer_offset_alignment`).
     pub binding_alignment: u64,
-    /// The most workgroups along one axis of a dispatch (`max_compute_workgroups_per_dimension`).
+    /// The largest number of workgroups along one axis of a dispatch (`max_compute_workgroups_per_dimension`).
     pub max_workgroups_per_axis: u64,
-    /// The most texels along one axis of a 2-D texture (`max_texture_dimension_2d`).
+    /// The largest number of texels along one axis of a 2-D texture (`max_texture_dimension_2d`).
     pub max_texture_axis: u64,
-    /// Lanes of every subgroup, where the device has subgroups of one size only and its `SUBGROUP` feature is on; else 0.
+    /// The number of lanes of a subgroup, if the feature `SUBGROUP` is on, all subgroups of the device have one size,
+    /// and the backend is not a browser's; else 0.
     pub subgroup_size: u64,
-    /// What kind of device it is: plans are chosen by it.
+    /// The kind of device. The choice of an algorithm depends on it.
     pub kind: DeviceKind,
-    /// Whether its shaders know f16 (`SHADER_F16`).
+    /// Whether shaders have the type f16 (`SHADER_F16`).
     pub f16: bool,
 }
 
-/// A kind of device, as far as the choice of an algorithm goes.
+/// The kinds of devices that the choice of an algorithm distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DeviceKind {
     /// A driver that computes on the CPU.
@@ -32,13 +34,13 @@ pub enum DeviceKind {
     IntegratedGpu,
     /// A GPU with memory of its own.
     DiscreteGpu,
-    /// A virtual GPU, or one that does not say.
+    /// A virtual GPU, or a device of unknown kind.
     #[default]
     Other,
 }
 
 impl Default for DeviceLimits {
-    /// WebGPU's defaults: what every device has.
+    /// WebGPU's default limits. Every device that [`Gpu::new`](crate::Gpu::new) opens has at least these.
     fn default() -> Self {
         Self {
             max_binding_bytes: 128 << 20,
@@ -53,8 +55,8 @@ impl Default for DeviceLimits {
 }
 
 impl DeviceLimits {
-    /// The most f32 elements that a window may hold wherever it starts: its first byte may have to move down to the alignment.
-    /// Indices inside a window are u32 on the device and stay below 2³¹.
+    /// Returns the largest number of f32 elements that a window may hold wherever it starts. Its first byte may have to
+    /// move down to the alignment, and indices inside a window stay below 2³¹.
     #[must_use]
     pub fn max_window_elements(&self) -> u64 {
         self.max_operand_elements(Storage::F32)
@@ -64,14 +66,14 @@ impl DeviceLimits {
     #[must_use]
     pub fn max_operand_elements(&self, storage: Storage) -> u64 {
         let fitting = self.max_binding_bytes.saturating_sub(self.binding_alignment) / storage.bytes();
-        // Less what aligning the start may add.
+        // Aligning the start may add binding_alignment elements at most.
         fitting.min((1 << 31) - 1 - self.binding_alignment)
     }
 
-    /// An error where a window cannot hold so many elements of `what`, of which a plan can cut no smaller piece.
+    /// Checks that a window can hold so many elements of `what`, which a plan cannot cut into smaller pieces.
     ///
     /// # Errors
-    /// [`Error::BindingTooLarge`].
+    /// Returns [`Error::BindingTooLarge`] if it cannot.
     pub fn check_elements(&self, what: &'static str, storage: Storage, elements: u64) -> Result<()> {
         let most = self.max_operand_elements(storage);
         if elements <= most {
@@ -80,7 +82,7 @@ impl DeviceLimits {
         Err(binding_too_large(what, storage, elements, most))
     }
 
-    /// Whether the device has bindings, or texture axes, as long as this needs.
+    /// Returns whether a binding, or a texture of the device, can hold so much.
     #[must_use]
     pub fn hold(&self, scratch: &Scratch) -> bool {
         match scratch.size {
@@ -89,13 +91,15 @@ impl DeviceLimits {
         }
     }
 
-    /// The window over `count` f32 elements of `operand` from element `first`, and where that element lies in it.
+    /// Returns the window over `count` f32 elements of `operand` from element `first` on, and the index of that element
+    /// in the window.
     #[must_use]
     pub fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u64) {
         self.operand_window(Storage::F32, operand, first, count)
     }
 
-    /// The same for elements of any storage. A window is always whole words, as tensors are.
+    /// The same as [`DeviceLimits::window`] for elements of any storage. A window always covers whole 32-bit words, as
+    /// tensors do.
     #[must_use]
     pub fn operand_window(&self, storage: Storage, operand: &'static str, first: u64, count: u64) -> (Window, u64) {
         let first_byte = first * storage.bytes();
@@ -105,10 +109,10 @@ impl DeviceLimits {
         (Window { operand, start, bytes }, (first_byte - start) / storage.bytes())
     }
 
-    /// A dispatch of at least `workgroups` workgroups.
+    /// Makes a dispatch of at least `workgroups` workgroups.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for a parameter that is no u32, and as [`DeviceLimits::fold`].
+    /// Returns [`Error::TooLarge`] if a parameter exceeds the range of u32, and the errors of [`DeviceLimits::fold`].
     pub fn step<P: Params>(
         &self,
         kernel: &'static Kernel,
@@ -131,11 +135,12 @@ impl DeviceLimits {
         Ok(Step { kernel, specialization, params, windows, workgroups })
     }
 
-    /// `total` workgroups as a grid: one axis where they fit, else folded into two with as few spare ones as can be.
-    /// `shaders/shared/grid.wgsl` unfolds it; a kernel ignores the spare workgroups.
+    /// Returns a grid of at least `total` workgroups: on one axis if they fit, else folded into as few rows as
+    /// possible, which leaves fewer spare workgroups than rows. `shaders/shared/grid.wgsl` unfolds the grid, and
+    /// kernels ignore the spare workgroups.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] where two axes do not hold them: out of reach with WebGPU's limits, whose axes hold 65,535² workgroups.
+    /// Returns [`Error::TooLarge`] if two axes do not hold them. With WebGPU's limits they hold 65,535² workgroups.
     pub fn fold(&self, kernel: &Kernel, total: u64) -> Result<[u32; 3]> {
         let limit = self.max_workgroups_per_axis;
         let rows = total.div_ceil(limit.max(1)).max(1);
@@ -146,7 +151,7 @@ impl DeviceLimits {
     }
 }
 
-/// The error where a binding holds `most` elements and `what` has more.
+/// Makes the error for a binding that holds at most `most` elements while `what` has more.
 pub(crate) fn binding_too_large(what: &'static str, storage: Storage, elements: u64, most: u64) -> Error {
     Error::BindingTooLarge { what, bytes: elements.saturating_mul(storage.bytes()), limit: most * storage.bytes() }
 }

@@ -1,5 +1,5 @@
-//! The vocabulary between operators and the engine. An operator turns a geometry and a device's limits into a [`Plan`]; the engine turns any
-//! plan into dispatches. Nothing here needs a device.
+//! Plans: the interface between operators and the engine. An operator turns a geometry and a device's limits into a
+//! [`Plan`], and the engine turns a plan into dispatches. Nothing here needs a device.
 
 mod limits;
 mod parts;

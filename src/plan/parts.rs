@@ -1,4 +1,4 @@
-//! Ranges, and the parts that plans cut them into.
+//! Ranges, and the parts into which plans cut them.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ pub(crate) fn split(range: Range<u64>, size: u64) -> impl Iterator<Item = Range<
     })
 }
 
-/// The length of a range in u64, which `std` has only for ranges of `usize` and smaller.
+/// The length of a range of u64. `std` has lengths only for ranges of `usize` and smaller types.
 pub(crate) trait Len {
     fn len(&self) -> u64;
 }

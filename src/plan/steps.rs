@@ -6,40 +6,43 @@ use crate::error::{Error, Result};
 use crate::kernel::shared::texels::TEXELS_PER_ROW;
 use crate::kernel::{Kernel, Specialization};
 
-/// The most loop steps that one invocation may take. A loop costs its trips plus one at every entry.
+/// The largest number of loop iterations of one invocation, where every entry into a loop counts as one more.
 ///
-/// Mesa's CPU driver up to version 24.3 ends every loop without an error once an invocation has used 65,535 steps: the numbers are
-/// wrong then. To keep below that costs other devices nothing.
+/// Mesa's CPU driver up to version 24.3 ends every loop without an error once an invocation has used 65,535 steps, and
+/// the results are wrong then. Staying below that costs other devices nothing.
 pub const MAX_LOOP_STEPS: u64 = 60_000;
 
-/// The most steps that a plan may have. With more, a tiny workspace would make a recording endless; this makes it an error.
+/// The largest number of steps that a plan may have. A tiny workspace would need so many that recording them would
+/// never end; the limit makes that an error.
 pub const MAX_STEPS: u64 = 65_536;
 
-/// What the device is to do: dispatches in order. Each sees what those before it wrote.
+/// The dispatches of one call, in order. Each sees the results of those before it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// The operator's name for this way to compute it; empty where it knows only one.
+    /// The name of the algorithm; empty for an operator that has only one.
     pub algorithm: String,
     /// The dispatches.
     pub steps: Vec<Step>,
-    /// How many of the first steps read nothing but the weight. Their results may be kept while the weight stays the same.
+    /// The number of steps at the beginning that read only the weight. Their results can be kept while the weight stays
+    /// the same.
     pub weight_steps: usize,
     /// The bytes of workspace that the steps share.
     pub workspace_bytes: u64,
-    /// The textures and buffers that steps write and later steps read, beside the workspace. The operator provides them.
+    /// The textures and buffers, other than the workspace, that steps write and later steps read. The operator provides
+    /// them.
     pub scratch: Vec<Scratch>,
 }
 
-/// A texture or buffer that the operator provides. A larger one serves as well.
+/// A texture or buffer that the operator provides. A larger one serves, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scratch {
     /// The name by which windows refer to it.
     pub name: &'static str,
-    /// Its kind and its size.
+    /// The kind and the size.
     pub size: Size,
 }
 
-/// The kind of a [`Scratch`], and how much it holds.
+/// The kind and the size of a [`Scratch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
     /// A texture of `rgba32float` texels, width by height.
@@ -53,11 +56,11 @@ pub enum Size {
 pub struct Step {
     /// The kernel.
     pub kernel: &'static Kernel,
-    /// Which of its texts.
+    /// The choice of one of the kernel's texts.
     pub specialization: Specialization,
-    /// The contents of its uniform.
+    /// The words of its uniform.
     pub params: Vec<u32>,
-    /// The windows bound to its storage bindings, in their order.
+    /// The windows for its bindings, in their order.
     pub windows: Vec<Window>,
     /// The grid.
     pub workgroups: [u32; 3],
@@ -84,14 +87,14 @@ impl Plan {
     /// Adds a step.
     ///
     /// # Errors
-    /// [`Error::TooManySteps`] where there are [`MAX_STEPS`] already.
+    /// Returns [`Error::TooManySteps`] if the plan already has [`MAX_STEPS`].
     pub(crate) fn push(&mut self, step: Step) -> Result<()> {
         self.steps.push(step);
         let count = self.steps.len() as u64;
         if count > MAX_STEPS { Err(Error::TooManySteps { steps: count, limit: MAX_STEPS }) } else { Ok(()) }
     }
 
-    /// The device memory that the call needs beside its operands: workspace and scratch.
+    /// Returns the bytes of device memory that the call needs in addition to its operands: workspace and scratch.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
         self.workspace_bytes + self.scratch.iter().map(Scratch::bytes).sum::<u64>()
@@ -102,7 +105,7 @@ impl Plan {
 pub const TEXEL_BYTES: u64 = 16;
 
 impl Size {
-    /// A texture that is one long row of texels, folded as `shaders/shared/texels.wgsl` unfolds it.
+    /// Returns the size of a texture that is one long row of texels, in the layout of `shaders/shared/texels.wgsl`.
     pub(crate) fn long_row(texels: u64) -> Self {
         Self::Texels([texels.min(TEXELS_PER_ROW), texels.div_ceil(TEXELS_PER_ROW)])
     }
@@ -111,7 +114,7 @@ impl Size {
 const _: () = assert!(TEXELS_PER_ROW <= 8192, "WebGPU's default limits allow no longer row");
 
 impl Scratch {
-    /// Its bytes.
+    /// Returns its size in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match self.size {
@@ -120,12 +123,12 @@ impl Scratch {
         }
     }
 
-    /// The number of texels that have as many bytes.
+    /// Returns the number of texels that take as many bytes.
     pub(crate) fn texels(&self) -> u64 {
         self.bytes() / TEXEL_BYTES
     }
 
-    /// A window over all of it.
+    /// Returns a window over the whole resource.
     #[must_use]
     pub fn window(&self) -> Window {
         Window { operand: self.name, start: 0, bytes: self.bytes() }

@@ -1,4 +1,4 @@
-//! The gradients against the reference: the case table, random geometries, small workspaces.
+//! Compares the gradients with the reference, on the case table, on random geometries and in small workspaces.
 
 use deform::ops::deform_conv2d::Mode;
 use deform::ops::deform_conv2d::reference::Reference;
@@ -11,13 +11,13 @@ use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::compare;
 use crate::support::golden;
 
-/// What the products of the backward pass are computed with: subgroups where there are, and without.
+/// Returns the algorithms for the products of the backward pass: with subgroups, if the device has them, and without.
 pub fn ways() -> Vec<Algorithm> {
     let subgroup = distinct_algorithms().into_iter().filter(|&algorithm| algorithm == Algorithm::FusedSubgroup);
     subgroup.chain([Algorithm::Columns]).collect()
 }
 
-/// Those gradients that the case can have.
+/// Returns which gradients the case has.
 pub fn all(case: &Case) -> Gradients<bool> {
     Gradients { mask: case.shapes.mask.is_some(), bias: case.shapes.bias.is_some(), ..Gradients::ALL }
 }
@@ -26,12 +26,12 @@ pub fn modes(wanted: &Gradients<bool>) -> Gradients<Mode> {
     wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip })
 }
 
-/// Tensors for those gradients, full of what no kernel writes.
+/// Makes tensors full of NaN for the wanted gradients.
 pub fn poisoned(case: &Case, wanted: Gradients<bool>) -> Gradients<Option<Tensor>> {
     Gradients::from_fn(|operand| wanted[operand].then(|| poison(case.shapes.get(operand).unwrap())))
 }
 
-/// Runs the case through `record_backward`, gradients and workspace poisoned.
+/// Runs the case through `record_backward`, with gradients and workspace full of NaN.
 pub fn run_backward(case: &Case, grad_output: &[f32], wanted: Gradients<bool>) -> Gradients<Option<Vec<f32>>> {
     let gradients = poisoned(case, wanted);
     record(case, grad_output, &gradients.map(|gradient| gradient.as_ref().map(Gradient::Write)));
@@ -58,7 +58,7 @@ pub fn record(case: &Case, grad_output: &[f32], targets: &Gradients<Option<Gradi
     gpu().queue().submit([encoder.finish()]);
 }
 
-/// Runs the case and holds every gradient against the reference. Returns the worst ratio of error to bound.
+/// Runs the case and compares every gradient with the reference. Returns the worst ratio of error to bound.
 pub fn check_gradients(case: &Case) -> f64 {
     let grad_output = case.grad_output();
     let got = run_backward(case, &grad_output, all(case));
@@ -76,13 +76,14 @@ fn gradients_of_the_table_meet_the_reference() {
 }
 
 #[test]
-fn gradients_of_every_stored_case() {
+fn gradients_meet_every_stored_case() {
     for algorithm in ways().into_iter().chain([Algorithm::Depthwise]) {
         let suits = |case: &Case| algorithm != Algorithm::Depthwise || case.geometry().is_depthwise();
         for golden in golden::all().into_iter().filter(|golden| suits(&golden.case)) {
             let case = Case { options: Options { algorithm, ..golden.case.options }, ..golden.case };
             let mut expected = case.expected_gradients(&golden.grad_output);
-            // As in the forward pass: where positions are not exact in f32 the reference, proved against the same numbers, rounds them.
+            // The positions of real_offset are not exact in f32. As in the forward pass, it is compared with the
+            // reference, which rounds them.
             if case.name != "real_offset" {
                 expected.value = Gradients::from_fn(|operand| golden.answers.get(operand.gradient_name()).cloned());
             }
@@ -92,7 +93,7 @@ fn gradients_of_every_stored_case() {
     }
 }
 
-/// The least workspace limit that a case's gradients need.
+/// Returns the least workspace limit that a case's gradients need.
 pub fn least_workspace(case: &Case) -> u64 {
     let options = Options { workspace_limit: 0, ..case.options };
     let modes = modes(&all(case));
@@ -107,25 +108,24 @@ pub fn plan_of(case: &Case) -> deform::plan::Plan {
     operator().prepare_backward(&case.shape_slices(), Dtype::F32, modes, case.options).unwrap()
 }
 
-/// Workspaces so small that pixels, then channels are cut.
+/// The workspaces are so small that pixels are cut, and then channels.
 #[test]
-fn gradients_in_the_least_workspace_and_all_above() {
+fn gradients_meet_the_reference_from_the_least_workspace_up() {
     let sizes = Sizes { batch: 2, in_channels: 24, out_channels: 24, input: [20, 19], ..PLAIN };
-    // Segments of 4, 8, 24 channels and of 3, 12 that are no whole packs, and more packs than are multiplied at once.
-    let cases = [(2, 3), (1, 3), (1, 1), (8, 1), (2, 1)]
-        .map(|(groups, offset_groups)| Sizes { groups, offset_groups, ..sizes })
-        .into_iter()
-        .chain([
-            Sizes { in_channels: 80, offset_groups: 2, input: [9, 8], ..sizes },
-            // So many output channels that the columns are kept, for both weight groups.
-            Sizes { groups: 2, offset_groups: 3, out_channels: 394, input: [9, 8], ..sizes },
-            // So many offset groups that a CPU puts the taps in order in one pass.
-            Sizes { in_channels: 32, offset_groups: 8, ..sizes },
-        ]);
+    let mut layers = vec![
+        // More packs than are multiplied at once.
+        Sizes { in_channels: 80, offset_groups: 2, input: [9, 8], ..sizes },
+        // So many output channels that the columns are kept, for both weight groups.
+        Sizes { groups: 2, offset_groups: 3, out_channels: 394, input: [9, 8], ..sizes },
+        // So many offset groups that a CPU sorts the taps in one pass.
+        Sizes { in_channels: 32, offset_groups: 8, ..sizes },
+    ];
+    // Segments of 4, 8, 24, 3 and 12 channels; 3 are no whole pack.
+    for (groups, offset_groups) in [(2, 3), (1, 3), (1, 1), (8, 1), (2, 1)] {
+        layers.push(Sizes { groups, offset_groups, ..sizes });
+    }
     let mut passes = Vec::new();
-    for (algorithm, sizes) in
-        ways().into_iter().flat_map(|algorithm| cases.clone().map(move |sizes| (algorithm, sizes)))
-    {
+    for (algorithm, sizes) in ways().into_iter().flat_map(|way| layers.iter().map(move |&sizes| (way, sizes))) {
         let mut case = Case::new("least workspace", sizes, Options { algorithm, ..padded() });
         let whole = plan_of(&case).memory_bytes();
         let least = least_workspace(&case);
@@ -144,14 +144,16 @@ fn gradients_in_the_least_workspace_and_all_above() {
         let refused = operator().prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(&case)), case.options);
         assert!(matches!(refused, Err(Error::WorkspaceTooSmall { .. })), "{refused:?}");
     }
-    // Where subgroups of 8 make it a CPU's plan, taps were sorted in both ways.
-    for algorithm in ways().into_iter().filter(|&algorithm| algorithm == Algorithm::FusedSubgroup) {
-        assert!([true, false].iter().all(|&by_column| passes.contains(&(algorithm, by_column))));
+    // With subgroups of 8, which make it a CPU's plan, some sorts take one pass and some take two.
+    if ways().contains(&Algorithm::FusedSubgroup) {
+        for by_column in [true, false] {
+            assert!(passes.contains(&(Algorithm::FusedSubgroup, by_column)), "sorted by column first: {by_column}");
+        }
     }
 }
 
 #[test]
-fn gradients_of_random_geometries() {
+fn gradients_of_random_geometries_meet_the_reference() {
     let config = Config { cases: 250, rng_seed: RngSeed::Fixed(11), failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
@@ -168,14 +170,14 @@ fn gradients_of_random_geometries() {
     say(&format!("gradients of 250 random geometries: worst error {:.3} of its bound", worst.get()));
 }
 
-/// Some elements of each gradient of a layer whose whole gradients would take the reference minutes.
+/// Compares some elements of each gradient with the reference, for layers whose whole gradients would take the
+/// reference minutes.
 pub fn check_some(case: &Case) {
     let grad_output = case.grad_output();
     let got = run_backward(case, &grad_output, all(case));
     let geometry = case.geometry();
     let value = Reference::new(&geometry, case.slices()).unwrap();
-    let mut absolute = case.operands.map(|operand| operand.iter().map(|value| value.abs()).collect::<Vec<_>>());
-    absolute.offset.clone_from(&case.operands.offset);
+    let absolute = case.absolute();
     let magnitude = Reference::new(&geometry, absolute.map(Vec::as_slice)).unwrap();
     let grad_magnitude: Vec<f32> = grad_output.iter().map(|value| value.abs()).collect();
     let pixels = geometry.batch * geometry.out_pixels();
@@ -183,7 +185,7 @@ pub fn check_some(case: &Case) {
     let terms_of_tap = geometry.channels_per_offset_group() * rows;
     for (operand, got) in got.iter() {
         let Some(got) = got else { continue };
-        assert!(got.iter().all(|value| value.is_finite()), "{}: grad_{operand} has something unwritten", case.name);
+        assert!(got.iter().all(|value| value.is_finite()), "{}: grad_{operand} has an unwritten element", case.name);
         for n in 0..24 {
             let index = (n * 7_919 + n * got.len() / 24) % got.len();
             let want = value.gradient_at(operand, &grad_output, index);
@@ -192,7 +194,8 @@ pub fn check_some(case: &Case) {
                 Operand::Input => (summed(), rows * geometry.taps() * 16),
                 Operand::Weight | Operand::Bias => (summed(), pixels),
                 Operand::Mask => (summed(), terms_of_tap),
-                // Pixels, weights, masks and gradients are at most 1, 1, 1.5 and 1; a slope is at most twice a pixel.
+                // Pixels, weights, masks and gradients are at most 1, 1, 1.5 and 1, and a slope is at most twice a
+                // pixel.
                 Operand::Offset => (3.0 * terms_of_tap as f64, 4 * terms_of_tap),
             };
             compare(&got[index..=index], &[want], &[magnitude], terms)
@@ -201,9 +204,9 @@ pub fn check_some(case: &Case) {
     }
 }
 
-/// A weight of 72 MiB, of which a chunk's channels alone are packed.
+/// The weight has 72 MiB, so each chunk packs only its own channels.
 #[test]
-fn a_weight_larger_than_the_workspace() {
+fn gradients_fit_the_workspace_if_the_weight_does_not() {
     for algorithm in ways() {
         let sizes = Sizes { in_channels: 1024, out_channels: 2048, input: [3, 2], ..PLAIN };
         let case = Case::new("1024→2048", sizes, Options { algorithm, ..padded() });

@@ -1,4 +1,5 @@
-//! The ordinary convolution: against the reference of the deformable one with offsets of zero, which tests/pure holds against plain loops.
+//! Compares the ordinary convolution with the reference of the deformable one with zero offsets, which tests/pure
+//! compares with plain loops.
 
 use deform::ops::activation::Activate;
 use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
@@ -53,7 +54,7 @@ fn workspace(bytes: u64) -> Tensor {
     poison(&[(bytes / 4) as usize])
 }
 
-/// Runs the case through `record_forward`, output and workspace poisoned.
+/// Runs the case through `record_forward`, with output and workspace full of NaN.
 fn run(case: &Case, activation: Activation) -> Tensor {
     let options = options(case, activation);
     let plan = conv2d().prepare(&shapes(case), Dtype::F32, options).unwrap_or_else(|e| panic!("{}: {e}", case.name));
@@ -66,7 +67,11 @@ fn run(case: &Case, activation: Activation) -> Tensor {
     output
 }
 
-pub fn scale(activation: Activation) -> Option<f64> {
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::TwiceSigmoid];
+
+/// Returns the factor of the sigmoid if the activation is one.
+fn scale(activation: Activation) -> Option<f64> {
     match activation {
         Activation::Identity | Activation::Relu => None,
         Activation::Sigmoid => Some(1.0),
@@ -74,20 +79,35 @@ pub fn scale(activation: Activation) -> Option<f64> {
     }
 }
 
-/// What comes of linear sums, and of bounds on their terms: the sigmoid is nowhere steeper than 1/4, and is itself some roundings.
-pub fn activated(activation: Activation, (mut value, mut magnitude): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
-    if activation == Activation::Relu {
-        value.iter_mut().for_each(|value| *value = value.max(0.0));
+fn activate(activation: Activation, value: f64) -> f64 {
+    match scale(activation) {
+        Some(scale) => scale / (1.0 + (-value).exp()),
+        None if activation == Activation::Relu => value.max(0.0),
+        None => value,
     }
-    if let Some(scale) = scale(activation) {
-        for (value, magnitude) in value.iter_mut().zip(&mut magnitude) {
-            *value = scale / (1.0 + (-*value).exp());
+}
+
+/// Returns the derivative of the activation, given its output.
+fn slope(activation: Activation, output: f64) -> f64 {
+    match scale(activation) {
+        Some(scale) => output * (1.0 - output / scale),
+        None => f64::from(u8::from(activation == Activation::Identity || output > 0.0)),
+    }
+}
+
+/// Applies the activation to sums, and adapts the bounds on their terms: a sigmoid is nowhere steeper than 1/4, and
+/// adds some roundings of its own.
+pub fn activated(activation: Activation, (mut value, mut magnitude): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
+    for (value, magnitude) in value.iter_mut().zip(&mut magnitude) {
+        *value = activate(activation, *value);
+        if let Some(scale) = scale(activation) {
             *magnitude = scale * *magnitude / 4.0 + *value;
         }
     }
     (value, magnitude)
 }
 
+/// Runs the case and compares every element with the reference. Returns the worst ratio of error to bound.
 pub fn check(case: &Case, activation: Activation) -> f64 {
     let (want, magnitude) = activated(activation, case.expected());
     let got: Vec<f32> = run(case, activation).download().unwrap();
@@ -101,22 +121,16 @@ pub fn modes(case: &Case) -> Gradients<Mode> {
     if case.shapes.bias.is_some() { ALL_MODES } else { Gradients { bias: Mode::Skip, ..ALL_MODES } }
 }
 
-/// Holds every gradient against the reference.
+/// Compares every gradient with the reference. Returns the worst ratio of error to bound.
 pub fn check_gradients(case: &Case, activation: Activation) -> f64 {
     let options = options(case, activation);
     let output = run(case, activation);
     let grad_output = case.grad_output();
-    let linear: Vec<f32> = match scale(activation) {
-        None if activation == Activation::Relu => {
-            let there = output.download::<f32>().unwrap().into_iter().map(|value| f32::from(u8::from(value > 0.0)));
-            there.zip(&grad_output).map(|(there, &grad)| there * grad).collect()
-        }
-        None => grad_output.clone(),
-        Some(scale) => {
-            let slopes = output.download::<f32>().unwrap().into_iter().map(f64::from).map(|s| s * (1.0 - s / scale));
-            slopes.zip(&grad_output).map(|(slope, &grad)| (slope * f64::from(grad)) as f32).collect()
-        }
-    };
+    // The gradient before the activation.
+    let outputs: Vec<f32> = output.download().unwrap();
+    let linear = outputs.iter().zip(&grad_output);
+    let linear = linear.map(|(&output, &grad)| (slope(activation, f64::from(output)) * f64::from(grad)) as f32);
+    let linear: Vec<f32> = linear.collect();
     let grad_output = Tensor::upload(gpu(), output.shape(), &grad_output).unwrap();
     let inputs = upload(case);
     let plan = conv2d().prepare_backward(&shapes(case), Dtype::F32, modes(case), options);
@@ -150,7 +164,7 @@ pub fn check_gradients(case: &Case, activation: Activation) -> f64 {
     compared.unwrap_or_else(|error| panic!("{} by {:?}: {error}", case.name, case.options.algorithm))
 }
 
-/// The tiles differ in no line that asks for an offset.
+/// Returns one algorithm of each kind: the tiles do not differ in how they handle offsets.
 fn algorithms_of_each_kind() -> Vec<Algorithm> {
     let tiled = [1, 2].map(|splits| Algorithm::FusedTiled { tile: Tile::M32N32, splits });
     distinct_algorithms().into_iter().chain(tiled).collect()
@@ -169,11 +183,14 @@ fn the_table_without_offsets_meets_the_reference() {
     }
     for algorithm in ways() {
         let worst = table.iter().map(|case| check_gradients(&by(case, algorithm), Activation::Identity));
-        say(&format!("its gradients by {algorithm:?}: worst error {:.3} of its bound", worst.fold(0.0, f64::max)));
+        say(&format!(
+            "gradients of the table without offsets by {algorithm:?}: worst error {:.3} of its bound",
+            worst.fold(0.0, f64::max)
+        ));
     }
 }
 
-/// The forward pass has a kernel for them, and a gradient is computed as elsewhere.
+/// The forward pass has a kernel for depthwise convolutions. Their gradients are computed by the general kernels.
 #[test]
 fn the_depthwise_table_without_offsets_meets_the_reference() {
     for case in table().into_iter().map(regular).map(depthwise) {
@@ -183,7 +200,7 @@ fn the_depthwise_table_without_offsets_meets_the_reference() {
 }
 
 #[test]
-fn activations_and_their_gradients() {
+fn activations_and_their_gradients_meet_the_reference() {
     let sizes = Sizes { batch: 3, in_channels: 10, out_channels: 9, input: [13, 11], mask: false, ..PLAIN };
     let case = regular(Case::new("activation", sizes, padded()));
     for activation in [Activation::Relu, Activation::Sigmoid, Activation::TwiceSigmoid] {
@@ -194,21 +211,20 @@ fn activations_and_their_gradients() {
             check_gradients(&by(&case, algorithm), activation);
         }
     }
-    // Sums far out, where an exponential would overflow.
+    // Sums so large that an exponential would overflow.
     let mut far = case;
     far.operands.weight.iter_mut().for_each(|weight| *weight *= 100.0);
     let got: Vec<f32> = run(&far, Activation::Sigmoid).download().unwrap();
     assert!(got.iter().all(|value| (0.0..=1.0).contains(value)));
-    assert!(got.contains(&0.0) && got.contains(&1.0), "none is so far out");
+    assert!(got.contains(&0.0) && got.contains(&1.0), "no sum is so large");
 }
 
 #[test]
-fn random_geometries_in_small_workspaces() {
+fn random_geometries_in_small_workspaces_meet_the_reference() {
     let config = Config { cases: 120, rng_seed: RngSeed::Fixed(5), failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let outcome = runner.run(&(geometries(), 0u32..4, 0usize..4), |((sizes, options), shrink, activation)| {
-        let activation =
-            [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::TwiceSigmoid][activation];
+        let activation = ACTIVATIONS[activation];
         for algorithm in ways() {
             let mut case = regular(Case::new("random", sizes, deform::Options { algorithm, ..options }));
             let least = |error| match error {
@@ -234,41 +250,33 @@ fn random_geometries_in_small_workspaces() {
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The activations on their own, in windows: what comes of each element, and of its gradient, in f32 and in f16.
+/// Tests the activations without a convolution, in windows: each element and its gradient, in f32 and in f16.
 #[test]
-fn activations_alone() {
+fn activations_alone_meet_their_formulas() {
     let limits = wgpu::Limits { max_storage_buffer_binding_size: (4 << 10) + 100, ..wgpu::Limits::default() };
     let values: Vec<f32> = (0..3_001).map(|n| (n * 7919 % 1021) as f32 / 64.0 - 8.0).collect();
     let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
     for gpu in [gpu(), &callers_gpu(limits)] {
         let operator = Activate::new(gpu);
-        for activation in [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::TwiceSigmoid] {
-            let want = |value: f64| match scale(activation) {
-                Some(scale) => scale / (1.0 + (-value).exp()),
-                None if activation == Activation::Relu => value.max(0.0),
-                None => value,
-            };
-            let slope = |output: f64| match scale(activation) {
-                Some(scale) => output * (1.0 - output / scale),
-                None => f64::from(u8::from(activation == Activation::Identity || output > 0.0)),
-            };
+        for activation in ACTIVATIONS {
             let tensor = Tensor::upload(gpu, [3_001], &values).unwrap();
             operator.forward(&tensor, activation).unwrap();
             let output = tensor.download::<f32>().unwrap();
             for (got, value) in output.iter().zip(&values) {
-                let want = want(f64::from(*value));
+                let want = activate(activation, f64::from(*value));
                 assert!((f64::from(*got) - want).abs() <= 8.0 * 2f64.powi(-24) * (1.0 + want.abs()), "{got}, {want}");
             }
             let grad_output = Tensor::upload(gpu, [3_001], &values).unwrap();
             let got: Vec<f32> = operator.backward(&tensor, &grad_output, activation).unwrap().download().unwrap();
-            for ((got, output), grad) in got.into_iter().zip(output).zip(&values) {
-                let want = slope(f64::from(output)) * f64::from(*grad);
-                assert!((f64::from(got) - want).abs() <= 8.0 * 2f64.powi(-24) * grad.abs() as f64, "{got}, {want}");
+            for (n, got) in got.into_iter().enumerate() {
+                let grad = f64::from(values[n]);
+                let want = slope(activation, f64::from(output[n])) * grad;
+                assert!((f64::from(got) - want).abs() <= 8.0 * 2f64.powi(-24) * grad.abs(), "{got}, {want}");
             }
             let tensor = Tensor::upload(gpu, [3_001], &halves).unwrap();
             operator.forward(&tensor, activation).unwrap();
             for (got, value) in tensor.download::<f16>().unwrap().into_iter().zip(&halves) {
-                let want = want(value.to_f64());
+                let want = activate(activation, value.to_f64());
                 assert!((got.to_f64() - want).abs() <= 2f64.powi(-10) * want.abs() + 2f64.powi(-24), "{got}, {want}");
             }
         }

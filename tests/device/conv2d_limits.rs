@@ -1,4 +1,4 @@
-//! The ordinary convolution in f16, at the limits, and what is said to what does not fit.
+//! The ordinary convolution in f16 and at the limits of sizes, and the errors for operands that do not fit.
 
 use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
 use deform::ops::deform_conv2d::Mode;
@@ -12,9 +12,10 @@ use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
 use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
 use crate::support::compare::bound;
 
-/// Read exactly, summed in f32, rounded once; natively, and on a device without f16 shaders.
+/// Operands in f16 are read exactly and summed in f32. The sum is rounded, and so is its activation. Tested on devices
+/// with f16 shaders and without.
 #[test]
-fn half_precision() {
+fn half_precision_meets_the_reference() {
     let sizes = Sizes { batch: 16, in_channels: 12, out_channels: 10, groups: 2, input: [9, 7], ..PLAIN };
     let round = |values: &mut Vec<f32>| values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
     let mut case = regular(Case::new("halves", sizes, padded()));
@@ -22,13 +23,13 @@ fn half_precision() {
     case.operands.bias.iter_mut().for_each(round);
     let (want, magnitude) = activated(Activation::TwiceSigmoid, case.expected());
     let twice = options(&case, Activation::TwiceSigmoid);
-    // Outputs and gradients that differ from element to element, and whose product is exact in f32.
+    // The outputs and gradients differ from element to element, and their products are exact in f32.
     let halves = |of: &dyn Fn(usize) -> f32| (0..want.len()).map(|n| f16::from_f32(of(n))).collect::<Vec<_>>();
     let slopes = halves(&|n| (n * 7919 % 64) as f32 / 32.0);
     let grads = halves(&|n| (n * 104_729 % 61) as f32 / 16.0 - 2.0);
     let linear = slopes.iter().zip(&grads).map(|(s, g)| g.to_f32() * s.to_f32() * (1.0 - s.to_f32() / 2.0));
     let gradients = case.expected_gradients(&linear.collect::<Vec<_>>());
-    // So little that the activation of all images takes two windows.
+    // The bindings are so small that the activation of all images takes two windows.
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 14 << 10, ..wgpu::Limits::default() };
     let small = callers_gpu(limits);
     for gpu in [gpu(), default_limits_gpu(), &small] {
@@ -37,14 +38,14 @@ fn half_precision() {
         let inputs = view(&inputs);
         let output = operator.forward(&inputs, twice).unwrap();
         for (n, got) in output.download::<f16>().unwrap().into_iter().enumerate() {
-            // The sum is rounded to f16, and what comes of it is again.
+            // The sum is rounded to f16, and its activation is rounded again.
             let sum = bound(magnitude[n], case.terms());
             let linear = (want[n] / (2.0 - want[n])).ln().abs();
             let bound = sum + 2f64.powi(-11) * (linear / 2.0 + want[n] + 2.0 * sum) + 2f64.powi(-24);
             assert!((got.to_f64() - want[n]).abs() <= bound, "element {n}: {got}, expected {} ± {bound:e}", want[n]);
         }
         if gpu == &small {
-            // Too small for the backward pass's partial sums.
+            // This device is too small for the backward pass's partial sums.
             continue;
         }
         let slopes = Tensor::upload(gpu, output.shape(), &slopes).unwrap();
@@ -69,15 +70,15 @@ fn no_plan_binds_an_offset_or_sorts() {
     let backward = conv2d().prepare_backward(&shapes(&case), Dtype::F32, modes(&case), options).unwrap();
     for step in forward.steps.iter().chain(&backward.steps) {
         assert!(step.windows.iter().all(|window| window.operand != "offset"), "{step}");
-        assert!(!step.kernel.name.contains("bin_"), "{step}");
+        assert!(!step.kernel.name.starts_with("sort/"), "{step}");
     }
 }
 
-/// Sizes at which 32 bits, or a driver's loops, would run out.
+/// Tests sizes at which 32 bits or a driver's loops would overflow.
 #[test]
-fn sizes_at_the_limits() {
+fn sizes_at_the_limits_are_right_or_refused() {
     let far = 1usize << 32;
-    // One output pixel a row, whatever the stride; one tap, whatever the dilation.
+    // There is one output pixel along the axis, whatever the stride, and one tap, whatever the dilation.
     for (kernel, stride, dilation) in [([3, 3], [far, 1], [1, 1]), ([1, 3], [1, far], [far, 1])] {
         let sizes = Sizes { input: [9, 9], kernel, mask: false, ..PLAIN };
         let near = regular(Case::new("far", sizes, deform::Options { stride: stride.map(|s| s.min(99)), ..padded() }));
@@ -86,7 +87,8 @@ fn sizes_at_the_limits() {
         check(&far, Activation::Identity);
         check_gradients(&far, Activation::Identity);
     }
-    // A tap far below the image, in an output of one row: at the same index as a pixel of that, but for the row.
+    // The output has one row. The upper taps reach the last input row from an output row far below it, whose pixels
+    // have the same 32-bit indices.
     let shapes = Inputs { input: &[1, 1, 65_537, 1][..], weight: &[1, 1, 2, 2][..], bias: None };
     let tall = Options { dilation: [65_536, 1], padding: [0, 32_768], ..Options::default() };
     let input = Tensor::new(gpu(), shapes.input, Dtype::F32).unwrap();
@@ -97,21 +99,22 @@ fn sizes_at_the_limits() {
     let wanted = Gradients { input: true, weight: false, bias: false };
     let got = conv2d().backward(&inputs, &output, &grad_output, wanted, tall).unwrap();
     let got: Vec<f32> = got.input.unwrap().download().unwrap();
-    // The first row is reached by the upper taps of two pixels, the last by the lower ones.
+    // The upper taps of two pixels reach the first input row, and the lower taps the last one.
     assert_eq!((got[0], got[65_536]), (3.0, 7.0));
     assert!(got[1..65_536].iter().all(|value| *value == 0.0));
-    // More taps than a driver may count.
+    // More taps than a driver's loop may count.
     let shapes = Inputs { input: &[1, 1, 257, 257][..], weight: &[1, 1, 257, 257][..], bias: None };
     let modes = Gradients { input: Mode::Write, ..Gradients::default() };
     let refused = conv2d().prepare_backward(&shapes, Dtype::F32, modes, Options::default()).unwrap_err();
     assert!(matches!(refused, Error::Unsuitable { .. }), "{refused}");
-    // A column matrix that no integer counts: refused, not overflowed.
+    // A column matrix whose size overflows every integer must be refused.
     let shapes = Inputs { input: &[1, 1, 1, 1][..], weight: &[1, 1, 1 << 20, 1 << 20][..], bias: None };
     let options = Options { padding: [1 << 22; 2], ..Options::default() };
     assert!(conv2d().prepare(&shapes, Dtype::F32, options).is_err());
 }
 
-/// Activations take no memory of their own: the gradient of a mask generator fits where that of a plain one does.
+/// Activations take no memory of their own, so the gradient of a mask generator fits wherever that of an offset
+/// generator does.
 #[test]
 fn activations_cost_no_workspace() {
     let shapes = Inputs { input: &[1, 8, 483, 483][..], weight: &[72, 8, 3, 3][..], bias: None };
@@ -124,7 +127,7 @@ fn activations_cost_no_workspace() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error() {
+fn operands_that_do_not_fit_are_refused() {
     let case = regular(Case::new("errors", PLAIN, padded()));
     let inputs = upload(&case);
     let inputs = view(&inputs);

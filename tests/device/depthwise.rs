@@ -1,7 +1,8 @@
-//! Depthwise convolutions, which have kernels of their own: forward and all gradients, by the same table, geometries and identities as the others.
+//! Depthwise convolutions, which have their own kernels: forward and all gradients, with the same table, geometries and
+//! identities as the other convolutions.
 
 use deform::ops::deform_conv2d::Mode;
-use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gradients, Options};
+use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gradients, Operand, Options};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::backward::{all, check_gradients, plan_of, run_backward};
@@ -24,7 +25,7 @@ fn the_depthwise_table_meets_the_reference() {
 }
 
 #[test]
-fn random_depthwise_geometries() {
+fn random_depthwise_geometries_meet_the_reference() {
     let config = Config { cases: 200, rng_seed: RngSeed::Fixed(13), failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
@@ -44,10 +45,10 @@ fn random_depthwise_geometries() {
     say(&format!("200 random depthwise geometries: worst error {:.3} of its bound", worst.get()));
 }
 
-/// Workspaces so small that pixels, then channels are cut.
+/// The workspaces are so small that pixels are cut, and then channels.
 #[test]
-fn depthwise_in_the_least_workspace_and_all_above() {
-    // Offset groups of 24, 8 and 3 channels, and one of more packs than an invocation takes.
+fn depthwise_meets_the_reference_from_the_least_workspace_up() {
+    // Offset groups of 24, 8 and 3 channels, and one with more packs than an invocation computes.
     for (channels, offset_groups) in [(24, 1), (24, 3), (24, 8), (80, 1)] {
         let sizes = Sizes { batch: 2, in_channels: channels, offset_groups, input: [20, 19], ..PLAIN };
         let mut case = case("least workspace", sizes, padded());
@@ -76,7 +77,7 @@ fn depthwise_in_the_least_workspace_and_all_above() {
 }
 
 #[test]
-fn depthwise_identities() {
+fn depthwise_identities_hold() {
     let sizes = Sizes { batch: 2, in_channels: 6, offset_groups: 2, ..PLAIN };
     let pixels = 7 * 6;
     let bias_alone = |case: &Case| {
@@ -99,9 +100,9 @@ fn depthwise_identities() {
     check_subsets(&plain);
 }
 
-/// Four channels share a texel; nothing of one reaches another.
+/// Four channels share a texel, but a NaN in one must not reach another.
 #[test]
-fn what_is_no_number_reaches_only_its_channel() {
+fn a_nan_reaches_only_its_channel() {
     for (channels, offset_groups) in [(1, 1), (2, 1), (3, 1), (5, 1), (6, 2)] {
         let plain = case("NaN", Sizes { in_channels: channels, offset_groups, ..PLAIN }, padded());
         let (pixels, taps) = (7 * 6, 9);
@@ -120,17 +121,15 @@ fn what_is_no_number_reaches_only_its_channel() {
             grad[channel * pixels..(channel + 1) * pixels].fill(f32::NAN);
             let got = run_backward(&plain, &grad, all(&plain));
             let group = channel / (channels / offset_groups);
-            for (name, values, parts, touched) in [
-                ("input", got.input, channels, channel),
-                ("weight", got.weight, channels, channel),
-                ("bias", got.bias, channels, channel),
-                ("offset", got.offset, offset_groups, group),
-                ("mask", got.mask, offset_groups, group),
-            ] {
-                let values = values.unwrap();
+            for (operand, values) in got.iter() {
+                let values = values.as_ref().unwrap();
+                let (parts, touched) = match operand {
+                    Operand::Input | Operand::Weight | Operand::Bias => (channels, channel),
+                    Operand::Offset | Operand::Mask => (offset_groups, group),
+                };
                 let part = values.len() / parts;
-                assert!((0..values.len()).all(|n| n / part == touched || values[n].is_finite()), "{name}");
-                assert!(values.iter().any(|value| value.is_nan()), "{name}");
+                assert!((0..values.len()).all(|n| n / part == touched || values[n].is_finite()), "{operand}");
+                assert!(values.iter().any(|value| value.is_nan()), "{operand}");
             }
         }
     }
@@ -149,7 +148,7 @@ fn a_prepared_depthwise_weight_is_not_packed_again() {
 }
 
 #[test]
-fn other_convolutions_are_not_depthwise() {
+fn the_depthwise_algorithm_refuses_other_convolutions() {
     let options = Options { algorithm: Algorithm::Depthwise, ..padded() };
     for sizes in [PLAIN, Sizes { groups: 2, ..PLAIN }, Sizes { groups: 4, out_channels: 8, ..PLAIN }] {
         let case = Case::new("groups", sizes, options);
@@ -161,9 +160,9 @@ fn other_convolutions_are_not_depthwise() {
     }
 }
 
-/// Left to itself the operator takes these kernels, for the gradients on every device.
+/// Auto takes the depthwise kernels, for the gradients on every device.
 #[test]
-fn auto_is_depthwise_where_the_convolution_is() {
+fn auto_is_depthwise_if_the_convolution_is() {
     let mut case = case("auto", Sizes { in_channels: 6, offset_groups: 2, ..PLAIN }, padded());
     case.options.algorithm = Algorithm::Auto;
     assert_eq!(plan_of(&case).algorithm, "backward_depthwise");
@@ -172,16 +171,16 @@ fn auto_is_depthwise_where_the_convolution_is() {
 }
 
 #[test]
-fn depthwise_gradients_are_added_where_asked_and_take_mmcvs_border() {
+fn depthwise_gradients_can_be_added_and_take_mmcvs_border() {
     let options = Options { border_gradient: BorderGradient::Mmcv, ..padded() };
     let case = case("border", Sizes { in_channels: 6, offset_groups: 2, ..PLAIN }, options).with_offsets(|_, _| 0.0);
     check_gradients(&case);
     check_added(&case);
 }
 
-/// A tap that lands nowhere adds nothing to the weight's gradient, whatever its mask.
+/// A tap outside the image adds nothing to the weight's gradient, whatever its mask.
 #[test]
-fn a_mask_that_is_no_number_does_not_reach_the_weight_from_nowhere() {
+fn a_nan_mask_outside_the_image_does_not_reach_the_weight() {
     let mut case = case("NaN mask", Sizes { in_channels: 3, ..PLAIN }, padded()).with_offsets(|_, _| 100.0);
     case.operands.mask.as_mut().unwrap().fill(f32::NAN);
     let got = run_backward(&case, &case.grad_output(), Gradients { weight: true, ..Gradients::default() });
@@ -189,11 +188,11 @@ fn a_mask_that_is_no_number_does_not_reach_the_weight_from_nowhere() {
 }
 
 #[test]
-fn depthwise_on_a_callers_device_with_small_limits() {
+fn depthwise_meets_the_reference_on_a_device_with_small_limits() {
     let gpu = small_limits_gpu();
     let sizes = Sizes { batch: 2, in_channels: 48, offset_groups: 3, input: [36, 35], ..PLAIN };
     assert!(check_with_small_limits(&gpu, 128 << 10, &case("small limits", sizes, padded())));
-    // The forward pass binds an image's output whole.
+    // The forward pass binds the whole output of an image, which must be smaller here.
     let narrow = Case::new(
         "small limits",
         Sizes { in_channels: 24, input: [36, 35], mask: false, kernel: [2, 2], ..PLAIN },
@@ -206,10 +205,11 @@ fn depthwise_on_a_callers_device_with_small_limits() {
     compare(&output.download::<f32>().unwrap(), &want, &magnitude, narrow.terms()).unwrap();
 }
 
-/// Mesa counts a loop's turns once for the 8 lanes of a vector, and ends it after 65,535: lanes of several offset groups, whose entries lie
-/// in different cells, would take each group's turns one after the other.
+/// Mesa counts the iterations of a loop once for the 8 lanes of a vector and ends the loop after 65,535. If the lanes
+/// of a vector belonged to several offset groups, whose entries lie in different cells, they would run the iterations
+/// of each group one after the other.
 #[test]
-fn offset_groups_that_land_far_apart() {
+fn offset_groups_that_land_far_apart_meet_the_reference() {
     let (width, taps) = (5300, 33);
     let sizes = Sizes { in_channels: 64, offset_groups: 8, input: [1, width], kernel: [1, taps], ..PLAIN };
     let case = case("far apart", sizes, Options { padding: [0, taps / 2], ..Options::default() });

@@ -1,4 +1,4 @@
-//! The one device of this process, and how tests run a case on it.
+//! The device that most tests share, and functions that run a case on it.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -9,7 +9,7 @@ use deform::{Algorithm, DeformConv2d, Error, Gpu, Inputs, Options, Tensor, Tile,
 use crate::support::case::Case;
 use crate::support::compare::compare;
 
-/// The device; its adapter is printed once.
+/// Returns the shared device, and prints its adapter the first time.
 pub fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| {
@@ -20,26 +20,28 @@ pub fn gpu() -> &'static Gpu {
     })
 }
 
-/// The operator on that device.
+/// Returns the operator on the shared device.
 pub fn operator() -> &'static DeformConv2d {
     static OPERATOR: OnceLock<DeformConv2d> = OnceLock::new();
     OPERATOR.get_or_init(|| DeformConv2d::new(gpu()))
 }
 
-/// The algorithms that this device can run, every kernel among them. That any other is refused is a test of its own.
+/// Returns the algorithms that this device can run for every convolution, with every tile. Another test checks that the
+/// others are refused.
 pub fn algorithms() -> Vec<Algorithm> {
     let tiled = Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits: 1 });
     let split = [(Tile::M64N64, 3), (Tile::M32N32, 2)].map(|(tile, splits)| Algorithm::FusedTiled { tile, splits });
     distinct_algorithms().into_iter().chain(tiled).chain(split).collect()
 }
 
-/// One of each kind, where a case is large: the tiles differ in nothing that its size would bring out.
+/// The same as [`algorithms`], without the tiled ones. Tests of large cases or of many cases use it.
 pub fn distinct_algorithms() -> Vec<Algorithm> {
     let fused_subgroup = (gpu().limits().subgroup_size == SUBGROUP_SIZE).then_some(Algorithm::FusedSubgroup);
     [Algorithm::Columns, Algorithm::Direct].into_iter().chain(fused_subgroup).collect()
 }
 
-/// The least workspace limit that a case needs, from the error of having none; 0 where it needs none.
+/// Returns the least workspace limit that a case needs, from the error for a limit of 0. Returns 0 if the case needs
+/// none.
 pub fn least_workspace(case: &Case) -> u64 {
     let options = Options { workspace_limit: 0, ..case.options };
     match operator().prepare(&case.shape_slices(), options) {
@@ -49,18 +51,18 @@ pub fn least_workspace(case: &Case) -> u64 {
     }
 }
 
-/// Prints past the test harness's capture.
+/// Prints a line that the test harness does not capture.
 pub fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("stderr");
 }
 
-/// A second device, a caller's own, with exactly WebGPU's default limits and no feature.
+/// Returns a second shared device, made as a caller would make it, with exactly WebGPU's default limits and no feature.
 pub fn default_limits_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| callers_gpu(wgpu::Limits::default()))
 }
 
-/// A device made as a caller would make it, with these limits.
+/// Makes a device as a caller would make it, with these limits.
 pub fn callers_gpu(required_limits: wgpu::Limits) -> Gpu {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).expect("an adapter");
@@ -86,7 +88,7 @@ pub fn upload_to(gpu: &Gpu, case: &Case) -> Inputs<Tensor> {
     }
 }
 
-/// A tensor full of NaN, so that whatever is left unwritten, or read before it is written, shows.
+/// Makes a tensor full of NaN, which shows elements that are left unwritten or are read before they are written.
 pub fn poison(shape: &[usize]) -> Tensor {
     poison_on(gpu(), shape)
 }
@@ -95,17 +97,17 @@ pub fn poison_on(gpu: &Gpu, shape: &[usize]) -> Tensor {
     Tensor::upload(gpu, shape, &vec![f32::NAN; shape.iter().product()]).expect("upload")
 }
 
-/// Numbers in −1…1, others for another seed.
+/// Returns numbers in −1…1 that depend on the seed.
 pub fn noise(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|n| ((n * 7919 + seed * 104_729) % 1021) as f32 / 510.5 - 1.0).collect()
 }
 
-/// A tensor of them.
+/// Makes a tensor of [`noise`].
 pub fn random_on(gpu: &Gpu, shape: [usize; 4], seed: usize) -> Tensor {
     Tensor::upload(gpu, shape, &noise(shape.iter().product(), seed)).expect("upload")
 }
 
-/// Runs the case through `record_forward`, output and workspace poisoned.
+/// Runs the case through `record_forward`, with output and workspace full of NaN.
 pub fn run(case: &Case) -> Vec<f32> {
     run_on(gpu(), operator(), case)
 }
@@ -123,7 +125,7 @@ pub fn run_on(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> Vec<f32> {
     output.download().expect("download")
 }
 
-/// Runs the case and holds every element against the reference. Returns the worst ratio of error to bound.
+/// Runs the case and compares every element with the reference. Returns the worst ratio of error to bound.
 pub fn check(case: &Case) -> f64 {
     let (want, magnitude) = case.expected();
     compare(&run(case), &want, &magnitude, case.terms()).unwrap_or_else(|error| panic!("{}: {error}", case.name))

@@ -1,4 +1,4 @@
-//! Bad input on the device: a typed error each, and the same objects work afterwards.
+//! Bad input on the device: each mistake has a typed error, and the same objects work afterwards.
 
 use deform::{Algorithm, DeformConv2d, Dtype, Error, Inputs, Options, Tensor};
 
@@ -6,11 +6,11 @@ use crate::device::{check, default_limits_gpu, gpu, operator, poison, upload, up
 use crate::support::case::{Case, PLAIN, padded};
 
 fn case() -> Case {
-    // The columns, since that algorithm has a workspace on every device.
+    // The columns algorithm has a workspace on every device.
     Case::new("plain", PLAIN, Options { algorithm: Algorithm::Columns, ..padded() })
 }
 
-/// What `record_forward` is given.
+/// The arguments of `record_forward`.
 struct Call {
     inputs: Inputs<Tensor>,
     output: Tensor,
@@ -18,7 +18,7 @@ struct Call {
     options: Options,
 }
 
-/// The error of recording the case with one thing changed; a good call must still work after it.
+/// Returns the error of recording the case with one argument changed, and checks that a good call still works after it.
 fn record(change: impl FnOnce(&mut Call)) -> Error {
     let case = case();
     let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
@@ -33,14 +33,14 @@ fn record(change: impl FnOnce(&mut Call)) -> Error {
     let inputs = call.inputs.map(|tensor| tensor);
     let error =
         operator().record_forward(&mut encoder, &inputs, &call.output, &call.workspace, call.options).unwrap_err();
-    // The encoder is still good, and so is everything else.
+    // The encoder must still work, and so must everything else.
     gpu().queue().submit([encoder.finish()]);
     check(&case);
     error
 }
 
 #[test]
-fn operands_of_the_wrong_shape() {
+fn operands_of_the_wrong_shape_are_refused() {
     let error = record(|call| call.inputs.bias = Some(Tensor::upload(gpu(), [5], &[0.0f32; 5]).unwrap()));
     assert_eq!(error.to_string(), "bias axis 0 is 5, expected 4 (the output channels, weight axis 0)");
     let error = record(|call| call.output = poison(&[1, 4, 6, 7]));
@@ -52,7 +52,7 @@ fn operands_of_the_wrong_shape() {
 }
 
 #[test]
-fn mixed_element_types() {
+fn mixed_element_types_are_refused() {
     let halves = |shape: &[usize]| {
         let zeros = vec![half::f16::ZERO; shape.iter().product()];
         Tensor::upload(gpu(), shape, &zeros).unwrap()
@@ -66,7 +66,7 @@ fn mixed_element_types() {
 }
 
 #[test]
-fn element_counts() {
+fn wrong_element_counts_are_refused() {
     let error = Tensor::upload(gpu(), [2, 3], &[0.0f32; 5]).unwrap_err();
     assert_eq!(error, Error::ElementCount { shape: vec![2, 3], expected: 6, got: 5 });
     for shape in [[usize::MAX, 2], [1 << 40, 1 << 40]] {
@@ -78,7 +78,7 @@ fn element_counts() {
 }
 
 #[test]
-fn workspaces() {
+fn workspaces_that_are_too_small_are_refused() {
     let error = record(|call| call.workspace = poison(&[1511]));
     assert_eq!(error, Error::WorkspaceTooSmall { needed: 6048, got: 6044 });
     for limit in [0, 1, 1511] {
@@ -88,12 +88,12 @@ fn workspaces() {
 }
 
 #[test]
-fn shared_buffers() {
+fn shared_buffers_are_refused() {
     let error = record(|call| call.output = Tensor::clone(&call.inputs.input));
     assert_eq!(error, Error::Aliased { operand: "output", other: "input" });
     let error = record(|call| call.output = part_of(&call.workspace, &[1, 4, 7, 6]));
     assert_eq!(error, Error::Aliased { operand: "output", other: "workspace" });
-    // Whether or not the plan needs the workspace that it is given.
+    // The workspace counts even if the plan does not need it.
     let error = record(|call| {
         call.options.algorithm = Algorithm::Direct;
         call.output = part_of(&call.workspace, &[1, 4, 7, 6]);
@@ -108,14 +108,14 @@ pub fn part_of(tensor: &Tensor, shape: &[usize]) -> Tensor {
 }
 
 #[test]
-fn another_devices_tensors() {
+fn tensors_of_another_device_are_refused() {
     let foreign = upload_to(default_limits_gpu(), &case());
     let error = record(|call| call.inputs.weight = foreign.weight);
     assert_eq!(error, Error::OtherDevice { operand: "weight" });
 }
 
 #[test]
-fn unsuitable_buffers() {
+fn unsuitable_buffers_are_refused() {
     let tensor = poison(&[128]);
     let part = |offset, shape: &[usize]| Tensor::from_buffer(gpu(), tensor.buffer().clone(), offset, shape, Dtype::F32);
     assert!(part(256, &[64]).is_ok());
@@ -126,14 +126,14 @@ fn unsuitable_buffers() {
 }
 
 #[test]
-fn a_destroyed_buffer_leaves_the_encoder_good() {
+fn a_destroyed_buffer_leaves_the_encoder_usable() {
     let error = record(|call| call.inputs.weight.buffer().destroy());
     assert!(matches!(error, Error::Device { .. }), "{error}");
 }
 
 #[test]
-fn an_algorithm_that_the_device_cannot_run() {
-    // A device without the subgroup feature.
+fn an_algorithm_that_the_device_cannot_run_is_refused() {
+    // The device lacks the subgroup feature.
     let case = Case::new("plain", PLAIN, Options { algorithm: Algorithm::FusedSubgroup, ..padded() });
     let operator = DeformConv2d::new(default_limits_gpu());
     let error = operator.prepare(&case.shape_slices(), case.options).unwrap_err();

@@ -1,4 +1,4 @@
-//! The device against the reference, over one table of cases and over random geometries.
+//! Compares the device with the reference, on a table of cases and on random geometries.
 
 use deform::{Algorithm, Error, Options, Tile};
 use proptest::prelude::*;
@@ -7,7 +7,8 @@ use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 use crate::device::{algorithms, check, distinct_algorithms, least_workspace, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
-/// One pixel off, on and past each tile: 64 pixels, 64 output channels, 16 column rows, 16 channels of an im2col invocation.
+/// Returns cases one below, at and one above the size of each tile: 64 pixels, 64 output channels, 16 column rows, 16
+/// channels of an im2col invocation.
 fn tile_boundaries() -> Vec<Case> {
     let pixels = [[7, 9], [8, 8], [5, 13], [1, 127], [128, 1]];
     let channels = [(1, 1), (15, 63), (16, 64), (17, 65), (33, 129)];
@@ -49,21 +50,22 @@ fn layouts() -> Vec<Case> {
     ]
 }
 
-/// Offsets that put taps exactly on the borders, and offsets that are no numbers.
+/// Returns cases with offsets that put taps exactly on the borders, and with offsets that are not finite.
 fn offsets() -> Vec<Case> {
     let plain = |name| Case::new(name, PLAIN, padded());
     let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, f32::MAX, f32::MIN, 3e9, -3e9, 0.25];
     vec![
         plain("zero offsets").with_offsets(|_, _| 0.0),
         plain("whole offsets").with_offsets(|_, value| value.round()),
-        // Output pixel (oy, ox) and tap (i, j) meet every border value: −1, 0, height − 1 and height among them.
+        // Over all output pixels and taps, the positions take every border value, including −1, 0, height − 1 and
+        // height.
         plain("borders").with_offsets(|n, _| [-7.0, -6.0, -1.0, 0.0, 1.0, 6.0, 7.0][n % 7]),
         plain("just inside the borders").with_offsets(|n, _| [-0.999, 0.999, -6.999, 6.999][n % 4]),
         plain("not finite").with_offsets(move |n, _| special[n % special.len()]),
     ]
 }
 
-/// Many images, and few pixels in each.
+/// Returns cases of many images with few pixels each.
 fn batches() -> Vec<Case> {
     vec![
         Case::new("images of one pixel", Sizes { batch: 130, input: [1, 1], ..PLAIN }, padded()),
@@ -72,7 +74,7 @@ fn batches() -> Vec<Case> {
     ]
 }
 
-/// The case table.
+/// Returns the case table.
 pub fn table() -> Vec<Case> {
     [tile_boundaries(), groupings(), layouts(), offsets(), batches()].concat()
 }
@@ -87,18 +89,13 @@ fn the_table_meets_the_reference() {
     }
 }
 
-/// Workspaces so small that pixels, then groups, then channels, then images are cut.
+/// The workspaces are so small that pixels are cut, then groups, then channels, then images.
 #[test]
-fn the_least_workspace_and_all_above_meet_the_reference() {
-    let sizes =
-        Sizes { batch: 3, in_channels: 24, out_channels: 20, input: [20, 19], groups: 2, offset_groups: 3, ..PLAIN };
-    // Segments of four channels, of eight, and of twelve that are no whole packs.
-    let cases = [(2, 3), (1, 3), (2, 1), (8, 1)].map(|(groups, offset_groups)| Sizes {
-        groups,
-        offset_groups,
-        out_channels: 24,
-        ..sizes
-    });
+fn every_workspace_from_the_least_up_meets_the_reference() {
+    let sizes = Sizes { batch: 3, in_channels: 24, out_channels: 24, input: [20, 19], ..PLAIN };
+    // Segments of 4, 8, 12 and 3 channels; the last are no whole packs.
+    let cases =
+        [(2, 3), (1, 3), (2, 1), (8, 1)].map(|(groups, offset_groups)| Sizes { groups, offset_groups, ..sizes });
     let with_memory = algorithms().into_iter().filter(|algorithm| match algorithm {
         Algorithm::Columns | Algorithm::FusedSubgroup => true,
         Algorithm::FusedTiled { splits, .. } => *splits == 3,
@@ -121,14 +118,14 @@ fn the_least_workspace_and_all_above_meet_the_reference() {
     }
 }
 
-/// Random sizes and options that fit each other.
+/// Returns a strategy for random sizes and options that fit each other.
 pub fn geometries() -> impl Strategy<Value = (Sizes, Options)> {
     let sizes = (1usize..4, 1usize..4, 1usize..5, 1usize..4, (1usize..12, 1usize..12), (1usize..5, 1usize..5));
     let layout = ([1usize..4, 1usize..4], [0usize..4, 0usize..4], [1usize..4, 1usize..4]);
     let choices = (any::<bool>(), any::<bool>(), prop_oneof![Just(0.0f32), 0.1f32..20.0]);
     (sizes, layout, choices).prop_map(|(sizes, (stride, padding, dilation), (mask, bias, reach))| {
         let (batch, groups, per_group, offset_groups, (height, width), (kernel_height, kernel_width)) = sizes;
-        // A multiple of both groupings, and an input that the dilated kernel fits into.
+        // The channels must be a multiple of both groupings, and the dilated kernel must fit into the padded input.
         let in_channels = groups * offset_groups * per_group;
         let least = |axis: usize, kernel: usize| (dilation[axis] * (kernel - 1) + 1).saturating_sub(2 * padding[axis]);
         let input = [height.max(least(0, kernel_height)), width.max(least(1, kernel_width))];
@@ -151,7 +148,7 @@ fn random_geometries_meet_the_reference() {
         let tiled = Algorithm::FusedTiled { tile, splits };
         for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
             let mut case = Case::new("random", sizes, Options { algorithm, ..options });
-            // The whole, half of it, and so on down to what is still enough.
+            // The whole memory, half of it, and so on, but never less than the least that suffices.
             let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
             case.options.workspace_limit = (whole >> shrink).max(least_workspace(&case));
             worst.set(f64::max(worst.get(), check(&case)));
@@ -163,26 +160,29 @@ fn random_geometries_meet_the_reference() {
 }
 
 #[test]
-fn more_workgroups_than_one_axis_holds() {
-    // 1×1 kernel, one channel: 2,049 × 2,049 pixels in workgroups of 64 are 65,600 for im2col and for matmul.
+fn more_workgroups_than_one_axis_holds_are_folded() {
+    // With a 1×1 kernel and one channel, 2,049 × 2,049 pixels in workgroups of 64 make 65,601 workgroups for im2col and
+    // for matmul.
     let sizes = Sizes { in_channels: 1, out_channels: 1, input: [2049, 2049], kernel: [1, 1], ..PLAIN };
     let options = Options { algorithm: Algorithm::Columns, ..Options::default() };
-    let case = Case::new("65,600 workgroups", sizes, options);
+    let case = Case::new("65,601 workgroups", sizes, options);
     let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
     assert!(plan.steps.iter().all(|step| step.workgroups[1] == 2), "{plan}");
     check(&case);
 }
 
 #[test]
-fn a_sum_longer_than_mesas_loops() {
-    // 120,000 channels of 3×3: 1,080,000 column rows, 67,500 tiles of matmul's outer loop alone, as many blocks of the fused one's.
+fn sums_longer_than_mesas_loops_meet_the_reference() {
+    // 120,000 channels with a 3×3 kernel have 1,080,000 column rows. These are 67,500 iterations of matmul's outer loop
+    // alone, and as many of the tiled algorithm's.
     let sizes = Sizes { in_channels: 120_000, out_channels: 2, input: [1, 1], ..PLAIN };
     let tiled = Algorithm::FusedTiled { tile: Tile::M64N64, splits: 1 };
     for algorithm in [Algorithm::Columns, tiled] {
         let options = Options { algorithm, workspace_limit: 128 << 20, ..padded() };
         check(&Case::new("1,080,000 terms", sizes, options));
     }
-    // 13,000 segments of one channel, and as many loops; the direct algorithm, which nothing can cut, says that it cannot.
+    // 13,000 segments of one channel need as many loops. The direct algorithm, whose sum cannot be cut, must refuse
+    // them.
     let sizes = Sizes { in_channels: 13_000, offset_groups: 13_000, kernel: [1, 1], input: [1, 1], ..PLAIN };
     for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
         let case = Case::new("13,000 segments", sizes, Options { algorithm, ..Options::default() });

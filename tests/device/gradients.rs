@@ -1,22 +1,25 @@
-//! What must hold of the gradients whatever the reference says, and what is said to targets that do not fit.
+//! Properties that the gradients have independently of the reference, and the errors for targets that do not fit.
 
 use deform::plan::Size;
-use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gpu, Gradient, Gradients, Options, Tensor, wgpu};
+use deform::{
+    Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gpu, Gradient, Gradients, Operand, Options, Tensor, wgpu,
+};
 
 use crate::backward::{all, check_gradients, least_workspace, modes, plan_of, poisoned, record, run_backward, ways};
 use crate::device::{callers_gpu, gpu, operator, poison, run, upload, upload_to};
 use crate::errors::part_of;
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
-/// ⟨a, b⟩, and the sum of the terms' absolute values.
+/// Returns ⟨a, b⟩ and the sum of its terms' absolute values.
 fn dot(a: &[f32], b: &[f32]) -> (f64, f64) {
     let terms = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
     terms.fold((0.0, 0.0), |(sum, magnitude), term| (sum + term, magnitude + term.abs()))
 }
 
-/// The output is linear in the input, in weight and bias together, and without the bias in the mask: `⟨g, A x⟩ = ⟨Aᵀ g, x⟩`.
+/// The output is linear in weight and bias together, and without the bias in the input, the mask and the weight. For
+/// each, `⟨g, A x⟩ = ⟨Aᵀ g, x⟩`.
 #[test]
-fn gradients_are_the_adjoints_of_what_the_forward_pass_computes() {
+fn gradients_are_the_adjoint_of_the_forward_pass() {
     let sizes = Sizes { batch: 2, in_channels: 24, out_channels: 20, groups: 2, offset_groups: 3, ..PLAIN };
     for algorithm in ways() {
         for (reach, input) in [(0.0, [9, 8]), (3.0, [20, 19]), (15.0, [12, 30])] {
@@ -41,7 +44,7 @@ fn gradients_are_the_adjoints_of_what_the_forward_pass_computes() {
                 ("weight", of(&grads.weight, &operands.weight), without),
                 ("bias", of(&grads.weight, &operands.weight) + bias, with_bias),
             ] {
-                // Every term of either side is off by at most some roundings of its own; they add up like a random walk at worst.
+                // Each term of either side has some rounding errors of its own, which add up like a random walk.
                 let bound = magnitude * 108f64.sqrt() * 10.0 * 2f64.powi(-24);
                 assert!((got - want).abs() <= bound, "{name}: {got}, expected {want} ± {bound:e}");
             }
@@ -53,14 +56,13 @@ fn bits(gradients: &Gradients<Option<Vec<f32>>>) -> Gradients<Option<Vec<u32>>> 
     gradients.map(|gradient| gradient.as_ref().map(|values| values.iter().map(|value| value.to_bits()).collect()))
 }
 
-/// The gradients twice, and every subset of them.
+/// Checks that a second call gives the same bits, and that a call for any subset of the gradients does.
 pub fn check_subsets(case: &Case) {
     let grad_output = case.grad_output();
     let whole = bits(&run_backward(case, &grad_output, Gradients::ALL));
     assert_eq!(bits(&run_backward(case, &grad_output, Gradients::ALL)), whole);
     for subset in 0..32 {
-        let mut bit = 0..5;
-        let wanted = Gradients::ALL.map(|_| subset >> bit.next().unwrap() & 1 == 1);
+        let wanted = Gradients::from_fn(|operand| (subset >> operand as u32) & 1 == 1);
         let got = bits(&run_backward(case, &grad_output, wanted));
         for (operand, got) in got.iter() {
             assert_eq!(got.as_ref(), whole[operand].as_ref().filter(|_| wanted[operand]), "{operand} of {wanted:?}");
@@ -69,7 +71,7 @@ pub fn check_subsets(case: &Case) {
 }
 
 #[test]
-fn the_same_call_gives_the_same_bits_and_what_is_not_asked_for_changes_none() {
+fn repeated_calls_and_calls_for_subsets_give_the_same_bits() {
     let sizes =
         Sizes { batch: 2, in_channels: 40, out_channels: 12, groups: 4, offset_groups: 2, input: [17, 23], ..PLAIN };
     for algorithm in ways() {
@@ -77,7 +79,7 @@ fn the_same_call_gives_the_same_bits_and_what_is_not_asked_for_changes_none() {
     }
 }
 
-/// Gradients added to what is there.
+/// Checks gradients that are added to the contents of their targets.
 pub fn check_added(case: &Case) {
     let grad_output = case.grad_output();
     let elements = |operand| case.shapes.get(operand).unwrap().iter().product();
@@ -91,7 +93,7 @@ pub fn check_added(case: &Case) {
         let got = gradients[operand].as_ref().unwrap().download::<f32>().unwrap();
         got.iter().zip(before(operand)).map(|(got, before)| got - before).collect::<Vec<_>>()
     });
-    // What was there is a whole number up to 8, whose sum with the gradient is rounded once more at each addition.
+    // The contents were whole numbers up to 8, and their sum with the gradient is rounded at each addition.
     let alone = run_backward(case, &grad_output, all(case));
     for (operand, added) in added.iter() {
         for (added, alone) in added.iter().zip(alone[operand].as_ref().unwrap()) {
@@ -101,19 +103,19 @@ pub fn check_added(case: &Case) {
 }
 
 #[test]
-fn gradients_are_added_to_what_is_there_where_asked() {
+fn gradients_are_added_to_the_contents_if_asked() {
     let sizes = Sizes { in_channels: 12, out_channels: 8, groups: 2, offset_groups: 3, input: [9, 11], ..PLAIN };
     for algorithm in ways() {
         let mut case = Case::new("added", sizes, Options { algorithm, ..padded() });
         check_added(&case);
-        // Channels and pixels in parts: only the first of them may write.
+        // The least workspace cuts channels and pixels into parts, each of which must add.
         case.options.workspace_limit = least_workspace(&case);
         check_added(&case);
     }
 }
 
 #[test]
-fn all_taps_on_one_pixel() {
+fn gradients_meet_the_reference_if_all_taps_land_on_one_pixel() {
     let sizes = Sizes { in_channels: 12, out_channels: 5, offset_groups: 2, input: [40, 37], ..PLAIN };
     for algorithm in ways() {
         let case = Case::new("contended", sizes, Options { algorithm, ..padded() });
@@ -132,7 +134,7 @@ fn all_taps_on_one_pixel() {
 fn the_derivative_at_minus_one_is_torchvisions_or_mmcvs() {
     for border_gradient in [BorderGradient::Torchvision, BorderGradient::Mmcv] {
         for algorithm in ways() {
-            // Zero offsets with padding 1: the taps of the first row and column lie at exactly −1.
+            // With zero offsets and padding 1, taps of the first row and column lie at exactly −1.
             let options = Options { algorithm, border_gradient, ..padded() };
             let case = Case::new("border", PLAIN, options).with_offsets(|_, _| 0.0);
             check_gradients(&case);
@@ -145,48 +147,50 @@ fn the_derivative_at_minus_one_is_torchvisions_or_mmcvs() {
 }
 
 #[test]
-fn offsets_that_are_no_numbers_have_gradients_of_zero() {
+fn nan_infinite_and_huge_offsets_have_gradients_of_zero() {
     for algorithm in ways() {
         for offset in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30] {
             let case = Case::new("nowhere", PLAIN, Options { algorithm, ..padded() });
-            // Every other offset, so that one axis alone is no number as well.
-            let case = case.with_offsets(|n, value| if n / 42 % 3 == 0 { offset } else { value });
+            // Every third plane of offsets, so that y alone and x alone have them as well.
+            let pixels = 7 * 6;
+            let is_replaced = |plane: usize| plane.is_multiple_of(3);
+            let case = case.with_offsets(|n, value| if is_replaced(n / pixels) { offset } else { value });
             check_gradients(&case);
             let grads = run_backward(&case, &case.grad_output(), all(&case));
-            let nowhere = |n: &usize| (n / 84 * 2..n / 84 * 2 + 2).any(|channel| channel % 3 == 0);
-            let grad_offset = grads.offset.unwrap();
-            assert!((0..grad_offset.len()).filter(nowhere).all(|n| grad_offset[n] == 0.0), "{offset}");
+            for (n, gradient) in grads.offset.unwrap().into_iter().enumerate() {
+                let tap = n / pixels / 2;
+                if is_replaced(2 * tap) || is_replaced(2 * tap + 1) {
+                    assert_eq!(gradient, 0.0, "{offset}");
+                }
+            }
         }
     }
 }
 
-/// At exactly −1 beside an infinite pixel, and far outside under a mask that is no number.
+/// Tests a tap at exactly −1 beside an infinite pixel, and a tap far outside with a mask of NaN.
 #[test]
 fn a_tap_whose_sample_is_zero_adds_nothing_to_the_gradients_of_weight_and_input() {
-    for algorithm in ways().into_iter().chain([Algorithm::Depthwise]) {
-        for out_channels in [4, 100] {
-            let groups = if algorithm == Algorithm::Depthwise { 4 } else { 1 };
-            let out_channels = if groups > 1 { 4 } else { out_channels };
-            let sizes = Sizes { kernel: [1, 1], groups, out_channels, ..PLAIN };
-            let case = Case::new("nothing", sizes, Options { algorithm, ..Options::default() });
-            // The first pixel's tap lies a row above it, the second's nowhere; all others lie where they are.
-            let clean = case.with_offsets(|n, _| {
-                if n == 0 {
-                    -1.0
-                } else if n == 1 {
-                    1e4
-                } else {
-                    0.0
-                }
-            });
-            let mut case = clean.clone();
-            case.operands.input.iter_mut().step_by(42).for_each(|first| *first = f32::INFINITY);
-            case.operands.mask.as_mut().unwrap()[1] = f32::NAN;
-            let wanted = Gradients { weight: true, input: true, ..Gradients::default() };
-            let [got, want] = [&case, &clean].map(|case| run_backward(case, &case.grad_output(), wanted));
-            assert_eq!(got.weight, want.weight, "{algorithm:?}");
-            assert_eq!(got.input, want.input, "{algorithm:?}");
-        }
+    let mut layers = vec![(Algorithm::Depthwise, 4, 4)];
+    for algorithm in ways() {
+        layers.extend([(algorithm, 1, 4), (algorithm, 1, 100)]);
+    }
+    for (algorithm, groups, out_channels) in layers {
+        let sizes = Sizes { kernel: [1, 1], groups, out_channels, ..PLAIN };
+        let case = Case::new("samples of zero", sizes, Options { algorithm, ..Options::default() });
+        // The first pixel's tap lies a row above it, the second's far outside. All others lie on their pixels.
+        let clean = case.with_offsets(|n, _| match n {
+            0 => -1.0,
+            1 => 1e4,
+            _ => 0.0,
+        });
+        let mut case = clean.clone();
+        // The first pixel of each channel.
+        case.operands.input.iter_mut().step_by(7 * 6).for_each(|first| *first = f32::INFINITY);
+        case.operands.mask.as_mut().unwrap()[1] = f32::NAN;
+        let wanted = Gradients { weight: true, input: true, ..Gradients::default() };
+        let [got, want] = [&case, &clean].map(|case| run_backward(case, &case.grad_output(), wanted));
+        assert_eq!(got.weight, want.weight, "{algorithm:?}");
+        assert_eq!(got.input, want.input, "{algorithm:?}");
     }
 }
 
@@ -200,7 +204,7 @@ fn an_empty_batch_has_gradients_of_zero() {
     }
 }
 
-/// What `record_backward` says to targets and a workspace changed in one way.
+/// Returns the error of `record_backward` after a change of its targets or its workspace.
 fn refused(change: impl FnOnce(&mut Gradients<Option<Tensor>>, &mut Tensor), mask: bool) -> Error {
     let case = Case::new("refused", Sizes { mask, ..PLAIN }, padded());
     let inputs = upload(&case);
@@ -228,7 +232,8 @@ fn targets_that_do_not_fit_are_refused() {
     assert!(matches!(aliased, Error::Aliased { .. }), "{aliased}");
 }
 
-/// A device that binds so little and dispatches so few workgroups that windows and grids must be cut and folded.
+/// Makes a device whose bindings are so small, and whose workgroups per axis are so few, that windows must be cut and
+/// grids folded.
 pub fn small_limits_gpu() -> Gpu {
     callers_gpu(wgpu::Limits {
         max_storage_buffer_binding_size: 128 << 10,
@@ -237,7 +242,8 @@ pub fn small_limits_gpu() -> Gpu {
     })
 }
 
-/// Holds the gradients on such a device against the reference, and what is bound against its largest binding. Whether a grid is folded.
+/// Compares the gradients on such a device with the reference, and checks that no bound window exceeds `largest` bytes.
+/// Returns whether a grid is folded.
 pub fn check_with_small_limits(gpu: &Gpu, largest: u64, case: &Case) -> bool {
     let op = DeformConv2d::new(gpu);
     let inputs = upload_to(gpu, case);
@@ -256,9 +262,10 @@ pub fn check_with_small_limits(gpu: &Gpu, largest: u64, case: &Case) -> bool {
 }
 
 #[test]
-fn gradients_on_a_callers_device_with_small_limits() {
+fn gradients_meet_the_reference_on_a_device_with_small_limits() {
     let gpu = small_limits_gpu();
-    // An image's output fits a binding; is cut into packs of one group; into groups.
+    // In the first case an image's output fits a binding. In the others it is cut, into packs of one group and into
+    // groups.
     for (kernel, groups, out_channels) in [(3, 1, 16), (1, 1, 50), (1, 4, 48)] {
         let sizes =
             Sizes { batch: 2, in_channels: 40, out_channels, groups, offset_groups: 5, input: [36, 35], ..PLAIN };
@@ -268,7 +275,7 @@ fn gradients_on_a_callers_device_with_small_limits() {
     }
 }
 
-/// Two passes recorded into one encoder share workspace and scratch.
+/// The two passes share workspace and scratch.
 #[test]
 fn gradients_accumulate_over_two_recordings_in_one_submission() {
     let case = Case::new("twice", Sizes { batch: 2, in_channels: 12, offset_groups: 2, ..PLAIN }, padded());
@@ -289,43 +296,43 @@ fn gradients_accumulate_over_two_recordings_in_one_submission() {
     case.expected_gradients(&grad).compare(&got).unwrap();
 }
 
-/// Whatever a kernel takes four at a time, or 32, is filled up, and not with a neighbour's NaN.
+/// Kernels take four channels and 32 pixels at a time, and must not fill up the last of them with a neighbour's NaN.
 #[test]
-fn a_gradient_that_is_no_number_reaches_only_what_it_is_multiplied_with() {
+fn a_nan_in_grad_output_reaches_only_the_gradients_that_use_it() {
     for (algorithm, channels) in ways().into_iter().flat_map(|way| [1, 2, 3, 4].map(|channels| (way, channels))) {
-        // Two weight groups of two output channels each, 42 pixels: the second channel of each lies behind the first one's last pixel.
+        // Two weight groups of two output channels with 42 pixels each: the second channel follows directly on the
+        // first one's last pixel.
         let sizes = Sizes { in_channels: 2 * channels, groups: 2, offset_groups: 2, ..PLAIN };
         let case = Case::new("NaN", sizes, Options { algorithm, ..padded() });
         for channel in 0..4 {
             let mut grad_output = case.grad_output();
             grad_output[channel * 42..(channel + 1) * 42].fill(f32::NAN);
             let got = run_backward(&case, &grad_output, all(&case));
-            let check = |name: &str, values: Option<Vec<f32>>, parts: usize, touched: usize| {
-                let values = values.unwrap();
+            for (operand, values) in got.iter() {
+                let values = values.as_ref().unwrap();
+                let (parts, touched) = match operand {
+                    Operand::Bias | Operand::Weight => (4, channel),
+                    Operand::Input | Operand::Offset | Operand::Mask => (2, channel / 2),
+                };
                 let part = values.len() / parts;
                 for (n, value) in values.iter().enumerate() {
-                    // A tap that lands nowhere has a gradient of 0 all the same.
+                    // In the touched part some elements may be finite: a tap outside the image has a gradient of 0.
                     let allowed = n / part == touched;
-                    assert!(allowed || value.is_finite(), "{name} {n} of {channels} channels, NaN in {channel}");
+                    assert!(allowed || value.is_finite(), "{operand} {n} of {channels} channels, NaN in {channel}");
                 }
-                assert!(values.iter().any(|value| value.is_nan()), "{name}");
-            };
-            check("bias", got.bias, 4, channel);
-            check("weight", got.weight, 4, channel);
-            check("input", got.input, 2, channel / 2);
-            check("offset", got.offset, 2, channel / 2);
-            check("mask", got.mask, 2, channel / 2);
+                assert!(values.iter().any(|value| value.is_nan()), "{operand}");
+            }
         }
     }
 }
 
 /// A sample at exactly −1 is 0, whatever the pixel beside it holds.
 #[test]
-fn a_pixel_that_is_no_number_does_not_reach_the_weight_from_outside() {
+fn a_nan_pixel_does_not_reach_the_weight_from_outside() {
     for algorithm in ways() {
         let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], mask: false, ..PLAIN };
         let mut case = Case::new("NaN pixel", sizes, Options { algorithm, ..Options::default() });
-        // Every tap at y = −1, above the row of NaN.
+        // Every tap lies at y = −1, above the row of NaN.
         let pixels = 7 * 6;
         case = case.with_offsets(|n, _| if n < pixels { -1.0 - (n / 6) as f32 } else { 0.0 });
         case.operands.input[..6].fill(f32::NAN);

@@ -1,10 +1,11 @@
-//! In someone else's program: calls recorded into the host's encoder and passes, on a device with exactly WebGPU's default limits.
+//! Use inside another program, the host: calls are recorded into its encoder and passes, on a device with exactly
+//! WebGPU's default limits.
 
 use deform::layers::{CycleFc, DeformableConv2d, DeformableConv2dOptions, Mask};
 use deform::ops::conv2d::{self, Activation, Conv2d};
 use deform::ops::deform_conv2d::Mode;
 use deform::ops::shift::{Border, ChannelShift, Direction, s2_mlp_v1};
-use deform::{DeformConv2d, Dtype, Gpu, Gradient, Gradients, Inputs, Tensor, wgpu};
+use deform::{DeformConv2d, Dtype, Gpu, Gradient, Gradients, Inputs, Operand, Tensor, wgpu};
 
 use crate::device::{callers_gpu, default_limits_gpu, poison_on, random_on, upload_to};
 use crate::gradients::check_with_small_limits;
@@ -55,7 +56,8 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.download().unwrap()
 }
 
-fn generators(layer: &DeformableConv2d) {
+/// Fills the generators' parameters with random numbers.
+fn randomise_generators(layer: &DeformableConv2d) {
     for (_, parameter) in layer.generator_parameters() {
         let count: usize = parameter.value().shape().iter().product();
         let noise: Vec<f32> = (0..count).map(|n| 0.1 * ((n * 7919 % 1021) as f32 / 510.5 - 1.0)).collect();
@@ -63,10 +65,10 @@ fn generators(layer: &DeformableConv2d) {
     }
 }
 
-/// Everything that can be recorded, ten calls and more, in one submission: some in the encoder, some in a pass of the host's between the host's
-/// own dispatches. Each gives what it gives alone, bit for bit, and sees what the host wrote before it.
+/// Records every kind of call into one submission, some into the encoder and some into a pass between the host's own
+/// dispatches. Each call must give the same bits as alone, and must see what the host has written before it.
 #[test]
-fn ten_calls_in_one_submission_between_the_hosts_own() {
+fn calls_recorded_between_the_hosts_own_give_the_same_bits() {
     let gpu = default_limits_gpu();
     assert_eq!(gpu.device().limits(), wgpu::Limits::default());
     assert_eq!(gpu.device().features(), wgpu::Features::empty());
@@ -86,12 +88,12 @@ fn ten_calls_in_one_submission_between_the_hosts_own() {
     let layer_options =
         DeformableConv2dOptions { mask: Mask::TwiceSigmoid, ..DeformableConv2dOptions::new(8, 6, [3, 3]) };
     let layer = DeformableConv2d::new(&operator, layer_options, 1).unwrap();
-    generators(&layer);
+    randomise_generators(&layer);
     let cycle = CycleFc::new(&operator, 8, 5, [1, 3], true, 2).unwrap();
     let grad_layer = random_on(gpu, [2, 6, 12, 11], 3);
     let grad_cycle = random_on(gpu, [2, 5, 12, 11], 4);
 
-    // What each gives alone.
+    // The results of each call alone.
     let forward = operator.forward(&inputs, case.options).unwrap();
     let gradients = operator.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();
     let conv = conv2d.forward(&plain, options).unwrap();
@@ -103,7 +105,7 @@ fn ten_calls_in_one_submission_between_the_hosts_own() {
     let cycle_output = cycle.forward(inputs.input).unwrap();
     let cycle_gradient = cycle.backward(inputs.input, &cycle_output, &grad_cycle, Mode::Write).unwrap();
 
-    // The same, recorded: everything is allocated and planned before.
+    // Everything is allocated and planned before the calls are recorded.
     let input_shape = inputs.input.shape();
     let input_axes: [usize; 4] = input_shape.try_into().unwrap();
     let modes = Gradients::ALL.map(|_| Mode::Write);
@@ -124,12 +126,18 @@ fn ten_calls_in_one_submission_between_the_hosts_own() {
     shift.prepare(input_axes, Dtype::F32, Direction::Forward).unwrap();
     let workspace = poison_on(gpu, &[(needed.into_iter().max().unwrap() / 4) as usize]);
     let like = |tensor: &Tensor| poison_on(gpu, tensor.shape());
-    let outputs = [like(&forward), like(&forward), like(&conv), like(&shifted), like(&cycle_output)];
+    let recorded_forward = like(&forward);
+    let recorded_prepared = like(&forward);
+    let recorded_conv = like(&conv);
+    let recorded_shift = like(&shifted);
+    let recorded_cycle = like(&cycle_output);
     let targets = gradients.map(|gradient| gradient.as_ref().map(like));
-    let conv_targets = [&conv_gradients.input, &conv_gradients.weight, &conv_gradients.bias];
-    let conv_targets = conv_targets.map(|gradient| like(gradient.as_ref().unwrap()));
-    let [cycle_shifted, cycle_back, cycle_input] = [(); 3].map(|()| like(inputs.input));
-    // The host adds one to this before, and deform must see it: it holds the input less one.
+    let conv_gradients = Gradients::from(conv_gradients);
+    let conv_targets = conv_gradients.map(|gradient| gradient.as_ref().map(like));
+    let cycle_shifted = like(inputs.input);
+    let cycle_back = like(inputs.input);
+    let cycle_input = like(inputs.input);
+    // The host adds one to this tensor before deform reads it.
     let moving: Vec<f32> = case.operands.input.iter().map(|value| value - 1.0).collect();
     let moving = Tensor::upload(gpu, input_shape, &moving).unwrap();
     let moved_alone: Vec<f32> = values(&moving).iter().map(|value| value + 1.0).collect();
@@ -138,12 +146,12 @@ fn ten_calls_in_one_submission_between_the_hosts_own() {
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     let prepared =
         operator.record_prepare_weight(&mut encoder, &shapes.with_weight(inputs.weight), case.options).unwrap();
-    operator.record_forward(&mut encoder, &inputs, &outputs[0], &workspace, case.options).unwrap();
+    operator.record_forward(&mut encoder, &inputs, &recorded_forward, &workspace, case.options).unwrap();
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         host.add_one(gpu, &mut pass, &moving);
         let with_weight = inputs.with_weight(&prepared);
-        operator.record_forward(&mut pass, &with_weight, &outputs[1], &workspace, case.options).unwrap();
+        operator.record_forward(&mut pass, &with_weight, &recorded_prepared, &workspace, case.options).unwrap();
         shift.record(&mut pass, Direction::Forward, &moving, &moved).unwrap();
         let gradients = targets.map(|target| target.as_ref().map(Gradient::Write));
         operator.record_backward(&mut pass, &inputs, &grad_output, &gradients, &workspace, case.options).unwrap();
@@ -151,47 +159,42 @@ fn ten_calls_in_one_submission_between_the_hosts_own() {
         layer.record_forward(&mut pass, inputs.input, &made, &workspace).unwrap();
         layer.record_backward(&mut pass, inputs.input, &made, &grad_layer, &back, &workspace, Mode::Write).unwrap();
     }
-    conv2d.record_forward(&mut encoder, &plain, &outputs[2], &workspace, options).unwrap();
-    let [input, weight, bias] = &conv_targets;
-    let conv_gradients_to = conv2d::Gradients {
-        input: Some(Gradient::Write(input)),
-        weight: Some(Gradient::Write(weight)),
-        bias: Some(Gradient::Write(bias)),
-    };
+    conv2d.record_forward(&mut encoder, &plain, &recorded_conv, &workspace, options).unwrap();
+    let gradients_to = conv2d::Gradients::from(conv_targets.map(|target| target.as_ref().map(Gradient::Write)));
     conv2d
-        .record_backward(&mut encoder, &plain, &outputs[2], &grad_output, &conv_gradients_to, &workspace, options)
+        .record_backward(&mut encoder, &plain, &recorded_conv, &grad_output, &gradients_to, &workspace, options)
         .unwrap();
-    shift.record(&mut encoder, Direction::Forward, inputs.input, &outputs[3]).unwrap();
-    cycle.record_forward(&mut encoder, inputs.input, &cycle_shifted, &outputs[4], &workspace).unwrap();
+    shift.record(&mut encoder, Direction::Forward, inputs.input, &recorded_shift).unwrap();
+    cycle.record_forward(&mut encoder, inputs.input, &cycle_shifted, &recorded_cycle, &workspace).unwrap();
     let between = [&cycle_back, &cycle_input];
     cycle
-        .record_backward(&mut encoder, &cycle_shifted, &outputs[4], &grad_cycle, between, &workspace, Mode::Write)
+        .record_backward(&mut encoder, &cycle_shifted, &recorded_cycle, &grad_cycle, between, &workspace, Mode::Write)
         .unwrap();
     gpu.queue().submit([encoder.finish()]);
 
-    assert_eq!(values(&outputs[0]), values(&forward));
-    assert_eq!(values(&outputs[1]), values(&forward), "with the weight packed in the same submission");
+    assert_eq!(values(&recorded_forward), values(&forward));
+    assert_eq!(values(&recorded_prepared), values(&forward), "with the weight packed in the same submission");
     for (operand, got) in targets.iter() {
         assert_eq!(values(got.as_ref().unwrap()), values(gradients[operand].as_ref().unwrap()), "{operand}");
     }
-    assert_eq!(values(&outputs[2]), values(&conv));
-    let conv_gradients = [conv_gradients.input, conv_gradients.weight, conv_gradients.bias];
-    for (got, want) in conv_targets.iter().zip(&conv_gradients) {
-        assert_eq!(values(got), values(want.as_ref().unwrap()));
+    assert_eq!(values(&recorded_conv), values(&conv));
+    for operand in [Operand::Input, Operand::Weight, Operand::Bias] {
+        let (got, want) = (conv_targets[operand].as_ref(), conv_gradients[operand].as_ref());
+        assert_eq!(values(got.unwrap()), values(want.unwrap()), "{operand} of the ordinary convolution");
     }
-    assert_eq!(values(&outputs[3]), values(&shifted));
+    assert_eq!(values(&recorded_shift), values(&shifted));
     let moved_alone = shift.forward(&Tensor::upload(gpu, input_shape, &moved_alone).unwrap()).unwrap();
-    assert_eq!(values(&moved), values(&moved_alone), "what the host wrote before");
+    assert_eq!(values(&moved), values(&moved_alone), "the shift of what the host has written");
     assert_eq!(values(&made.output), values(&layer_forward.output));
     assert_eq!(values(&back.input), values(&layer_gradient));
     assert_eq!(values(layer.offset_conv.weight().gradient()), layer_weight);
-    assert_eq!(values(&outputs[4]), values(&cycle_output));
+    assert_eq!(values(&recorded_cycle), values(&cycle_output));
     assert_eq!(values(&cycle_input), values(&cycle_gradient));
 }
 
-/// What a caller is told to ask for gives a device on which plans are what they are on deform's own.
+/// A caller's device with the required limits and features has the same limits as deform's own, and so the same plans.
 #[test]
-fn required_limits_and_features_are_those_of_our_own_device() {
+fn required_limits_and_features_give_the_limits_of_our_own_device() {
     let own = crate::device::gpu();
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
@@ -207,9 +210,10 @@ fn required_limits_and_features_are_those_of_our_own_device() {
     assert!(!DeformConv2d::new(own).prepare(&shapes, padded()).unwrap().steps.is_empty());
 }
 
-/// Where a binding may be larger than any buffer, the columns' gradients, 1.3 MB in one piece, are cut to what a buffer holds.
+/// The bindings of this device may be larger than any buffer. The columns' gradients, 1.3 MB in one piece, must be cut
+/// to the size of a buffer.
 #[test]
-fn no_buffer_is_larger_than_the_device_makes_them() {
+fn no_buffer_exceeds_the_devices_largest() {
     let gpu = callers_gpu(wgpu::Limits { max_buffer_size: 1 << 20, ..wgpu::Limits::default() });
     assert_eq!(gpu.limits().max_binding_bytes, 1 << 20);
     let case = Case::new("small buffers", Sizes { in_channels: 16, input: [48, 48], ..PLAIN }, padded());

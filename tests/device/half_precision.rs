@@ -1,4 +1,5 @@
-//! Operands in f16: read exactly, computed in f32, rounded once. On a device with f16 shaders, and on one without.
+//! Operands in f16. They are read exactly, computed in f32 and rounded once, on a device with f16 shaders and on one
+//! without.
 
 use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor, Tile};
 use half::f16;
@@ -8,7 +9,7 @@ use crate::device::{algorithms, default_limits_gpu, gpu, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
 use crate::support::compare::bound;
 
-/// The case with every operand rounded to f16, which the reference then takes as it is.
+/// Rounds every operand of the case to f16, so that the reference computes with the same numbers.
 fn rounded(mut case: Case) -> Case {
     let round = |values: &mut Vec<f32>| values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
     let operands = &mut case.operands;
@@ -32,8 +33,9 @@ fn upload_halves(gpu: &Gpu, case: &Case) -> Inputs<Tensor> {
     }
 }
 
-/// The f32 sum's error, then one rounding: half a unit in the last place of an f16, 2⁻¹¹ of its value, or 2⁻²⁵ where it is
-/// subnormal. Returns the worst ratio to that bound.
+/// Runs the case in f16 and compares it with the reference. The bound is that of the f32 sum, and one rounding: half a
+/// unit in the last place of an f16, which is 2⁻¹¹ of its value, or 2⁻²⁵ if it is subnormal. Returns the worst ratio of
+/// error to bound.
 fn check(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> f64 {
     let inputs = upload_halves(gpu, case);
     let output = operator.forward(&inputs.map(|tensor| tensor), case.options).unwrap();
@@ -56,10 +58,6 @@ fn check(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> f64 {
     worst
 }
 
-fn depthwise_cases() -> impl Iterator<Item = (Case, Algorithm)> {
-    cases().into_iter().map(|case| (depthwise(case), Algorithm::Depthwise))
-}
-
 fn cases() -> Vec<Case> {
     let case = |name, sizes, options| rounded(Case::new(name, sizes, options));
     let wide = Sizes { in_channels: 33, out_channels: 70, input: [9, 15], ..PLAIN };
@@ -68,36 +66,46 @@ fn cases() -> Vec<Case> {
     vec![
         case("wide", wide, padded()),
         case("groups", grouped, Options { stride: [2, 1], dilation: [1, 2], ..padded() }),
-        // Images of an odd number of elements: the second begins in the middle of a word.
+        // An image has an odd number of elements, so that the second begins in the middle of a word.
         case("odd", odd, padded()),
         case("depthwise", Sizes { in_channels: 6, out_channels: 6, groups: 6, ..PLAIN }, padded()),
     ]
 }
 
-#[test]
-fn every_algorithm_meets_the_reference_with_one_rounding_more() {
-    let bare = DeformConv2d::new(default_limits_gpu());
-    assert!(!default_limits_gpu().limits().f16);
-    let mut worst = 0.0;
-    let others = cases().into_iter().flat_map(|case| algorithms().into_iter().map(move |a| (case.clone(), a)));
-    for (case, algorithm) in others.chain(depthwise_cases()) {
-        let case = Case { options: Options { algorithm, ..case.options }, ..case };
-        worst = f64::max(worst, check(gpu(), operator(), &case));
-        // A device without features has no subgroups either.
-        if algorithm != Algorithm::FusedSubgroup {
-            worst = f64::max(worst, check(default_limits_gpu(), &bare, &case));
+/// Returns every case with each of the algorithms, and every case as a depthwise convolution.
+fn cases_by(algorithms: &[Algorithm]) -> Vec<Case> {
+    let mut all = Vec::new();
+    for case in cases() {
+        for &algorithm in algorithms {
+            all.push(Case { options: Options { algorithm, ..case.options }, ..case.clone() });
         }
+        all.push(depthwise(case));
     }
-    say(&format!("f16, natively ({}) and packed: worst error {worst:.3} of its bound", gpu().limits().f16));
+    all
 }
 
 #[test]
-fn what_is_not_a_number_or_infinite_stays_so() {
+fn every_algorithm_meets_the_reference_within_one_more_rounding() {
+    let bare = DeformConv2d::new(default_limits_gpu());
+    assert!(!default_limits_gpu().limits().f16);
+    let mut worst = 0.0;
+    for case in cases_by(&algorithms()) {
+        worst = f64::max(worst, check(gpu(), operator(), &case));
+        // A device without features has no subgroups either.
+        if case.options.algorithm != Algorithm::FusedSubgroup {
+            worst = f64::max(worst, check(default_limits_gpu(), &bare, &case));
+        }
+    }
+    say(&format!("f16, native ({}) and packed: worst error {worst:.3} of its bound", gpu().limits().f16));
+}
+
+#[test]
+fn an_infinite_pixel_stays_infinite() {
     let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], mask: false, bias: false, ..PLAIN };
     let mut case = rounded(Case::new("special", sizes, Options::default())).with_offsets(|_, _| 0.0);
     case.operands.weight = vec![1.0];
     case.operands.input.fill(2.0);
-    // The last pixel: no other's corner reaches it but those above and to the left.
+    // Apart from its own sample, only those above and to the left have the last pixel as a corner.
     case.operands.input[41] = f32::INFINITY;
     for (gpu, operator) in
         [(gpu(), operator().clone()), (default_limits_gpu(), DeformConv2d::new(default_limits_gpu()))]
@@ -112,13 +120,14 @@ fn what_is_not_a_number_or_infinite_stays_so() {
     }
 }
 
-/// Products of two halves are exact in f32, so the f16 of each is known to the bit: subnormal ones, ties, and what is greater than any among them.
+/// Products of two f16 numbers are exact in f32, so each rounded product is known to the bit, including subnormal
+/// numbers, ties and overflow.
 #[test]
-fn halves_are_rounded_to_the_nearest() {
+fn products_are_rounded_to_the_nearest_f16() {
     let sizes =
         Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], input: [62, 1024], mask: false, bias: false, ..PLAIN };
     let mut case = rounded(Case::new("rounding", sizes, Options::default())).with_offsets(|_, _| 0.0);
-    // Every finite half of either sign.
+    // Every finite f16 of either sign.
     let halves = (0..31 << 10).flat_map(|bits| [f16::from_bits(bits), f16::from_bits(bits | 1 << 15)]);
     case.operands.input = halves.map(f16::to_f32).collect();
     let operator = DeformConv2d::new(default_limits_gpu());
@@ -133,12 +142,12 @@ fn halves_are_rounded_to_the_nearest() {
 }
 
 #[test]
-fn what_no_half_holds_is_rounded_or_infinite() {
+fn numbers_beyond_f16_become_its_maximum_or_infinite() {
     let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], mask: false, ..PLAIN };
-    let mut case = rounded(Case::new("great", sizes, Options::default())).with_offsets(|_, _| 0.0);
+    let mut case = rounded(Case::new("overflow", sizes, Options::default())).with_offsets(|_, _| 0.0);
     case.operands.weight = vec![2.0];
     case.operands.input[..3].copy_from_slice(&[32752.0, 40000.0, -40000.0]);
-    // 65504 is the greatest f16, and halfway to where the next would be infinity begins.
+    // 65504 is the largest f16. From 65520 on, which is half a step further, a value is rounded to infinity.
     for (bias, greatest) in [(15.0, f16::MAX), (16.0, f16::INFINITY)] {
         case.operands.bias = Some(vec![bias]);
         let want = [greatest, f16::INFINITY, f16::NEG_INFINITY];
@@ -153,7 +162,7 @@ fn what_no_half_holds_is_rounded_or_infinite() {
 }
 
 #[test]
-fn sums_are_not_cut_where_the_output_would_round_them() {
+fn sums_are_not_cut_if_the_output_would_round_their_parts() {
     let sizes = Sizes { in_channels: 24, out_channels: 20, input: [20, 19], ..PLAIN };
     let case = rounded(Case::new("least workspace", sizes, padded()));
     for algorithm in algorithms() {
@@ -176,13 +185,11 @@ fn sums_are_not_cut_where_the_output_would_round_them() {
 }
 
 #[test]
-fn the_error_says_what_would_help() {
-    // Columns of 27,648 terms cannot be had in f16, but a larger workspace has the tiles: that is the error to show.
+fn the_error_asks_for_a_workspace_that_suffices() {
+    // In f16 the columns algorithm cannot cut a sum of 27,648 terms, as it would have to. The tiled one only needs a
+    // larger workspace, so the error must ask for that.
     let sizes = Sizes { in_channels: 3072, out_channels: 640, input: [32, 32], ..PLAIN };
-    let case = Case::new("long sums", Sizes { in_channels: 4, ..sizes }, padded());
-    let mut shapes = case.shapes.clone();
-    shapes.input[1] = 3072;
-    shapes.weight[1] = 3072;
+    let shapes = sizes.shapes(&padded());
     let shapes = shapes.map(Vec::as_slice);
     let operator = DeformConv2d::new(default_limits_gpu());
     let prepare =
@@ -191,14 +198,12 @@ fn the_error_says_what_would_help() {
     assert!(prepare(needed).is_ok());
 }
 
-/// The data is read exactly and gradients are f32: the bound is that of f32.
+/// The data is read exactly and the gradients are f32, so the bound is that of f32.
 #[test]
 fn gradients_of_f16_data_are_f32() {
     let bare = DeformConv2d::new(default_limits_gpu());
     let mut worst = 0.0;
-    let others = cases().into_iter().flat_map(|case| ways().into_iter().map(move |way| (case.clone(), way)));
-    for (case, algorithm) in others.chain(depthwise_cases()) {
-        let case = Case { options: Options { algorithm, ..case.options }, ..case };
+    for case in cases_by(&ways()) {
         let halves: Vec<f16> = case.grad_output().into_iter().map(f16::from_f32).collect();
         let values: Vec<f32> = halves.iter().map(|value| value.to_f32()).collect();
         let expected = case.expected_gradients(&values);
@@ -213,7 +218,7 @@ fn gradients_of_f16_data_are_f32() {
             worst = f64::max(worst, ratio);
         };
         check(gpu(), operator());
-        if algorithm != Algorithm::FusedSubgroup {
+        if case.options.algorithm != Algorithm::FusedSubgroup {
             check(default_limits_gpu(), &bare);
         }
     }

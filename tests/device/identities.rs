@@ -1,4 +1,4 @@
-//! What must hold exactly, whatever the reference says.
+//! Properties of the output that hold independently of the reference.
 
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{Algorithm, Options};
@@ -11,28 +11,38 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
+/// Returns element (oy, ox) of output channel `o` of the case as an ordinary convolution with 11×9 pixels, two weight
+/// groups of three input and two output channels, a 3×3 kernel, stride [2, 1], padding [1, 2] and dilation [1, 2].
+fn convolved(case: &Case, [o, oy, ox]: [usize; 3]) -> f64 {
+    let operands = &case.operands;
+    let mut sum = f64::from(operands.bias.as_ref().unwrap()[o]);
+    for c in 0..3 {
+        for i in 0..3 {
+            for j in 0..3 {
+                let (y, x) = (2 * oy + i, ox + 2 * j);
+                if (1..12).contains(&y) && (2..11).contains(&x) {
+                    let pixel = operands.input[((o / 2 * 3 + c) * 11 + y - 1) * 9 + x - 2];
+                    sum += f64::from(pixel) * f64::from(operands.weight[((o * 3 + c) * 3 + i) * 3 + j]);
+                }
+            }
+        }
+    }
+    sum
+}
+
 #[test]
-fn zero_offsets_and_unit_mask_are_an_ordinary_convolution() {
+fn zero_offsets_and_a_unit_mask_give_an_ordinary_convolution() {
     for algorithm in algorithms() {
         let sizes = Sizes { in_channels: 6, out_channels: 4, groups: 2, input: [11, 9], ..PLAIN };
         let options = Options { algorithm, stride: [2, 1], padding: [1, 2], dilation: [1, 2], ..Options::default() };
         let mut case = Case::new("convolution", sizes, options).with_offsets(|_, _| 0.0);
         case.operands.mask.as_mut().unwrap().fill(1.0);
-        let [_, _, height, width] = case.geometry().output_shape();
-        let (bias, operands) = (case.operands.bias.as_ref().unwrap(), &case.operands);
+        let [_, channels, height, width] = case.geometry().output_shape();
         let mut want = Vec::new();
-        for (o, &bias) in bias.iter().enumerate() {
+        for o in 0..channels {
             for oy in 0..height {
                 for ox in 0..width {
-                    let mut sum = f64::from(bias);
-                    for (c, i, j) in (0..3).flat_map(|c| (0..3).flat_map(move |i| (0..3).map(move |j| (c, i, j)))) {
-                        let (y, x) = (2 * oy + i, ox + 2 * j);
-                        if (1..12).contains(&y) && (2..11).contains(&x) {
-                            let pixel = operands.input[((o / 2 * 3 + c) * 11 + y - 1) * 9 + x - 2];
-                            sum += f64::from(pixel) * f64::from(operands.weight[((o * 3 + c) * 3 + i) * 3 + j]);
-                        }
-                    }
-                    want.push(sum);
+                    want.push(convolved(&case, [o, oy, ox]));
                 }
             }
         }
@@ -42,7 +52,7 @@ fn zero_offsets_and_unit_mask_are_an_ordinary_convolution() {
 }
 
 #[test]
-fn whole_offsets_through_an_identity_kernel_are_a_shift() {
+fn whole_offsets_with_an_identity_kernel_shift_the_image() {
     for algorithm in algorithms() {
         let sizes =
             Sizes { batch: 2, in_channels: 3, out_channels: 3, kernel: [1, 1], bias: false, mask: false, ..PLAIN };
@@ -64,7 +74,7 @@ fn whole_offsets_through_an_identity_kernel_are_a_shift() {
 }
 
 #[test]
-fn mask_0_leaves_the_bias() {
+fn a_mask_of_0_leaves_only_the_bias() {
     for algorithm in algorithms() {
         let mut case = Case::new("mask 0", Sizes { batch: 2, ..PLAIN }, Options { algorithm, ..padded() });
         case.operands.mask.as_mut().unwrap().fill(0.0);
@@ -75,7 +85,7 @@ fn mask_0_leaves_the_bias() {
 }
 
 #[test]
-fn taps_that_are_all_nowhere_leave_the_bias() {
+fn taps_outside_the_image_leave_only_the_bias() {
     for algorithm in algorithms() {
         for offset in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, 100.0, -100.0] {
             let case = Case::new("nowhere", PLAIN, Options { algorithm, ..padded() }).with_offsets(|_, _| offset);
@@ -87,9 +97,9 @@ fn taps_that_are_all_nowhere_leave_the_bias() {
 }
 
 #[test]
-fn a_pixel_that_is_no_number_reaches_only_the_taps_that_read_it() {
+fn a_nan_pixel_reaches_only_the_taps_that_read_it() {
     for algorithm in algorithms() {
-        // The first and the last pixel: those that a tap outside the image might be tempted to read.
+        // The first and the last pixel, which a tap outside the image would read if its index were clamped.
         let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], bias: false, mask: false, ..PLAIN };
         for (pixel, offset) in [(0, -100.0), (41, 100.0), (0, f32::NAN), (41, f32::NAN)] {
             let mut case =
@@ -97,8 +107,9 @@ fn a_pixel_that_is_no_number_reaches_only_the_taps_that_read_it() {
             case.operands.input[pixel] = f32::NAN;
             assert!(run(&case).iter().all(|&value| value == 0.0), "offset {offset}");
         }
-        // Pixel (3, 2), and the pixels above and to the left, whose fourth corners it is with weight 0: 0·NaN is NaN in torchvision too.
-        // Pixel (0, 0) by way of offsets of −1: output (1, 1) alone, since those above and to the left sample at exactly −1, outside.
+        // Pixel (3, 2) reaches its own output and those above and to the left, which read it as a corner of weight 0:
+        // 0·NaN is NaN, as in torchvision. With offsets of −1, pixel (0, 0) reaches only output (1, 1): those above and
+        // to the left sample at exactly −1, which is outside.
         for (pixel, offset, touched) in [(20, 0.0, &[13, 14, 19, 20][..]), (0, -1.0, &[7])] {
             let mut case =
                 Case::new("NaN pixel", sizes, Options { algorithm, ..Options::default() }).with_offsets(|_, _| offset);
@@ -110,7 +121,8 @@ fn a_pixel_that_is_no_number_reaches_only_the_taps_that_read_it() {
     }
 }
 
-/// Two weight groups of 1, 2, 3 or 4 input channels each: whatever a kernel takes four at a time is filled up, and not with NaN.
+/// Returns cases with two weight groups of 1, 2, 3 or 4 input channels each. Kernels take four channels at a time, and
+/// must not fill up the last of them with a neighbour's NaN.
 fn two_groups(algorithm: Algorithm) -> [Case; 4] {
     [1, 2, 3, 4].map(|channels| {
         let sizes = Sizes { in_channels: 2 * channels, groups: 2, ..PLAIN };
@@ -119,7 +131,7 @@ fn two_groups(algorithm: Algorithm) -> [Case; 4] {
 }
 
 #[test]
-fn a_weight_that_is_no_number_reaches_only_its_output_channel() {
+fn a_nan_weight_reaches_only_its_output_channel() {
     for case in algorithms().into_iter().flat_map(two_groups) {
         let clean = run(&case);
         let row = case.operands.weight.len() / 4;
@@ -135,9 +147,9 @@ fn a_weight_that_is_no_number_reaches_only_its_output_channel() {
 }
 
 #[test]
-fn an_image_that_is_no_number_reaches_only_its_weight_group() {
+fn nan_input_channels_reach_only_their_weight_group() {
     for case in algorithms().into_iter().flat_map(two_groups) {
-        // The second group's columns, and channels, lie right behind the first one's.
+        // The second group's columns and channels follow directly on the first one's.
         let mut case = case.with_offsets(|_, _| 0.0);
         let clean = run(&case);
         let half = case.operands.input.len() / 2;
@@ -149,9 +161,9 @@ fn an_image_that_is_no_number_reaches_only_its_weight_group() {
 }
 
 #[test]
-fn an_infinite_pixel_at_the_border_stays_what_it_is() {
+fn an_infinite_pixel_at_the_border_stays_infinite() {
     for algorithm in algorithms() {
-        // What lies outside is 0 and not a border pixel times 0, which would be NaN here.
+        // A pixel outside the image must count as 0. A border pixel times 0 would be NaN here.
         let sizes =
             Sizes { in_channels: 1, out_channels: 1, input: [2, 2], kernel: [1, 1], bias: false, mask: false, ..PLAIN };
         let infinity = f32::INFINITY;
@@ -162,7 +174,7 @@ fn an_infinite_pixel_at_the_border_stays_what_it_is() {
             case.operands.weight = vec![1.0];
             run(&case)
         };
-        // Pixel (0, 0) has the infinite one as its corner with weight 0, and 0·∞ is NaN in torchvision too.
+        // Pixel (0, 0) has the infinite one as a corner of weight 0, and 0·∞ is NaN in torchvision too.
         let still = case(0.0);
         assert!(still[0].is_nan());
         assert_eq!(still[1..], [2.0, infinity, 3.0]);
@@ -189,9 +201,10 @@ fn doubling_any_factor_doubles_the_output() {
 }
 
 #[test]
-fn the_output_and_the_gradients_are_adjoint() {
+fn the_output_is_adjoint_to_the_references_gradients() {
     for algorithm in algorithms() {
-        // Small whole numbers, and offsets at halves: every product and sum is exact in f32, so both sides are equal.
+        // Small whole numbers, and offsets that are multiples of 1/2: every product and sum is exact in f32, so both
+        // sides are equal.
         let sizes =
             Sizes { batch: 2, in_channels: 6, out_channels: 4, groups: 2, offset_groups: 3, bias: false, ..PLAIN };
         let mut case = Case::new("adjoint", sizes, Options { algorithm, ..padded() })
@@ -215,7 +228,7 @@ fn the_output_and_the_gradients_are_adjoint() {
 }
 
 #[test]
-fn the_same_bits_from_run_to_run() {
+fn the_bits_are_the_same_from_run_to_run() {
     for algorithm in algorithms() {
         let sizes = Sizes { batch: 2, in_channels: 20, input: [40, 40], ..PLAIN };
         let case = Case::new("bits", sizes, Options { algorithm, ..padded() });
@@ -225,7 +238,7 @@ fn the_same_bits_from_run_to_run() {
 }
 
 #[test]
-fn the_same_bits_however_images_and_pixels_are_cut() {
+fn the_bits_are_the_same_however_images_and_pixels_are_cut() {
     let options = Options { algorithm: Algorithm::Columns, ..padded() };
     let case = Case::new("bits", Sizes { batch: 2, in_channels: 20, input: [40, 40], ..PLAIN }, options);
     let once = bits(&run(&case));

@@ -1,5 +1,5 @@
-//! Layers of real sizes, whose columns and operands are larger than the workspace and than one binding. They ask what fits and take the longest:
-//! `cargo xtask swiftshader-test` leaves this module out.
+//! Layers of real sizes, whose columns and operands exceed the workspace and one binding. They take the
+//! longest: `cargo xtask swiftshader-test` leaves this module out.
 
 use deform::{Algorithm, Options};
 
@@ -8,7 +8,8 @@ use crate::device::{distinct_algorithms, gpu, operator, run};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
 use crate::support::compare::compare;
 
-/// Output elements spread over all images, channels and pixels.
+/// Returns `count` output elements spread over all images, channels and pixels: their flat indices, and their indices
+/// by axis.
 fn spread(case: &Case, count: usize) -> (Vec<usize>, Vec<[usize; 4]>) {
     let [batch, channels, height, width] = case.geometry().output_shape();
     let elements = batch * channels * height * width;
@@ -24,7 +25,7 @@ fn spread(case: &Case, count: usize) -> (Vec<usize>, Vec<[usize; 4]>) {
 
 fn check_spread(case: &Case) {
     let got = run(case);
-    assert!(got.iter().all(|value| value.is_finite()), "{}: something was left unwritten", case.name);
+    assert!(got.iter().all(|value| value.is_finite()), "{}: an element was left unwritten", case.name);
     let (flat, indices) = spread(case, 500);
     let got: Vec<_> = flat.into_iter().map(|at| got[at]).collect();
     let (want, magnitude) = case.expected_at(&indices);
@@ -32,7 +33,7 @@ fn check_spread(case: &Case) {
 }
 
 #[test]
-fn columns_of_784_mib_in_64() {
+fn columns_of_784_mib_fit_a_workspace_of_64_mib() {
     // birefnet_k7 with fewer output channels, which do not change the column buffer.
     let sizes = Sizes { in_channels: 64, out_channels: 4, input: [256, 256], kernel: [7, 7], reach: 6.0, ..PLAIN };
     for algorithm in distinct_algorithms() {
@@ -45,7 +46,7 @@ fn columns_of_784_mib_in_64() {
 }
 
 #[test]
-fn eight_offset_groups_of_edvr() {
+fn a_layer_of_eight_offset_groups_meets_the_reference() {
     // edvr_l1 with fewer output channels: 253 MiB of columns.
     let sizes = Sizes { in_channels: 128, out_channels: 4, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
     for algorithm in distinct_algorithms() {
@@ -54,8 +55,9 @@ fn eight_offset_groups_of_edvr() {
 }
 
 #[test]
-fn operands_larger_than_one_binding() {
-    // Input 147 MiB, offset 151 MiB, output 134 MiB in one image, over the 128 MiB that the smallest devices bind.
+fn operands_larger_than_one_binding_meet_the_reference() {
+    // In one image the input has 144.1 MiB, the offset 288.1 and the output 128.1, more than the 128 MiB that the
+    // smallest devices bind.
     let sizes = Sizes { in_channels: 9, out_channels: 8, input: [2048, 2049], kernel: [1, 1], ..PLAIN };
     let sizes = Sizes { offset_groups: 9, mask: false, ..sizes };
     let case = Case::new("wide windows", sizes, Options::default());
@@ -66,11 +68,12 @@ fn operands_larger_than_one_binding() {
 }
 
 #[test]
-fn gradients_within_64_mib() {
+fn gradients_fit_a_workspace_of_64_mib() {
     let edvr = Sizes { in_channels: 128, out_channels: 128, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
     let birefnet = Sizes { in_channels: 64, out_channels: 256, input: [256, 256], reach: 6.0, ..PLAIN };
     for algorithm in ways() {
-        // Where all lanes load all weights a quarter of the output channels will do.
+        // Without subgroups every lane loads every weight, which is slow. A quarter of the output channels suffices
+        // there.
         let part = if algorithm == Algorithm::FusedSubgroup { 1 } else { 4 };
         for (name, sizes) in [("edvr_l1", edvr), ("birefnet_k3", birefnet)] {
             let sizes = Sizes { out_channels: sizes.out_channels / part, ..sizes };
@@ -81,9 +84,9 @@ fn gradients_within_64_mib() {
     }
 }
 
-/// More channels than a window of 64 MiB holds of their gradients, whole segments and packs of one.
+/// The channels need several chunks: packs of the only segment with one offset group, and whole segments with eight.
 #[test]
-fn depthwise_gradients_within_64_mib() {
+fn depthwise_gradients_fit_a_workspace_of_64_mib() {
     for offset_groups in [1, 8] {
         let sizes = Sizes { in_channels: 128, offset_groups, input: [200, 304], reach: 6.0, ..PLAIN };
         let case = depthwise(Case::new("depthwise", sizes, padded()));

@@ -1,4 +1,4 @@
-//! The layers: against PyTorch's stored answers, as the plain convolution they begin as, and through state dicts.
+//! The layers, compared with PyTorch's stored answers and with the operators, and their state dicts.
 
 use deform::layers::{
     Conv2d, DeformConv2d, DeformableConv2d, DeformableConv2dOptions, Generator, Mask, Parameter, State,
@@ -13,11 +13,12 @@ use crate::device::{gpu, operator, poison, random_on};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::golden::stored;
 
-/// An f32 chain of three sums (generator, samples, product; backward the same) of at most some hundred terms each loses 3·10·2⁻²⁴·√terms at worst, if
-/// its terms are no larger than the result: under 1e-4. In the largest element there is no cancellation to speak of.
+/// The tolerance, relative to the largest element. A chain of three f32 sums (generator, samples, product; the same
+/// backward) of at most some hundred terms each loses at most 3·10·2⁻²⁴·√terms if the terms are no larger than the
+/// result. That is below 1e-4. There is little cancellation in the largest element.
 const CHAIN: f64 = 1e-4;
 
-/// Every element within [`CHAIN`] of the largest.
+/// Checks that the error of every element is at most [`CHAIN`] times the largest element.
 fn close(name: &str, got: &Tensor, want: &[f64]) {
     close_values(name, &got.download::<f32>().unwrap(), want);
 }
@@ -32,7 +33,7 @@ fn close_values(name: &str, got: &[f32], want: &[f64]) {
     }
 }
 
-/// The file's answer to a result.
+/// Returns the stored answer of a result.
 fn answer(case: &CaseFile, name: &str) -> Vec<f64> {
     case.answer(name).unwrap().unwrap().values
 }
@@ -58,7 +59,7 @@ fn deformable_conv2d_meets_every_stored_case() {
                 close_values(&format!("{} {name}", case.name), &gradient, &want);
             }
         };
-        // Replaced, added to, and left alone.
+        // The parameters' gradients are replaced, added to, left alone, and replaced again.
         for (mode, times) in [(Mode::Write, 1.0), (Mode::Add, 2.0), (Mode::Skip, 2.0), (Mode::Write, 1.0)] {
             let grad_input = layer.backward(&input, &forward, &grad_output, mode).unwrap();
             close(&format!("{} grad_input", case.name), &grad_input, &answer(&case, "grad_input"));
@@ -83,7 +84,8 @@ pub fn random(shape: [usize; 4], seed: usize) -> Tensor {
     random_on(gpu(), shape, seed)
 }
 
-/// A layer of strides, groups and both generators' kernels, with a generator of random rows where `generator` is not 0.
+/// Makes a layer with strides, groups and a generator of 5×5. The generator's parameters are random numbers in
+/// ±`generator`.
 pub fn layer(mask: Mask, generator: f32) -> DeformableConv2d {
     let options = DeformableConv2dOptions {
         groups: 2,
@@ -102,9 +104,10 @@ pub fn layer(mask: Mask, generator: f32) -> DeformableConv2d {
     layer
 }
 
-/// With a generator of zeros nothing is deformed, and 2·σ(0) is 1: bit for bit the operator with offsets of zero, and the ordinary convolution.
+/// With a generator of zeros the offsets are 0 and the mask is σ(0) = 1/2 or 2·σ(0) = 1, so the layer computes an
+/// ordinary convolution.
 #[test]
-fn a_generator_of_zeros_makes_the_plain_convolution() {
+fn a_generator_of_zeros_gives_an_ordinary_convolution() {
     let input = random([2, 4, 9, 11], 0);
     let options = conv2d::Options { stride: [2, 2], padding: [1, 1], ..conv2d::Options::default() };
     for (mask, factor) in [(Mask::None, 1.0), (Mask::TwiceSigmoid, 1.0), (Mask::Sigmoid, 0.5)] {
@@ -113,7 +116,7 @@ fn a_generator_of_zeros_makes_the_plain_convolution() {
         assert_eq!(
             plain.weight().value().download::<f32>().unwrap(),
             layer.regular_conv.weight().value().download::<f32>().unwrap(),
-            "one seed, one initialisation"
+            "the same seed gives the same initialisation"
         );
         let bias: Vec<f32> = plain.bias().unwrap().value().download().unwrap();
         let forward = layer.forward(&input).unwrap();
@@ -129,9 +132,9 @@ fn a_generator_of_zeros_makes_the_plain_convolution() {
     }
 }
 
-/// torch's initialisation: uniform in ±1/√fan_in, filling that range, and another for another seed.
+/// The initialisation is torch's: uniform in ±1/√fan_in. The numbers fill that range and depend on the seed.
 #[test]
-fn initialisation() {
+fn initialisation_is_torchs_and_depends_on_the_seed() {
     let new = |seed| DeformConv2d::new(operator(), [64, 8, 3, 3], true, Options::default(), seed).unwrap();
     let bound = 1.0 / 72f32.sqrt();
     let (one, two) = (new(1), new(2));
@@ -147,7 +150,7 @@ fn initialisation() {
     assert_ne!(values(&one), values(&two));
 }
 
-/// The layer is the operator with its parameters: what it says of input, offset and mask is the operator's.
+/// The layer is the operator with its own weight and bias: it passes input, offset, mask and gradient targets on.
 #[test]
 fn deform_conv2d_passes_targets_on() {
     let sizes = Sizes { in_channels: 4, out_channels: 4, ..PLAIN };
@@ -179,7 +182,7 @@ fn deform_conv2d_passes_targets_on() {
 }
 
 #[test]
-fn sizes_that_do_not_fit() {
+fn sizes_that_do_not_fit_are_refused() {
     let options = DeformableConv2dOptions { groups: 3, ..DeformableConv2dOptions::new(4, 6, [3, 3]) };
     let refused = DeformableConv2d::new(operator(), options, 0).unwrap_err();
     assert!(matches!(refused, Error::NotAMultiple { got: 4, divisor: 3, .. }), "{refused}");
@@ -195,7 +198,8 @@ fn sizes_that_do_not_fit() {
     assert!(refused.contains("stores f32, expected f16"), "{refused}");
 }
 
-/// A whole block of a real model, with weights from a formula that the golden's script has as well: loaded under PyTorch's names.
+/// Compares a whole block of a real model, loaded under PyTorch's names. Its weights follow a formula that the script
+/// of the stored case has as well.
 #[test]
 fn birefnets_aspp_meets_pytorch() {
     let block = aspp::AsppDeformable::new(gpu(), &aspp::state()).unwrap();
@@ -204,9 +208,10 @@ fn birefnets_aspp_meets_pytorch() {
     close("ASPPDeformable", &output, &answer(&stored("birefnet", 1)[0], "output"));
 }
 
-/// What no stored case has: the options' defaults, a generator with the layer's dilation, as mmcv's, and one without biases.
+/// Tests what no stored case has: the default options, a generator with the layer's dilation, as in mmcv, and a
+/// generator without biases.
 #[test]
-fn the_defaults_and_a_dilated_generator() {
+fn default_and_dilated_generators_are_convolutions() {
     let input = random([1, 4, 12, 13], 2);
     let defaults = DeformableConv2dOptions::new(4, 6, [3, 3]);
     let padding = [2, 2];
@@ -226,7 +231,7 @@ fn the_defaults_and_a_dilated_generator() {
             let count: usize = parameter.value().shape().iter().product();
             let values: Vec<f32> = (0..count).map(|n| 0.2 * ((n * 7919 % 1021) as f32 / 510.5 - 1.0)).collect();
             parameter.value().write(&values).unwrap();
-            // Biases that a state without them must reset.
+            // A state without biases must reset the layer's biases.
             if !name.ends_with("bias") {
                 state.store(name, parameter.value()).unwrap();
             }
@@ -246,12 +251,12 @@ fn the_defaults_and_a_dilated_generator() {
         let mask: Vec<f32> = forward.mask.unwrap().download().unwrap();
         assert_eq!(mask, conv(layer.mask_conv.unwrap().weight(), conv2d::Activation::Sigmoid));
     }
-    // More memory than the limit: the generators keep to the layer's.
+    // The generators keep to the layer's workspace limit, which is too small here.
     let deform = Options { workspace_limit: 64, ..defaults.deform };
     let layer = DeformableConv2d::new(operator(), DeformableConv2dOptions { deform, ..defaults }, 0).unwrap();
     let refused = layer.offset_conv.forward(&input).unwrap_err();
     assert!(matches!(refused, Error::WorkspaceTooSmall { got: 64, .. }), "{refused}");
-    // Sizes that no device holds are an error before anything is made.
+    // Sizes that no device holds are an error before anything is allocated.
     let huge = DeformConv2d::new(operator(), [1 << 44, 1, 1, 1], false, Options::default(), 0).unwrap_err();
     assert!(matches!(huge, Error::BufferTooLarge { .. }), "{huge}");
     let huge = DeformConv2d::new(operator(), [1, 1 << 40, 1 << 40, 1], false, Options::default(), 0).unwrap_err();

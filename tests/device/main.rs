@@ -1,4 +1,4 @@
-//! Everything that needs an adapter. One device serves the whole process; no adapter is a failure.
+//! The tests that need an adapter, and fail without one. Most of them share one device.
 
 #![allow(
     unreachable_pub,

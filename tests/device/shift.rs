@@ -1,4 +1,5 @@
-//! Channel shifts against torch's stored answers, and against the definition in sizes of every kind. Nothing is rounded: all is equal.
+//! Compares channel shifts with torch's stored answers, and with the definition in sizes of every kind. All results
+//! must be equal, without a tolerance.
 
 use deform::ops::shift::{Border, ChannelShift, Direction};
 use deform::{Error, Gpu, Tensor, wgpu};
@@ -7,27 +8,29 @@ use half::f16;
 use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
 use crate::support::golden::stored;
 
-/// The operator's definition, a scatter for the gradient.
+/// Computes the operator by its definition, and its gradient by a scatter.
 fn expected(shape: [usize; 4], input: &[f32], shifts: &[[i32; 2]], border: Border, direction: Direction) -> Vec<f32> {
     let [batch, channels, height, width] = shape;
     let mut output = vec![0.0; input.len()];
     for plane in 0..batch * channels {
         let [down, right] = shifts[plane % channels];
-        for (y, x) in (0..height as i32).flat_map(|y| (0..width as i32).map(move |x| (y, x))) {
-            let (mut from_y, mut from_x) = (y - down, x - right);
-            if border == Border::Wrap {
-                (from_y, from_x) = (from_y.rem_euclid(height as i32), from_x.rem_euclid(width as i32));
-            }
-            let there = (0..height as i32).contains(&from_y) && (0..width as i32).contains(&from_x);
-            let at = |y: i32, x: i32| (plane * height + y as usize) * width + x as usize;
-            let from = match (there, border) {
-                (true, _) => at(from_y, from_x),
-                (false, Border::Keep) => at(y, x),
-                (false, _) => continue,
-            };
-            match direction {
-                Direction::Forward => output[at(y, x)] += input[from],
-                Direction::Backward => output[from] += input[at(y, x)],
+        let at = |y: i32, x: i32| (plane * height + y as usize) * width + x as usize;
+        for y in 0..height as i32 {
+            for x in 0..width as i32 {
+                let (mut from_y, mut from_x) = (y - down, x - right);
+                if border == Border::Wrap {
+                    (from_y, from_x) = (from_y.rem_euclid(height as i32), from_x.rem_euclid(width as i32));
+                }
+                let there = (0..height as i32).contains(&from_y) && (0..width as i32).contains(&from_x);
+                let from = match (there, border) {
+                    (true, _) => at(from_y, from_x),
+                    (false, Border::Keep) => at(y, x),
+                    (false, _) => continue,
+                };
+                match direction {
+                    Direction::Forward => output[at(y, x)] += input[from],
+                    Direction::Backward => output[from] += input[at(y, x)],
+                }
             }
         }
     }
@@ -35,12 +38,12 @@ fn expected(shape: [usize; 4], input: &[f32], shifts: &[[i32; 2]], border: Borde
 }
 
 #[test]
-fn stored_shifts() {
+fn shifts_meet_every_stored_case() {
     for case in stored("shift", 5) {
         let results = deform_case::shift(gpu(), &case, true).unwrap();
         assert_eq!(results.len(), 2);
         for result in results {
-            // A sum of two f32, rounded once, is that rounded from f64.
+            // A sum of two f32 numbers has one rounding, so it equals the f64 answer rounded to f32.
             let answer = case.answer(&result.name).unwrap().unwrap().values;
             let answer: Vec<f32> = answer.into_iter().map(|value| value as f32).collect();
             assert_eq!(result.download().unwrap().values, answer, "{} {}", case.name, result.name);
@@ -51,7 +54,7 @@ fn stored_shifts() {
 fn run(gpu: &Gpu, shape: [usize; 4], shifts: &[[i32; 2]], border: Border) {
     let operator = ChannelShift::new(gpu, shifts, border).unwrap();
     let count: usize = shape.iter().product();
-    // Whole numbers, so that sums are exact in f16, too.
+    // Whole numbers, so that the sums are exact in f16 as well.
     let input: Vec<f32> = (0..count).map(|n| (n * 7919 % 1021) as f32).collect();
     let halves: Vec<f16> = input.iter().map(|&value| f16::from_f32(value)).collect();
     for direction in [Direction::Forward, Direction::Backward] {
@@ -69,26 +72,26 @@ fn run(gpu: &Gpu, shape: [usize; 4], shifts: &[[i32; 2]], border: Border) {
 }
 
 #[test]
-fn every_border_and_size() {
+fn every_border_and_size_meets_the_definition() {
     let shifts = [[0, 0], [1, 0], [0, -1], [2, 3], [-7, 5], [100, -100], [-1, 1]];
     for border in [Border::Zero, Border::Keep, Border::Wrap] {
         for size in [[1, 1], [1, 9], [5, 1], [8, 13]] {
             run(gpu(), [2, 7, size[0], size[1]], &shifts, border);
         }
     }
-    // Packed f16, an odd number of elements.
+    // Packed f16 with an odd number of elements.
     run(default_limits_gpu(), [1, 3, 5, 5], &[[1, 0], [0, 1], [-2, -1]], Border::Keep);
 }
 
-/// A device whose bindings hold one plane and a half.
+/// The device's bindings hold one and a half planes.
 #[test]
-fn planes_in_steps() {
+fn planes_are_shifted_in_several_steps() {
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 6 << 10, ..wgpu::Limits::default() };
     run(&callers_gpu(limits), [2, 3, 20, 50], &[[1, 0], [0, -3], [4, 4]], Border::Wrap);
 }
 
 #[test]
-fn recorded_into_an_encoder() {
+fn a_shift_can_be_recorded_into_an_encoder() {
     let shifts = [[1, 2], [-1, 0]];
     let operator = ChannelShift::new(gpu(), &shifts, Border::Zero).unwrap();
     let values: Vec<f32> = (0..2 * 6 * 5).map(|n| n as f32).collect();
@@ -107,7 +110,7 @@ fn recorded_into_an_encoder() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error() {
+fn tensors_that_do_not_fit_are_refused() {
     let operator = ChannelShift::new(gpu(), &[[0, 0]; 3], Border::Zero).unwrap();
     let refused = operator.forward(&poison(&[1, 4, 2, 2])).unwrap_err();
     assert!(matches!(refused, Error::Axis { operand: "input", axis: 1, expected: 3, got: 4, .. }), "{refused}");

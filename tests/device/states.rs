@@ -1,4 +1,4 @@
-//! State dicts: every way of naming the parameters, there and back, and what does not fit.
+//! State dicts: every convention of parameter names, saved and loaded, and the errors for states that do not fit.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ fn outputs(layer: &DeformableConv2d) -> Vec<f32> {
     layer.forward(&random([1, 4, 8, 8], 5)).unwrap().output.download().unwrap()
 }
 
-/// Every way of naming the parameters, there and back through a file.
+/// Saves and loads the parameters through a file, under every convention of names.
 #[test]
-fn state_dicts_of_the_field() {
+fn state_dicts_survive_a_file_under_every_convention() {
     for (mask, names, expected) in [
         (Mask::Sigmoid, Names::Mmcv, vec!["bias", "conv_offset.bias", "conv_offset.weight", "weight"]),
         (Mask::None, Names::Mmcv, vec!["bias", "conv_offset.bias", "conv_offset.weight", "weight"]),
@@ -44,7 +44,7 @@ fn state_dicts_of_the_field() {
         assert_ne!(outputs(&to), outputs(&from));
         to.load(&read, "model.").unwrap();
         assert_eq!(outputs(&to), outputs(&from), "{names:?}");
-        // A part of it is no state of this layer.
+        // A state without the weight of the regular convolution is refused.
         let missing = State {
             tensors: read
                 .tensors
@@ -54,7 +54,7 @@ fn state_dicts_of_the_field() {
         };
         assert!(matches!(to.load(&missing, "model."), Err(Error::State { .. })));
     }
-    // A combined generator's rows: offsets first, then masks.
+    // The rows of a combined generator are those of the offsets, then those of the mask.
     let layer = layer(Mask::Sigmoid, 0.1);
     let mut state = State::default();
     layer.save(&mut state, "", Names::Mmcv).unwrap();
@@ -65,7 +65,7 @@ fn state_dicts_of_the_field() {
 }
 
 #[test]
-fn states_that_do_not_fit() {
+fn states_that_do_not_fit_are_refused() {
     let layer = layer(Mask::Sigmoid, 0.0);
     let error = layer.load(&State::default(), "neck.").unwrap_err();
     assert!(error.to_string().contains("conv_offset_mask"), "{error}");
@@ -77,7 +77,8 @@ fn states_that_do_not_fit() {
     assert!(matches!(state.to_safetensors(), Err(Error::State { .. })), "a shape that its elements do not fill");
     assert!(matches!(State::from_safetensors(b"no file"), Err(Error::State { .. })));
 
-    // A v2 state into a v1 layer and the other way round, a bias too many: nothing is dropped silently, and nothing changed.
+    // A v2 state for a v1 layer, the reverse, and a state with a bias too many are refused. Nothing is dropped
+    // silently, and no parameter changes.
     let refused = |from: Mask, names, to: Mask, words: &str| {
         let mut state = State::default();
         crate::layers::layer(from, 0.1).save(&mut state, "p.", names).unwrap();
@@ -102,7 +103,7 @@ fn states_that_do_not_fit() {
 
 /// The types of PyTorch's state dicts.
 #[test]
-fn other_types_become_f32() {
+fn other_floats_become_f32_and_integers_are_dropped() {
     use safetensors::Dtype;
     use safetensors::tensor::TensorView;
     let halves: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect();

@@ -1,21 +1,22 @@
-//! Textures in and out: every format, rectangles, mip levels; and an image filter inside a frame.
+//! Reading and writing textures: every format, rectangles and mip levels, and an image filter inside a frame.
 
 use deform::ops::texture::Textures;
 use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion, wgpu};
 use half::f16;
 use wgpu::TextureFormat::{self, Rgba8Unorm, Rgba8UnormSrgb, Rgba16Float, Rgba32Float};
 
-use crate::device::{default_limits_gpu, gpu, poison};
+use crate::device::{default_limits_gpu, gpu, poison, poison_on};
 
 const ALL: wgpu::TextureUsages = wgpu::TextureUsages::TEXTURE_BINDING
     .union(wgpu::TextureUsages::STORAGE_BINDING)
     .union(wgpu::TextureUsages::COPY_SRC)
     .union(wgpu::TextureUsages::COPY_DST);
 
-/// Of 8 bits: how far drivers may be off in undoing sRGB, for which they have tables and polynomials.
+/// Half a step of 8 bits: the rounding of a written value, and the error of drivers that decode sRGB with tables or
+/// polynomials.
 const HALF_A_STEP: f32 = 0.5001 / 255.0;
-/// Of a half, relative: WebGPU leaves open whether a value is rounded or cut off.
-const HALF_UNIT: f32 = 1.0 / 1024.0;
+/// The relative step of an f16: WebGPU leaves open whether a value is rounded or cut off.
+const F16_STEP: f32 = 1.0 / 1024.0;
 
 fn texture(gpu: &Gpu, format: TextureFormat, [height, width]: [u32; 2], usage: wgpu::TextureUsages) -> wgpu::Texture {
     gpu.device().create_texture(&wgpu::TextureDescriptor {
@@ -38,7 +39,7 @@ fn write(gpu: &Gpu, texture: &wgpu::Texture, mip_level: u32, [height, width]: [u
     gpu.queue().write_texture(at, texels, layout, wgpu::Extent3d { width, height, depth_or_array_layers: 1 });
 }
 
-/// Texels of a format that hold these numbers, four to a texel, as nearly as it can; and what they are then.
+/// Encodes numbers, four for each texel, in a format. Returns the texels, and the numbers that they decode to.
 fn texels(format: TextureFormat, values: &[f32]) -> (Vec<u8>, Vec<f32>) {
     let bytes = values.iter().map(|value| (255.0 * value).round() as u8);
     match format {
@@ -65,16 +66,22 @@ fn noise(count: usize) -> Vec<f32> {
     (0..count).map(|n| (n * 7919 % 1021) as f32 / 1020.0).collect()
 }
 
-/// The planes of a rectangle of texels, four numbers each, in an image `width` wide.
+/// Returns the channel planes of a rectangle of texels, which have four numbers each, in an image `width` wide.
 fn planes(texels: &[f32], width: usize, [y, x]: [u32; 2], [rows, columns]: [u32; 2], channels: usize) -> Vec<f32> {
-    let at = |c: usize, row: u32, column: u32| texels[4 * ((y + row) as usize * width + (x + column) as usize) + c];
-    let places = |c| (0..rows).flat_map(move |row| (0..columns).map(move |column| (c, row, column)));
-    (0..channels).flat_map(places).map(|(c, row, column)| at(c, row, column)).collect()
+    let mut planes = Vec::new();
+    for c in 0..channels {
+        for row in y..y + rows {
+            for column in x..x + columns {
+                planes.push(texels[4 * (row as usize * width + column as usize) + c]);
+            }
+        }
+    }
+    planes
 }
 
 #[test]
 fn every_format_is_read() {
-    // Rectangles of the first level and of a smaller one.
+    // The mip level, its size, and the origin and size of a rectangle.
     let cases = [(0, [13, 9], [0, 0], [13, 9]), (0, [13, 9], [2, 3], [7, 5]), (1, [6, 4], [1, 0], [5, 4])];
     for gpu in [gpu(), default_limits_gpu()] {
         let operator = Textures::new(gpu);
@@ -101,7 +108,7 @@ fn every_format_is_read() {
                 }
             }
         }
-        // One texture in another of its formats.
+        // The same texture, viewed in two formats.
         let texture = texture(gpu, Rgba8Unorm, [4, 4], ALL - wgpu::TextureUsages::STORAGE_BINDING);
         write(gpu, &texture, 0, [4, 4], &[128; 64]);
         let whole = TextureRegion::whole(&texture);
@@ -116,7 +123,7 @@ fn every_format_is_read() {
 }
 
 #[test]
-fn every_format_is_written_and_nothing_beside_the_rectangle() {
+fn every_format_is_written_and_only_inside_the_rectangle() {
     let ([y, x], size) = ([3u32, 2u32], [6u32, 5u32]);
     for gpu in [gpu(), default_limits_gpu()] {
         let operator = Textures::new(gpu);
@@ -125,7 +132,7 @@ fn every_format_is_written_and_nothing_beside_the_rectangle() {
                 let texture = texture(gpu, format, [11, 9], ALL);
                 let (bytes, before) = texels(format, &noise(4 * 99));
                 write(gpu, &texture, 0, [11, 9], &bytes);
-                // Beyond 0 … 1, too: rgba8unorm clamps.
+                // Some values lie beyond 0 … 1, where rgba8unorm clamps.
                 let values: Vec<f32> = noise(channels * 30).into_iter().map(|value| 1.5 * value - 0.25).collect();
                 let tensor = Tensor::upload(gpu, [1, channels, 6, 5], &values).unwrap();
                 let region = TextureRegion { origin: [y, x], size, ..TextureRegion::whole(&texture) };
@@ -141,7 +148,7 @@ fn every_format_is_written_and_nothing_beside_the_rectangle() {
                         let value = if c == 3 && channels < 4 { 1.0 } else { values[at] };
                         match format {
                             Rgba8Unorm => (value.clamp(0.0, 1.0), HALF_A_STEP),
-                            Rgba16Float => (value, HALF_UNIT * value.abs()),
+                            Rgba16Float => (value, F16_STEP * value.abs()),
                             _ => (value, 0.0),
                         }
                     } else {
@@ -154,13 +161,14 @@ fn every_format_is_written_and_nothing_beside_the_rectangle() {
     }
 }
 
-/// Load, bend, store: recorded in one encoder between the host's copies, and the same as through the host.
+/// Loading, bending and storing, recorded into one encoder, give the same picture as through the host.
 #[test]
 fn an_image_filter_inside_a_frame() {
     let gpu = default_limits_gpu();
     let (textures, operator) = (Textures::new(gpu), DeformConv2d::new(gpu));
     let size = [10u32, 12];
-    let [from, to] = [(); 2].map(|()| texture(gpu, Rgba16Float, size, ALL));
+    let from = texture(gpu, Rgba16Float, size, ALL);
+    let to = texture(gpu, Rgba16Float, size, ALL);
     let (bytes, values) = texels(Rgba16Float, &noise(4 * 120));
     write(gpu, &from, 0, size, &bytes);
     let identity: Vec<f32> = (0..9).map(|n| f32::from(u8::from(n % 4 == 0))).collect();
@@ -173,8 +181,8 @@ fn an_image_filter_inside_a_frame() {
 
     let plan = operator.prepare(&inputs(&picture).map(|tensor| tensor.shape()), Options::default()).unwrap();
     let workspace = Tensor::new(gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32).unwrap();
-    let nan = vec![f32::NAN; 360];
-    let [input, output] = [(); 2].map(|()| Tensor::upload(gpu, [1, 3, 10, 12], &nan).unwrap());
+    let input = poison_on(gpu, &[1, 3, 10, 12]);
+    let output = poison_on(gpu, &[1, 3, 10, 12]);
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     textures.record_load(&mut encoder, TextureRegion::whole(&from), &input).unwrap();
     {
@@ -186,12 +194,12 @@ fn an_image_filter_inside_a_frame() {
     assert_eq!(output.download::<f32>().unwrap(), want.download::<f32>().unwrap());
     let stored = textures.load(TextureRegion::whole(&to), 3, Dtype::F32).unwrap().download::<f32>().unwrap();
     for (got, want) in stored.into_iter().zip(want.download::<f32>().unwrap()) {
-        assert!((got - want).abs() <= HALF_UNIT * want.abs(), "{got}, expected {want}");
+        assert!((got - want).abs() <= F16_STEP * want.abs(), "{got}, expected {want}");
     }
 }
 
 #[test]
-fn what_does_not_fit_is_an_error() {
+fn regions_and_tensors_that_do_not_fit_are_refused() {
     let operator = Textures::new(gpu());
     let usage = wgpu::TextureUsages::TEXTURE_BINDING;
     let read_only = texture(gpu(), Rgba8Unorm, [8, 6], usage);
@@ -204,7 +212,7 @@ fn what_does_not_fit_is_an_error() {
     let of = |shape: [usize; 4]| Tensor::new(gpu(), shape, Dtype::F32).unwrap();
     refused(load(TextureRegion { origin: [3, 0], ..whole }, 3), "[8, 6] texels from [3, 0] do not fit");
     refused(load(TextureRegion { origin: [u32::MAX, 0], ..whole }, 3), "do not fit");
-    refused(load(TextureRegion { mip_level: 3, ..whole }, 3), "it has 3 mip levels, and level 3 is asked for");
+    refused(load(TextureRegion { mip_level: 3, ..whole }, 3), "it has 3 mip levels, and the region names level 3");
     refused(load(TextureRegion { mip_level: 1, ..whole }, 3), "the level's [4, 3]");
     refused(load(whole, 5), "tensor axis 1 is 5, expected 4");
     refused(load(whole, 0), "tensor axis 1 is 0");
@@ -219,7 +227,10 @@ fn what_does_not_fit_is_an_error() {
     let numbers = texture(gpu(), TextureFormat::Rgba32Uint, [8, 6], usage);
     refused(load(TextureRegion::whole(&numbers), 3), "Rgba32Uint is read as Some(Uint)");
     let srgb = texture(gpu(), Rgba8UnormSrgb, [8, 6], usage);
-    refused(operator.store(&of([1, 3, 8, 6]), TextureRegion::whole(&srgb)), "Rgba8UnormSrgb is not written by shaders");
+    refused(
+        operator.store(&of([1, 3, 8, 6]), TextureRegion::whole(&srgb)),
+        "its format is Rgba8UnormSrgb, expected rgba8unorm",
+    );
     let nothing = TextureRegion { size: [0, 6], ..whole };
     assert_eq!(operator.load(nothing, 3, Dtype::F32).unwrap().shape(), [1, 3, 0, 6]);
 }

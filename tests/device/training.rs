@@ -1,4 +1,4 @@
-//! What changes parameters, and what people look at meanwhile: optimisers and statistics against their formulas in f64, and a layer that learns.
+//! Training: optimisers and statistics, compared with their formulas in f64, and a layer that learns.
 
 use deform::layers::{DeformableConv2d, DeformableConv2dOptions, Mask};
 use deform::ops::deform_conv2d::{Geometry, Mode};
@@ -8,7 +8,7 @@ use deform::{Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
 use crate::device::{callers_gpu, gpu, noise, operator};
 
-/// torch's formulas, in f64.
+/// An optimiser by torch's formulas, in f64.
 struct Host {
     rule: Rule,
     value: Vec<f64>,
@@ -23,21 +23,22 @@ impl Host {
 
     fn step(&mut self, gradient: &[f32], learning_rate: f32, t: i32) {
         let [first, second] = &mut self.moments;
-        for (((value, gradient), first), second) in self.value.iter_mut().zip(gradient).zip(first).zip(second) {
-            let rate = f64::from(learning_rate);
+        let rate = f64::from(learning_rate);
+        for (n, value) in self.value.iter_mut().enumerate() {
+            let gradient = f64::from(gradient[n]);
             match self.rule {
                 Rule::Sgd { momentum, weight_decay } => {
-                    let g = f64::from(*gradient) + f64::from(weight_decay) * *value;
-                    *first = f64::from(momentum) * *first + g;
-                    *value -= rate * *first;
+                    let g = gradient + f64::from(weight_decay) * *value;
+                    first[n] = f64::from(momentum) * first[n] + g;
+                    *value -= rate * first[n];
                 }
                 Rule::Adam { betas, epsilon, weight_decay } => {
-                    let g = f64::from(*gradient) + f64::from(weight_decay) * *value;
+                    let g = gradient + f64::from(weight_decay) * *value;
                     let [b1, b2] = betas.map(f64::from);
-                    *first = b1 * *first + (1.0 - b1) * g;
-                    *second = b2 * *second + (1.0 - b2) * g * g;
-                    let mean = *first / (1.0 - b1.powi(t));
-                    *value -= rate * mean / ((*second / (1.0 - b2.powi(t))).sqrt() + f64::from(epsilon));
+                    first[n] = b1 * first[n] + (1.0 - b1) * g;
+                    second[n] = b2 * second[n] + (1.0 - b2) * g * g;
+                    let mean = first[n] / (1.0 - b1.powi(t));
+                    *value -= rate * mean / ((second[n] / (1.0 - b2.powi(t))).sqrt() + f64::from(epsilon));
                 }
             }
         }
@@ -56,19 +57,21 @@ fn check(gpu: &Gpu, rule: Rule, count: usize) {
     let mut optimizer = Optimizer::new(gpu, rule, vec![group(0..2, rates[0]), group(2..3, rates[1])]).unwrap();
     let mut hosts = [1, 2, 3].map(|seed| Host::new(rule, &noise(count, seed)));
     for t in 1..=6 {
-        // A schedule: the rates fall by half after three steps.
+        // A schedule halves the learning rates after three steps.
         let factor = if t > 3 { 0.5 } else { 1.0 };
         optimizer.learning_rates().zip(rates).for_each(|(rate, first)| *rate = first * factor);
         for (n, (variable, host)) in variables.iter().zip(&mut hosts).enumerate() {
             let gradient = noise(count, 10 * t as usize + n);
             variable.gradient.write(&gradient).unwrap();
-            host.step(&gradient, rates[n / 2] * factor, t);
+            let rate = if n < 2 { rates[0] } else { rates[1] };
+            host.step(&gradient, rate * factor, t);
         }
         optimizer.step().unwrap();
     }
     for (variable, host) in variables.iter().zip(&hosts) {
         for (got, want) in variable.value.download::<f32>().unwrap().into_iter().zip(&host.value) {
-            // Six steps of at most 6·0.05 (what momentum makes of gradients of 1) or 0.05, some ten roundings each.
+            // Six steps with some ten roundings each. A step is at most 6·0.05, since momentum adds up six gradients of
+            // at most 1.
             let bound = 6.0 * 10.0 * 2f64.powi(-24) * (1.0 + 6.0 * 0.05);
             assert!((f64::from(got) - want).abs() <= bound, "{rule:?}: {got}, expected {want} ± {bound:e}");
         }
@@ -88,7 +91,7 @@ fn optimizers_take_torchs_steps() {
     for rule in RULES {
         check(gpu(), rule, 77);
     }
-    // Variables in windows that begin anywhere.
+    // The bindings are so small that a variable takes several windows.
     let limits = wgpu::Limits { max_storage_buffer_binding_size: (4 << 10) + 100, ..wgpu::Limits::default() };
     let small = callers_gpu(limits);
     for rule in [Rule::SGD, Rule::ADAM] {
@@ -97,7 +100,7 @@ fn optimizers_take_torchs_steps() {
 }
 
 #[test]
-fn variables_that_do_not_fit() {
+fn variables_that_do_not_fit_are_refused() {
     let tensor = |count: usize| Tensor::new(gpu(), [count], Dtype::F32).unwrap();
     let of = |value: Tensor, gradient: Tensor| {
         Optimizer::new(
@@ -119,7 +122,7 @@ fn variables_that_do_not_fit() {
     let refused = Optimizer::new(gpu(), Rule::SGD, vec![group(), group()]).unwrap_err();
     assert!(matches!(refused, Error::Aliased { operand: "value", .. }), "{refused}");
     for (rule, words) in [
-        (Rule::Sgd { momentum: -0.1, weight_decay: 0.0 }, "momentum is -0.1, expected at least 0"),
+        (Rule::Sgd { momentum: -0.1, weight_decay: 0.0 }, "momentum is -0.1, expected finite and at least 0"),
         (Rule::Sgd { momentum: 0.0, weight_decay: f32::NAN }, "weight_decay is NaN"),
         (
             Rule::Adam { betas: [0.9, 1.0], epsilon: 1e-8, weight_decay: 0.0 },
@@ -142,14 +145,14 @@ fn expected(values: &[f32]) -> Magnitude {
 }
 
 fn close(got: Magnitude, want: Magnitude) {
-    // Sums of a few terms to each slice, then of 4096 slices.
+    // Each slice sums a few terms, and then 4096 slices are summed.
     let bound = 10.0 * 2f32.powi(-24) * 64.0 * want.mean;
     assert!((got.mean - want.mean).abs() <= bound, "{got:?}, expected {want:?}");
     assert_eq!((got.largest, got.not_finite), (want.largest, want.not_finite));
 }
 
 #[test]
-fn magnitudes() {
+fn magnitudes_meet_their_definition() {
     let limits = wgpu::Limits { max_storage_buffer_binding_size: (65 << 10) + 100, ..wgpu::Limits::default() };
     for gpu in [gpu(), &callers_gpu(limits)] {
         let statistics = Statistics::new(gpu);
@@ -167,9 +170,9 @@ fn magnitudes() {
     assert!(matches!(Statistics::new(gpu()).magnitude(&half), Err(Error::Dtype { .. })));
 }
 
-/// Offsets of whole pixels, so that what lies outside can be counted by hand.
+/// The offsets are whole pixels, so that the taps outside the image can be counted exactly.
 #[test]
-fn offsets_that_leave_the_image() {
+fn offsets_that_leave_the_image_are_counted() {
     let options = Options { stride: [2, 1], padding: [1, 1], ..Options::default() };
     let shapes: Inputs<&[usize]> =
         Inputs { input: &[13, 4, 9, 9], offset: &[13, 36, 5, 9], weight: &[2, 4, 3, 3], mask: None, bias: None };
@@ -198,7 +201,8 @@ fn offsets_that_leave_the_image() {
     }
 }
 
-/// Trains a 1×1 layer to undo a shift by (2, −1): only its offsets can. Returns the losses and the offset that the generator's bias has learned.
+/// Trains a 1×1 layer to undo a shift by (2, −1), which only its offsets can do. Returns the losses and the learned
+/// bias of the generator of offsets.
 fn align(rule: Rule, steps: usize) -> (Vec<f64>, Vec<f32>) {
     let size = 24usize;
     let wave = |y: f32, x: f32| (0.35 * y).sin() + (0.3 * x + 1.0).cos() + (0.12 * (y + x)).sin();
@@ -219,13 +223,13 @@ fn align(rule: Rule, steps: usize) -> (Vec<f64>, Vec<f32>) {
         let forward = layer.forward(&input).unwrap();
         let mut error: Vec<f32> =
             forward.output.download::<f32>().unwrap().iter().zip(&target).map(|(got, want)| got - want).collect();
-        // What the target shows near the border is not in the image.
+        // The border does not count: there the target shows pixels that are not in the image.
         let inside = |at: usize| (4..size - 4).contains(&at);
-        error
-            .iter_mut()
-            .enumerate()
-            .filter(|(n, _)| !inside(n / size) || !inside(n % size))
-            .for_each(|(_, e)| *e = 0.0);
+        for (n, error) in error.iter_mut().enumerate() {
+            if !inside(n / size) || !inside(n % size) {
+                *error = 0.0;
+            }
+        }
         losses.push(error.iter().map(|e| f64::from(e * e)).sum::<f64>() / error.len() as f64);
         let scale = 2.0 / error.len() as f32;
         grad_output.write(&error.iter().map(|e| scale * e).collect::<Vec<_>>()).unwrap();

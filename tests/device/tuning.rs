@@ -1,4 +1,5 @@
-//! What was measured before decides what is done next. Which algorithm is fastest is no matter for a test.
+//! Tuning: `Auto` takes the algorithm that was measured to be the fastest. Which one that is does not matter to the
+//! tests.
 
 use std::time::Duration;
 
@@ -17,17 +18,17 @@ fn planned(operator: &DeformConv2d, options: Options) -> String {
 }
 
 #[test]
-fn auto_goes_by_what_was_measured() {
+fn auto_takes_the_measured_algorithm() {
     let case = case();
     let operator = DeformConv2d::new(gpu());
     let inputs = upload(&case);
     let inputs = inputs.map(|tensor| tensor);
     let tuned = operator.tune(&inputs, case.options, Duration::ZERO).unwrap();
-    // No time: only the table's first choice was measured.
+    // Without time, only the table's first choice is measured.
     assert_eq!(tuned.to_string(), planned(&DeformConv2d::new(gpu()), case.options));
     assert_eq!(operator.tuning().get(gpu(), &case.geometry()), Some(tuned));
 
-    // With time, every candidate that the device can run is measured; the winner is what Auto takes, and right.
+    // With time, every candidate that the device can run is measured. Auto takes the winner, and its output is right.
     let tuned = operator.tune(&inputs, case.options, Duration::from_secs(600)).unwrap();
     assert_eq!(planned(&operator, case.options), tuned.to_string());
     let output = operator.forward(&inputs, case.options).unwrap().download::<f32>().unwrap();
@@ -36,7 +37,7 @@ fn auto_goes_by_what_was_measured() {
 }
 
 #[test]
-fn a_memory_survives_its_file_and_yields_to_a_small_workspace() {
+fn tuning_survives_its_file_and_yields_to_a_small_workspace() {
     let case = case();
     let tiled = Algorithm::FusedTiled { tile: Tile::M32N32, splits: 2 };
     let mut tuning = Tuning::default();
@@ -46,18 +47,18 @@ fn a_memory_survives_its_file_and_yields_to_a_small_workspace() {
     let loaded = Tuning::load(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(loaded, tuning);
-    assert_eq!(Tuning::load(&path).unwrap(), Tuning::default(), "a file that is not there");
+    assert_eq!(Tuning::load(&path).unwrap(), Tuning::default(), "a missing file");
 
     let operator = DeformConv2d::with_tuning(gpu(), loaded);
     assert_eq!(planned(&operator, case.options), "fused_tiled_32x32/2");
-    // Another geometry was not tuned, and a forced algorithm is not touched.
+    // A forced algorithm takes precedence, and a tuned one that exceeds the workspace is replaced.
     assert_eq!(planned(&operator, Options { algorithm: Algorithm::Direct, ..case.options }), "direct");
     let small = Options { workspace_limit: 3_000, ..case.options };
     assert_ne!(planned(&operator, small), "fused_tiled_32x32/2");
 }
 
 #[test]
-fn a_file_that_is_no_memory() {
+fn a_file_of_another_format_is_an_error() {
     for (text, expected) in [
         ("a device and no more", "line 1: 1 columns, expected device, geometry and algorithm"),
         ("d\tg\tcolumns\nd\tg\tfastest", "line 2: \"fastest\" names no algorithm"),

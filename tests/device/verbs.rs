@@ -1,4 +1,4 @@
-//! The verbs: what each promises about memory, submission and threads.
+//! The operator's methods, and their promises about memory, submission and threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::compare;
 
 #[test]
-fn forward_gives_what_record_forward_gives() {
+fn forward_gives_the_same_output_as_record_forward() {
     let case = Case::new("forward", PLAIN, padded());
     let output = operator().forward(&upload(&case).map(|tensor| tensor), case.options).unwrap();
     assert_eq!(output.shape(), case.geometry().output_shape());
@@ -20,7 +20,7 @@ fn forward_gives_what_record_forward_gives() {
 }
 
 #[test]
-fn two_recordings_in_one_submission_do_not_disturb_each_other() {
+fn recordings_in_one_submission_do_not_disturb_each_other() {
     let first = Case::new("first", PLAIN, padded());
     let second = Case::new("second", Sizes { in_channels: 8, groups: 2, input: [9, 5], ..PLAIN }, padded());
     let mut third = first.clone();
@@ -85,7 +85,7 @@ fn download_async_needs_no_executor_and_can_be_dropped() {
 }
 
 #[test]
-fn tensors_hold_f32_and_f16_of_any_number() {
+fn tensors_hold_any_number_of_f32_or_f16_elements() {
     for count in [0, 1, 2, 3, 5] {
         let halves: Vec<_> = (0..count).map(|n| half::f16::from_f32(n as f32 + 0.5)).collect();
         let tensor = Tensor::upload(gpu(), [count], &halves).unwrap();
@@ -104,7 +104,7 @@ fn an_empty_batch_gives_an_empty_output() {
 }
 
 #[test]
-fn operands_may_lie_anywhere_in_one_buffer_of_the_callers() {
+fn operands_may_lie_anywhere_in_a_buffer_of_the_caller() {
     let case = Case::new("one buffer", PLAIN, padded());
     let device = gpu().device();
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
@@ -130,7 +130,7 @@ fn operands_may_lie_anywhere_in_one_buffer_of_the_callers() {
 }
 
 #[test]
-fn a_callers_device_with_default_limits_and_no_feature_will_do() {
+fn a_callers_device_needs_only_default_limits_and_no_feature() {
     let gpu = default_limits_gpu();
     assert_eq!(gpu.device().limits(), wgpu::Limits::default());
     let errors = Arc::new(AtomicUsize::new(0));
@@ -142,14 +142,14 @@ fn a_callers_device_with_default_limits_and_no_feature_will_do() {
     let sizes = Sizes { in_channels: 70, out_channels: 70, input: [20, 20], ..PLAIN };
     let case = Case::new("default limits", sizes, options);
     assert_eq!(run_on(gpu, &DeformConv2d::new(gpu), &case), run(&case));
-    // An error reaches the caller as a value, and not the device's handler.
+    // An error reaches the caller as a value and does not reach the device's handler.
     assert!(Tensor::new(gpu, [1 << 40], Dtype::F32).is_err());
     assert_eq!(errors.load(Ordering::Relaxed), 0);
 }
 
 #[test]
-fn a_device_that_binds_little_and_dispatches_less_will_do() {
-    // Windows of 64 KiB cut channels, taps and output rows; 20 workgroups an axis fold every grid.
+fn a_device_with_small_bindings_and_few_workgroups_suffices() {
+    // Windows of 64 KiB cut channels, taps and output rows, and 20 workgroups per axis fold every grid.
     let limits = wgpu::Limits {
         max_storage_buffer_binding_size: 64 << 10,
         max_compute_workgroups_per_dimension: 20,
@@ -159,14 +159,14 @@ fn a_device_that_binds_little_and_dispatches_less_will_do() {
     let operator = DeformConv2d::new(&gpu);
     let sizes = Sizes { in_channels: 24, out_channels: 20, input: [33, 41], groups: 2, offset_groups: 3, ..PLAIN };
     let cut = |batch, groups, kernel| Case::new("cut", Sizes { batch, groups, kernel, ..sizes }, padded());
-    // 1,323 columns are 21 tiles, 2 rows of 11 workgroups: the spare one must not write into the next image.
+    // 1,323 columns are 21 tiles in 2 rows of 11 workgroups: the spare workgroup must not write into the next image.
     let spare = Sizes { batch: 3, input: [21, 21], kernel: [1, 1], ..PLAIN };
     let spare = Case::new("a spare workgroup", spare, Options::default());
     for case in [cut(2, 2, [3, 3]), cut(1, 1, [5, 2]), cut(1, 4, [1, 1]), spare] {
         let (want, magnitude) = case.expected();
         compare(&run_on(&gpu, &operator, &case), &want, &magnitude, case.terms()).unwrap();
     }
-    // The micro-kernels shrink to what such a device binds.
+    // The roofline's micro-kernels must shrink to the bindings of such a device.
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 64 << 10, ..wgpu::Limits::default() };
     let roofline = Roofline::measure(&callers_gpu(limits)).unwrap();
     assert!(roofline.multiply_add_flops > 0.0 && roofline.copy_bytes_per_second > 0.0, "{roofline:?}");
@@ -174,7 +174,7 @@ fn a_device_that_binds_little_and_dispatches_less_will_do() {
 
 #[test]
 fn recording_a_prepared_shape_allocates_no_memory() {
-    // A device of its own: other tests allocate on the shared one meanwhile.
+    // This test has its own device, because other tests allocate on the shared one meanwhile.
     let gpu = Gpu::new().unwrap();
     let operator = DeformConv2d::new(&gpu);
     let case = Case::new("prepared", PLAIN, padded());
@@ -208,7 +208,7 @@ fn a_prepared_weight_gives_the_same_bits() {
         let output = operator().forward(&inputs.with_weight(&weight), case.options).unwrap();
         assert!(output.download::<f32>().unwrap() == run(&case), "{algorithm:?}");
 
-        // Other offset groups need another packing: the tensor is there for that.
+        // Other offset groups need another packing, which is made from the tensor.
         let sizes = Sizes { offset_groups: 4, ..sizes };
         let other = Case::new("other packing", sizes, Options { algorithm, ..padded() });
         let inputs = Inputs { weight: inputs.weight.clone(), ..upload(&other) };
@@ -221,7 +221,7 @@ fn a_prepared_weight_gives_the_same_bits() {
 
 #[test]
 fn a_prepared_weight_is_not_packed_again() {
-    // The tensor is overwritten after it was packed; what was packed stays. Columns and direct do not pack.
+    // The tensor is overwritten after packing, which must not change the packed weight. Columns and direct do not pack.
     let packs = |&algorithm: &Algorithm| !matches!(algorithm, Algorithm::Columns | Algorithm::Direct);
     for algorithm in algorithms().into_iter().filter(packs) {
         let case = Case::new("prepared weight", PLAIN, Options { algorithm, ..padded() });
@@ -236,7 +236,7 @@ fn a_prepared_weight_is_not_packed_again() {
 }
 
 #[test]
-#[allow(unsafe_code, reason = "wgpu cannot check that a cache's contents come from itself; here there are none")]
+#[allow(unsafe_code, reason = "wgpu cannot check that the data of a cache comes from wgpu; here there is no data")]
 fn a_callers_pipeline_cache_is_accepted() {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).expect("an adapter");
@@ -244,18 +244,18 @@ fn a_callers_pipeline_cache_is_accepted() {
     let descriptor = wgpu::DeviceDescriptor { required_features, ..Default::default() };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device");
     let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
-    // An adapter without the feature has no cache to give.
+    // An adapter without the feature has no cache.
     let cache = (!required_features.is_empty()).then(|| unsafe { device.create_pipeline_cache(&descriptor) });
     let gpu = Gpu::from_wgpu(device, queue);
     let gpu = cache.map_or(gpu.clone(), |cache| gpu.with_pipeline_cache(cache));
-    // lavapipe takes a cache and leaves it empty, so what can be seen is that pipelines compile through it.
+    // lavapipe accepts a cache and leaves it empty, so the test can only check that pipelines compile with it.
     let case = Case::new("cached", PLAIN, Options { algorithm: Algorithm::Columns, ..padded() });
     assert!(run_on(&gpu, &DeformConv2d::new(&gpu), &case) == run(&case));
 }
 
 #[test]
-fn more_plans_than_are_kept() {
-    // Each texture of packed input is narrower and taller than the last, so none serves for another.
+fn results_stay_right_after_more_plans_than_are_kept() {
+    // Each texture of packed input is narrower and taller than the last, so none can be reused for another.
     let operator = DeformConv2d::new(gpu());
     let case = |n: usize| Case::new("one of many", Sizes { input: [10 + n, 80 - n], ..PLAIN }, padded());
     let first = case(0);
@@ -267,7 +267,7 @@ fn more_plans_than_are_kept() {
 }
 
 #[test]
-fn tuning_an_empty_batch() {
+fn tuning_an_empty_batch_succeeds() {
     let case = Case::new("empty", Sizes { batch: 0, in_channels: 8, out_channels: 8, ..PLAIN }, padded());
     let inputs = upload(&case);
     let operator = DeformConv2d::new(gpu());

@@ -1,13 +1,13 @@
 """BiRefNet's ASPPDeformable (models/modules/aspp.py), with weights from a formula, in PyTorch and torchvision.
 
-Writes tests/golden/birefnet/aspp_deformable.safetensors: the f64 output of the block in inference, on f32 weights and input. With --time it
-measures the block in f32 instead, beside deform's, in turns:
+Writes tests/golden/birefnet/aspp_deformable.safetensors: the f64 output of the block in inference, from f32 weights and input. With --time it
+instead times the block in f32, taking turns with deform:
 
     python tests/golden/birefnet_aspp.py
     cargo build --release --example birefnet_aspp
     python tests/golden/birefnet_aspp.py --time target/release/examples/birefnet_aspp --size 32
 
-Weights and input come from values(name, count, bound), which examples/birefnet_aspp/aspp.rs computes as well: nothing large is stored.
+Weights and input come from values(name, count, bound), which examples/birefnet_aspp/aspp.rs also computes, so they need not be stored.
 """
 
 import argparse
@@ -29,7 +29,7 @@ KERNELS = (1, 3, 7)
 
 
 def values(name, count, bound):
-    """`count` numbers in ±bound: a hash of the name and the index, the same on every machine."""
+    """Returns `count` numbers in ±bound from a hash of the name and the index, the same on every machine."""
     seed = 0x811C9DC5
     for byte in name.encode():
         seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
@@ -97,7 +97,7 @@ def fill(block):
         elif tensor.dim() == 1:
             value = 0.25 * noise
         else:
-            # Offsets of some pixels: what random generators make of inputs of 1.
+            # The factor of 4 makes the offsets a few pixels large for inputs in ±1.
             scale = 4.0 if "offset_conv" in name else 1.5
             value = (noise.double() * (scale / fan_in**0.5)).float()
         tensor.copy_(value)
@@ -117,7 +117,7 @@ def median_ms(run, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--time", metavar="EXAMPLE", help="the built example birefnet_aspp")
+    parser.add_argument("--time", metavar="EXAMPLE", help="the path of the built example birefnet_aspp")
     parser.add_argument("--size", type=int, default=32, help="height and width of the timed input")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-//! Which algorithm `Auto` takes, and the algorithms' names.
+//! The algorithm that `Auto` takes, and the algorithms' names.
 
 use deform::plan::{DeviceKind, DeviceLimits};
 use deform::{Algorithm, Tile};
@@ -7,7 +7,7 @@ use crate::plans::plan_of;
 use crate::support::case::{PLAIN, Sizes, padded};
 
 #[test]
-fn auto_takes_what_the_table_says() {
+fn auto_takes_the_algorithm_of_the_table() {
     let auto = |sizes: Sizes, limits: &DeviceLimits| plan_of(sizes, padded(), limits).unwrap().algorithm;
     let kind = |kind| DeviceLimits { kind, ..DeviceLimits::default() };
     let [lavapipe, discrete, integrated] =
@@ -29,7 +29,7 @@ fn auto_takes_what_the_table_says() {
         (depthwise, &discrete, "direct"),
         (square(64, 128), &integrated, "fused_tiled_32x64"),
         (square(64, 7), &integrated, "fused_tiled_32x32/8"),
-        // One image of this input is more than a binding holds.
+        // One image of this input exceeds a binding.
         (square(64, 1024), &discrete, "columns"),
     ] {
         assert_eq!(auto(sizes, limits), expected, "{sizes:?} on {limits:?}");
@@ -37,7 +37,7 @@ fn auto_takes_what_the_table_says() {
 }
 
 #[test]
-fn algorithms_are_read_as_they_are_written() {
+fn every_algorithm_parses_from_its_name() {
     let tiled = Tile::ALL.map(|tile| [1, 7].map(|splits| Algorithm::FusedTiled { tile, splits }));
     let others =
         [Algorithm::Auto, Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise, Algorithm::FusedSubgroup];

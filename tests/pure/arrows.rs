@@ -1,12 +1,13 @@
-//! The eight floors: the sources are read, and every arrow between modules must point down.
+//! Tests the structure of the sources: they form eight floors, no file names one of a higher floor, and no files name
+//! each other in a circle.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::imports::{Arrows, Crate};
+use crate::imports::{Crate, References};
 
-/// Every file below `folder` with this ending: its path from the crate's root, and its text.
-pub fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+/// Returns the path, from the crate's root, and the text of every file below `folder` with this extension.
+pub fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
     let root = Path::new(".");
     let mut folders: Vec<PathBuf> = vec![root.join(folder)];
     let mut files = Vec::new();
@@ -15,7 +16,7 @@ pub fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == ending) {
+            } else if path.extension().is_some_and(|found| found == extension) {
                 let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
                 files.push((name, std::fs::read_to_string(&path).unwrap()));
             }
@@ -25,12 +26,12 @@ pub fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Code lines: comments may name what they like.
+/// Returns the lines that are not comments.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
-/// The floors from below; a file may name those of its own floor and of those below it.
+/// The floors, from the lowest up. A file may name the files of its own floor and of lower ones.
 const FLOORS: [&str; 8] =
     ["src/dtype.rs", "src/error.rs", "src/kernel/", "src/plan/", "src/gpu/", "src/ops/", "src/layers/", "src/lib.rs"];
 
@@ -38,36 +39,37 @@ fn floor(path: &str) -> usize {
     FLOORS.iter().position(|floor| path.starts_with(floor)).unwrap_or_else(|| panic!("{path} is on no floor"))
 }
 
-fn crate_arrows() -> Arrows {
-    Crate::parse(&files("src", "rs")).arrows()
+fn references() -> References {
+    Crate::parse(&files("src", "rs")).references()
 }
 
 #[test]
-fn arrows_point_down() {
-    for (path, targets) in crate_arrows() {
+fn no_file_names_one_of_a_higher_floor() {
+    for (path, targets) in references() {
         for target in targets {
-            assert!(floor(&target) <= floor(&path), "{path} names {target}, a floor above");
+            assert!(floor(&target) <= floor(&path), "{path} names {target}, which is on a higher floor");
         }
     }
 }
 
-/// Takes away each file that names none that is left, or that none of them names. The circles remain, and the ways between them.
-fn circles(mut arrows: Arrows) -> Arrows {
+/// Removes, as long as there are any, the files that name no remaining file or that no remaining file names. The
+/// circles remain, and the files between them.
+fn circles(mut references: References) -> References {
     loop {
-        let named: BTreeSet<String> = arrows.values().flatten().cloned().collect();
-        let left = arrows.iter().filter(|(path, targets)| named.contains(*path) && !targets.is_empty());
+        let named: BTreeSet<String> = references.values().flatten().cloned().collect();
+        let left = references.iter().filter(|(path, targets)| named.contains(*path) && !targets.is_empty());
         let paths: BTreeSet<String> = left.map(|(path, _)| path.clone()).collect();
-        if paths.len() == arrows.len() {
-            return arrows;
+        if paths.len() == references.len() {
+            return references;
         }
-        arrows.retain(|path, _| paths.contains(path));
-        arrows.values_mut().for_each(|targets| targets.retain(|target| paths.contains(target)));
+        references.retain(|path, _| paths.contains(path));
+        references.values_mut().for_each(|targets| targets.retain(|target| paths.contains(target)));
     }
 }
 
 #[test]
-fn no_circle_of_files() {
-    let left = circles(crate_arrows());
+fn no_files_name_each_other_in_a_circle() {
+    let left = circles(references());
     assert!(left.is_empty(), "{left:#?}");
 }
 
@@ -86,7 +88,7 @@ fn every_kind_of_path_is_followed() {
         file("b/mod.rs", "mod e; pub use crate::plan::{self, MOST as ALL}; pub fn all(n: Vec<u32>) {} pub struct B;"),
         file("b/e.rs", "use super::{B, super::a::COUNT}; impl B { pub fn late(&self) {} }"),
     ];
-    let arrows = Crate::parse(&files).arrows();
+    let references = Crate::parse(&files).references();
     let expected = [
         ("src/a/c.rs", vec!["src/a/d.rs"]),
         ("src/a/d.rs", vec!["src/lib.rs", "src/plan.rs"]),
@@ -98,13 +100,13 @@ fn every_kind_of_path_is_followed() {
     ];
     let owned =
         |(path, targets): (&str, Vec<&str>)| (path.to_owned(), targets.into_iter().map(str::to_owned).collect());
-    assert_eq!(arrows, expected.into_iter().map(owned).collect());
-    assert!(circles(arrows).is_empty());
+    assert_eq!(references, expected.into_iter().map(owned).collect());
+    assert!(circles(references).is_empty());
 
-    // The type's own file calls a method that stands in another: no path says so.
+    // The type's own file calls a method that is defined in another, which no path shows.
     let called = file("b/mod.rs", "mod e; pub struct B; fn f(b: B) { b.late() }");
     let files = files.into_iter().filter(|(path, _)| path != "src/b/mod.rs").chain([called]).collect::<Vec<_>>();
-    let circle = circles(Crate::parse(&files).arrows());
+    let circle = circles(Crate::parse(&files).references());
     assert!(circle["src/b/mod.rs"].contains("src/b/e.rs"), "{circle:?}");
 }
 
@@ -117,7 +119,7 @@ fn only_gpu_names_wgpu() {
 }
 
 #[test]
-fn unsafe_code_stands_in_one_place() {
+fn unsafe_code_is_in_one_file() {
     let places: Vec<_> = files("src", "rs")
         .into_iter()
         .filter(|(_, text)| code(text).any(|line| line.contains("unsafe {")))
@@ -127,7 +129,7 @@ fn unsafe_code_stands_in_one_place() {
 }
 
 #[test]
-fn the_face_defines_nothing() {
+fn lib_rs_defines_nothing() {
     let text = &files("src", "rs").into_iter().find(|(path, _)| path == "src/lib.rs").unwrap().1;
     let mut kinds = code(text).filter(|line| !line.trim().is_empty());
     assert!(kinds.all(|line| ["pub use ", "pub mod ", "mod ", "#!["].iter().any(|kind| line.starts_with(kind))));
@@ -139,7 +141,7 @@ fn no_file_is_long() {
         [files("src", "rs"), files("shaders", "wgsl"), files("tests", "rs"), files("cli", "rs"), files("xtask", "rs")]
             .concat()
     {
-        // No one reads it from top to bottom.
+        // The generated file is not meant to be read from top to bottom.
         if path == "src/kernel/generated.rs" {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Plans of the backward pass, without a device: what they choose by geometry and kind of device.
+//! Plans of the backward pass, made without a device: their choices for a geometry and a kind of device.
 
 use deform::ops::deform_conv2d::{Geometry, Mode, plan_backward};
 use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan};
@@ -8,7 +8,7 @@ use crate::plans::{param, subgroups_of_8};
 use crate::support::case::{PLAIN, Sizes, padded};
 
 fn plan_of(sizes: Sizes, limits: &DeviceLimits) -> Plan {
-    // So much that the whole of a layer is one chunk.
+    // Enough for a whole layer in one chunk.
     let options = Options { workspace_limit: 1 << 30, ..padded() };
     let shapes = sizes.shapes(&options);
     let geometry = Geometry::new(shapes.map(Vec::as_slice), &options).unwrap();
@@ -25,15 +25,16 @@ fn has(plan: &Plan, scratch: &str) -> bool {
 
 const LAYER: Sizes = Sizes { in_channels: 64, out_channels: 64, input: [64, 64], ..PLAIN };
 
-/// One pass where the partitions of several offset groups fill vectors and have few counters for their entries; elsewhere two, and on GPUs always.
+/// A CPU sorts in one pass if the partitions of several offset groups fill its vectors and have few counters for their
+/// entries. Otherwise, and always on GPUs, the sort takes two passes.
 #[test]
-fn taps_are_put_in_order_in_as_few_passes_as_pay() {
+fn taps_are_sorted_in_one_pass_only_where_that_pays() {
     let eight = Sizes { offset_groups: 8, ..LAYER };
     for (sizes, limits, passes) in [
         (eight, subgroups_of_8(), 1),
         (LAYER, subgroups_of_8(), 2),
         (eight, DeviceLimits::default(), 2),
-        // Counters of one pass would pass Mesa's trap.
+        // In one pass the loops over the counters would exceed Mesa's limit.
         (Sizes { input: [256, 250], ..eight }, subgroups_of_8(), 2),
     ] {
         let plan = plan_of(sizes, &limits);
@@ -45,7 +46,7 @@ fn taps_are_put_in_order_in_as_few_passes_as_pay() {
             assert!(partitions * each >= param(step, "entries"), "{step}");
             assert!(each + param(step, "buckets") + 2 < MAX_LOOP_STEPS, "{step}");
         }
-        // All partitions of a row of cells, and the next row right behind.
+        // A row of cells has the counters of all partitions, and the next row follows directly.
         let last = steps(&plan, "sort/count").last().unwrap();
         for step in steps(&plan, "backward/grad_input/single").chain(steps(&plan, "backward/grad_input/paired")) {
             assert_eq!(param(step, "counters_per_row"), param(last, "row_step") * param(last, "partitions"));
@@ -54,9 +55,10 @@ fn taps_are_put_in_order_in_as_few_passes_as_pay() {
     }
 }
 
-/// Columns are written for many output channels only: three tiles of 64 on a CPU, one of 16 elsewhere, sample them anew.
+/// Columns are stored for many output channels only. Up to three tiles of 64 on a CPU, and one tile of 16 elsewhere,
+/// sample them again instead.
 #[test]
-fn columns_are_kept_where_many_output_channels_read_them() {
+fn columns_are_kept_if_many_output_channels_read_them() {
     for (limits, most) in [(subgroups_of_8(), 192), (DeviceLimits::default(), 16)] {
         for (out_channels, kept) in [(most, false), (most + 1, true)] {
             let plan = plan_of(Sizes { out_channels, ..LAYER }, &limits);
@@ -67,18 +69,20 @@ fn columns_are_kept_where_many_output_channels_read_them() {
     }
 }
 
-/// Kernels whose workgroup must be one full subgroup are a CPU's, unless asked for: a GPU may leave lanes of a subgroup empty.
+/// Only a CPU gets kernels whose workgroup must be one full subgroup, unless the caller asks for them: a GPU may leave
+/// lanes of a subgroup empty.
 #[test]
 fn a_gpu_with_subgroups_of_8_takes_the_portable_kernels() {
     let gpu = DeviceLimits { kind: DeviceKind::IntegratedGpu, ..subgroups_of_8() };
-    for (limits, rotates) in [(gpu, false), (subgroups_of_8(), true)] {
+    for (limits, uses_subgroups) in [(gpu, false), (subgroups_of_8(), true)] {
         let plan = plan_of(LAYER, &limits);
-        assert_eq!(steps(&plan, "backward/grad_column/subgroup").count() > 0, rotates);
-        assert_eq!(plan.steps.iter().any(|step| step.kernel.subgroups), rotates);
+        assert_eq!(steps(&plan, "backward/grad_column/subgroup").count() > 0, uses_subgroups);
+        assert_eq!(plan.steps.iter().any(|step| step.kernel.subgroups), uses_subgroups);
     }
 }
 
-/// On a CPU the lanes that gather a row of cells keep to 8 packs of channels, two each; elsewhere a workgroup takes as many as there are.
+/// On a CPU the lanes that gather a row of cells keep to 8 packs, two for each lane. Elsewhere there is a lane for each
+/// of the 32 packs.
 #[test]
 fn lanes_of_a_row_keep_to_a_block_of_columns_on_a_cpu() {
     let layer = Sizes { in_channels: 128, ..LAYER };
@@ -91,7 +95,7 @@ fn lanes_of_a_row_keep_to_a_block_of_columns_on_a_cpu() {
     assert_eq!(lanes(DeviceLimits::default(), "backward/grad_input/single"), Some(32));
 }
 
-/// Padding pixels scatter nothing, and count for no walk.
+/// The pixels that fill up a block have no entries, so they do not count towards the limit of the loops.
 #[test]
 fn a_kernel_as_large_as_its_image_has_gradients() {
     let sizes = Sizes { in_channels: 4, out_channels: 4, input: [87, 87], kernel: [87, 87], ..PLAIN };

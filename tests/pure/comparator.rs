@@ -1,8 +1,9 @@
-//! The comparator can fail, and does so for each way in which a result can be wrong.
+//! Checks that the comparator rejects each way in which a result can be wrong.
 
 use crate::support::case::{Case, PLAIN, padded};
 use crate::support::compare::compare;
 
+/// Returns a case, the reference's output rounded to f32 and not rounded, and its magnitudes.
 fn case() -> (Case, Vec<f32>, Vec<f64>, Vec<f64>) {
     let case = Case::new("plain", PLAIN, padded());
     let (want, magnitude) = case.expected();

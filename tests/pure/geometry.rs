@@ -1,11 +1,12 @@
-//! Bad input: one typed error a cause, naming operand, axis, expected and got.
+//! The checks of shapes and options: one typed error per cause, with operand, axis, expected and actual size.
 
 use deform::ops::deform_conv2d::Geometry;
 use deform::{Error, Inputs, Options};
 
 type Shapes = Inputs<Vec<usize>>;
 
-/// 6 channels in 2 weight groups and 3 offset groups, 3×2 kernel, 9×8 input, no padding: 7×7 output.
+/// Returns valid shapes: 6 channels in 2 weight groups and 3 offset groups, 3×2 kernel, 9×8 input, no padding, 7×7
+/// output.
 fn shapes() -> Shapes {
     Inputs {
         input: vec![2, 6, 9, 8],
@@ -73,7 +74,7 @@ fn every_error_names_its_operand_and_axis() {
 }
 
 #[test]
-fn bad_options() {
+fn bad_options_are_an_error() {
     let zero = |options| match geometry(&shapes(), options).unwrap_err() {
         Error::ZeroOption { option, axis, .. } => (option, axis),
         other => panic!("{other}"),
@@ -91,7 +92,7 @@ fn bad_options() {
 }
 
 #[test]
-fn sizes_beyond_the_kernels_integers() {
+fn sizes_beyond_the_kernels_integers_are_an_error() {
     let too_large = |error: Error| matches!(error, Error::TooLarge { .. });
     for padding in [1 << 23, 1 << 31, usize::MAX / 2, usize::MAX] {
         assert!(too_large(geometry(&shapes(), Options { padding: [padding, 0], ..Options::default() }).unwrap_err()));

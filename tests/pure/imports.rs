@@ -1,7 +1,7 @@
-//! The files that each file of the crate names: every path of the sources is followed to where it leads.
+//! Finds the files that each file of the crate names, by following every path of the sources.
 //!
-//! A path leads to the file that defines its item, and to every file whose `use` it passes on the way. `mod child;` is no arrow: a module
-//! contains its children and need not know them.
+//! A path names the file that defines its item, and every file whose `use` it passes on the way. `mod child;` names no
+//! file: a module contains its children and need not know them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,21 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{Expr, Ident, ImplItem, Item, ItemImpl, ItemUse, Macro, Token, Type, UseTree};
 
-/// From each file to those that it names.
-pub type Arrows = BTreeMap<String, BTreeSet<String>>;
+/// The files that each file names.
+pub type References = BTreeMap<String, BTreeSet<String>>;
 
-/// A module: its items, and the paths that its files' code names.
+/// A module: its items, and the paths in its code.
 struct Module {
     file: String,
     parent: Option<String>,
     items: BTreeSet<String>,
-    /// What a `use` makes known, by the name it gives it.
+    /// The paths of `use` declarations, by the names that they bind.
     uses: BTreeMap<String, Path>,
     globs: Vec<Path>,
     paths: BTreeSet<Path>,
     /// The methods of inherent impls, by the path of the type.
     methods: Vec<(Path, String)>,
+    /// The names of the methods that its code calls.
     called: BTreeSet<String>,
 }
 
@@ -33,7 +34,7 @@ type Path = Vec<String>;
 pub struct Crate(BTreeMap<String, Module>);
 
 impl Crate {
-    /// From the files below `src`, each with its path and its text.
+    /// Parses the files below `src`, each given by its path and its text.
     pub fn parse(files: &[(String, String)]) -> Self {
         let mut modules = Self(BTreeMap::new());
         for (path, text) in files {
@@ -77,43 +78,44 @@ impl Crate {
                 Item::Type(item) => module.define(&item.ident),
                 Item::Macro(item) => module.define(item.ident.as_ref().expect("macro_rules")),
                 Item::Use(_) | Item::Impl(_) => {}
-                _ => panic!("{file} has an item of a kind that is not followed"),
+                _ => panic!("{file} has an item of a kind that this test does not follow"),
             }
             module.visit_item(item);
         }
-        assert!(self.0.insert(name.clone(), module).is_none(), "{name} twice");
+        assert!(self.0.insert(name.clone(), module).is_none(), "{name} is defined twice");
     }
 
-    /// Every arrow between two files.
-    pub fn arrows(&self) -> Arrows {
-        let mut arrows = Arrows::new();
+    /// Returns the files that each file names.
+    pub fn references(&self) -> References {
+        let mut references = References::new();
         for (name, module) in &self.0 {
-            let targets = arrows.entry(module.file.clone()).or_default();
+            let targets = references.entry(module.file.clone()).or_default();
             for path in &module.paths {
-                // A variable may have the name of a module.
+                // A single name may be a variable that is called like a module.
                 let variable = matches!(&path[..], [only] if self.0.contains_key(&format!("{name}/{only}")));
                 if !variable {
                     self.follow(name, path, targets);
                 }
             }
         }
-        // A method that stands elsewhere than its type reaches that file through no path.
+        // No path leads from a type to a method that is defined in another file, so the calls are followed.
         for (name, module) in &self.0 {
             for (of, method) in &module.methods {
                 let Some(home) = self.follow(name, of, &mut BTreeSet::new()) else { continue };
                 let home = &self.0[&home];
                 if home.file != module.file && home.called.contains(method) {
-                    arrows.get_mut(&home.file).unwrap().insert(module.file.clone());
+                    references.get_mut(&home.file).unwrap().insert(module.file.clone());
                 }
             }
         }
-        arrows.iter_mut().for_each(|(file, targets)| {
+        for (file, targets) in &mut references {
             targets.remove(file);
-        });
-        arrows
+        }
+        references
     }
 
-    /// Follows a path from a module and notes the files on the way. Returns the module that defines the item; `None` outside the crate.
+    /// Follows a path from a module and adds the files on the way to `files`. Returns the module that defines the item,
+    /// or `None` if that is outside the crate.
     fn follow(&self, from: &str, path: &[String], files: &mut BTreeSet<String>) -> Option<String> {
         let (first, rest) = path.split_first()?;
         let module = &self.0[from];
@@ -133,7 +135,7 @@ impl Crate {
         }
     }
 
-    /// The rest of a path, seen from within a module.
+    /// Follows the rest of a path from inside a module.
     fn within(&self, name: &str, path: &[String], files: &mut BTreeSet<String>) -> Option<String> {
         let Some((first, rest)) = path.split_first() else {
             files.insert(self.0[name].file.clone());
@@ -149,7 +151,7 @@ impl Crate {
             return self.within(&child, rest, files);
         }
         let used = match module.uses.get(first) {
-            // `use wgpu;` of an outer crate names itself.
+            // `use wgpu;` binds an outer crate to its own name.
             Some(target) if target.first() != Some(first) => Some([target, rest].concat()),
             _ => None,
         };
@@ -210,7 +212,7 @@ impl<'ast> Visit<'ast> for Module {
         visit::visit_path(self, path);
     }
 
-    // `pub(in crate::ops)` tells who may name an item, and names nothing.
+    // `pub(in crate::ops)` says who may name an item, and is not followed itself.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
@@ -219,7 +221,7 @@ impl<'ast> Visit<'ast> for Module {
         let methods = |rule: ParseStream<'_>| {
             let (pattern, body);
             syn::parenthesized!(pattern in rule);
-            assert!(pattern.is_empty(), "a macro with parameters is not followed");
+            assert!(pattern.is_empty(), "this test does not follow macros with parameters");
             rule.parse::<Token![=>]>()?;
             syn::braced!(body in rule);
             let mut methods = Vec::new();
@@ -229,7 +231,7 @@ impl<'ast> Visit<'ast> for Module {
             rule.parse::<Option<Token![;]>>()?;
             Ok(methods)
         };
-        let methods = item.mac.parse_body_with(methods).expect("one rule that makes methods");
+        let methods = item.mac.parse_body_with(methods).expect("a macro of one rule that defines methods");
         methods.iter().for_each(|method| Visit::visit_impl_item(self, method));
     }
 

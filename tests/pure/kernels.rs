@@ -1,4 +1,4 @@
-//! What the library knows of its kernels, each fact proved equal to the WGSL by parsing it.
+//! Compares the library's descriptions of its kernels with the parsed WGSL.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use naga::{
 
 use crate::shaders::parse;
 
-/// The module for f32 operands, of a call with an offset.
+/// Parses a kernel's module for f32 operands and a call with an offset.
 fn module(kernel: &Kernel) -> Module {
     parse(kernel, Storage::F32.into())
 }
@@ -36,6 +36,20 @@ fn every_shader_file_is_a_kernel_or_a_part_of_one() {
 }
 
 #[test]
+fn every_kernel_says_what_it_does_and_why() {
+    for (path, text) in crate::arrows::files("shaders", "wgsl") {
+        if !text.contains("@compute") {
+            continue;
+        }
+        let head: Vec<_> = text.lines().map_while(|line| line.strip_prefix("//")).collect();
+        for part in [" Reads  ", " Writes  ", " Runs  ", " Order  ", " Why this shape."] {
+            let count = head.iter().filter(|line| line.starts_with(part)).count();
+            assert_eq!(count, 1, "{path}: the head needs one paragraph{part}");
+        }
+    }
+}
+
+#[test]
 fn names_are_unique_and_say_file_and_variant() {
     let names: BTreeSet<_> = KERNELS.iter().map(|kernel| kernel.name).collect();
     assert_eq!(names.len(), KERNELS.len());
@@ -45,10 +59,10 @@ fn names_are_unique_and_say_file_and_variant() {
 }
 
 #[test]
-fn workgroup_sizes() {
+fn workgroup_sizes_are_those_of_the_wgsl() {
     for kernel in KERNELS {
         let module = module(kernel);
-        let [entry] = &module.entry_points[..] else { panic!("{}: one entry point", kernel.name) };
+        let [entry] = &module.entry_points[..] else { panic!("{}: expected one entry point", kernel.name) };
         let size = entry.workgroup_size.map(u64::from);
         assert_eq!((entry.name.as_str(), size), ("main", [kernel.workgroup_size, 1, 1]), "{}", kernel.name);
     }
@@ -63,7 +77,7 @@ fn storage_format(format: TexelFormat) -> StorageFormat {
 }
 
 #[test]
-fn bindings() {
+fn bindings_are_those_of_the_wgsl() {
     for kernel in KERNELS {
         let module = module(kernel);
         let mut found = BTreeMap::new();
@@ -99,9 +113,8 @@ fn bindings() {
     }
 }
 
-/// An operand is stored as the caller has it, and nothing else is.
 #[test]
-fn operands() {
+fn operands_and_nothing_else_are_stored_as_the_caller_chooses() {
     for kernel in KERNELS {
         let packed = parse(kernel, Storage::PackedF16.into());
         for binding in kernel.bindings {
@@ -122,7 +135,7 @@ fn operands() {
 }
 
 #[test]
-fn the_text_depends_on_where_taps_lie_where_the_kernel_says_so() {
+fn only_kernels_that_say_so_depend_on_the_sampling() {
     for kernel in KERNELS {
         let text = |sampling| kernel.expand(Specialization { sampling, ..Storage::F32.into() }).unwrap().text;
         assert_eq!(text(Sampling::Deformed) != text(Sampling::Regular), kernel.sampling, "{}", kernel.name);
@@ -144,16 +157,16 @@ fn params_are_the_same_words_in_the_same_order() {
     }
 }
 
-/// A number of a struct, or of a struct inside it.
+/// A number in a struct, or in a struct inside it.
 struct Word {
     name: String,
     offset: u32,
     is_u32: bool,
 }
 
-/// The words of a struct that begins at byte `offset`.
+/// Returns the words of a struct that begins at byte `offset`.
 fn words(module: &Module, ty: naga::Handle<naga::Type>, offset: u32) -> Vec<Word> {
-    let TypeInner::Struct { members, .. } = &module.types[ty].inner else { panic!("no struct") };
+    let TypeInner::Struct { members, .. } = &module.types[ty].inner else { panic!("not a struct") };
     let member = |member: &naga::StructMember| match &module.types[member.ty].inner {
         TypeInner::Struct { .. } => words(module, member.ty, offset + member.offset),
         inner => vec![Word {
@@ -165,7 +178,7 @@ fn words(module: &Module, ty: naga::Handle<naga::Type>, offset: u32) -> Vec<Word
     members.iter().flat_map(member).collect()
 }
 
-/// The u32 constants of a module.
+/// Returns the u32 constants of a module.
 fn constants(module: &Module) -> BTreeMap<&str, u64> {
     let number = |constant: &naga::Constant| match module.global_expressions[constant.init] {
         naga::Expression::Literal(Literal::U32(value)) => Some(u64::from(value)),
@@ -174,56 +187,60 @@ fn constants(module: &Module) -> BTreeMap<&str, u64> {
     module.constants.iter().filter_map(|(_, c)| Some((c.name.as_deref()?, number(c)?))).collect()
 }
 
-/// Reads the generated file: each of its constants is that of every module which the shader file is a part of, and each variant has its own.
+/// Reads the generated file. A constant must have the same value in every module that its shader file is a part of, and
+/// a constant that differs between variants must have the value of each variant's module.
 #[test]
-fn generated_constants() {
-    let modules: Vec<_> = KERNELS.iter().map(|kernel| (kernel, module(kernel))).collect();
-    let files = |kernel: &Kernel| {
-        let origins = kernel.expand(Storage::F32).unwrap().origins;
-        origins.into_iter().map(|(file, _)| file).collect::<BTreeSet<_>>()
-    };
+fn generated_constants_are_those_of_the_wgsl() {
+    let modules: Vec<_> = KERNELS.iter().map(|&kernel| (kernel, module(kernel))).collect();
     let generated = syn::parse_file(include_str!("../../src/kernel/generated.rs")).unwrap();
     let mut checked = 0;
-    for family in generated.items.iter().filter_map(as_module) {
-        for (file, items) in
-            family.1.iter().filter_map(as_module).map(|(name, items)| (format!("{}/{name}", family.0), items))
-        {
+    for (family, files) in generated.items.iter().filter_map(as_module) {
+        for (name, items) in files.iter().filter_map(as_module) {
+            let file = format!("{family}/{name}");
             for item in items {
-                match item {
-                    syn::Item::Const(constant) if constant.ident != "PARAMS" => {
-                        let (name, value) = (constant.ident.to_string(), number(&constant.expr));
-                        let users = modules.iter().filter(|(kernel, _)| files(kernel).contains(&file));
-                        let mut users = users.map(|(_, module)| constants(module)[name.as_str()]).peekable();
-                        assert!(users.peek().is_some(), "{file}: no kernel has {name}");
-                        assert!(users.all(|found| found == value), "{file}: {name}");
-                        checked += 1;
-                    }
-                    syn::Item::Static(variant) => {
-                        let syn::Expr::Struct(expression) = &*variant.expr else { panic!("{file}: no struct") };
-                        let name = variant.ident.to_string().to_lowercase();
-                        let of = |kernel: &Kernel| {
-                            kernel.file == file && (kernel.variant == name || kernel.variant.is_empty())
-                        };
-                        let (_, module) = modules.iter().find(|(kernel, _)| of(kernel)).unwrap();
-                        if expression.path.is_ident("Variant") {
-                            for field in expression.fields.iter().skip(1) {
-                                let syn::Member::Named(name) = &field.member else { panic!("{file}: no name") };
-                                let name = name.to_string().to_uppercase();
-                                assert_eq!(
-                                    constants(module).get(name.as_str()),
-                                    Some(&number(&field.expr)),
-                                    "{file}: {name}"
-                                );
-                                checked += 1;
-                            }
-                        }
-                    }
-                    _ => {}
-                }
+                checked += match item {
+                    syn::Item::Const(item) if item.ident != "PARAMS" => check_constant(&file, item, &modules),
+                    syn::Item::Static(item) => check_variant(&file, item, &modules),
+                    _ => 0,
+                };
             }
         }
     }
     assert!(checked > 50, "only {checked} constants were found");
+}
+
+/// Compares a generated constant with every module that its shader file is a part of. Returns the number of compared
+/// constants, which is 1.
+fn check_constant(file: &str, item: &syn::ItemConst, modules: &[(&Kernel, Module)]) -> usize {
+    let (name, value) = (item.ident.to_string(), number(&item.expr));
+    let mut users = 0;
+    for (kernel, module) in modules {
+        let origins = kernel.expand(Storage::F32).unwrap().origins;
+        if origins.iter().any(|(origin, _)| origin == file) {
+            assert_eq!(constants(module)[name.as_str()], value, "{file}: {name} in {}", kernel.name);
+            users += 1;
+        }
+    }
+    assert!(users > 0, "{file}: no kernel has {name}");
+    1
+}
+
+/// Compares the constants of a generated variant with the variant's module. Returns the number of compared constants.
+fn check_variant(file: &str, item: &syn::ItemStatic, modules: &[(&Kernel, Module)]) -> usize {
+    let syn::Expr::Struct(expression) = &*item.expr else { panic!("{file}: not a struct") };
+    let variant = item.ident.to_string().to_lowercase();
+    let has_variant = |kernel: &Kernel| kernel.variant == variant || kernel.variant.is_empty();
+    let (_, module) = modules.iter().find(|(kernel, _)| kernel.file == file && has_variant(kernel)).unwrap();
+    if !expression.path.is_ident("Variant") {
+        return 0;
+    }
+    // The first field is the kernel.
+    for field in expression.fields.iter().skip(1) {
+        let syn::Member::Named(name) = &field.member else { panic!("{file}: a field without a name") };
+        let name = name.to_string().to_uppercase();
+        assert_eq!(constants(module).get(name.as_str()), Some(&number(&field.expr)), "{file}: {name}");
+    }
+    expression.fields.len() - 1
 }
 
 fn as_module(item: &syn::Item) -> Option<(String, &[syn::Item])> {
@@ -234,19 +251,19 @@ fn as_module(item: &syn::Item) -> Option<(String, &[syn::Item])> {
 fn number(expression: &syn::Expr) -> u64 {
     match expression {
         syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(number), .. }) => number.base10_parse().unwrap(),
-        _ => panic!("a number is expected"),
+        _ => panic!("expected a number"),
     }
 }
 
-/// The loops of every kernel that has any, each called by what it counts, with the loops inside it in parentheses. The last column says what
-/// keeps the steps of one invocation below [`MAX_LOOP_STEPS`].
+/// The loops of every kernel that has any, each named after what it counts, with its inner loops in parentheses. The
+/// last column says what keeps the steps of one invocation below [`MAX_LOOP_STEPS`].
 const LOOPS: &[(&str, &str, &str)] = &[
     ("backward/col2im", "taps()", "the tiling of the backward pass"),
     ("backward/grad_bias", "pixels()", "the slices of its sum"),
     ("backward/grad_column", "packs() stores()", "the tiling of the backward pass"),
     ("backward/grad_input", "cells(entries())", "the tiling of the backward pass"),
     ("backward/grad_offset", "packs()", "the tiling of the backward pass"),
-    ("backward/grad_weight", "turns() stores()", "the splits of its sum"),
+    ("backward/grad_weight", "iterations() stores()", "the splits of its sum"),
     ("backward/grad_weight_depthwise", "pixels()", "the tiling of the backward pass"),
     ("backward/grad_weight_reduce", "taps(splits())", "TAPS_PER_INVOCATION, and a few hundred splits"),
     ("backward/pack_grad_output", "packs()", "PACKS_PER_INVOCATION"),
@@ -254,14 +271,14 @@ const LOOPS: &[(&str, &str, &str)] = &[
     ("backward/pack_weight_columns", "taps()", "TAPS_PER_INVOCATION"),
     ("backward/sum_slices", "slices()", "the slices of its sum"),
     ("convolution/pack_input", "rows()", "ROWS_PER_INVOCATION"),
-    ("forward/depthwise", "taps()", "the plan's own test"),
+    ("forward/depthwise", "taps()", "the check of the number of taps in its plan"),
     ("forward/direct", "taps(channels(outputs()))", "loop_steps of direct"),
     ("forward/fused_subgroup", "taps(packs()) stores()", "loop_steps of fused_subgroup"),
     ("forward/fused_tiled", "samples() loads() taps(blocks(channels()))", "loop_steps_per_block of fused_tiled"),
     ("forward/im2col", "channels()", "CHANNELS_PER_INVOCATION"),
-    ("forward/matmul", "tiles(loads() rows())", "matmul_loop_steps"),
+    ("forward/matmul", "tiles(loads() rows())", "loop_steps of matmul"),
     ("forward/reduce", "splits()", "the most splits that fused_tiled has"),
-    ("roofline/multiply_add", "trips()", "MAX_TRIPS of the measurement"),
+    ("roofline/multiply_add", "iterations()", "MAX_ITERATIONS of the measurement"),
     ("sort/count", "buckets() entries()", "the tiling of the backward pass"),
     ("sort/scan", "counters() lanes() counters()", "the most counters of the sort"),
     ("sort/scatter", "entries()", "the tiling of the backward pass"),
@@ -270,7 +287,7 @@ const LOOPS: &[(&str, &str, &str)] = &[
     ("statistics/reduce", "slices()", "SLICES"),
 ];
 
-/// The loops of a block: each a pair of parentheses around those inside it.
+/// Returns the loops of a block, each as a pair of parentheses around its inner loops.
 fn loops(block: &naga::Block) -> String {
     let of = |statement: &Statement| match statement {
         Statement::Loop { body, continuing, .. } => format!("({}{})", loops(body), loops(continuing)),
@@ -283,7 +300,7 @@ fn loops(block: &naga::Block) -> String {
 }
 
 #[test]
-fn every_loop_is_one_that_the_plan_or_a_constant_bounds() {
+fn every_loop_is_in_the_table_of_bounded_loops() {
     let mut seen = BTreeSet::new();
     for kernel in KERNELS {
         let module = module(kernel);
@@ -296,6 +313,6 @@ fn every_loop_is_one_that_the_plan_or_a_constant_bounds() {
         assert_eq!(found, expected, "{}", kernel.name);
         seen.extend(known.map(|(file, ..)| *file));
     }
-    assert_eq!(seen.len(), LOOPS.len(), "a kernel of the table has no loops, or is none");
+    assert_eq!(seen.len(), LOOPS.len(), "the table names a kernel that has no loops or does not exist");
     const { assert!(MAX_LOOP_STEPS < 65_535) };
 }

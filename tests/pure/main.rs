@@ -1,4 +1,4 @@
-//! Everything that needs no adapter: geometry, plans, the reference, the shaders' texts, the structure of the crate.
+//! The tests that need no adapter: geometry, plans, the reference, the shaders' texts, the structure of the crate.
 
 #![allow(
     unreachable_pub,

@@ -1,4 +1,5 @@
-//! Plans, without a device: limits kept, every output covered, and what the plan prints.
+//! Plans of the forward pass, made without a device: they keep the limits, compute every product once, and print
+//! themselves.
 
 use deform::kernel::Storage;
 use deform::kernel::forward::fused_tiled::Variant;
@@ -13,17 +14,17 @@ pub fn plan_of(sizes: Sizes, options: Options, limits: &DeviceLimits) -> Result<
     plan(&Geometry::new(shapes.map(Vec::as_slice), &options)?, &options, limits)
 }
 
-/// Same padding for a 3×3 kernel, by the algorithm that most of these tests are about.
+/// Returns options with padding for a 3×3 kernel and the algorithm that most of these tests are about.
 fn columns() -> Options {
     Options { algorithm: Algorithm::Columns, ..padded() }
 }
 
-/// A field of a step's uniform, by name.
+/// Returns a field of a step's uniform by its name.
 pub fn param(step: &deform::plan::Step, name: &str) -> u64 {
     u64::from(step.params[step.kernel.params.iter().position(|param| *param == name).unwrap()])
 }
 
-/// BiRefNet's and EDVR's largest layers, and one with a wide channel count.
+/// Returns the largest layers of BiRefNet and EDVR, and a layer of ResNeXt with many channels.
 fn layers() -> [(Sizes, Options); 3] {
     let birefnet = Sizes { in_channels: 64, out_channels: 256, input: [256, 256], kernel: [7, 7], ..PLAIN };
     let edvr = Sizes { in_channels: 128, out_channels: 128, input: [180, 320], offset_groups: 8, ..PLAIN };
@@ -51,7 +52,7 @@ fn windows_and_workspace_keep_their_limits() {
     }
 }
 
-/// What lavapipe says, with textures as large as a device's may be.
+/// Returns the limits of a CPU driver with subgroups of 8, such as lavapipe, and with large textures.
 pub fn subgroups_of_8() -> DeviceLimits {
     DeviceLimits { subgroup_size: 8, kind: DeviceKind::Cpu, max_texture_axis: 1 << 15, ..DeviceLimits::default() }
 }
@@ -61,37 +62,48 @@ fn fused_plans_keep_their_limits_and_do_every_product_once() {
     let many_segments = Sizes { in_channels: 24_000, offset_groups: 24_000, kernel: [1, 1], input: [1, 1], ..PLAIN };
     let many_taps = Sizes { in_channels: 8, kernel: [1, 9_999], input: [1, 1], ..PLAIN };
     let wide = Options { padding: [0, 4_999], ..columns() };
-    let all =
-        layers().into_iter().chain([(many_segments, Options { padding: [0, 0], ..columns() }), (many_taps, wide)]);
+    let others = [(many_segments, Options { padding: [0, 0], ..columns() }), (many_taps, wide)];
     let mut cut = 0;
-    for ((sizes, options), divisor) in all.flat_map(|layer| [(layer, 1), (layer, 2), (layer, 5)]) {
-        let options = Options { algorithm: Algorithm::FusedSubgroup, workspace_limit: (80 << 20) / divisor, ..options };
-        let plan = plan_of(sizes, options, &subgroups_of_8()).unwrap();
-        assert!(plan.memory_bytes() <= options.workspace_limit, "{plan}");
-        for scratch in &plan.scratch {
-            let Size::Texels([width, height]) = scratch.size else { panic!("{scratch}") };
-            assert!(width.max(height) <= 1 << 15, "{scratch}");
+    for (sizes, options) in layers().into_iter().chain(others) {
+        for divisor in [1, 2, 5] {
+            cut += check_fused_subgroup_plan(sizes, Options { workspace_limit: (80 << 20) / divisor, ..options });
         }
-        assert_eq!((plan.weight_steps, plan.workspace_bytes), (1, 0));
-        let segments = sizes.groups.max(sizes.offset_groups) as u64;
-        let packs = (sizes.in_channels as u64 / segments).div_ceil(4);
-        // The sizes above nest: one grouping divides the other.
-        let mut done = vec![0; (segments * packs) as usize];
-        for step in plan.steps.iter().filter(|step| step.kernel.name.starts_with("forward/fused")) {
-            let range = |start, end| param(step, start)..param(step, end);
-            for segment in range("segment_start", "segment_end") {
-                range("pack_start", "pack_end").for_each(|pack| done[(segment * packs + pack) as usize] += 1);
-            }
-            let per_group = param(step, "segments_per_group");
-            let first = param(step, "segment_start") / per_group;
-            let groups = (param(step, "segment_end") - 1) / per_group - first + 1;
-            assert_eq!(param(step, "group_start"), first);
-            assert_eq!(param(step, "blocks"), groups * param(step, "row_blocks") * param(step, "pixel_blocks"));
-            cut += usize::from(done.contains(&0));
-        }
-        assert!(done.iter().all(|&times| times == 1), "{plan}");
     }
     assert!(cut > 5, "only {cut} steps were cut");
+}
+
+/// Checks the plan of the fused subgroup algorithm. Returns the number of its steps after which some products are still
+/// missing.
+fn check_fused_subgroup_plan(sizes: Sizes, options: Options) -> usize {
+    let options = Options { algorithm: Algorithm::FusedSubgroup, ..options };
+    let plan = plan_of(sizes, options, &subgroups_of_8()).unwrap();
+    assert!(plan.memory_bytes() <= options.workspace_limit, "{plan}");
+    for scratch in &plan.scratch {
+        let Size::Texels([width, height]) = scratch.size else { panic!("{scratch}") };
+        assert!(width.max(height) <= 1 << 15, "{scratch}");
+    }
+    assert_eq!((plan.weight_steps, plan.workspace_bytes), (1, 0));
+    // In all of these layers one grouping divides the other.
+    let segments = sizes.groups.max(sizes.offset_groups);
+    let packs = (sizes.in_channels / segments).div_ceil(4);
+    let mut done = vec![vec![0; packs]; segments];
+    let mut cut = 0;
+    for step in plan.steps.iter().filter(|step| step.kernel.name.starts_with("forward/fused")) {
+        let range = |start, end| param(step, start) as usize..param(step, end) as usize;
+        for segment in &mut done[range("segment_start", "segment_end")] {
+            for times in &mut segment[range("pack_start", "pack_end")] {
+                *times += 1;
+            }
+        }
+        let per_group = param(step, "segments_per_group");
+        let first = param(step, "segment_start") / per_group;
+        let groups = (param(step, "segment_end") - 1) / per_group - first + 1;
+        assert_eq!(param(step, "group_start"), first);
+        assert_eq!(param(step, "blocks"), groups * param(step, "row_blocks") * param(step, "pixel_blocks"));
+        cut += usize::from(done.iter().flatten().any(|&times| times == 0));
+    }
+    assert!(done.iter().flatten().all(|&times| times == 1), "{plan}");
+    cut
 }
 
 #[test]
@@ -126,13 +138,13 @@ fn a_batch_is_cut_into_chunks_of_whole_images() {
 }
 
 #[test]
-fn a_long_sum_is_cut_below_mesas_trap() {
+fn a_long_sum_is_cut_below_mesas_loop_limit() {
     let sizes = Sizes { in_channels: 120_000, input: [1, 1], ..PLAIN };
     let plan = plan_of(sizes, columns(), &DeviceLimits::default()).unwrap();
     let depths: Vec<_> = plan.steps.iter().skip(1).map(|step| param(step, "depth")).collect();
     assert_eq!(depths.iter().sum::<u64>(), 1_080_000);
     for depth in depths {
-        // A turn for each 16 rows, in which one loop loads 16 elements and another multiplies 16 rows.
+        // The outer loop runs once for every 16 rows. In it one loop loads 16 elements and another multiplies 16 rows.
         assert!(depth.div_ceil(16) * (1 + 17 + 17) < MAX_LOOP_STEPS);
     }
     let accumulate: Vec<_> = plan.steps.iter().skip(1).map(|step| param(step, "accumulate")).collect();
@@ -140,7 +152,7 @@ fn a_long_sum_is_cut_below_mesas_trap() {
 }
 
 #[test]
-fn an_empty_batch_is_an_empty_plan() {
+fn an_empty_batch_has_an_empty_plan() {
     let plan = plan_of(Sizes { batch: 0, ..PLAIN }, columns(), &DeviceLimits::default()).unwrap();
     assert_eq!(plan, Plan::default());
     let no_workspace = Options { workspace_limit: 0, ..columns() };
@@ -169,7 +181,8 @@ fn what_no_plan_can_do_is_an_error() {
     let error =
         plan_of(large, Options { workspace_limit: 9 * 64 * 4, ..columns() }, &DeviceLimits::default()).unwrap_err();
     assert!(matches!(error, Error::TooManySteps { .. }), "{error}");
-    // Two chunks whose sum alone would take millions of steps: refused while they are counted, not after they are made.
+    // Two chunks whose sums would take millions of steps. They are refused while the steps are counted, before the
+    // steps are made.
     let shapes = deform::Inputs {
         input: &[1, 1 << 25, 1, 1][..],
         offset: &[1, 2, 1, 1],
@@ -192,7 +205,7 @@ fn an_image_of_4096_by_4096_fits_the_smallest_devices() {
 
 #[test]
 fn im2col_has_no_more_workgroups_than_its_channels_need() {
-    // One channel of 4,096 at a time: one block for each tap and block of pixels.
+    // The workspace holds one of 4,096 channels at a time: one workgroup for each tap and block of pixels.
     let sizes = Sizes { in_channels: 4096, input: [8, 8], ..PLAIN };
     let plan = plan_of(sizes, Options { workspace_limit: 9 * 64 * 4, ..columns() }, &DeviceLimits::default()).unwrap();
     let mut im2col = plan.steps.iter().filter(|step| step.kernel.name == "forward/im2col");
@@ -218,7 +231,8 @@ columns: 2 steps, workspace 6048 bytes
     assert_eq!(plan.to_string(), expected);
 }
 
-/// Every pack of every segment once, whatever the texture's axis, the binding and the workspace allow.
+/// Every pack of every segment is computed once, with several limits of the texture's axis, the binding and the
+/// workspace.
 #[test]
 fn depthwise_plans_do_every_pack_once() {
     let sizes = Sizes {
@@ -235,15 +249,19 @@ fn depthwise_plans_do_every_pack_once() {
     {
         let limits = DeviceLimits { max_texture_axis: axis, max_binding_bytes: binding, ..DeviceLimits::default() };
         let options = Options { algorithm: Algorithm::Depthwise, workspace_limit: workspace, ..padded() };
-        // 20 channels a segment: 5 packs.
+        // Three segments of 20 channels, which are 5 packs.
         let mut done = [[0; 5]; 3];
         let plan = plan_of(sizes, options, &limits).unwrap();
         for step in plan.steps.iter().filter(|step| step.kernel.name == "forward/depthwise") {
-            let [segment, segments, pack, packs] =
-                ["segment_start", "segments", "pack_start", "segment_packs"].map(|name| param(step, name) as usize);
-            done[segment..segment + segments]
-                .iter_mut()
-                .for_each(|s| s[pack..pack + packs].iter_mut().for_each(|q| *q += 1));
+            let range = |start, count| {
+                let start = param(step, start) as usize;
+                start..start + param(step, count) as usize
+            };
+            for segment in &mut done[range("segment_start", "segments")] {
+                for times in &mut segment[range("pack_start", "segment_packs")] {
+                    *times += 1;
+                }
+            }
         }
         assert_eq!(done, [[1; 5]; 3]);
         steps.push(plan.steps.len());
@@ -256,36 +274,45 @@ fn depthwise_plans_do_every_pack_once() {
 
 #[test]
 fn tiled_plans_sum_every_block_once() {
-    let segments = |sizes: &Sizes| sizes.groups.max(sizes.offset_groups);
     let mut split = 0;
-    let layers_and_tiles = layers().into_iter().flat_map(|layer| Tile::ALL.map(|tile| (layer, tile)));
-    for (((sizes, options), tile), splits) in layers_and_tiles.zip([1, 2, 5, 1000].into_iter().cycle()) {
-        let sizes = Sizes { input: [16, 16], ..sizes };
-        let options =
-            Options { algorithm: Algorithm::FusedTiled { tile, splits }, workspace_limit: 1 << 32, ..options };
-        let limits = DeviceLimits { max_binding_bytes: 1 << 31, ..DeviceLimits::default() };
-        let plan = plan_of(sizes, options, &limits).unwrap();
-        let step = &plan.steps[1];
-        let segments_per_group = (segments(&sizes) / sizes.groups) as u64;
-        let padded = (sizes.in_channels / segments(&sizes)).next_multiple_of(16) as u64;
-        let taps = (sizes.kernel[0] * sizes.kernel[1]) as u64;
-        let blocks = segments_per_group * taps * padded / tile.variant().tile_k;
-        let (parts, each) = (param(step, "splits"), param(step, "blocks_per_split"));
-        // The last part has something to do, and no part follows it.
-        assert!((parts - 1) * each < blocks && blocks <= parts * each, "{blocks} blocks in {parts} parts of {each}");
-        // A block is a turn of one loop, with three inside it: one samples, one loads weights, one multiplies.
-        let &Variant { kernel, tile_m, tile_n, tile_k, .. } = &tile.variant();
-        let [samples, loads] = [tile_n, tile_m].map(|size| (tile_k * size / 4).div_ceil(kernel.workgroup_size));
-        assert!((1 + samples + 1 + loads + 1 + tile_k + 1) * each < MAX_LOOP_STEPS);
-        assert_eq!(plan.steps.len(), if parts > 1 { 3 } else { 2 }, "{plan}");
-        split += usize::from(parts > 1);
+    for (sizes, options) in layers() {
+        for tile in Tile::ALL {
+            for splits in [1, 2, 5, 1000] {
+                let algorithm = Algorithm::FusedTiled { tile, splits };
+                let parts = check_tiled_plan(sizes, tile, Options { algorithm, ..options });
+                split += usize::from(parts > 1);
+            }
+        }
     }
     assert!(split > 5, "only {split} were split");
 }
 
+/// Checks the plan of a tiled algorithm. Returns the number of parts that the sum is split into.
+fn check_tiled_plan(sizes: Sizes, tile: Tile, options: Options) -> u64 {
+    let sizes = Sizes { input: [16, 16], ..sizes };
+    let limits = DeviceLimits { max_binding_bytes: 1 << 31, ..DeviceLimits::default() };
+    let plan = plan_of(sizes, Options { workspace_limit: 1 << 32, ..options }, &limits).unwrap();
+    let step = &plan.steps[1];
+    let segments = sizes.groups.max(sizes.offset_groups);
+    let segments_per_group = (segments / sizes.groups) as u64;
+    let padded = (sizes.in_channels / segments).next_multiple_of(16) as u64;
+    let taps = (sizes.kernel[0] * sizes.kernel[1]) as u64;
+    let &Variant { tile_m, tile_n, tile_k, .. } = tile.variant();
+    let workgroup_size = tile.variant().kernel.workgroup_size;
+    let blocks = segments_per_group * taps * padded / tile_k;
+    let (parts, each) = (param(step, "splits"), param(step, "blocks_per_split"));
+    // The last part has blocks, and no block is left over.
+    assert!((parts - 1) * each < blocks && blocks <= parts * each, "{blocks} blocks in {parts} parts of {each}");
+    // A block is one iteration of a loop with three inner loops: one samples, one loads weights, one multiplies.
+    let [samples, loads] = [tile_n, tile_m].map(|size| (tile_k * size / 4).div_ceil(workgroup_size));
+    assert!((1 + samples + 1 + loads + 1 + tile_k + 1) * each < MAX_LOOP_STEPS);
+    assert_eq!(plan.steps.len(), if parts > 1 { 3 } else { 2 }, "{plan}");
+    parts
+}
+
 #[test]
-fn a_window_holds_twice_as_many_halves() {
-    // 40,000,000 elements an image: over a binding's 128 MiB in f32, within it in f16.
+fn a_window_holds_twice_as_many_elements_in_f16() {
+    // An image has 40,000,000 elements, which exceed a binding of 128 MiB in f32 and fit into it in f16.
     let sizes = Sizes { in_channels: 4, out_channels: 4, input: [4000, 2500], kernel: [1, 1], ..PLAIN };
     let options = Options { algorithm: Algorithm::Direct, ..Options::default() };
     let geometry = Geometry::new(sizes.shapes(&options).map(Vec::as_slice), &options).unwrap();
@@ -298,7 +325,7 @@ fn a_window_holds_twice_as_many_halves() {
 }
 
 #[test]
-fn so_many_parts_that_adding_them_would_pass_mesas_trap() {
+fn the_number_of_splits_stays_below_mesas_loop_limit() {
     let sizes = Sizes { in_channels: 23_000, out_channels: 1, input: [8, 8], kernel: [7, 7], ..PLAIN };
     let tiled = Algorithm::FusedTiled { tile: Tile::M64N64, splits: 100_000 };
     let options = Options { padding: [3, 3], algorithm: tiled, ..Options::default() };

@@ -1,4 +1,4 @@
-//! The reference against torchvision's stored answers, and its gradients against finite differences.
+//! Compares the reference with torchvision's stored answers, and its gradients with finite differences.
 
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{Error, Inputs, Operand, Options};
@@ -6,7 +6,8 @@ use deform::{Error, Inputs, Operand, Options};
 use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
 use crate::support::golden;
 
-/// Both sides are f64 sums of the same products in another order: far below this, and a wrong term is far above it.
+/// The relative tolerance. Both sides are f64 sums of the same products in another order, whose difference is far below
+/// it; a wrong term is far above it.
 const TOLERANCE: f64 = 1e-11;
 
 fn assert_close(what: &str, got: &[f64], want: &[f64]) {
@@ -40,8 +41,8 @@ fn meets_every_stored_case_in_values_and_gradients() {
 }
 
 #[test]
-fn meets_the_numbers_printed_in_the_field() {
-    // ONNX's own node tests of DeformConv, and mmcv's.
+fn meets_the_published_numbers_of_onnx_and_mmcv() {
+    // The numbers of ONNX's node tests of DeformConv, and of mmcv's test.
     let ones = vec![1.0; 4];
     let image: Vec<f32> = (0..9u8).map(f32::from).collect();
     let onnx = |padding: usize, mask: bool, bias: bool| {
@@ -52,7 +53,8 @@ fn meets_the_numbers_printed_in_the_field() {
         case.operands.weight.clone_from(&ones);
         case.operands.offset[0] = 0.5;
         let [_, _, height, width] = case.geometry().output_shape();
-        case.operands.offset[5 * height * width + if padding == 1 { width + 2 } else { 1 }] = -0.1;
+        let pixel = if padding == 1 { width + 2 } else { 1 };
+        case.operands.offset[5 * height * width + pixel] = -0.1;
         case
     };
     let output = |case: &Case| Reference::new(&case.geometry(), case.slices()).unwrap().forward();
@@ -81,7 +83,7 @@ fn meets_the_numbers_printed_in_the_field() {
     expect(&mmcv, &[0.5, 1.5, 2.5, 1.5, 1., 3., 5., 3., 1., 3., 5., 3., 0.5, 1.5, 2.5, 1.5]);
 }
 
-/// The loss ⟨grad_output, output⟩.
+/// Returns the loss ⟨grad_output, output⟩.
 fn loss(case: &Case, grad_output: &[f32]) -> f64 {
     let output = Reference::new(&case.geometry(), case.slices()).unwrap().forward();
     output.iter().zip(grad_output).map(|(value, grad)| value * f64::from(*grad)).sum()
@@ -89,8 +91,8 @@ fn loss(case: &Case, grad_output: &[f32]) -> f64 {
 
 #[test]
 fn gradients_meet_finite_differences() {
-    // Offsets at odd 64ths, so that a step of 1/128 leaves no cell: the loss is linear in each single value within its cell, and
-    // a central difference of steps exact in f32 has no error but f64's.
+    // The offsets are odd multiples of 1/64, so that a step of 1/128 stays within the cell. There the loss is linear in
+    // each single value, and as the steps are exact in f32, a central difference has only f64's rounding error.
     let sizes =
         Sizes { batch: 2, in_channels: 4, out_channels: 6, input: [5, 4], groups: 2, offset_groups: 2, ..PLAIN };
     let mut case =
@@ -98,8 +100,8 @@ fn gradients_meet_finite_differences() {
     let round = |values: &mut Vec<f32>| values.iter_mut().for_each(|value| *value = (*value * 64.0).round() / 64.0);
     round(&mut case.operands.input);
     round(&mut case.operands.weight);
-    case.operands.mask.as_mut().map(round).unwrap();
-    case.operands.bias.as_mut().map(round).unwrap();
+    round(case.operands.mask.as_mut().unwrap());
+    round(case.operands.bias.as_mut().unwrap());
     let outputs = case.geometry().output_shape().iter().product();
     let grad_output: Vec<f32> = (0..outputs).map(|n: usize| (n * 37 % 64) as f32 / 32.0 - 1.0).collect();
     let gradients = Reference::new(&case.geometry(), case.slices()).unwrap().backward(&grad_output).unwrap();
@@ -130,7 +132,7 @@ fn gradients_meet_finite_differences() {
 }
 
 #[test]
-fn offsets_that_are_no_numbers_give_finite_gradients() {
+fn offsets_that_are_not_finite_give_finite_results() {
     let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, f32::MAX, 0.25];
     let case = Case::new("not finite", PLAIN, padded()).with_offsets(|n, _| special[n % special.len()]);
     let geometry = case.geometry();
@@ -141,7 +143,7 @@ fn offsets_that_are_no_numbers_give_finite_gradients() {
 }
 
 #[test]
-fn slices_of_other_lengths_are_an_error() {
+fn slices_of_wrong_lengths_are_an_error() {
     let case = Case::new("plain", PLAIN, padded());
     let geometry = case.geometry();
     let error = |change: fn(&mut Inputs<Vec<f32>>)| {
@@ -161,7 +163,7 @@ fn slices_of_other_lengths_are_an_error() {
 }
 
 #[test]
-fn single_elements_of_the_gradients_are_those_of_the_whole() {
+fn single_elements_of_a_gradient_are_those_of_the_whole() {
     let sizes = Sizes { batch: 2, in_channels: 6, out_channels: 4, groups: 2, offset_groups: 3, ..PLAIN };
     let case = Case::new("elements", sizes, padded());
     let grad_output = case.grad_output();
@@ -176,9 +178,9 @@ fn single_elements_of_the_gradients_are_those_of_the_whole() {
     }
 }
 
-/// The definition of an ordinary convolution, which offsets of zero make of the deformable one.
+/// Compares with plain loops over the definition of an ordinary convolution.
 #[test]
-fn offsets_of_zero_are_an_ordinary_convolution() {
+fn zero_offsets_give_an_ordinary_convolution() {
     let sizes = Sizes { batch: 2, in_channels: 4, out_channels: 6, groups: 2, input: [9, 8], kernel: [3, 2], ..PLAIN };
     let options = Options { stride: [2, 1], padding: [2, 1], dilation: [1, 3], ..Options::default() };
     let case = regular(Case::new("ordinary", sizes, options));
@@ -189,13 +191,17 @@ fn offsets_of_zero_are_an_ordinary_convolution() {
         let (ox, oy) = (n % g.out_width, n / g.out_width % g.out_height);
         let (o, b) = (n / g.out_pixels() % 6, n / g.out_pixels() / 6);
         let mut want = f64::from(operands.bias.as_ref().unwrap()[o]);
-        for (c, i, j) in (0..2).flat_map(|c| (0..3).flat_map(move |i| (0..2).map(move |j| (c, i, j)))) {
-            let y = (2 * oy + i) as i64 - 2;
-            let x = (ox + 3 * j) as i64 - 1;
-            if (0..9).contains(&y) && (0..8).contains(&x) {
-                let plane = b * 4 + o / 3 * 2 + c;
-                let pixel = operands.input[(plane * 9 + y as usize) * 8 + x as usize];
-                want += f64::from(operands.weight[((o * 2 + c) * 3 + i) * 2 + j]) * f64::from(pixel);
+        for c in 0..2 {
+            for i in 0..3 {
+                for j in 0..2 {
+                    let y = (2 * oy + i) as i64 - 2;
+                    let x = (ox + 3 * j) as i64 - 1;
+                    if (0..9).contains(&y) && (0..8).contains(&x) {
+                        let plane = b * 4 + o / 3 * 2 + c;
+                        let pixel = operands.input[(plane * 9 + y as usize) * 8 + x as usize];
+                        want += f64::from(operands.weight[((o * 2 + c) * 3 + i) * 2 + j]) * f64::from(pixel);
+                    }
+                }
             }
         }
         assert!((got - want).abs() < 1e-12, "element {n}: {got}, expected {want}");

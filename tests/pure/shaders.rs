@@ -1,4 +1,4 @@
-//! Every shader, as the drivers of each platform get it.
+//! Translates every shader into the language of each platform's drivers.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use naga::Module;
 use naga::back::{hlsl, msl, spv, wgsl};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
-/// A kernel's module, or a panic with what naga says against it, by file and line.
+/// Parses a kernel's module. Panics with the file, the line and naga's message if it is invalid.
 pub fn parse(kernel: &Kernel, specialization: Specialization) -> Module {
     let expanded = kernel.expand(specialization).unwrap_or_else(|error| panic!("{error}"));
     naga::front::wgsl::parse_str(&expanded.text).unwrap_or_else(|error| {
@@ -17,35 +17,35 @@ pub fn parse(kernel: &Kernel, specialization: Specialization) -> Module {
     })
 }
 
+/// Validates every distinct module of every kernel and calls `translate` with it.
 fn each(translate: impl Fn(&str, &Module, &ModuleInfo)) {
     for kernel in KERNELS {
         let mut seen = HashSet::new();
-        for (storage, sampling) in [Storage::F32, Storage::F16, Storage::PackedF16]
-            .into_iter()
-            .flat_map(|storage| [Sampling::Deformed, Sampling::Regular].map(|sampling| (storage, sampling)))
-        {
-            let specialization = Specialization { sampling, ..storage.into() };
-            if !seen.insert(kernel.distinct(specialization)) {
-                continue;
+        for storage in [Storage::F32, Storage::F16, Storage::PackedF16] {
+            for sampling in [Sampling::Deformed, Sampling::Regular] {
+                let specialization = Specialization { sampling, ..storage.into() };
+                if !seen.insert(kernel.distinct(specialization)) {
+                    continue;
+                }
+                let module = parse(kernel, specialization);
+                // Only WebGPU's core, and what the kernel and the storage declare.
+                let mut capabilities = Capabilities::empty();
+                capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
+                capabilities.set(Capabilities::SHADER_FLOAT16, storage == Storage::F16);
+                // `unpack2x16float` is in WebGPU's core. naga counts it as a capability because OpenGL ES lacks it.
+                capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, storage == Storage::PackedF16);
+                let info = Validator::new(ValidationFlags::all(), capabilities)
+                    .validate(&module)
+                    .unwrap_or_else(|error| panic!("{} {storage:?}: {error:?}", kernel.name));
+                translate(kernel.name, &module, &info);
             }
-            let module = parse(kernel, specialization);
-            // No capability beyond WebGPU's core, and those that the kernel names.
-            let mut capabilities = Capabilities::empty();
-            capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
-            capabilities.set(Capabilities::SHADER_FLOAT16, storage == Storage::F16);
-            // WebGPU has unpack2x16float; OpenGL ES lacks it.
-            capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, storage == Storage::PackedF16);
-            let info = Validator::new(ValidationFlags::all(), capabilities)
-                .validate(&module)
-                .unwrap_or_else(|error| panic!("{} {storage:?}: {error:?}", kernel.name));
-            translate(kernel.name, &module, &info);
         }
     }
 }
 
 #[test]
-fn to_spirv() {
-    // Subgroup operations came with SPIR-V 1.3, which Vulkan 1.1 takes.
+fn every_shader_translates_to_spirv() {
+    // Subgroup operations need SPIR-V 1.3, which Vulkan 1.1 accepts.
     let options = spv::Options { lang_version: (1, 3), ..Default::default() };
     each(|name, module, info| {
         let words = spv::write_vec(module, info, &options, None).unwrap();
@@ -54,7 +54,7 @@ fn to_spirv() {
 }
 
 #[test]
-fn to_msl() {
+fn every_shader_translates_to_msl() {
     each(|name, module, info| {
         let (text, _) =
             msl::write_string(module, info, &msl::Options::default(), &msl::PipelineOptions::default()).unwrap();
@@ -63,7 +63,7 @@ fn to_msl() {
 }
 
 #[test]
-fn to_hlsl() {
+fn every_shader_translates_to_hlsl() {
     each(|name, module, info| {
         let mut text = String::new();
         let options = hlsl::Options::default();
@@ -74,7 +74,7 @@ fn to_hlsl() {
 }
 
 #[test]
-fn to_wgsl_and_back() {
+fn every_shader_translates_to_wgsl_and_back() {
     each(|name, module, info| {
         let text = wgsl::write_string(module, info, wgsl::WriterFlags::empty()).unwrap();
         naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));

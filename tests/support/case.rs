@@ -15,7 +15,7 @@ pub struct Case {
     pub operands: Inputs<Vec<f32>>,
 }
 
-/// The sizes that shapes are made from; the struct update syntax keeps a case to what is special about it.
+/// The sizes that the shapes of a case follow from. With `..PLAIN` a test states only what is special about its case.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
     pub batch: usize,
@@ -27,7 +27,7 @@ pub struct Sizes {
     pub offset_groups: usize,
     pub mask: bool,
     pub bias: bool,
-    /// How far offsets reach, in pixels.
+    /// The largest offset in each direction, in pixels.
     pub reach: f32,
 }
 
@@ -45,7 +45,7 @@ pub const PLAIN: Sizes = Sizes {
 };
 
 impl Sizes {
-    /// The operands' shapes.
+    /// Returns the operands' shapes.
     pub fn shapes(&self, options: &Options) -> Inputs<Vec<usize>> {
         let out = |axis: usize| {
             let extent = options.dilation[axis] * (self.kernel[axis] - 1) + 1;
@@ -62,12 +62,12 @@ impl Sizes {
     }
 }
 
-/// Same padding for a 3×3 kernel.
+/// Returns options with a padding that keeps the image's size under a 3×3 kernel.
 pub fn padded() -> Options {
     Options { padding: [1, 1], ..Options::default() }
 }
 
-/// The case as an ordinary convolution: no mask, and offsets of zero.
+/// Turns the case into an ordinary convolution: no mask, one offset group, and offsets of zero.
 pub fn regular(mut case: Case) -> Case {
     let taps = case.shapes.weight[2] * case.shapes.weight[3];
     case.shapes.mask = None;
@@ -77,7 +77,8 @@ pub fn regular(mut case: Case) -> Case {
     case
 }
 
-/// The case as a depthwise convolution of its input channels, computed as such: of its weight and bias as many numbers as that has, over and over.
+/// Turns the case into a depthwise convolution of its input channels, computed by [`deform::Algorithm::Depthwise`]. The
+/// numbers of its weight and bias are cut off or repeated to fill the new shapes.
 pub fn depthwise(mut case: Case) -> Case {
     let channels = case.shapes.input[1];
     let repeat = |values: &mut Vec<f32>, count| *values = values.iter().copied().cycle().take(count).collect();
@@ -92,7 +93,8 @@ pub fn depthwise(mut case: Case) -> Case {
 }
 
 impl Case {
-    /// Input, weight and bias in −1…1, mask in −0.5…1.5, offsets in ±reach; the same for the same sizes.
+    /// Makes a case with random operands: input, weight and bias in −1…1, mask in −0.5…1.5, offsets in ±reach. The same
+    /// shapes get the same operands.
     pub fn new(name: &str, sizes: Sizes, options: Options) -> Self {
         let s = sizes;
         let shapes = s.shapes(&options);
@@ -110,7 +112,7 @@ impl Case {
         Self { name: name.into(), options, shapes, operands }
     }
 
-    /// The same case with other offsets, made from the index and the one there.
+    /// Replaces each offset by a function of its index and its value.
     pub fn with_offsets(mut self, offset: impl Fn(usize, f32) -> f32) -> Self {
         self.operands.offset.iter_mut().enumerate().for_each(|(n, value)| *value = offset(n, *value));
         self
@@ -128,7 +130,7 @@ impl Case {
         self.operands.map(Vec::as_slice)
     }
 
-    /// The reference's output, and for each element the sum of its terms' absolute values.
+    /// Returns the reference's output, and for each element the sum of its terms' absolute values.
     pub fn expected(&self) -> (Vec<f64>, Vec<f64>) {
         let geometry = self.geometry();
         let magnitudes = self.absolute();
@@ -136,7 +138,7 @@ impl Case {
         (Reference::new(&geometry, self.slices()).unwrap().forward(), magnitude)
     }
 
-    /// As [`Case::expected`], at the output elements `at` alone.
+    /// The same as [`Case::expected`], for the output elements `at` alone.
     pub fn expected_at(&self, at: &[[usize; 4]]) -> (Vec<f64>, Vec<f64>) {
         let geometry = self.geometry();
         let magnitudes = self.absolute();
@@ -145,13 +147,14 @@ impl Case {
         at.iter().map(|&at| (value.output_at(at), magnitude.output_at(at))).unzip()
     }
 
-    /// Terms of each output's sum, the bias among them.
+    /// Returns the number of terms in the sum of an output element, including the bias.
     pub fn terms(&self) -> usize {
         let geometry = self.geometry();
         geometry.channels_per_group() * geometry.taps() + 1
     }
 
-    fn absolute(&self) -> Inputs<Vec<f32>> {
+    /// Returns the absolute values of the operands, except the offsets, which stay as they are.
+    pub fn absolute(&self) -> Inputs<Vec<f32>> {
         let mut absolute = self.operands.map(|operand| operand.iter().map(|value| value.abs()).collect::<Vec<_>>());
         absolute.offset.clone_from(&self.operands.offset);
         absolute

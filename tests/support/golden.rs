@@ -13,19 +13,20 @@ pub struct Golden {
     pub case: Case,
     pub grad_output: Vec<f32>,
     pub answers: HashMap<String, Vec<f64>>,
+    /// The number of weight groups, and of offset groups.
     pub groups: [usize; 2],
 }
 
-/// Every file of one folder of `tests/golden`, by name; there are `count`.
+/// Reads every file of one folder of `tests/golden`, in the order of their names. There must be `count`.
 pub fn stored(folder: &str, count: usize) -> Vec<CaseFile> {
     let folder = Path::new(".").join("tests/golden").join(folder);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert_eq!(paths.len(), count, "all stored cases");
+    assert_eq!(paths.len(), count, "the number of stored cases in the folder");
     paths.iter().map(|path| CaseFile::read(path).unwrap()).collect()
 }
 
-/// Every stored case of deform_conv2d, by name.
+/// Reads every stored case of deform_conv2d, in the order of their names.
 pub fn all() -> Vec<Golden> {
     stored("deform_conv2d", 47).iter().map(golden).collect()
 }

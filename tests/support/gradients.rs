@@ -1,4 +1,4 @@
-//! What the gradients of a case should be, and how far an f32 result may be from them.
+//! The expected gradients of a case, and the comparison of f32 results with them.
 
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{Gradients, Inputs};
@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 use super::case::Case;
 use super::compare::compare;
 
-/// The reference's gradients, and the sums of their terms' absolute values.
+/// The reference's gradients, the sums of their terms' absolute values, and their numbers of terms.
 pub struct Expected {
     pub value: Gradients<Option<Vec<f64>>>,
     magnitude: Gradients<Option<Vec<f64>>>,
@@ -16,7 +16,7 @@ pub struct Expected {
 }
 
 impl Case {
-    /// A gradient of the output in −1…1, the same for the same case.
+    /// Returns a random gradient of the output in −1…1. The same shape gets the same gradient.
     pub fn grad_output(&self) -> Vec<f32> {
         let mut rng = StdRng::seed_from_u64(0x6AAD);
         let elements: usize = self.geometry().output_shape().iter().product();
@@ -25,10 +25,8 @@ impl Case {
 
     pub fn expected_gradients(&self, grad_output: &[f32]) -> Expected {
         let g = self.geometry();
-        let absolute = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<f32>>();
-        let mut magnitudes: Inputs<Vec<f32>> = self.operands.map(|operand| absolute(operand));
-        magnitudes.offset.clone_from(&self.operands.offset);
-        let grad_magnitude = absolute(grad_output);
+        let magnitudes = self.absolute();
+        let grad_magnitude: Vec<f32> = grad_output.iter().map(|value| value.abs()).collect();
         let backward = |inputs: Inputs<&[f32]>, grad: &[f32]| {
             let reference = Reference::new(&g, inputs).unwrap();
             reference.with_border_gradient(self.options.border_gradient).backward(grad).unwrap()
@@ -41,7 +39,7 @@ impl Case {
         Expected {
             value: backward(self.slices(), grad_output),
             magnitude,
-            // The most that an element may have: every tap of every pixel may read one pixel of the input.
+            // The largest possible numbers: every tap of every output pixel may read the same pixel of the input.
             terms: Gradients {
                 input: rows * g.taps() * g.out_pixels(),
                 offset: 4 * channels * rows,
@@ -52,28 +50,34 @@ impl Case {
         }
     }
 
-    /// `∂sample/∂y` is at most twice the largest pixel.
+    /// Returns bounds on the sums of the absolute terms of the offset's gradient: `∂sample/∂y` is at most twice the
+    /// largest pixel.
     fn offset_magnitude(&self, absolute: &Inputs<Vec<f32>>, grad_output: &[f32]) -> Vec<f64> {
         let g = self.geometry();
         let (taps, pixels) = (g.taps(), g.out_pixels());
         let largest = f64::from(absolute.input.iter().copied().fold(0.0, f32::max));
         let mut magnitude = vec![0.0; absolute.offset.len()];
-        for (b, c, tap) in
-            (0..g.batch).flat_map(|b| (0..g.in_channels).flat_map(move |c| (0..taps).map(move |tap| (b, c, tap))))
-        {
+        // The sum over the output channels of the terms of one column.
+        let column_grad = |b: usize, c: usize, tap: usize, pixel: usize| -> f64 {
             let (group, channel) = (c / g.channels_per_group(), c % g.channels_per_group());
-            let plane = (b * g.offset_groups + c / g.channels_per_offset_group()) * taps + tap;
-            for pixel in 0..pixels {
-                let mask = absolute.mask.as_ref().map_or(1.0, |mask| f64::from(mask[plane * pixels + pixel]));
-                let rows = group * g.out_channels_per_group()..(group + 1) * g.out_channels_per_group();
-                let grad: f64 = rows
-                    .map(|o| {
-                        let weight = absolute.weight[(o * g.channels_per_group() + channel) * taps + tap];
-                        f64::from(weight) * f64::from(grad_output[(b * g.out_channels + o) * pixels + pixel])
-                    })
-                    .sum();
-                for axis in 0..2 {
-                    magnitude[(2 * plane + axis) * pixels + pixel] += 2.0 * largest * mask * grad;
+            let rows = group * g.out_channels_per_group()..(group + 1) * g.out_channels_per_group();
+            let term = |o: usize| {
+                let weight = absolute.weight[(o * g.channels_per_group() + channel) * taps + tap];
+                f64::from(weight) * f64::from(grad_output[(b * g.out_channels + o) * pixels + pixel])
+            };
+            rows.map(term).sum()
+        };
+        for b in 0..g.batch {
+            for c in 0..g.in_channels {
+                for tap in 0..taps {
+                    let plane = (b * g.offset_groups + c / g.channels_per_offset_group()) * taps + tap;
+                    for pixel in 0..pixels {
+                        let mask = absolute.mask.as_ref().map_or(1.0, |mask| f64::from(mask[plane * pixels + pixel]));
+                        let bound = 2.0 * largest * mask * column_grad(b, c, tap, pixel);
+                        for axis in 0..2 {
+                            magnitude[(2 * plane + axis) * pixels + pixel] += bound;
+                        }
+                    }
                 }
             }
         }
@@ -82,7 +86,8 @@ impl Case {
 }
 
 impl Expected {
-    /// Compares what there is of `got`; returns the worst ratio of error to bound.
+    /// Compares the gradients that `got` has. Returns the worst ratio of error to bound, or a message about the first
+    /// element beyond its bound.
     pub fn compare(&self, got: &Gradients<Option<Vec<f32>>>) -> Result<f64, String> {
         let mut worst = 0.0;
         for (operand, got) in got.iter() {

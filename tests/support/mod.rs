@@ -1,6 +1,6 @@
-//! What both test binaries share: cases with their operands, the stored cases, and the comparator.
+//! Code that both test binaries share: cases with their operands, the stored cases, and the comparator.
 
-#![allow(dead_code, reason = "each binary uses a part")]
+#![allow(dead_code, reason = "each binary uses only a part")]
 
 pub mod case;
 pub mod compare;

@@ -1,4 +1,4 @@
-//! Finding a GPU, or installing a software one.
+//! Finds a GPU, or installs a software driver.
 
 use std::process::Command;
 
@@ -7,13 +7,13 @@ use anyhow::{Context, Result, bail};
 use crate::command::{heading, shown};
 use crate::install::{self, Need};
 
-/// The exit status of `deform info` that means "no adapter", as against "broken".
+/// The exit status of `deform info` if there is no adapter. Every other failure has another status.
 const NO_ADAPTER: i32 = 3;
 
-/// Makes sure that there is an adapter, installing Mesa's software one if need be and allowed.
-/// Without one this fails, since a suite that skips its GPU tests passes for the wrong reason.
+/// Makes sure that there is an adapter. If there is none, it installs Mesa's software driver where that is allowed, and
+/// otherwise returns an error: a suite that skips its GPU tests would pass for the wrong reason.
 ///
-/// The library itself is asked, through `deform info`, which the caller knows how to start: what counts is whether *it* finds an adapter.
+/// `info` is the command for `deform info`, because only an adapter that the library itself finds counts.
 pub(crate) fn ensure(mut info: Command) -> Result<()> {
     heading("adapter");
     if is_there(&mut info)? {
@@ -31,7 +31,7 @@ fn is_there(info: &mut Command) -> Result<bool> {
     match info.status().with_context(|| format!("could not start `{}`", shown(info)))?.code() {
         Some(0) => Ok(true),
         Some(NO_ADAPTER) => Ok(false),
-        // 101 is a panic, or cargo's own: the tool did not build.
+        // 101 comes from a panic, or from cargo if the tool does not build.
         Some(code) => bail!("`{}` exited with status {code}: that is a fault, not a missing adapter", shown(info)),
         None => bail!("`{}` was killed by a signal", shown(info)),
     }

@@ -1,11 +1,11 @@
-//! Everything that needs no GPU.
+//! `cargo xtask check`: the checks that need no GPU.
 
 use anyhow::Result;
 
 use crate::command::{cargo, heading, run};
 use crate::{kernels, msrv, shaders, web};
 
-/// Stops at the first failure.
+/// Runs the checks one after the other, up to the first failure.
 pub(crate) fn check() -> Result<()> {
     heading("format");
     run(&mut cargo(["fmt", "--all", "--check"]))?;
@@ -15,31 +15,33 @@ pub(crate) fn check() -> Result<()> {
     kernels::check()?;
     heading("clippy");
     run(&mut cargo(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
-    // A caller who chooses wgpu's backends itself.
+    // The library for a caller who chooses wgpu's backends.
     run(&mut cargo(["clippy", "-p", "deform", "--lib", "--no-default-features", "--", "-D", "warnings"]))?;
-    // In the crate's own folder, for what the two have in common; wgpu, of which each wants other features, is not. burn's recipe compiles for minutes.
+    // This recipe uses the crate's target folder, because the two share dependencies (except wgpu, whose features
+    // differ). burn's recipe is left out: it compiles for minutes.
     let egui = ["clippy", "--locked", "--manifest-path", "recipes/egui/Cargo.toml", "--target-dir", "target"];
     run(cargo(egui).args(["--", "-D", "warnings"]))?;
     library_for_the_web()?;
     heading("documentation");
     run(cargo(["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     heading("package");
-    // What would be published; compiling it again would take minutes. There is no earlier version to compare with.
+    // --no-verify, because compiling the package again would take minutes. No version is published yet that the API
+    // could be compared with.
     run(&mut cargo(["package", "-p", "deform", "--locked", "--no-verify", "--allow-dirty", "--quiet"]))?;
     msrv::msrv()?;
     shaders::check()
 }
 
-/// The library as the web gets it, and the page, where Rust's target for it is installed.
+/// Runs clippy on the library and the page as built for the web, if Rust's target for the web is installed.
 fn library_for_the_web() -> Result<()> {
     heading("clippy for the web");
     if !web::target_is_installed()? {
         println!("Not done: the target is not installed. To install it: rustup target add {}", web::TARGET);
         return Ok(());
     }
-    // wgpu's objects belong to one thread there, and an Arc of them is an Rc.
+    // On the web wgpu's objects are neither Send nor Sync, and this lint rejects every Arc of them.
     let lints = ["-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
-    // In one folder, for what both want the same of.
+    // Both use one target folder, to share dependencies.
     let to_there = ["--target", web::TARGET, "--target-dir", web::BUILD];
     let library = ["clippy", "-p", "deform", "--lib", "--no-default-features", "--features", "webgpu"];
     run(cargo(library).args(to_there).arg("--").args(lints))?;

@@ -5,30 +5,30 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// The cargo that started this program, so that a task stays on one toolchain.
+/// Returns a command for the cargo that started this program, so that a task stays on one toolchain.
 pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args);
     command
 }
 
-/// The project's own tool, from the build that makes the tests. `cargo run` would compile wgpu once more for it: what only the tests depend on
-/// asks for more of the features of what both do.
+/// Returns a command for the project's own tool, from the build that makes the tests. `cargo run` would compile wgpu a
+/// second time, because the tests' other dependencies enable more features of the crates that both use.
 pub(crate) fn tool(args: &[&str]) -> Result<Command> {
     run(&mut cargo(["test", "--no-run"]))?;
-    // This program and the tool are neighbours in the target folder.
+    // The tool lies beside this program in the target folder.
     let program = std::env::current_exe()?.with_file_name(format!("deform{}", std::env::consts::EXE_SUFFIX));
     let mut command = Command::new(program);
     command.args(args);
     Ok(command)
 }
 
-/// Announces the next step.
+/// Prints a heading for the next step.
 pub(crate) fn heading(step: &str) {
     println!("\n== {step} ==");
 }
 
-/// Prints the command, runs it with this terminal as its own, and fails unless it succeeds.
+/// Prints the command, runs it on this terminal, and returns an error unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let status = command.status().with_context(|| format!("could not start `{}`", shown(command)))?;
@@ -36,12 +36,12 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs the command unseen; true if it could start and succeeded.
+/// Runs the command without showing its output. Returns whether it started and succeeded.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-/// The command as one would type it: the program without its folder, then its arguments.
+/// Returns the command as one would type it: the program without its folder, then its arguments.
 pub(crate) fn shown(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let program = program.file_stem().unwrap_or(command.get_program());

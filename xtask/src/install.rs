@@ -1,4 +1,4 @@
-//! Installing system packages where that is allowed, and saying what to type where it is not.
+//! Installs system packages where that is allowed, and otherwise says which command to type.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{heading, run, succeeds};
 
-/// What a task found missing.
+/// A requirement that a task found missing.
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
     /// A Vulkan loader and a driver that needs no hardware.
@@ -30,11 +30,11 @@ impl Need {
         match self {
             Need::Adapter => "no GPU adapter was found",
             Need::ValidationLayer => "the Khronos validation layer is missing",
-            Need::Browser => "no chromedriver, or no Chromium, is on the path",
+            Need::Browser => "chromedriver or Chromium is not on the path",
         }
     }
 
-    /// The one command that a person types to get it.
+    /// Returns the one command that a person must type to install it.
     fn command_to_type(self, system: System) -> String {
         let (install, packages) = match (system, self) {
             (System::Debian, _) => ("sudo apt-get update && sudo apt-get install -y", self.debian_packages().join(" ")),
@@ -58,7 +58,7 @@ impl Need {
     }
 }
 
-/// The families of systems whose package command we know.
+/// A family of systems that share a package command.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum System {
     Debian,
@@ -69,12 +69,12 @@ enum System {
 
 impl System {
     fn of_this_machine() -> Self {
-        // No such file on macOS and Windows: Other.
+        // macOS and Windows have no such file, and count as `Other`.
         Self::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default())
     }
 
-    /// From os-release(5): shell assignments, of which ID names the system and ID_LIKE its
-    /// relatives, closest first.
+    /// Reads the text of os-release(5): shell assignments, of which ID names the system and ID_LIKE its relatives,
+    /// closest first.
     fn from_os_release(text: &str) -> Self {
         let value = |key: &str| {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
@@ -91,14 +91,14 @@ impl System {
     }
 }
 
-/// How this process may act as root.
+/// The way in which this process may act as root.
 enum Root {
     Already,
     Sudo,
 }
 
 impl Root {
-    /// None where it would take a password: a chore must not stop and wait for one.
+    /// Returns `None` if a password would be needed, because a task must not stop and wait for one.
     fn if_allowed() -> Option<Self> {
         let id = Command::new("id").arg("-u").output().ok()?;
         if id.stdout.trim_ascii() == b"0" {
@@ -116,21 +116,21 @@ impl Root {
                 sudo
             }
         };
-        // Given through `env`, for sudo drops variables: a package that asks a question would wait.
+        // Without this variable a package may ask a question and wait. `env` sets it, because sudo drops variables.
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
         command
     }
 }
 
-/// Installs what is needed on Debian and its relatives where this process may; elsewhere fails with
-/// what to type.
+/// Installs what is needed on Debian and its relatives if this process may. Otherwise returns an error that says what
+/// to type.
 pub(crate) fn install(need: Need) -> Result<()> {
     let system = System::of_this_machine();
     let root = if system == System::Debian { Root::if_allowed() } else { None };
-    let advice = format!("{}; to get it:\n\n    {}\n", need.missing(), need.command_to_type(system));
+    let advice = format!("{}; to install it:\n\n    {}\n", need.missing(), need.command_to_type(system));
     let Some(root) = root else { bail!(advice) };
     heading(&format!("install {}", need.debian_packages().join(" ")));
-    // One stale source makes the update fail while the packages can still be had: the install
+    // One stale source makes the update fail although the packages may still be available, so only the installation
     // decides.
     if let Err(error) = run(root.apt_get().arg("update")) {
         eprintln!("warning: {error:#}");
@@ -144,29 +144,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_is_told_by_its_id() {
+    fn the_id_tells_the_system() {
         assert_eq!(System::from_os_release("NAME=\"Debian GNU/Linux\"\nID=debian\n"), System::Debian);
         assert_eq!(System::from_os_release("ID=ubuntu\nID_LIKE=debian\n"), System::Debian);
         assert_eq!(System::from_os_release("ID=arch"), System::Arch);
     }
 
     #[test]
-    fn or_by_its_relatives() {
+    fn a_relative_tells_the_system_if_the_id_is_unknown() {
         assert_eq!(System::from_os_release("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"), System::Debian);
         assert_eq!(System::from_os_release("ID='rocky'\nID_LIKE='rhel centos fedora'\n"), System::Fedora);
     }
 
     #[test]
-    fn and_by_nothing_else() {
+    fn other_keys_do_not_tell_the_system() {
         assert_eq!(System::from_os_release("ID=alpine\nHOME_URL=\"https://debian.org\"\n"), System::Other);
-        // Other keys end or begin with "ID" but are not it.
+        // Some other keys end or begin with "ID".
         assert_eq!(System::from_os_release("VARIANT_ID=debian\nID=nixos\n"), System::Other);
         assert_eq!(System::from_os_release("ID_LIKE=debian\nID=fedora\n"), System::Fedora);
         assert_eq!(System::from_os_release(""), System::Other);
     }
 
     #[test]
-    fn what_to_type_names_every_package() {
+    fn the_command_to_type_names_every_package() {
         for need in [Need::Adapter, Need::ValidationLayer, Need::Browser] {
             let line = need.command_to_type(System::Debian);
             assert!(need.debian_packages().iter().all(|package| line.contains(package)), "{line}");

@@ -1,7 +1,7 @@
-//! The project's chores, run as `cargo xtask <task>`.
+//! The project's development tasks, run as `cargo xtask <task>`.
 //!
-//! `demo` and `test` are what a newcomer types; `ci` is what a merge needs but the two programs that .ci/run runs. Each task prints
-//! the commands that it runs, so that any of them can be typed by hand.
+//! A newcomer needs `demo` and `test`. `ci` runs every check that a merge must pass, except the example program in
+//! .ci/run. Each task prints the commands that it runs, so that any of them can be typed by hand.
 
 mod adapter;
 mod check;
@@ -25,7 +25,7 @@ use clap::{Parser, Subcommand};
 use crate::command::{cargo, heading, run, tool};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The deform project's chores")]
+#[command(name = "cargo xtask", about = "Development tasks of the deform project")]
 struct Xtask {
     #[command(subcommand)]
     task: Task,
@@ -33,7 +33,7 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Find a GPU (or install a software one), run the demonstration and write its pictures
+    /// Find a GPU (or install a software driver), run the demonstration and write its pictures
     Demo {
         /// Folder for the pictures [default: target/demo]
         #[arg(long, value_name = "DIR")]
@@ -42,48 +42,50 @@ enum Task {
         #[arg(last = true)]
         extra: Vec<OsString>,
     },
-    /// Find a GPU (or install a software one) and run every test, doc tests included
+    /// Find a GPU (or install a software driver) and run the tests, including doc tests
     Test {
-        /// Run them under the Khronos validation layer, which must have nothing to report of the device tests (Linux only)
+        /// Run the tests under the Khronos validation layer, which must report nothing about the device tests (Linux
+        /// only)
         #[arg(long)]
         validate: bool,
         /// Arguments for `cargo test`
         #[arg(last = true)]
         extra: Vec<OsString>,
     },
-    /// Format, clippy, documentation, minimum Rust version, shaders: all that needs no GPU
+    /// Check all that needs no GPU: format, generated kernels, clippy, documentation, package, minimum Rust version,
+    /// shaders
     Check,
-    /// Read every shader and write what the library must know of it: src/kernel/generated.rs
+    /// Read every shader and write the library's description of it to src/kernel/generated.rs
     Kernels,
-    /// Build the browser's page and serve it
+    /// Build the web page and serve it
     Web,
-    /// Build the browser's page and run it in a headless Chromium: every stored case, and what a visitor would do
+    /// Build the web page and test it in a headless Chromium, with every stored case and a visitor's gestures
     WebTest {
-        /// Say what is missing, where it cannot be installed, and do not fail for it
+        /// Succeed if a tool is missing and cannot be installed, and print which one
         #[arg(long)]
         if_possible: bool,
     },
-    /// Run the device tests but the largest on SwiftShader, the driver in Chromium: a second one where there is no GPU (Linux only)
+    /// Run the device tests on SwiftShader, the software driver in Chromium (Linux only)
     SwiftshaderTest {
-        /// Say what is missing, where it cannot be installed, and do not fail for it
+        /// Succeed if the driver is missing and cannot be installed, and print that
         #[arg(long)]
         if_possible: bool,
     },
-    /// Check that nothing needs a newer Rust than the workspace's `rust-version`
+    /// Check that neither this workspace nor a dependency needs a newer Rust than `rust-version`
     Msrv,
-    /// Change one operator of the shaders at a time and expect a test to fail (minutes; takes what is committed)
+    /// Change one operator of the shaders at a time and expect a test to fail (takes minutes; works on the last commit)
     Mutate {
-        /// Only these shaders, as paths from the checkout's root
+        /// Change only these shaders, given as paths from the checkout's root
         files: Vec<PathBuf>,
     },
-    /// `check`, then `test` (on Linux with `--validate`), then `swiftshader-test` and `web-test`, both `--if-possible`
+    /// Run `check`, then `test`, on Linux with `--validate`
     Ci,
 }
 
 fn main() -> ExitCode {
     match perform() {
         Ok(()) => ExitCode::SUCCESS,
-        // Not by returning it from main: a backtrace would bury the line that says what to do.
+        // Returning the error from `main` could print a backtrace, which hides the line that says what to do.
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -93,7 +95,7 @@ fn main() -> ExitCode {
 
 fn perform() -> Result<()> {
     let task = Xtask::parse().task.with_absolute_paths()?;
-    // The alias works in any folder of the checkout; the tasks name paths from its root.
+    // `cargo xtask` works in any folder of the checkout, but the tasks use paths relative to its root.
     std::env::set_current_dir(workspace_root()?)?;
     match task {
         Task::Demo { out, extra } => demo(out.as_deref(), &extra),
@@ -110,15 +112,16 @@ fn perform() -> Result<()> {
         }
         Task::Ci => {
             check::check()?;
-            test(cfg!(target_os = "linux"), &[])?;
-            swiftshader::device_tests(true)?;
-            web::test(true)
+            test(VALIDATE, &[])
         }
     }
 }
 
+/// Whether the tests run under the validation layer, which exists for Vulkan on Linux.
+const VALIDATE: bool = cfg!(target_os = "linux");
+
 impl Task {
-    /// A path that the user typed counts from the user's folder, which is about to change.
+    /// Makes the user's paths absolute, because the working directory is about to change.
     fn with_absolute_paths(mut self) -> Result<Self> {
         if let Task::Demo { out: Some(out), .. } = &mut self {
             *out = std::path::absolute(&*out)?;
@@ -128,14 +131,14 @@ impl Task {
 }
 
 fn workspace_root() -> Result<PathBuf> {
-    // Read at run time, not with `env!`: a checkout may move and keep its target folder.
+    // Read at run time instead of with `env!`, because a checkout may move together with its target folder.
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     let root = Path::new(&xtask).parent().context("xtask has no parent folder")?;
     Ok(root.to_path_buf())
 }
 
 fn demo(out: Option<&Path>, extra: &[OsString]) -> Result<()> {
-    // Not with `tool`: who only wants to see it need not compile the tests.
+    // `tool` would also compile the tests, which the demonstration does not need.
     let deform = ["run", "--quiet", "-p", "deform-cli", "--"];
     let mut info = cargo(deform);
     info.arg("info");
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_dashes_passes_through() {
+    fn arguments_after_the_dashes_pass_through() {
         let parsed = Xtask::try_parse_from(["xtask", "test", "--validate", "--", "--test", "device"]);
         let Ok(Xtask { task: Task::Test { validate, extra } }) = parsed else { panic!("not parsed as `test`") };
         assert!(validate);

@@ -1,4 +1,4 @@
-//! The minimum Rust version: nothing here, and nothing that we depend on, may need a newer one.
+//! Checks that neither this workspace nor a dependency needs a newer Rust than the workspace promises.
 
 use std::fmt;
 use std::process::Command;
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::command::{cargo, heading, run, succeeds};
 
-/// What the workspace's `Cargo.toml` promises; this package inherits it.
+/// The `rust-version` that the workspace's `Cargo.toml` promises; this package inherits it.
 const PROMISED: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// Compiles with the promised toolchain where it is installed, and in every case compares what the
-/// dependencies declare.
+/// Compares the promised version with those that the dependencies declare, and compiles with the promised toolchain if
+/// it is installed.
 pub(crate) fn msrv() -> Result<()> {
     heading("minimum Rust version");
     dependencies()?;
@@ -23,37 +23,39 @@ pub(crate) fn msrv() -> Result<()> {
         println!(
             "Not done: compiling with Rust {PROMISED}, which is not installed \
              (`rustup toolchain install {PROMISED}`). Clippy's incompatible_msrv lint still \
-             watches which parts of std our own code uses."
+             checks which parts of std this workspace uses."
         );
     }
     Ok(())
 }
 
 fn dependencies() -> Result<()> {
-    // --locked: what is judged is what the lock file holds, not what could be resolved today.
+    // --locked checks the versions in the lock file, not those that cargo would resolve today.
     let output = cargo(["metadata", "--format-version", "1", "--locked"]).output()?;
     ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     let audit = audit(&serde_json::from_slice(&output.stdout)?, PROMISED)?;
     if !audit.too_new.is_empty() {
-        bail!("we promise Rust {PROMISED}, but these need a newer one:\n    {}", audit.too_new.join("\n    "));
+        bail!(
+            "this workspace promises Rust {PROMISED}, but these dependencies need a newer one:\n    {}",
+            audit.too_new.join("\n    ")
+        );
     }
     println!(
-        "Done: read what {} dependencies declare: none needs more than Rust {PROMISED} \
-         ({} of them declare nothing).",
+        "Done: of {} dependencies, none declares a newer Rust than {PROMISED} ({} declare none).",
         audit.declared + audit.silent,
         audit.silent
     );
     Ok(())
 }
 
-/// What the dependencies declare, in numbers and names.
+/// How many dependencies declare a Rust version and how many do not, and those that need a newer one.
 struct Audit {
     declared: usize,
     silent: usize,
     too_new: Vec<String>,
 }
 
-/// Judges the packages in the output of `cargo metadata`, except the workspace's own.
+/// Audits the packages in the output of `cargo metadata`, except the workspace's own.
 fn audit(metadata: &Value, promised: &str) -> Result<Audit> {
     let promised: Version = promised.parse()?;
     let members = metadata["workspace_members"].as_array().context("no workspace_members")?;
@@ -75,7 +77,7 @@ fn audit(metadata: &Value, promised: &str) -> Result<Audit> {
     Ok(audit)
 }
 
-/// A Rust version; ordered as one reads it, with a missing patch number as zero.
+/// A Rust version, ordered by its numbers. A missing number counts as zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version {
     major: u32,
@@ -88,11 +90,11 @@ impl std::str::FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self> {
         let numbers = text.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>();
-        match numbers.with_context(|| format!("{text:?} is no Rust version"))?[..] {
+        match numbers.with_context(|| format!("{text:?} is not a Rust version"))?[..] {
             [major] => Ok(Self { major, minor: 0, patch: 0 }),
             [major, minor] => Ok(Self { major, minor, patch: 0 }),
             [major, minor, patch] => Ok(Self { major, minor, patch }),
-            _ => bail!("{text:?} is no Rust version"),
+            _ => bail!("{text:?} is not a Rust version"),
         }
     }
 }
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_dependency_that_needs_more_is_named() -> Result<()> {
+    fn only_a_dependency_that_needs_a_newer_rust_is_named() -> Result<()> {
         let audit = audit(&metadata(), "1.88")?;
         assert_eq!(audit.too_new, ["newer 3.0.0 needs Rust 1.88.1"]);
         assert_eq!((audit.declared, audit.silent), (2, 1));
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_without_any_declaration_is_not_a_pass() {
+    fn metadata_without_any_declaration_is_an_error() {
         let silent = json!({
             "workspace_members": [],
             "packages": [{"id": "a", "name": "a", "version": "1.0.0"}],

@@ -1,7 +1,7 @@
-//! Mutation testing of the operators' shaders: change one operator of one line, and some device test must fail.
+//! Mutation testing of the shaders: after a change of one WGSL operator in one line, some device test must fail.
 //!
-//! A test suite can be green because the shaders are right or because it looks at nothing; this tells the two apart. It takes
-//! minutes, so it is no part of `ci`.
+//! A test suite can pass because the shaders are right or because it checks nothing; this tells the two apart. It takes
+//! minutes, so `ci` does not run it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::command::{cargo, heading, run};
 
-/// Operators, surrounded by spaces as everywhere in the shaders, and what each is changed into.
+/// The WGSL operators and their replacements. The shaders write every operator with spaces around it.
 const CHANGES: [(&str, &str); 14] = [
     ("+", "-"),
     ("-", "+"),
@@ -28,16 +28,16 @@ const CHANGES: [(&str, &str); 14] = [
     ("+=", "-="),
 ];
 
-/// Changes that change nothing, with the reason.
+/// The changes that do not change any result, with the reason: the shader file, and the end of the changed line.
 const EQUIVALENT: [(&str, &str); 22] = [
-    // A loop from first to end that are equal does nothing either.
+    // If first == end, the loop behind this return has no iteration.
     ("shaders/forward/im2col.wgsl", "|| first > end {"),
-    // One more tile, all zeros.
+    // One more tile, which is all zeros.
     ("shaders/forward/matmul.wgsl", "k_start <= params.depth; k_start += TILE_K) {"),
-    // One more row or column of the tile filled, whose outputs are not stored.
+    // Fills one more row or column of the tile, whose outputs are not stored.
     ("shaders/forward/matmul.wgsl", "weight_row <= params.rows && k_start + weight_k < params.depth {"),
     ("shaders/forward/matmul.wgsl", "columns_column <= params.columns_width && k_start + columns_k < params.depth {"),
-    // The binding ends with the step's elements, and WebGPU keeps what lies behind.
+    // The binding ends with the step's elements, and WebGPU allows no access behind a binding.
     ("shaders/activation/activate.wgsl", "if number > params.elements {"),
     ("shaders/activation/grad_activation.wgsl", "if number > params.elements {"),
     ("shaders/optimizer/adam.wgsl", "if number > params.elements {"),
@@ -45,15 +45,17 @@ const EQUIVALENT: [(&str, &str); 22] = [
     ("shaders/shift/channel_shift.wgsl", "if number > params.elements {"),
     ("shaders/statistics/magnitude.wgsl", "for (var n = slice; n <= params.elements; n += SLICES) {"),
     ("shaders/statistics/reduce.wgsl", "for (var slice = 0u; slice <= SLICES; slice++) {"),
-    // The grid has SLICES invocations, and only the first of one workgroup passes.
+    // The first grid has exactly SLICES invocations. The second is one workgroup, of which only lane 0 passes either
+    // way.
     ("shaders/statistics/magnitude.wgsl", "if slice > SLICES {"),
     ("shaders/statistics/reduce.wgsl", "* WORKGROUP_SIZE - lane > 0u {"),
-    // At 0 both sides are equal.
+    // Both branches give the same value at 0.
     ("shaders/activation/activate.wgsl", "select(value, 0.0, value <= 0.0));"),
     ("shaders/activation/activate.wgsl", "select(1.0, e, value <= 0.0);"),
-    // A row below the last is no pixel of the window.
+    // The row below the last one lies in no window, which the second condition excludes.
     ("shaders/backward/col2im.wgsl", "u32(at.y) <= out_height && out_pixel < params.pixels;"),
-    // Channels that a pack only fills up hold zeros: what is added to the next plane is 0. That it would be a race no CPU driver shows.
+    // The channels that fill up a pack hold zeros, so the next plane gets 0 added. That would be a data race, which no
+    // CPU driver shows.
     ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels - (params.pack_start + in_segment) + 4u;"),
     ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels - (params.pack_start - in_segment) * 4u;"),
     ("shaders/backward/col2im.wgsl", "let channels = params.segment_channels + (params.pack_start + in_segment) * 4u;"),
@@ -65,35 +67,37 @@ const EQUIVALENT: [(&str, &str); 22] = [
 /// The folders of the convolutions' shaders.
 const CONVOLUTION: [&str; 4] = ["shaders/convolution", "shaders/forward", "shaders/backward", "shaders/sort"];
 
-/// The tests of a shader, the quick ones first: most changes fall to them.
+/// Returns the names that select the tests of a shader, in two groups. The quick tests come first, because they notice
+/// most changes.
 fn filters(file: &Path) -> [&'static [&'static str]; 2] {
     if CONVOLUTION.iter().any(|folder| file.starts_with(folder)) {
-        return [&["golden", "identities"], &["table", "little", "more_workgroups", "mesas", "random"]];
+        return [&["golden", "identities"], &["table", "small_bindings", "more_workgroups", "mesas", "random"]];
     }
     [&["shift", "training", "activations_alone", "layers::cycle"], &["golden", "conv2d", "layers"]]
 }
 
-/// A changed shader that loops for ever or too long counts as noticed.
+/// The time limit of one test run. A changed shader that exceeds it counts as noticed.
 const TIME_LIMIT_SECONDS: &str = "300";
 
 /// A shader with one operator changed.
 struct Mutant {
-    /// Counted from 1.
+    /// The number of the line, counted from 1.
     line: usize,
-    /// The line as changed.
+    /// The changed line.
     changed: String,
-    /// The whole file as changed.
+    /// The whole file with the changed line.
     text: String,
 }
 
-/// Where the changed crate lives.
+/// The clone whose shaders are changed.
 const TREE: &str = "target/mutants/tree";
 
-/// Its target folder. Not the checkout's own: cargo tells two copies of a workspace apart by nothing but their files' times, and
-/// could take a changed crate's tests for the checkout's.
+/// The clone's target folder. It is not the checkout's: cargo tells two copies of a workspace apart only by their
+/// files' times, and could take the clone's tests for the checkout's.
 const TARGET: &str = "target/mutants/target";
 
-/// Changes every operator of every shader of the operators in turn, in a clone of the last commit.
+/// Changes every WGSL operator of the shaders in turn, in a clone of the last commit, and runs the tests after each
+/// change.
 pub(crate) fn mutate(files: &[PathBuf]) -> Result<()> {
     heading("mutation of the shaders");
     let tree = Path::new(TREE);
@@ -124,13 +128,14 @@ pub(crate) fn mutate(files: &[PathBuf]) -> Result<()> {
         }
         std::fs::write(tree.join(&file), original)?;
     }
-    ensure!(total > 0, "no shader of that name");
+    ensure!(total > 0, "there is no shader of that name");
     ensure!(survivors.is_empty(), "no test noticed {} of {total} changes:\n{}", survivors.len(), survivors.join("\n"));
-    println!("{total} changes, and a test noticed each that changes anything.");
+    println!("{total} changes: a test noticed each one that changes a result.");
     Ok(())
 }
 
-/// The given files, or all: those of the operators and what they share. The roofline's micro-kernels compute nothing to be right.
+/// Returns the given shader files, or all if none is given. The roofline's micro-kernels are left out, because no test
+/// checks their results.
 fn shaders(tree: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in std::fs::read_dir(tree.join("shaders"))? {
@@ -154,7 +159,7 @@ fn mutants(text: &str) -> Vec<Mutant> {
         let code = line.split("//").next().unwrap_or_default();
         for (operator, other) in CHANGES {
             let operator = format!(" {operator} ");
-            // A line may begin with its operator: the space before it is then the indentation's last.
+            // An operator at the start of a line is preceded by the last space of the indentation.
             for (at, _) in code.match_indices(&operator) {
                 let changed = format!("{} {other} {}", &line[..at], &line[at + operator.len()..]);
                 let mut copy = lines.clone();
@@ -167,7 +172,7 @@ fn mutants(text: &str) -> Vec<Mutant> {
     mutants
 }
 
-/// Whether the tests of this shader pass.
+/// Returns whether the tests of this shader pass.
 fn tests_pass(tree: &Path, file: &Path) -> Result<bool> {
     for filters in filters(file) {
         let cargo = cargo(["test", "--quiet", "-p", "deform", "--test", "device", "--"]);
@@ -204,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_the_file_stays() {
+    fn the_other_lines_stay_the_same() {
         let all = mutants("a\nb == c\nd\n");
         assert_eq!(all.len(), 1);
         assert_eq!((all[0].line, all[0].text.as_str()), (2, "a\nb != c\nd\n"));

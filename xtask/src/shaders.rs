@@ -1,5 +1,5 @@
-//! A second opinion on the shaders: tint, the compiler in Chromium, rejects WGSL that naga accepts, such as a barrier that not every invocation
-//! reaches.
+//! Checks the shaders with tint, the compiler in Chromium. It rejects WGSL that naga accepts, such as a barrier that
+//! not every invocation reaches.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::kernels::{self, Expanded};
 /// The folder that tint reads the modules from.
 const EXPANDED: &str = "target/shaders";
 
-/// Compiles every module with `tint`, if it is on the path; says so if it is not.
+/// Compiles every module with `tint`. Only prints a notice if `tint` is not on the path.
 pub(crate) fn check() -> Result<()> {
     heading("shaders");
     if Command::new("tint").arg("--help").output().is_err() {
@@ -21,7 +21,7 @@ pub(crate) fn check() -> Result<()> {
         );
         return Ok(());
     }
-    std::fs::create_dir_all(EXPANDED).with_context(|| format!("cannot make {EXPANDED}"))?;
+    std::fs::create_dir_all(EXPANDED).with_context(|| format!("cannot create {EXPANDED}"))?;
     let modules = kernels::modules()?;
     for (name, module) in &modules {
         compile(&Path::new(EXPANDED).join(format!("{name}.wgsl")), module)?;
@@ -31,10 +31,11 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn compile(path: &Path, module: &Expanded) -> Result<()> {
-    // tint wants the extension named that naga 30 does not know by name. On the first line, so that the others keep their numbers.
+    // tint requires this directive, which naga 30 does not know. It stands on the module's first line, so that the line
+    // numbers stay the same.
     let enable = if module.text.contains("subgroup_invocation_id") { "enable subgroups; " } else { "" };
     std::fs::write(path, format!("{enable}{}", module.text))?;
-    // WGSL to WGSL: any build of tint can write it, and the checks come before the writing.
+    // Every build of tint can write WGSL, and the checks come before the writing.
     let output = Command::new("tint").arg("--format=wgsl").arg(path).output()?;
     if !output.status.success() {
         let remarks = String::from_utf8_lossy(&output.stderr);
@@ -44,7 +45,7 @@ fn compile(path: &Path, module: &Expanded) -> Result<()> {
     Ok(())
 }
 
-/// tint's remarks, with the place in the shader file behind each that names a line of the module.
+/// Returns tint's remarks. The place in the shader file follows each remark that names a line of the module.
 fn by_origin(remarks: &str, module: &Expanded) -> String {
     let line_of = |remark: &str| remark.split(".wgsl:").nth(1)?.split(':').next()?.parse().ok();
     let lines = remarks.lines().map(|remark| match line_of(remark) {

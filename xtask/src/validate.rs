@@ -1,9 +1,7 @@
-//! The tests under the Khronos validation layer, which checks each Vulkan call against the
-//! specification.
+//! The tests under the Khronos validation layer, which checks each Vulkan call against the specification.
 //!
-//! A silent log proves nothing if the layer was never there, so it is told to report information as
-//! well: it then announces itself whenever an instance is created, and a log without that line
-//! fails.
+//! A silent log proves nothing if the layer was not active. The layer is therefore set to report information as well:
+//! it then announces itself for every instance, and a log without that line is a failure.
 
 use std::io::{self, Read};
 use std::process::Command;
@@ -15,17 +13,17 @@ use crate::install::{self, Need};
 
 const LAYER: &str = "VK_LAYER_KHRONOS_validation";
 
-/// Where the layer finds its settings.
+/// The folder of the layer's settings file.
 const FOLDER: &str = "target/validation";
 
-/// Where the layer's log is kept for reading.
+/// The file that keeps the layer's log.
 const LOG: &str = "target/validation/log.txt";
 
-/// Synchronization validation looks for missing barriers between dispatches.
+/// The layer's settings. Synchronization validation looks for missing barriers between dispatches.
 ///
-/// The log is this program's pipe, which the tests get as their standard input (they do not read
-/// it). A plain file would not do: the layer opens its log anew, and empties it, whenever an
-/// instance is created, so a process's second instance would wipe out what the first one reported.
+/// The layer writes its log to a pipe of this program, which the tests get as their standard input (they do not read
+/// it). A plain file would not do: the layer reopens and empties its log for every instance, so that the second
+/// instance of a process would erase the reports about the first.
 const SETTINGS: &str = "\
 khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG
 khronos_validation.report_flags = error,warn,perf,info
@@ -33,8 +31,9 @@ khronos_validation.log_filename = /dev/stdin
 khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
 ";
 
-/// Runs the tests under the layer, installing it if need be and allowed. Fails if a test does, if the layer was not active, or if it had
-/// anything to report. What a test starts as a process of its own, as the tool's tests do, has another standard input, so that its log is lost.
+/// Runs the tests under the layer, which is installed first if it is missing and that is allowed. Returns an error if a
+/// test fails, if the layer was not active, or if it reported an error or a warning. Some tests, such as the tool's,
+/// start processes with another standard input; the layer's reports about those are lost.
 pub(crate) fn under_the_layer(tests: Command) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "--validate works on Linux only");
     ensure_layer()?;
@@ -45,7 +44,7 @@ pub(crate) fn under_the_layer(tests: Command) -> Result<()> {
     Ok(())
 }
 
-/// Looks for the layer the way that counts: by creating an instance under it.
+/// Installs the layer unless it is active. Only an instance created under the layer shows whether it is.
 fn ensure_layer() -> Result<()> {
     if is_active()? {
         return Ok(());
@@ -60,7 +59,7 @@ fn is_active() -> Result<bool> {
     Ok(Verdict::of(&log).instances > 0)
 }
 
-/// Runs the command under the layer and returns all that the layer wrote.
+/// Runs the command under the layer and returns the layer's log.
 fn log_of(mut command: Command) -> Result<String> {
     std::fs::create_dir_all(FOLDER)?;
     let folder = std::path::absolute(FOLDER)?;
@@ -72,12 +71,12 @@ fn log_of(mut command: Command) -> Result<String> {
     command
         .env("VK_INSTANCE_LAYERS", LAYER)
         .env("VK_LAYER_SETTINGS_PATH", &folder)
-        // wgpu's debug flag makes naga name WGSL as the shader's source language. A layer that is
-        // older than that name rejects the module there, and looks at nothing that follows.
+        // With wgpu's debug flag naga names WGSL as the shader's source language. An older layer does not know that
+        // name, rejects the module and checks nothing after it.
         .env("WGPU_DEBUG", "0")
         .stdin(for_layer);
     let mut child = command.spawn().with_context(|| format!("could not start `{command_line}`"))?;
-    // The log ends when its last writer is gone, and `command` still holds one.
+    // The log ends when its last writer is closed, and `command` still holds one.
     drop(command);
     let mut bytes = Vec::new();
     log.read_to_end(&mut bytes)?;
@@ -89,19 +88,19 @@ fn log_of(mut command: Command) -> Result<String> {
     Ok(log)
 }
 
-/// What a log says.
+/// A summary of a log.
 #[derive(Default)]
 struct Verdict<'log> {
-    /// How many instances were created with the layer active.
+    /// The number of instances that were created with the layer active.
     instances: usize,
-    /// The lines that belong to anything more than information.
+    /// The unindented lines that are not plainly information.
     complaints: Vec<&'log str>,
 }
 
 impl<'log> Verdict<'log> {
-    /// A message starts with a line such as `… Validation Error: [ ID ] …` and goes on in indented
-    /// ones; newer layers give its first sentence a line of its own, right below and not indented.
-    /// Only what is plainly information is passed over: a line of any other form is a complaint.
+    /// Reads a log. A message starts with a line such as `… Validation Error: [ ID ] …` and goes on in indented lines;
+    /// newer layers put its first sentence on a line of its own right below, which is not indented. Only plain
+    /// information is skipped: a line of any other form is a complaint.
     fn of(log: &'log str) -> Self {
         let starts_message = |line: &str| line.contains(": [ ");
         let informs = |line: &str| line.contains("Validation Information: [ ");
@@ -122,7 +121,7 @@ impl<'log> Verdict<'log> {
     fn judge(&self) -> Result<()> {
         ensure!(self.instances > 0, "{LAYER} was not active: nothing was validated");
         if !self.complaints.is_empty() {
-            bail!("{LAYER} reported:\n{}\nAll of it is in {LOG}.", self.complaints.join("\n"));
+            bail!("{LAYER} reported:\n{}\nThe whole log is in {LOG}.", self.complaints.join("\n"));
         }
         Ok(())
     }
@@ -132,7 +131,7 @@ impl<'log> Verdict<'log> {
 mod tests {
     use super::*;
 
-    // As version 1.3.239 writes them.
+    // Messages as version 1.3.239 of the layer writes them.
     const ACTIVE: &str = "\
 UNASSIGNED-khronos-validation-createinstance-status-message(INFO / SPEC): msgNum: -671457468 - \
 Validation Information: [ UNASSIGNED-khronos-validation-createinstance-status-message ] \
@@ -158,7 +157,7 @@ size is zero
     }
 
     #[test]
-    fn silence_does_not_pass() {
+    fn an_empty_log_does_not_pass() {
         assert!(Verdict::of("").judge().is_err());
     }
 
@@ -181,8 +180,8 @@ size is zero
     }
 
     #[test]
-    fn a_newer_layer_is_understood() {
-        // Its first sentence has a line of its own.
+    fn the_log_of_a_newer_layer_is_understood() {
+        // A newer layer puts the first sentence on a line of its own.
         let active = "\
 Validation Information: [ WARNING-CreateInstance-status-message ] | MessageID = 0x1
 vkCreateInstance(): Khronos Validation Layer Active:

@@ -1,4 +1,4 @@
-//! The page: builds it, serves it, and has it tested in a browser.
+//! Builds the web page, serves it, and tests it in a browser.
 
 mod browser;
 
@@ -12,24 +12,24 @@ use tiny_http::{Header, Request, Response, Server};
 
 use crate::command::{cargo, heading, run, succeeds};
 
-/// Rust's target.
+/// Rust's target for the web.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-/// Where the page lies, ready to be served.
+/// The folder of the finished page.
 const SITE: &str = "target/web";
-/// The page is the crate's own: it has a folder of its own, too.
+/// The target folder of everything that is compiled for the web.
 pub(crate) const BUILD: &str = "target/web-build";
-/// What the compressed page may be, in bytes, before a user waits for it.
+/// The size in bytes that the page's wasm file must stay below, because visitors wait for it.
 const MOST_BYTES: u64 = 1_500_000;
-/// Where tools are installed that are not on the path.
+/// The folder for tools that are not on the path.
 const TOOLS: &str = "target/tools";
 
-/// Whether Rust's target for the web is installed.
+/// Returns whether Rust's target for the web is installed.
 pub(crate) fn target_is_installed() -> Result<bool> {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("could not start rustc")?;
     Ok(Path::new(String::from_utf8(sysroot.stdout)?.trim()).join("lib/rustlib").join(TARGET).exists())
 }
 
-/// Builds the page and serves it until it is interrupted.
+/// Builds the page and serves it until the program is interrupted.
 pub(crate) fn web() -> Result<()> {
     build(&bindgen()?)?;
     let server = server()?;
@@ -39,12 +39,13 @@ pub(crate) fn web() -> Result<()> {
     }
 }
 
-/// Builds the page and tests it in a headless browser. With `if_possible` tools that are missing and cannot be had are said, and no failure.
+/// Builds the page and tests it in a headless browser. With `if_possible`, a tool that is missing and cannot be
+/// installed is reported and is no failure.
 pub(crate) fn test(if_possible: bool) -> Result<()> {
     let (bindgen, driver) = match bindgen().and_then(|bindgen| Ok((bindgen, browser::ensure()?))) {
         Ok(tools) => tools,
         Err(error) if if_possible => {
-            println!("Not done: the browser's tests. {error:#}");
+            println!("Not done: the tests in the browser. {error:#}");
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -63,7 +64,8 @@ pub(crate) fn test(if_possible: bool) -> Result<()> {
     tested
 }
 
-/// wasm-bindgen's tool of the locked version, and Rust's target: installed where they are missing, the tool into the target folder.
+/// Returns the path of wasm-bindgen's tool in the locked version. If that or Rust's target for the web is missing, it
+/// is installed; the tool goes into the target folder.
 fn bindgen() -> Result<PathBuf> {
     if !target_is_installed()? {
         let added = run(Command::new("rustup").args(["target", "add", TARGET]));
@@ -80,7 +82,7 @@ fn bindgen() -> Result<PathBuf> {
         return Ok(program);
     }
     heading(&format!("install wasm-bindgen {version}"));
-    // Unoptimised: it runs for seconds, and compiles for minutes.
+    // Without optimisation, because the tool runs for seconds and compiles for minutes.
     run(cargo(["install", "wasm-bindgen-cli", "--bin", "wasm-bindgen", "--debug", "--version", &version])
         .args(["--root", TOOLS, "--target-dir", "target/tools-build"])
         .env("CARGO_PROFILE_DEV_DEBUG", "none"))?;
@@ -100,12 +102,12 @@ fn build(bindgen: &Path) -> Result<()> {
     }
     let bytes = std::fs::metadata(&wasm)?.len();
     println!("{} KiB of wasm", bytes >> 10);
-    ensure!(bytes < MOST_BYTES, "{bytes} bytes of wasm, over the {MOST_BYTES} that a page should load");
+    ensure!(bytes < MOST_BYTES, "the wasm file has {bytes} bytes, expected fewer than {MOST_BYTES}");
 
     let stored = stored()?;
     for file in &stored {
         let to = Path::new(SITE).join(file);
-        std::fs::create_dir_all(to.parent().context("a case outside every folder")?)?;
+        std::fs::create_dir_all(to.parent().context("a case without a folder")?)?;
         std::fs::copy(Path::new("tests/golden").join(file), to)?;
     }
     let names: Vec<_> = stored.iter().map(|file| file.to_string_lossy().replace('\\', "/")).collect();
@@ -117,7 +119,7 @@ fn build(bindgen: &Path) -> Result<()> {
     Ok(())
 }
 
-/// wasm-bindgen's, as locked.
+/// Returns the locked version of wasm-bindgen.
 fn bindgen_version() -> Result<String> {
     let lock = std::fs::read_to_string("web/Cargo.lock").context("cannot read web/Cargo.lock")?;
     let after = lock.split("name = \"wasm-bindgen\"\nversion = \"").nth(1);
@@ -125,7 +127,7 @@ fn bindgen_version() -> Result<String> {
     Ok(version.context("web/Cargo.lock has no wasm-bindgen")?.to_owned())
 }
 
-/// The stored cases of the operators that the page knows, below tests/golden.
+/// Returns the stored cases of the operators that the page knows, as paths below tests/golden.
 fn stored() -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for operator in ["deform_conv2d", "deformable_conv2d", "cycle_fc", "shift"] {
@@ -141,11 +143,11 @@ fn server() -> Result<Server> {
     Server::http("127.0.0.1:0").map_err(|error| anyhow::anyhow!("no port to serve from: {error}"))
 }
 
-/// Sends a file of the site.
+/// Answers a request with a file of the site.
 fn answer(request: Request) -> Result<()> {
     let path = request.url().split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
     let path = if path.is_empty() { "index.html".to_owned() } else { path };
-    // Nothing outside the site: a browser resolves dots itself, another client need not.
+    // Only files of the site are sent. A browser resolves `..` itself, but another client need not.
     let inside = !path.split('/').any(|part| part == "..");
     let file = inside.then(|| File::open(Path::new(SITE).join(&path)).ok()).flatten();
     let kind = match Path::new(&path).extension().and_then(|extension| extension.to_str()) {
@@ -155,8 +157,9 @@ fn answer(request: Request) -> Result<()> {
         Some("json") => "application/json",
         _ => "application/octet-stream",
     };
-    let header = Header::from_bytes("content-type", kind).map_err(|()| anyhow::anyhow!("{kind} is no header"))?;
-    // A browser that has gone is no failure of the server's.
+    let header =
+        Header::from_bytes("content-type", kind).map_err(|()| anyhow::anyhow!("{kind} is not a header value"))?;
+    // If the browser has closed the connection, that is no failure of the server.
     let _ = match file {
         Some(file) => request.respond(Response::from_file(file).with_header(header)),
         None => request.respond(Response::empty(404)),

@@ -1,4 +1,4 @@
-//! The layer, and its two passes.
+//! The layer and its two passes.
 
 use super::options::{DeformableConv2dOptions, Generator, Mask};
 use crate::dtype::Dtype;
@@ -10,25 +10,25 @@ use crate::layers::parameter::Parameter;
 use crate::ops::conv2d::{self, Activation};
 use crate::ops::deform_conv2d::{Algorithm, DeformConv2d as Operator, Gradient, Gradients, Mode, Options};
 
-/// What a forward pass made: the output, and what it was made with.
+/// The results of a forward pass: the output, and the offset and mask that it was computed with.
 #[derive(Debug, Clone)]
 pub struct Forward {
     /// `[batch, out_channels, out_height, out_width]`
     pub output: Tensor,
     /// `[batch, 2·offset_groups·kernel_height·kernel_width, out_height, out_width]`, in pixels
     pub offset: Tensor,
-    /// `[batch, offset_groups·kernel_height·kernel_width, out_height, out_width]`, behind its sigmoid
+    /// `[batch, offset_groups·kernel_height·kernel_width, out_height, out_width]`, after its sigmoid
     pub mask: Option<Tensor>,
 }
 
-/// The gradients that a backward pass makes on its way.
+/// The gradients that a backward pass computes, those of the parameters excluded.
 #[derive(Debug, Clone)]
 pub struct Backward {
-    /// Of the input: through the samples and through the generators.
+    /// By the input, through the samples and through the generator.
     pub input: Tensor,
-    /// Of the offset.
+    /// By the offset.
     pub offset: Tensor,
-    /// Of the mask.
+    /// By the mask.
     pub mask: Option<Tensor>,
 }
 
@@ -49,31 +49,33 @@ impl Backward {
     }
 }
 
-/// The module that the field's models use: convolutions make offset and mask from the input, and all is learned together.
+/// The deformable convolution as models use it: convolutions make the offset and the mask from the input, and all
+/// parameters are learned together.
 ///
 /// ```text
 /// offset = offset_conv(input)          mask = σ(mask_conv(input)) or 2·σ(mask_conv(input))
 /// output = deform_conv2d(input, offset, weight, mask, bias)
 /// ```
 ///
-/// Where a model makes both by one convolution and chunks its output in three, these are the two parts of its rows:
-/// [`DeformableConv2d::load`] takes them apart, and [`DeformableConv2d::save`] puts them together. The generator begins with zeros, as in mmcv.
+/// Some models make both by one convolution and chunk its output in three. Its rows are then the rows of `offset_conv`,
+/// followed by those of `mask_conv`: [`DeformableConv2d::load`] splits them, and [`DeformableConv2d::save`] joins them.
+/// The parameters of the generator start at zero, as in mmcv.
 #[derive(Debug, Clone)]
 pub struct DeformableConv2d {
-    /// Makes the offset: `2·offset_groups·kernel_height·kernel_width` channels.
+    /// The convolution that makes the offset. It has `2·offset_groups·kernel_height·kernel_width` output channels.
     pub offset_conv: Conv2d,
-    /// Makes the mask: half as many.
+    /// The convolution that makes the mask. It has half as many.
     pub mask_conv: Option<Conv2d>,
-    /// What they deform.
+    /// The convolution that they deform.
     pub regular_conv: DeformConv2d,
 }
 
 impl DeformableConv2d {
-    /// The layer: torchvision's initialisation from `seed`, and generators of zeros.
+    /// Makes a layer with torchvision's initialisation from `seed`, and a generator of zeros.
     ///
     /// # Errors
-    /// As [`Tensor::upload`]; [`Error::NotAMultiple`](crate::Error::NotAMultiple) where `groups` does not divide `in_channels`. Other
-    /// sizes that do not fit are found by the first call.
+    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`] if `groups` does not divide `in_channels`. Other
+    /// sizes that do not fit are reported by the first call.
     pub fn new(operator: &Operator, options: DeformableConv2dOptions, seed: u64) -> Result<Self> {
         let o = options;
         if o.groups == 0 || !o.in_channels.is_multiple_of(o.groups) {
@@ -87,7 +89,7 @@ impl DeformableConv2d {
             let shape = [channels, o.in_channels, kernel_height, kernel_width];
             let Generator { padding, dilation, .. } = o.generator;
             let Options { stride, workspace_limit, .. } = o.deform;
-            // Groups and channels are others than the layer's: so may be the best algorithm.
+            // The generator has other groups and channels than the layer, so another algorithm may suit it.
             let algorithm = Algorithm::Auto;
             let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
             Conv2d::zeros(operator, shape, true, options)
@@ -102,10 +104,10 @@ impl DeformableConv2d {
         Ok(Self { offset_conv: generator(taps.saturating_mul(2), Activation::Identity)?, mask_conv, regular_conv })
     }
 
-    /// The output, the offset and the mask.
+    /// Computes the output, the offset and the mask.
     ///
     /// # Errors
-    /// As the operators'.
+    /// The same as the operators' methods.
     pub fn forward(&self, input: &Tensor) -> Result<Forward> {
         let offset = self.offset_conv.forward(input)?;
         let mask = self.mask_conv.as_ref().map(|conv| conv.forward(input)).transpose()?;
@@ -113,11 +115,11 @@ impl DeformableConv2d {
         Ok(Forward { output, offset, mask })
     }
 
-    /// The gradient of the input, through the samples and through the generators, which is returned; those of the parameters are treated as
-    /// `mode` says: [`Mode::Skip`] for a layer that does not learn.
+    /// Returns the gradient of the input, through the samples and through the generator. Writes the gradients of the
+    /// parameters or adds to them, as `mode` says; it is [`Mode::Skip`] for a layer that does not learn.
     ///
     /// # Errors
-    /// As the operators'.
+    /// The same as the operators' methods.
     pub fn backward(&self, input: &Tensor, forward: &Forward, grad_output: &Tensor, mode: Mode) -> Result<Tensor> {
         let Forward { offset, mask, .. } = forward;
         let backward = Backward::new(input.shape(), forward)?;
@@ -129,7 +131,7 @@ impl DeformableConv2d {
         Ok(backward.input)
     }
 
-    /// The generators, what each made, and its gradient.
+    /// Returns the convolutions of the generator, each with its output and the gradient of that.
     pub(super) fn generated<'a>(
         &'a self,
         forward: &'a Forward,
@@ -140,13 +142,13 @@ impl DeformableConv2d {
         std::iter::once(offset).chain(mask.map(|((conv, made), gradient)| (conv, made, gradient)))
     }
 
-    /// The parameters of the deformable convolution, with BiRefNet's names.
+    /// Returns the parameters of the deformable convolution, with BiRefNet's names.
     #[must_use]
     pub fn regular_parameters(&self) -> Vec<(String, &Parameter)> {
         named("regular_conv.", self.regular_conv.parameters())
     }
 
-    /// Those of the generators: the field's models train them at a lower rate.
+    /// Returns the parameters of the generator, with BiRefNet's names. Many models train them at a lower learning rate.
     #[must_use]
     pub fn generator_parameters(&self) -> Vec<(String, &Parameter)> {
         let mask = self.mask_conv.iter().flat_map(|conv| named("modulator_conv.", conv.parameters()));

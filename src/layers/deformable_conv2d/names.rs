@@ -1,24 +1,24 @@
-//! What state dicts call the layer's parameters.
+//! The layer's parameters in state dicts.
 
 use super::layer::DeformableConv2d;
 use crate::error::Result;
 use crate::layers::parameter::{Parameter, Write, write_all};
 use crate::layers::state::{State, state_error};
 
-/// What state dicts call the parameters.
+/// The conventions by which state dicts name the layer's parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Names {
-    /// mmcv's `DeformConv2dPack` and `ModulatedDeformConv2dPack`: `weight`, `bias`, and one convolution `conv_offset.…`, whose output in three chunks is
-    /// (o1, o2, mask) with offset = (o1, o2).
+    /// mmcv's `DeformConv2dPack` and `ModulatedDeformConv2dPack`: `weight`, `bias`, and one convolution
+    /// `conv_offset.…`. Its output is chunked into (o1, o2, mask), with offset = (o1, o2).
     Mmcv,
-    /// The same with `conv_offset_mask.…`: CenterNet's DCNv2.
+    /// CenterNet's `DCNv2`: the same as mmcv's, with `conv_offset_mask.…`.
     CenterNet,
     /// BiRefNet's `DeformableConv2d`: `regular_conv.…`, `offset_conv.…`, `modulator_conv.…`.
     BiRefNet,
 }
 
 impl Names {
-    /// The combined generator's name.
+    /// Returns the name of the one convolution that makes offset and mask, if the convention has one.
     fn combined(self) -> Option<&'static str> {
         match self {
             Self::Mmcv => Some("conv_offset"),
@@ -36,10 +36,11 @@ impl Names {
 }
 
 impl DeformableConv2d {
-    /// Writes the parameters into `state`, each name behind `prefix`. Waits for them; not on the web.
+    /// Writes the parameters into `state`, with `prefix` in front of each name. Waits for them, so it is not available
+    /// on the web.
     ///
     /// # Errors
-    /// As [`Tensor::download`](crate::Tensor::download).
+    /// The same as [`Tensor::download`](crate::Tensor::download).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn save(&self, state: &mut State, prefix: &str, names: Names) -> Result<()> {
         self.regular_conv.save(state, &format!("{prefix}{}", names.regular()))?;
@@ -61,11 +62,12 @@ impl DeformableConv2d {
         Ok(())
     }
 
-    /// Takes the parameters from `state`, under whichever of the [`Names`] they are there behind `prefix`. A generator without bias, where
-    /// the state has none, gets zeros.
+    /// Loads the parameters from `state`, and detects which of the [`Names`] the keys behind `prefix` follow. If
+    /// `state` has no bias for the generator, that bias becomes zero.
     ///
     /// # Errors
-    /// [`Error::State`](crate::Error::State) where one is missing, has another shape, or is there and the layer has none; then nothing is changed.
+    /// Returns [`Error::State`](crate::Error::State) if a parameter is missing or has another shape, or if `state` has
+    /// one that the layer lacks. Then nothing is changed.
     pub fn load(&self, state: &State, prefix: &str) -> Result<()> {
         let has = |name: &str| state.tensors.contains_key(&format!("{prefix}{name}.weight"));
         let names =
@@ -79,7 +81,7 @@ impl DeformableConv2d {
         if self.mask_conv.is_none() && state.tensors.contains_key(&format!("{masks}weight")) {
             return Err(state_error(format!("{masks}weight is there, and the layer makes no mask")));
         }
-        // A combined generator's rows make offsets first.
+        // The first rows of a combined generator make the offset.
         let convs: Vec<_> = [Some(&self.offset_conv), self.mask_conv.as_ref()].into_iter().flatten().collect();
         let tensors = match names.combined() {
             Some(_) => vec![(format!("{prefix}{generator}."), convs)],
@@ -104,7 +106,7 @@ impl DeformableConv2d {
     }
 }
 
-/// The tensor of this name, which holds the rows of all these parameters, one behind the other.
+/// Splits the rows of the tensor of this name among these parameters, in order.
 fn rows<'a>(state: &State, name: &str, parameters: Vec<&'a Parameter>) -> Result<Vec<Write<'a>>> {
     let mut shape = parameters.first().map_or_else(Vec::new, |first| first.value().shape().to_vec());
     shape.iter_mut().take(1).for_each(|size| *size = parameters.iter().map(|p| p.value().shape()[0]).sum());

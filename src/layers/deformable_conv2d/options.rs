@@ -1,23 +1,24 @@
-//! What makes a layer that makes its own offsets.
+//! The options of the layer.
 
 use crate::ops::deform_conv2d::Options;
 
-/// The mask that a layer makes.
+/// The mask that the layer makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mask {
-    /// None: deformable convolution v1.
+    /// The layer makes no mask: deformable convolution v1.
     None,
-    /// `σ` of what the generator computes, as mmcv's and CenterNet's: a generator of zeros masks all by half.
+    /// The mask is `σ` of the generator's output, as in mmcv and CenterNet. A generator of zeros makes a mask of ½.
     #[default]
     Sigmoid,
-    /// `2·σ`, as BiRefNet's: with a generator of zeros the layer is the ordinary convolution.
+    /// The mask is `2·σ` of the generator's output, as in BiRefNet. With a generator of zeros the layer is an ordinary
+    /// convolution.
     TwiceSigmoid,
 }
 
-/// The convolutions that make offset and mask, with the layer's stride.
+/// The generator: the convolutions that make offset and mask. They have the layer's stride.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generator {
-    /// Kernel, `[height, width]`.
+    /// The kernel, `[height, width]`.
     pub kernel: [usize; 2],
     /// Rows and columns of zeros on both sides.
     pub padding: [usize; 2],
@@ -25,32 +26,32 @@ pub struct Generator {
     pub dilation: [usize; 2],
 }
 
-/// What a [`DeformableConv2d`](super::DeformableConv2d) is.
+/// The options of a [`DeformableConv2d`](super::DeformableConv2d).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeformableConv2dOptions {
     /// Channels of the input.
     pub in_channels: usize,
     /// Channels of the output.
     pub out_channels: usize,
-    /// Kernel, `[height, width]`.
+    /// The kernel, `[height, width]`.
     pub kernel: [usize; 2],
-    /// Channels are convolved in so many groups.
+    /// The number of weight groups.
     pub groups: usize,
-    /// So many groups of input channels have offsets of their own.
+    /// The number of offset groups: groups of input channels that have their own offsets.
     pub offset_groups: usize,
-    /// Whether there is a bias.
+    /// Whether the layer has a bias.
     pub bias: bool,
     /// The mask.
     pub mask: Mask,
-    /// What makes offset and mask. Its output must be as large as the layer's.
+    /// The convolutions that make offset and mask. Their outputs must be as large as the layer's.
     pub generator: Generator,
-    /// Stride, padding, dilation, and how the work is done.
+    /// Stride, padding, dilation, algorithm and workspace.
     pub deform: Options,
 }
 
 impl DeformableConv2dOptions {
-    /// A layer of stride 1 whose output is as large as its input (for odd kernels), with a bias and a [`Mask::Sigmoid`], one group of each kind, and a
-    /// generator of the same kernel and padding: the article's module.
+    /// Returns the options of a layer of stride 1 whose output is as large as its input (for odd kernels). It has a
+    /// bias, a [`Mask::Sigmoid`], one group of each kind, and a generator with the same kernel and padding.
     #[must_use]
     pub fn new(in_channels: usize, out_channels: usize, kernel: [usize; 2]) -> Self {
         let padding = kernel.map(|size| size / 2);

@@ -8,11 +8,11 @@ use crate::ops::deform_conv2d::{Gradient, Gradients, Mode};
 use crate::plan::Plan;
 
 impl DeformableConv2d {
-    /// Allocates all that a forward call on an input of this shape writes, and plans it, so that recording it allocates nothing; with the bytes of
-    /// workspace it needs.
+    /// Plans a forward call on an input of this shape and allocates its results, so that recording it allocates
+    /// nothing. Returns the results and the bytes of the workspace.
     ///
     /// # Errors
-    /// As [`DeformableConv2d::forward`].
+    /// The same as [`DeformableConv2d::forward`].
     pub fn prepare_forward(&self, input: &[usize]) -> Result<(Forward, u64)> {
         let new = |shape: [usize; 4]| Tensor::new(self.regular_conv.weight().value().gpu(), shape, Dtype::F32);
         let offset = new(self.offset_conv.output_shape(input)?)?;
@@ -27,10 +27,11 @@ impl DeformableConv2d {
         Ok((Forward { output, offset, mask }, largest_workspace(plans)))
     }
 
-    /// The same of a backward call.
+    /// Plans a backward call and allocates its results, so that recording it allocates nothing. Returns the results and
+    /// the bytes of the workspace.
     ///
     /// # Errors
-    /// As [`DeformableConv2d::backward`].
+    /// The same as [`DeformableConv2d::backward`].
     pub fn prepare_backward(&self, input: &[usize], forward: &Forward, mode: Mode) -> Result<(Backward, u64)> {
         let Forward { offset, mask, .. } = forward;
         let backward = Backward::new(input, forward)?;
@@ -49,11 +50,11 @@ impl DeformableConv2d {
         Ok((backward, largest_workspace(plans)))
     }
 
-    /// [`DeformableConv2d::forward`] into what [`DeformableConv2d::prepare_forward`] allocated, recorded into the caller's encoder or
-    /// compute pass.
+    /// Records [`DeformableConv2d::forward`] into the caller's encoder or compute pass.
+    /// [`DeformableConv2d::prepare_forward`] allocates `forward`.
     ///
     /// # Errors
-    /// As the operators'.
+    /// The same as the operators' methods.
     pub fn record_forward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -71,12 +72,12 @@ impl DeformableConv2d {
         self.regular_conv.record_forward(recorder, &inputs, output, workspace)
     }
 
-    /// [`DeformableConv2d::backward`] into what [`DeformableConv2d::prepare_backward`] allocated, recorded into the caller's encoder or
-    /// compute pass.
+    /// Records [`DeformableConv2d::backward`] into the caller's encoder or compute pass.
+    /// [`DeformableConv2d::prepare_backward`] allocates `backward`.
     ///
     /// # Errors
-    /// As the operators'.
-    #[allow(clippy::too_many_arguments, reason = "what the forward pass took and gave, and where the result goes")]
+    /// The same as the operators' methods.
+    #[allow(clippy::too_many_arguments, reason = "the operands and results of both passes")]
     pub fn record_backward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,

@@ -1,4 +1,4 @@
-//! The algorithms by name.
+//! The algorithms and their names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,30 +6,32 @@ use std::str::FromStr;
 use crate::error::Error;
 use crate::kernel::forward::fused_tiled;
 
-/// How the output is computed. The result is the same up to f32 rounding.
+/// The algorithm that computes the output. All give the same result up to f32 rounding.
 ///
-/// Its text, both ways: `auto`, `columns`, `direct`, `depthwise`, `fused_subgroup`, and `fused_tiled_64x64` or `fused_tiled_64x64/4`, a tile and
-/// the number of splits.
+/// `Display` and `FromStr` use the names `auto`, `columns`, `direct`, `depthwise`, `fused_subgroup`, and
+/// `fused_tiled_64x64` or `fused_tiled_64x64/4`, where the numbers are the tile and the splits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// The plan decides: [`choice`](super::choice).
+    /// [`choice`](super::choice) chooses the algorithm.
     #[default]
     Auto,
-    /// Sample into a column buffer, then multiply: im2col and matmul, in chunks that fit the workspace.
+    /// Samples into a column buffer, then multiplies: im2col and matmul, in chunks that fit the workspace.
     Columns,
-    /// Outputs one by one, without a product and without memory: for weight groups of few channels.
+    /// Computes outputs one by one, without a product and without a workspace: for weight groups of few channels.
     Direct,
-    /// Four channels at a time, from textures: for depthwise convolutions, whose groups are one channel in and one out.
+    /// Computes four channels at a time from textures: for depthwise convolutions, whose weight groups have one input
+    /// and one output channel.
     Depthwise,
-    /// Sample straight into the product, both operands packed into textures, weights passed round a subgroup of 8 lanes: for CPU
-    /// drivers (lavapipe, where the machine's vectors hold 8 lanes).
+    /// Samples straight into the product. Both operands are packed into textures, and a subgroup of 8 lanes shares the
+    /// weights: for CPU drivers (lavapipe, if the machine's vectors hold 8 lanes).
     FusedSubgroup,
-    /// Sample straight into the tiles of a product, in workgroup memory and registers: for GPUs.
+    /// Samples straight into the tiles of a product, in workgroup memory and registers: for GPUs.
     FusedTiled {
         /// The tile.
         tile: Tile,
-        /// Parts of the sum that workgroups compute side by side; a last step adds them in order. 1 for none.
+        /// The number of parts into which each sum is split. Workgroups compute them side by side, and a last step adds
+        /// them in order. 1 splits nothing.
         splits: u32,
     },
 }
@@ -38,23 +40,23 @@ pub enum Algorithm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Tile {
-    /// 128×128, 8×8 an invocation: many output channels on a large GPU.
+    /// 128×128, 8×8 per invocation: for many output channels on a large GPU.
     M128N128,
-    /// 128×64, 8×8 an invocation.
+    /// 128×64, 8×8 per invocation.
     M128N64,
-    /// 64×64, 8×8 an invocation.
+    /// 64×64, 8×8 per invocation.
     M64N64,
-    /// 32×64, 4×4 an invocation: GPUs with few registers.
+    /// 32×64, 4×4 per invocation: for GPUs with few registers.
     M32N64,
-    /// 32×32, 4×4 an invocation.
+    /// 32×32, 4×4 per invocation.
     M32N32,
 }
 
 impl Tile {
-    /// Every tile, largest first.
+    /// All tiles, the largest first.
     pub const ALL: [Self; 5] = [Self::M128N128, Self::M128N64, Self::M64N64, Self::M32N64, Self::M32N32];
 
-    /// The kernel that computes such tiles, and their sizes.
+    /// Returns the kernel that computes such tiles, and their sizes.
     #[must_use]
     pub const fn variant(self) -> &'static fused_tiled::Variant {
         match self {
@@ -68,7 +70,7 @@ impl Tile {
 }
 
 impl Algorithm {
-    /// The error where the device or the geometry cannot have this algorithm.
+    /// Makes the error for a device or a geometry that this algorithm does not suit.
     pub(super) fn unsuitable(self, reason: String) -> Error {
         Error::Unsuitable { algorithm: self.to_string(), reason }
     }
@@ -90,7 +92,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A text that names no algorithm.
+/// The error for a text that names no algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{text:?} names no algorithm: expected auto, columns, direct, depthwise, fused_subgroup, or a tile and its splits such as {example}"

@@ -1,4 +1,4 @@
-//! Shapes and options, validated, and every size derived from them. Every error of the user's making arises here.
+//! Validates the shapes and options of a call, and derives all sizes from them.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::kernel::shared::tap_geometry::TapGeometry;
 use crate::kernel::{Sampling, Specialization, Storage};
 use crate::ops::activation::Activation;
 
-/// Every size of one call. `groups` and `offset_groups` come from the shapes, as in torchvision.
+/// All sizes of one call. `groups` and `offset_groups` follow from the shapes, as in torchvision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each name is the size it says; see Inputs and Options")]
@@ -37,7 +37,7 @@ pub struct Geometry {
 }
 
 impl fmt::Display for Geometry {
-    /// Everything, in one line: what a memory of measurements goes by.
+    /// Writes all sizes in one line, as the key of a [`Tuning`](super::Tuning) entry.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let &Self { batch, in_channels, in_height, in_width, out_channels, kernel_height, kernel_width, .. } = self;
         write!(f, "input {batch}x{in_channels}x{in_height}x{in_width}")?;
@@ -63,11 +63,12 @@ impl fmt::Display for Geometry {
     }
 }
 
-/// The kernels' sizes are u32, with room to add two.
+/// The largest size of an axis. The kernels' sizes are u32, and the sum of two must fit.
 const MAX_AXIS: u64 = i32::MAX as u64;
-/// Up to here every whole number is an f32, so that positions before the offset, and the image's size, are exact.
+/// The largest position. f32 holds every whole number up to it, so positions without offsets, and the image's size, are
+/// exact.
 const MAX_POSITION: u64 = 1 << 24;
-/// No device holds more; products of a few sizes stay inside 64 bits.
+/// The largest number of elements. No device holds more, and products of a few sizes stay in the range of u64.
 const MAX_ELEMENTS: u64 = 1 << 48;
 const AXIS_NAMES: [&str; 2] = ["height", "width"];
 
@@ -77,12 +78,12 @@ impl Geometry {
     /// ```text
     /// groups        = in_channels / weight.shape[1]
     /// offset_groups = offset.shape[1] / (2·kernel_height·kernel_width)
-    /// out_height    = (in_height + 2·padding − (dilation·(kernel_height − 1) + 1)) / stride + 1      out_width alike
+    /// out_height    = (in_height + 2·padding − (dilation·(kernel_height − 1) + 1)) / stride + 1      and the same for out_width
     /// ```
     ///
     /// # Errors
-    /// [`Error::Rank`], [`Error::EmptyAxis`], [`Error::ZeroOption`], [`Error::NotAMultiple`], [`Error::OutputTooSmall`],
-    /// [`Error::TooLarge`], [`Error::Axis`], for the first thing wrong.
+    /// Returns [`Error::Rank`], [`Error::EmptyAxis`], [`Error::ZeroOption`], [`Error::NotAMultiple`],
+    /// [`Error::OutputTooSmall`], [`Error::TooLarge`] or [`Error::Axis`] for the first mistake.
     pub fn new<'a>(shapes: impl Into<Operands<&'a [usize]>>, options: &Options) -> Result<Self> {
         let shapes = shapes.into();
         let [batch, in_channels, in_height, in_width] = axes("input", shapes.input)?;
@@ -157,19 +158,19 @@ impl Geometry {
         })
     }
 
-    /// The same sizes for operands stored otherwise; [`Geometry::new`] takes them for f32.
+    /// Returns the same sizes with another storage of the operands. [`Geometry::new`] assumes f32.
     #[must_use]
     pub fn stored(self, storage: Storage) -> Self {
         Self { storage, ..self }
     }
 
-    /// Which text of a kernel this call runs.
+    /// Returns the specialization of this call's kernels.
     #[must_use]
     pub fn specialization(&self) -> Specialization {
         Specialization { sampling: self.sampling, ..self.storage.into() }
     }
 
-    /// Elements of one image's offset.
+    /// Returns the number of elements of one image's offset.
     #[must_use]
     pub fn offset_elements(&self) -> usize {
         match self.sampling {
@@ -178,61 +179,62 @@ impl Geometry {
         }
     }
 
-    /// Kernel positions, `kernel_height · kernel_width`.
+    /// Returns the number of taps, `kernel_height · kernel_width`.
     #[must_use]
     pub fn taps(&self) -> usize {
         self.kernel_height * self.kernel_width
     }
 
-    /// Pixels of one input plane.
+    /// Returns the number of pixels of one input plane.
     #[must_use]
     pub fn in_pixels(&self) -> usize {
         self.in_height * self.in_width
     }
 
-    /// Pixels of one output plane, which is also one offset or mask plane.
+    /// Returns the number of pixels of one plane of the output, which is also that of the offset and the mask.
     #[must_use]
     pub fn out_pixels(&self) -> usize {
         self.out_height * self.out_width
     }
 
-    /// Elements of the weight.
+    /// Returns the number of elements of the weight.
     #[must_use]
     pub fn weight_elements(&self) -> usize {
         self.out_channels * self.channels_per_group() * self.taps()
     }
 
-    /// Input channels of one weight group.
+    /// Returns the number of input channels of one weight group.
     #[must_use]
     pub fn channels_per_group(&self) -> usize {
         self.in_channels / self.groups
     }
 
-    /// Output channels of one weight group.
+    /// Returns the number of output channels of one weight group.
     #[must_use]
     pub fn out_channels_per_group(&self) -> usize {
         self.out_channels / self.groups
     }
 
-    /// Whether each output channel comes of one input channel, and each input channel goes into one.
+    /// Returns whether the convolution is depthwise: every output channel has its own input channel.
     #[must_use]
     pub fn is_depthwise(&self) -> bool {
         self.groups == self.in_channels && self.groups == self.out_channels
     }
 
-    /// An error unless [`Geometry::is_depthwise`].
+    /// Returns an error unless [`Geometry::is_depthwise`].
     pub(super) fn check_depthwise(&self) -> Result<()> {
         if self.is_depthwise() {
             return Ok(());
         }
         let channels = format!("{} input and {} output channels", self.in_channels, self.out_channels);
-        let reason = format!("{} groups of {channels} are not depthwise", self.groups);
+        let reason = format!("{channels} in {} weight groups are not depthwise", self.groups);
         Err(Algorithm::Depthwise.unsuitable(reason))
     }
 
-    /// The words by which kernels find where taps sample.
+    /// Returns the kernels' parameters for the positions of taps.
     pub(in crate::ops) fn tap_geometry(&self) -> TapGeometry {
-        // With a longer stride the output has one pixel as well, and a kernel of one tap may have any dilation.
+        // A stride or dilation may exceed the range of the kernels' integers if the output has one pixel or the kernel
+        // one tap. It is then never used.
         let most = |step: usize| (step as u64).min(MAX_POSITION);
         TapGeometry {
             in_height: self.in_height as u64,
@@ -250,7 +252,8 @@ impl Geometry {
         }
     }
 
-    /// Input channels of one segment: runs of one length that share their weight group and their offset group, as long as can be.
+    /// Returns the number of input channels of a segment, the longest run of channels that share their weight group and
+    /// their offset group. All segments have the same length.
     #[must_use]
     pub fn segment_channels(&self) -> usize {
         let (mut a, mut b) = (self.channels_per_group(), self.channels_per_offset_group());
@@ -260,19 +263,19 @@ impl Geometry {
         a
     }
 
-    /// Input channels that share one set of offsets.
+    /// Returns the number of input channels of an offset group.
     #[must_use]
     pub fn channels_per_offset_group(&self) -> usize {
         self.in_channels / self.offset_groups
     }
 
-    /// The output's shape.
+    /// Returns the output's shape.
     #[must_use]
     pub fn output_shape(&self) -> [usize; 4] {
         [self.batch, self.out_channels, self.out_height, self.out_width]
     }
 
-    /// Floating-point operations of the forward product, a multiply-add counting two:
+    /// Returns the floating-point operations of the forward product, where a multiply-add counts as two:
     /// `2·batch·out_height·out_width·out_channels·(in_channels/groups)·kernel_height·kernel_width`.
     #[must_use]
     pub fn flops(&self) -> f64 {
@@ -285,7 +288,8 @@ fn axes<const N: usize>(operand: &'static str, shape: &[usize]) -> Result<[usize
     shape.try_into().map_err(|_| Error::Rank { operand, expected: N, got: shape.len() })
 }
 
-/// Whether sizes and strides of the operand fit the kernels' integers; an empty batch counts as one image.
+/// Checks that no axis exceeds [`MAX_AXIS`], and the number of elements does not exceed [`MAX_ELEMENTS`]. An empty axis
+/// counts as 1.
 fn check_size(operand: &'static str, shape: &[usize]) -> Result<()> {
     if let Some(axis) = shape.iter().position(|&size| size as u64 > MAX_AXIS) {
         let what = format!("{operand} axis {axis}");
@@ -312,13 +316,13 @@ fn multiple(operand: &'static str, axis: usize, got: usize, divisor: usize, beca
 fn out_size(axis: usize, input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<usize> {
     let extent = (dilation as u64).saturating_mul(kernel as u64 - 1).saturating_add(1);
     let padded = (padding as u64).saturating_mul(2).saturating_add(input as u64);
-    // The last tap's position stays below the padded size once the extent fits into it.
+    // If the extent fits into the padded size, the last tap's position is below that.
     if padded > MAX_POSITION {
         let what = format!("the padded input {}", AXIS_NAMES[axis]);
         return Err(Error::TooLarge { what, got: padded, limit: MAX_POSITION });
     }
     if extent > padded {
-        // torchvision's formula, rounding down below zero as well.
+        // This is torchvision's formula, which rounds down below zero, too.
         let got = (padded as i64).saturating_sub_unsigned(extent).div_euclid(stride.min(i64::MAX as usize) as i64) + 1;
         return Err(Error::OutputTooSmall { axis_name: AXIS_NAMES[axis], got, input, padding, extent });
     }

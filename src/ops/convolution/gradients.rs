@@ -1,11 +1,11 @@
-//! The gradients of a call: which are wanted, where they go, and the results.
+//! The gradients of a call: those that are wanted, their targets, and the results.
 
 use std::fmt;
 use std::ops::Index;
 
 use crate::gpu::Tensor;
 
-/// An operand that a call may have a gradient by.
+/// An operand, by which a call may have a gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each name is the operand it says")]
 pub enum Operand {
@@ -17,10 +17,10 @@ pub enum Operand {
 }
 
 impl Operand {
-    /// All, in torchvision's order of the arguments.
+    /// All operands, in the order of torchvision's arguments.
     pub const ALL: [Self; 5] = [Self::Input, Self::Offset, Self::Weight, Self::Mask, Self::Bias];
 
-    /// The operand's name.
+    /// Returns the operand's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Operand {
         }
     }
 
-    /// The name of the gradient by it.
+    /// Returns the name of the operand's gradient.
     #[must_use]
     pub const fn gradient_name(self) -> &'static str {
         match self {
@@ -51,8 +51,9 @@ impl fmt::Display for Operand {
     }
 }
 
-/// Something for the gradient by each operand: `Gradients<bool>` says which are wanted, `Gradients<Option<Tensor>>` holds those that were.
-/// Each has its operand's shape, and is f32 whatever the operands are. `gradients[Operand::Input]` is `gradients.input`.
+/// A value for the gradient of each operand. `Gradients<bool>` says which are wanted, and `Gradients<Option<Tensor>>`
+/// holds the wanted ones. A gradient has its operand's shape, and is f32 for every element type of the operands.
+/// `gradients[Operand::Input]` is `gradients.input`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(missing_docs, reason = "each name is the operand it says")]
 pub struct Gradients<T> {
@@ -78,7 +79,7 @@ impl<T> Index<Operand> for Gradients<T> {
 }
 
 impl<T> Gradients<T> {
-    /// What `of` returns for each operand.
+    /// Calls `of` for each operand.
     pub fn from_fn(mut of: impl FnMut(Operand) -> T) -> Self {
         Self {
             input: of(Operand::Input),
@@ -89,10 +90,10 @@ impl<T> Gradients<T> {
         }
     }
 
-    /// What `of` returns for each operand, or the first error.
+    /// Calls `of` for each operand, up to the first error.
     ///
     /// # Errors
-    /// What `of` returns.
+    /// Returns the first error of `of`.
     pub fn try_from_fn<E>(mut of: impl FnMut(Operand) -> Result<T, E>) -> Result<Self, E> {
         Ok(Self {
             input: of(Operand::Input)?,
@@ -103,23 +104,23 @@ impl<T> Gradients<T> {
         })
     }
 
-    /// What `of` makes of each.
+    /// Calls `of` for each value.
     pub fn map<'a, U>(&'a self, mut of: impl FnMut(&'a T) -> U) -> Gradients<U> {
         Gradients::from_fn(|operand| of(&self[operand]))
     }
 
-    /// Each with its operand.
+    /// Returns the values with their operands.
     pub fn iter(&self) -> impl Iterator<Item = (Operand, &T)> {
         Operand::ALL.into_iter().map(|operand| (operand, &self[operand]))
     }
 }
 
 impl Gradients<bool> {
-    /// All; those by a mask and a bias only where the call has them.
+    /// All gradients. Those by the mask and the bias are left out if the call has none.
     pub const ALL: Self = Self { input: true, offset: true, weight: true, mask: true, bias: true };
 }
 
-/// Whether a gradient is computed, and how it is stored.
+/// The treatment of a gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
     /// It is not computed.
@@ -136,23 +137,23 @@ impl Mode {
         self != Self::Skip
     }
 
-    /// 1 to add, for a kernel's parameter.
+    /// Returns 1 for [`Mode::Add`], else 0, for a kernel's parameter.
     pub(super) fn adds(self) -> u64 {
         u64::from(self == Self::Add)
     }
 }
 
-/// The tensor that a gradient is put into.
+/// The target of a gradient.
 #[derive(Debug, Clone, Copy)]
 pub enum Gradient<'a> {
-    /// Replaces the tensor's contents.
+    /// The gradient replaces the tensor's contents.
     Write(&'a Tensor),
-    /// Adds to them: gradients of several calls, accumulated.
+    /// The gradient is added to the tensor's contents, which accumulates the gradients of several calls.
     Add(&'a Tensor),
 }
 
 impl<'a> Gradient<'a> {
-    /// The tensor.
+    /// Returns the tensor.
     #[must_use]
     pub fn tensor(self) -> &'a Tensor {
         match self {

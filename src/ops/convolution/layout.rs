@@ -1,19 +1,20 @@
-//! How the channels of a convolution lie in segments and packs, and the parts that a plan works on.
+//! The layout of a convolution's channels in segments and packs, and the parts into which a plan cuts the work.
 //!
-//! A *segment* is a run of input channels that share their weight group and their offset group. A *pack* is four channels of a segment, side
-//! by side in a `vec4`; the last pack of a segment is filled up with zeros.
+//! A *segment* is a run of input channels that share their weight group and their offset group. A *pack* is four
+//! channels of a segment, side by side in a `vec4`; the last pack of a segment is filled up with zeros.
 //!
-//! A depthwise convolution can be computed without a product. Its segments are then its offset groups, and so are its weight groups.
+//! A depthwise convolution can be computed without a product. The layout then takes its offset groups for both its
+//! segments and its weight groups.
 
 use std::ops::Range;
 
 use super::geometry::Geometry;
 use crate::plan::{Len, split};
 
-/// Channels of a pack.
+/// The number of channels of a pack.
 pub(super) const PACK: u64 = 4;
 
-/// How the channels lie.
+/// The sizes of segments and packs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     /// Whether the convolution is computed depthwise, without a product.
@@ -26,7 +27,7 @@ pub(super) struct Layout {
     pub(super) segments_per_offset_group: u64,
     /// Output channels of a weight group.
     pub(super) rows: u64,
-    /// Their packs.
+    /// Packs of the output channels of a weight group.
     pub(super) row_packs: u64,
 }
 
@@ -50,44 +51,45 @@ impl Layout {
         }
     }
 
-    /// All channels.
+    /// Returns the chunk of all channels.
     pub(super) fn whole(&self) -> Chunk {
         Chunk { segments: 0..self.segments, packs: 0..self.segment_packs }
     }
 
-    /// Packs of all segments.
+    /// Returns the number of packs of all segments.
     pub(super) fn packs(&self) -> u64 {
         self.segments * self.segment_packs
     }
 
-    /// The number of a chunk's first pack among all.
+    /// Returns the number of a chunk's first pack among the packs of all segments.
     pub(super) fn first_pack(&self, chunk: &Chunk) -> u64 {
         chunk.segments.start * self.segment_packs + chunk.packs.start
     }
 
-    /// The weight groups that the segments of a chunk lie in.
+    /// Returns the weight groups in which the segments of a chunk lie.
     pub(super) fn groups(&self, chunk: &Chunk) -> Range<u64> {
         covering(&chunk.segments, self.segments_per_group)
     }
 
-    /// The offset groups that the segments of a chunk lie in.
+    /// Returns the offset groups in which the segments of a chunk lie.
     pub(super) fn offset_groups(&self, chunk: &Chunk) -> Range<u64> {
         covering(&chunk.segments, self.segments_per_offset_group)
     }
 
-    /// The most weight groups that so many consecutive segments lie in.
+    /// Returns the largest number of weight groups in which so many consecutive segments can lie.
     pub(super) fn most_groups(&self, segments: u64) -> u64 {
         let groups = (segments + self.segments_per_group - 2) / self.segments_per_group + 1;
         groups.min(self.segments / self.segments_per_group)
     }
 }
 
-/// The groups of `size` members each that a range of members lies in.
+/// Returns the groups of `size` members in which a range of members lies.
 fn covering(members: &Range<u64>, size: u64) -> Range<u64> {
     members.start / size..(members.end - 1) / size + 1
 }
 
-/// Channels that are worked on together: the same packs of some segments. With several segments these are all packs.
+/// Channels that are worked on together: the same packs of some segments. A chunk of several segments has all their
+/// packs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub(super) segments: Range<u64>,
@@ -103,12 +105,12 @@ impl Chunk {
         })
     }
 
-    /// Packs of all its segments together.
+    /// Returns the number of packs of all its segments together.
     pub(super) fn pack_count(&self) -> u64 {
         self.segments.len() * self.packs.len()
     }
 
-    /// The range of channels from its first to its last, where a segment has `segment_channels`.
+    /// Returns the range of channels from its first to its last, for segments of `segment_channels`.
     pub(super) fn channels(&self, segment_channels: u64) -> Range<u64> {
         let start = self.segments.start * segment_channels + self.packs.start * PACK;
         start..(self.segments.end - 1) * segment_channels + (self.packs.end * PACK).min(segment_channels)

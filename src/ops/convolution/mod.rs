@@ -1,7 +1,9 @@
-//! The core of [`deform_conv2d`](crate::ops::deform_conv2d) and [`conv2d`](crate::ops::conv2d): a convolution whose offset is optional.
+//! The core of [`deform_conv2d`](crate::ops::deform_conv2d) and [`conv2d`](crate::ops::conv2d): a convolution whose
+//! offset is optional.
 //!
-//! Shapes and options become a [`Geometry`], which holds every size of a call. A geometry and a device's limits become a plan: [`plan`] for the
-//! output, [`plan_backward`] for the gradients. Neither needs a device. [`Reference`](reference::Reference) computes the same on the CPU, in f64.
+//! Shapes and options become a [`Geometry`], which holds all sizes of a call. A geometry and a device's limits become a
+//! plan: [`plan`] for the output, [`plan_backward`] for the gradients. Neither needs a device.
+//! [`Reference`](reference::Reference) computes the convolution without its activation on the CPU, in f64.
 
 mod algorithm;
 mod backward;

@@ -1,8 +1,9 @@
-//! The operands of any convolution.
+//! The operands of a convolution, deformable or ordinary.
 
 use super::gradients::Operand;
 
-/// The operands of one call: tensors, host slices or shapes, depending on `T`. Without an offset the convolution is an ordinary one.
+/// The operands of one call: tensors, host slices or shapes, depending on `T`. Without an offset the convolution is
+/// ordinary.
 #[derive(Debug, Clone, Copy)]
 pub struct Operands<T> {
     /// `[batch, in_channels, in_height, in_width]`
@@ -18,7 +19,7 @@ pub struct Operands<T> {
 }
 
 impl<T> Operands<T> {
-    /// The same operands seen through `view`.
+    /// Returns `view` of each operand.
     pub fn map<'a, U>(&'a self, view: impl Fn(&'a T) -> U) -> Operands<U> {
         Operands {
             input: view(&self.input),
@@ -29,7 +30,7 @@ impl<T> Operands<T> {
         }
     }
 
-    /// An operand, if the call has it.
+    /// Returns an operand, if the call has it.
     pub fn get(&self, operand: Operand) -> Option<&T> {
         match operand {
             Operand::Input => Some(&self.input),
@@ -40,7 +41,7 @@ impl<T> Operands<T> {
         }
     }
 
-    /// The operands that the call has, with their names.
+    /// Returns the operands that the call has, with their names.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &T)> {
         Operand::ALL.into_iter().filter_map(|operand| Some((operand.name(), self.get(operand)?)))
     }

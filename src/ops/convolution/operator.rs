@@ -1,4 +1,4 @@
-//! The operator that deform_conv2d and conv2d share: it validates, plans, prepares, records and submits.
+//! The operator behind deform_conv2d and conv2d: it validates, plans, prepares, records and submits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,27 +16,27 @@ use crate::gpu::{Call, Engine, Gpu, Packed, Prepared, Recorder, Tensor};
 use crate::ops::activation::Activation;
 use crate::ops::checks::{check_dtype, check_shape};
 
-/// What a prepared plan is kept by: all that it was made from. Without gradients it is the forward pass.
+/// The key of a prepared plan: everything that the plan depends on. A key without gradients is a forward pass.
 type Key = (Geometry, Options, Option<Gradients<Mode>>);
 
-/// The convolution on one device. A cheap handle: clones share its plans.
+/// The convolution on one device. The handle is cheap to clone, and clones share its plans.
 #[derive(Debug, Clone)]
 pub(in crate::ops) struct Convolution {
     engine: Arc<Engine<Key>>,
     tuning: Arc<Mutex<Tuning>>,
 }
 
-/// What a call is to compute, and from what.
+/// A call: its operands and options.
 pub(in crate::ops) struct Task<'a> {
     pub(in crate::ops) operands: Operands<&'a Tensor>,
-    /// The weight, packed before, where it was.
+    /// The packed weight, if it was packed before.
     pub(in crate::ops) packed: Option<&'a Packed>,
     pub(in crate::ops) activation: Activation,
     pub(in crate::ops) options: Options,
 }
 
 impl<'a> Task<'a> {
-    /// A call without an activation, whose weight is not packed yet.
+    /// Makes a call without an activation, whose weight is not packed yet.
     pub(in crate::ops) fn new(operands: impl Into<Operands<&'a Tensor>>, options: Options) -> Self {
         Self { operands: operands.into(), packed: None, activation: Activation::default(), options }
     }
@@ -51,14 +51,14 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The gradient of the output of a call, and the output itself where an activation's derivative comes from it.
+/// The gradient of the output of a call, and the output itself if the derivative of an activation needs it.
 #[derive(Clone, Copy)]
 pub(in crate::ops) struct OutputGradient<'a> {
     pub(in crate::ops) output: Option<&'a Tensor>,
     pub(in crate::ops) grad_output: &'a Tensor,
 }
 
-/// Where the gradients of a call go.
+/// The targets of the gradients of a call.
 pub(in crate::ops) type Targets<'a> = Gradients<Option<Gradient<'a>>>;
 
 impl Convolution {
@@ -74,7 +74,7 @@ impl Convolution {
         self.tuning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The validated sizes, and how this device stores operands of `dtype`.
+    /// Validates shapes and options, and returns the sizes with this device's storage of `dtype`.
     pub(in crate::ops) fn geometry<'s>(
         &self,
         shapes: impl Into<Operands<&'s [usize]>>,
@@ -84,7 +84,7 @@ impl Convolution {
         Ok(Geometry::new(shapes, options)?.stored(self.gpu().storage(dtype)))
     }
 
-    /// The sizes of a call whose operands all have one type.
+    /// Checks that all operands have one element type, and returns the sizes of the call.
     pub(in crate::ops) fn checked_geometry(&self, task: &Task<'_>) -> Result<Geometry> {
         let operands = &task.operands;
         let dtype = operands.input.dtype();
@@ -93,7 +93,7 @@ impl Convolution {
         Ok(Geometry { activation: task.activation, ..geometry })
     }
 
-    /// The plan of a forward call, made ready.
+    /// Returns the prepared plan of a forward call.
     pub(in crate::ops) fn prepared(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
         let prepare = |algorithm| {
             let options = Options { algorithm, ..options };
@@ -103,11 +103,11 @@ impl Convolution {
             Algorithm::Auto => self.tuning().get(self.gpu(), &geometry),
             _ => None,
         };
-        // An algorithm that was tuned with a larger workspace may not fit into a smaller one.
+        // An algorithm that was tuned with a larger workspace may not fit into this one.
         tuned.map(prepare).filter(Result::is_ok).unwrap_or_else(|| prepare(options.algorithm))
     }
 
-    /// The plan of a backward call, made ready.
+    /// Returns the prepared plan of a backward call.
     pub(in crate::ops) fn prepared_gradients(
         &self,
         geometry: Geometry,
@@ -123,7 +123,7 @@ impl Convolution {
         self.engine.prepare(&(geometry, options, Some(modes)), plan)
     }
 
-    /// Computes the output: allocates it, records and submits.
+    /// Computes the output: allocates, records and submits.
     pub(in crate::ops) fn forward(&self, task: &Task<'_>) -> Result<Tensor> {
         let geometry = self.checked_geometry(task)?;
         let prepared = self.prepared(geometry, task.options)?;
@@ -146,7 +146,7 @@ impl Convolution {
         self.engine.record(&prepared, recorder, &task.call(output), Some(workspace))
     }
 
-    /// Packs a weight and submits that.
+    /// Packs a weight and submits.
     pub(in crate::ops) fn pack(&self, prepared: &Prepared, weight: &Tensor) -> Result<Packed> {
         self.engine.pack(prepared, ("weight", weight))
     }
@@ -160,7 +160,8 @@ impl Convolution {
         self.engine.record_pack(prepared, recorder, ("weight", weight))
     }
 
-    /// Computes the gradients that are wanted and can be: allocates them, records and submits.
+    /// Computes the wanted gradients, except those by operands that the call does not have: allocates, records and
+    /// submits.
     pub(in crate::ops) fn backward(
         &self,
         task: &Task<'_>,
@@ -171,7 +172,7 @@ impl Convolution {
             let operand = task.operands.get(operand).filter(|_| wanted[operand]);
             operand.map(|operand| Tensor::new(self.gpu(), operand.shape(), Dtype::F32)).transpose()
         })?;
-        // A new tensor holds zeros. A gradient that several steps add up needs no others.
+        // New tensors hold zeros, so the gradients that several steps add up are added to them.
         let written = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
         let added = gradients.map(|gradient| gradient.as_ref().map(Gradient::Add));
         let targets = Gradients { offset: written.offset, mask: written.mask, ..added };
@@ -179,7 +180,7 @@ impl Convolution {
         Ok(gradients)
     }
 
-    /// Computes the gradients that have a target.
+    /// Computes the gradients that have a target, and submits.
     pub(in crate::ops) fn backward_into(
         &self,
         task: &Task<'_>,

@@ -1,8 +1,8 @@
-//! How the taps of a call are laid out, and how its work is to be done.
+//! The options of a call.
 
 use super::algorithm::Algorithm;
 
-/// How the taps are laid out, and how the work is to be done. Pairs are `[height, width]`.
+/// The options of a call. Pairs are `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Input pixels between neighbouring output pixels. Default 1.
@@ -15,8 +15,8 @@ pub struct Options {
     pub algorithm: Algorithm,
     /// The gradient of the offset where a tap lies at exactly −1. Default [`BorderGradient::Torchvision`].
     pub border_gradient: BorderGradient,
-    /// The most bytes of device memory that a plan may use for intermediate results. Default 64 MiB. With less memory a plan has more and
-    /// smaller steps.
+    /// The largest number of bytes of device memory that a plan may use for intermediate results. Default 64 MiB. With
+    /// less memory a plan has more and smaller steps.
     pub workspace_limit: u64,
 }
 
@@ -33,13 +33,13 @@ impl Default for Options {
     }
 }
 
-/// The derivative of a sample by its position where a tap lies at exactly −1 on an axis. The sample is 0 there, but rises inwards. With zero
-/// offsets and padding 1 this is the ordinary case.
+/// The derivative of a sample by its position, for a tap at exactly −1 on an axis. The sample is 0 there, and grows
+/// towards the image. With offsets of zero and a padding of 1 this case is common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BorderGradient {
-    /// The right-hand derivative, as at every other whole number.
+    /// The derivative is the right-hand one, as at every other whole number.
     #[default]
     Torchvision,
-    /// 0, as in mmcv and the original DCNv1 and DCNv2.
+    /// The derivative is 0, as in mmcv and the original DCNv1 and DCNv2.
     Mmcv,
 }

@@ -1,5 +1,5 @@
-//! The packed input: a texture of four channels a texel, which the fused algorithm for subgroups of 8, the depthwise one and the backward
-//! pass sample.
+//! The packed input: a texture with four channels per texel. The fused algorithm for subgroups of 8, the depthwise
+//! algorithm and the backward pass sample it.
 
 use super::geometry::Geometry;
 use super::layout::{Chunk, Layout};
@@ -7,13 +7,13 @@ use crate::error::Result;
 use crate::kernel::convolution::pack_input;
 use crate::plan::{DeviceLimits, Len, Scratch, Size, Step};
 
-/// Columns and rows of the texture. Each plane lies below a row of zeros, and one more such row ends the texture. A column of zeros begins it,
-/// and two end it.
+/// Returns the columns and rows of the texture. There is a row of zeros above each plane and below the last, and there
+/// are a column of zeros on the left and two on the right.
 fn extent(g: &Geometry, planes: u64) -> [u64; 2] {
     [g.in_width as u64 + 3, planes * (g.in_height as u64 + 1) + 1]
 }
 
-/// The texture for so many planes, one for each pack.
+/// Returns the texture for so many planes. Each pack has one.
 pub(super) fn texture(g: &Geometry, planes: u64) -> Scratch {
     Scratch { name: "packed_input", size: Size::Texels(extent(g, planes)) }
 }

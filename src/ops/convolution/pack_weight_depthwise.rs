@@ -1,4 +1,5 @@
-//! The packed weight of a depthwise convolution: a texture of four channels a texel, for the forward and the backward pass.
+//! The packed weight of a depthwise convolution: a texture with four channels per texel, for the forward and the
+//! backward pass.
 
 use super::geometry::Geometry;
 use super::layout::Layout;
@@ -6,7 +7,7 @@ use crate::error::Result;
 use crate::kernel::convolution::pack_weight_depthwise;
 use crate::plan::{DeviceLimits, Scratch, Size, Step};
 
-/// The texture, for the whole weight.
+/// Returns the texture for the whole weight.
 pub(super) fn texture(g: &Geometry, layout: &Layout) -> Scratch {
     Scratch { name: "packed_weight", size: Size::long_row(g.taps() as u64 * layout.packs()) }
 }

@@ -1,24 +1,26 @@
-//! The sort: entries put in the order of the cells that they lie in. `shaders/sort/partition.wgsl` describes the algorithm.
+//! The sort: it orders entries by the cells that they lie in. `shaders/sort/partition.wgsl` describes the algorithm.
 //!
-//! An *entry* is the number of a packed tap, a *cell* the square between four neighbouring pixels. Entries come in groups, each of which is
-//! sorted on its own, in one or two passes. A pass counts the entries of each *bucket*, adds the counts up, and moves every entry to its
-//! place. A *partition* is a run of consecutive entries that one invocation works through.
+//! An *entry* is the number of a packed tap, and a *cell* is the square between four neighbouring pixels. Entries come
+//! in groups, and each group is sorted on its own, in one or two passes. A pass counts the entries of each *bucket*,
+//! adds up the counts, and moves every entry to its place. A *partition* is a run of consecutive entries that one
+//! invocation walks through.
 
 use crate::error::Result;
 use crate::kernel::Specialization;
 use crate::kernel::sort::{count, partition, scan, scatter};
 use crate::plan::{DeviceLimits, F32_BYTES, MAX_LOOP_STEPS, Scratch, Size, Step, Window};
 
-/// A CPU sorts in one pass where all groups together have this many partitions: two vectors of 8, so that two cores have work.
+/// The smallest number of partitions of all groups together with which a CPU sorts in one pass: two vectors of 8, so
+/// that two cores have work.
 const LEAST_PARTITIONS: u64 = 16;
-/// The most partitions of all groups together in one pass, before those of a group are rounded up to a whole number.
+/// The largest number of partitions of all groups together in one pass, before the number per group is rounded up.
 const MOST_PARTITIONS: u64 = 64;
-/// The most partitions of a group in two passes, on a CPU.
+/// The largest number of partitions of a group in two passes, on a CPU.
 const PARTITIONS_OF_CPU: u64 = 256;
-/// The same elsewhere.
+/// The largest number of partitions of a group in two passes, on other devices.
 const PARTITIONS: u64 = 1024;
 
-/// The sort of at most so many entries of at most so many groups.
+/// The sort of at most `entries` entries of each of at most `groups` groups.
 pub(super) struct Sort {
     first: Option<Pass>,
     last: Pass,
@@ -28,36 +30,38 @@ pub(super) struct Sort {
     partitions: u64,
 }
 
-/// A pass goes by `bucket = column · column_step + row · row_step` of the cell.
+/// A pass. It orders by the bucket of the cell, `column · column_step + row · row_step`.
 #[derive(Clone, Copy)]
 struct Pass {
-    /// The scratch that the entries' new order is written to.
+    /// The scratch that the pass writes the new order to.
     order: &'static str,
-    /// Buckets of a group. The last one holds what lies in no cell.
+    /// Buckets of a group. In the last pass, the last bucket holds the entries that lie in no cell.
     buckets: u64,
     column_step: u64,
     row_step: u64,
 }
 
-/// Where the sorted entries lie.
+/// The results of the sort.
 pub(super) struct Sorted {
-    /// The entries, group by group.
+    /// The ordered entries, group by group.
     pub(super) order: Window,
-    /// Where the entries of each partition and bucket end.
+    /// The end of each bucket's entries of each partition.
     pub(super) ends: Window,
-    /// Ends of a group.
+    /// The number of ends of a group.
     pub(super) counters: u64,
-    /// Ends of a row of cells.
+    /// The number of ends of a row of cells.
     pub(super) counters_per_row: u64,
 }
 
 impl Sort {
-    /// Plans the sort of at most `entries` entries of each of at most `groups` groups, by cells of so many rows and columns.
+    /// Plans the sort of at most `entries` entries of each of at most `groups` groups, by `rows` × `columns` cells.
     ///
-    /// One pass needs a counter for every cell and partition. It takes less time than two passes where these are fewer than half as many as the
-    /// entries.
+    /// One pass needs a counter for every cell and partition. On a CPU it is faster than two passes if 16 partitions or
+    /// more have at most half as many counters as there are entries. `on_cpu` says whether to choose the sizes for a
+    /// CPU.
     pub(super) fn new([rows, columns]: [u64; 2], entries: u64, groups: u64, on_cpu: bool) -> Self {
-        // The invocations of the scan share a group's counters, and walk through them twice and through one another once.
+        // The invocations of the scan share a group's counters. Each walks through its own twice, and once through the
+        // sums of the others.
         let counters = MAX_LOOP_STEPS / 3 * scan::KERNEL.workgroup_size;
         let by_cell = Pass { order: "order_by_cell", buckets: rows * columns + 1, column_step: 1, row_step: columns };
         let partitions = (counters.min(entries / 2) / by_cell.buckets).min(MOST_PARTITIONS.div_ceil(groups));
@@ -82,12 +86,13 @@ impl Sort {
         self.passes().fold(0, |most, pass| most.max(pass.buckets))
     }
 
-    /// Whether no loop passes [`MAX_LOOP_STEPS`]: an invocation clears its counters, and then walks through its entries.
+    /// Returns whether all loops stay below [`MAX_LOOP_STEPS`]: an invocation clears its counters, and then walks
+    /// through its entries.
     pub(super) fn loops_are_short(&self) -> bool {
         self.entries.div_ceil(self.partitions) + 2 + self.most_buckets() < MAX_LOOP_STEPS
     }
 
-    /// The buffers that the sort works in.
+    /// Returns the buffers that the sort needs.
     pub(super) fn scratch(&self) -> Vec<Scratch> {
         self.passes().map(|pass| self.order(pass)).chain([self.ends()]).collect()
     }
@@ -101,7 +106,7 @@ impl Sort {
         Scratch { name: "entry_ends", size: Size::Bytes(counters * F32_BYTES) }
     }
 
-    /// Where the sorted entries lie after [`Sort::steps`].
+    /// Returns the windows over the results of [`Sort::steps`].
     pub(super) fn sorted(&self) -> Sorted {
         Sorted {
             order: self.order(self.last).window(),
@@ -111,7 +116,8 @@ impl Sort {
         }
     }
 
-    /// Sorts `entries` entries of each of `groups` groups. `unread` is any window: the first pass has no order to read, but must bind one.
+    /// Plans the steps that sort `entries` entries of each of `groups` groups. The first pass has no order to read, but
+    /// must bind a window, which is `unread`.
     pub(super) fn steps(
         &self,
         limits: &DeviceLimits,

@@ -1,4 +1,4 @@
-//! The windows over a call's operands that several algorithms bind.
+//! Windows over a call's operands that several algorithms bind.
 
 use std::ops::Range;
 
@@ -6,18 +6,18 @@ use super::geometry::Geometry;
 use crate::error::Result;
 use crate::plan::{DeviceLimits, Len, Window};
 
-/// The whole weight.
+/// Returns the window over the whole weight.
 pub(super) fn weight(g: &Geometry, limits: &DeviceLimits) -> Window {
     limits.operand_window(g.storage, "weight", 0, g.weight_elements() as u64).0
 }
 
-/// One element of the weight, which every call has. It is bound in the place of an operand that the call does not have, since WebGPU wants
-/// something there, and no kernel reads it.
+/// Returns the window over one element of the weight, which every call has. WebGPU requires something in every binding,
+/// so plans bind this in the place of an operand that the call does not have. No kernel reads it.
 pub(super) fn unread(g: &Geometry, limits: &DeviceLimits) -> Window {
     limits.operand_window(g.storage, "weight", 0, 1).0
 }
 
-/// Whole images of the operands, with the elements of one image of each.
+/// Makes windows over whole images of the operands. The fields are the elements of one image.
 pub(super) struct Images<'a> {
     g: &'a Geometry,
     limits: &'a DeviceLimits,
@@ -48,7 +48,7 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// How many images one step can bind.
+    /// Returns the number of images that one step can bind.
     pub(super) fn per_step(&self) -> Result<u64> {
         let storage = self.g.storage;
         self.limits.check_elements("one image's input", storage, self.input)?;
@@ -57,12 +57,12 @@ impl<'a> Images<'a> {
         Ok(self.limits.max_operand_elements(storage) / self.input.max(self.offset).max(self.output))
     }
 
-    /// The window over some images of the input.
+    /// Returns the window over some images of the input, and the index of the first image in it.
     pub(super) fn input(&self, images: &Range<u64>) -> (Window, u64) {
         self.window("input", self.input, images)
     }
 
-    /// The windows over some images of the other operands.
+    /// Returns the windows over some images of the other operands.
     pub(super) fn windows(&self, images: &Range<u64>) -> ImageWindows {
         let g = self.g;
         let unread = (unread(g, self.limits), 0);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::gpu::{Packed, Tensor};
 use crate::ops::convolution::{Operand, Operands, Options, Task};
 
-/// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`. The weight may have another form than
-/// the rest, `W`: see [`PreparedWeight`].
+/// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`. The weight may
+/// have another type `W`, such as [`PreparedWeight`].
 ///
 /// | operand | shape |
 /// |---|---|
@@ -19,25 +19,25 @@ use crate::ops::convolution::{Operand, Operands, Options, Task};
 pub struct Inputs<T, W = T> {
     /// The images.
     pub input: T,
-    /// How far each tap of each output pixel is moved, in pixels.
+    /// The distance by which each tap of each output pixel is moved, in pixels.
     pub offset: T,
     /// The kernel's weights.
     pub weight: W,
-    /// The factor of each sampled value (v2); any real number.
+    /// The factor of each sampled value (v2). It may be any real number.
     pub mask: Option<T>,
     /// The term that is added to each output channel.
     pub bias: Option<T>,
 }
 
 impl<T: Copy, W> Inputs<T, W> {
-    /// The same operands with another weight.
+    /// Returns the same operands with another weight.
     pub fn with_weight<V>(&self, weight: V) -> Inputs<T, V> {
         Inputs { input: self.input, offset: self.offset, weight, mask: self.mask, bias: self.bias }
     }
 }
 
 impl<T> Inputs<T> {
-    /// The same operands seen through `view`.
+    /// Returns `view` of each operand.
     pub fn map<'a, U>(&'a self, view: impl Fn(&'a T) -> U) -> Inputs<U> {
         Inputs {
             input: view(&self.input),
@@ -48,7 +48,7 @@ impl<T> Inputs<T> {
         }
     }
 
-    /// An operand, if the call has it.
+    /// Returns an operand, if the call has it.
     pub fn get(&self, operand: Operand) -> Option<&T> {
         match operand {
             Operand::Input => Some(&self.input),
@@ -59,7 +59,7 @@ impl<T> Inputs<T> {
         }
     }
 
-    /// The operands that the call has, with their names.
+    /// Returns the operands that the call has, with their names.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &T)> {
         Operand::ALL.into_iter().filter_map(|operand| Some((operand.name(), self.get(operand)?)))
     }
@@ -78,10 +78,11 @@ impl<T: Copy> From<Inputs<T>> for Operands<T> {
     }
 }
 
-/// A weight packed once, for calls that do not change it: inference. From [`DeformConv2d::prepare_weight`](super::DeformConv2d::prepare_weight); a cheap handle.
+/// A weight that is packed once for many calls, as in inference.
+/// [`DeformConv2d::prepare_weight`](super::DeformConv2d::prepare_weight) makes it. The handle is cheap to clone.
 ///
-/// It serves any call. A call that needs another packing, since its groups, offset groups or algorithm differ, packs the tensor that this was
-/// made from, as a call with the tensor would.
+/// It serves every call. A call that needs another packing, because its groups, offset groups or algorithm differ,
+/// packs the original tensor again.
 #[derive(Debug, Clone)]
 pub struct PreparedWeight {
     weight: Tensor,
@@ -94,12 +95,12 @@ impl PreparedWeight {
     }
 }
 
-/// The weight of a call: a tensor, which the call packs where its algorithm needs that, or one packed before.
+/// The weight of a call: a tensor, which the call packs if its algorithm needs that, or a packed weight.
 #[derive(Debug, Clone, Copy)]
 pub enum Weight<'a> {
-    /// As it is.
+    /// The weight is a tensor.
     Tensor(&'a Tensor),
-    /// Packed.
+    /// The weight was packed before.
     Prepared(&'a PreparedWeight),
 }
 
@@ -115,7 +116,7 @@ impl<'a> From<&'a PreparedWeight> for Weight<'a> {
     }
 }
 
-/// The call of these operands.
+/// Returns the convolution's task for these operands.
 pub(super) fn task<'a, W>(inputs: &Inputs<&'a Tensor, W>, options: Options) -> Task<'a>
 where
     W: Copy + Into<Weight<'a>>,

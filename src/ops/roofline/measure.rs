@@ -1,4 +1,4 @@
-//! Measuring, which waits for the device: not on the web.
+//! The measurement. It waits for the device, so it is not available on the web.
 
 use std::time::Instant;
 
@@ -10,24 +10,26 @@ use crate::kernel::Storage;
 use crate::kernel::roofline::{copy, multiply_add};
 use crate::plan::{DeviceLimits, Plan, Window};
 
-/// Enough to occupy a large GPU, a CPU works through them in turn; fewer where a binding holds fewer.
+/// The largest number of invocations: enough for a large GPU, while a CPU works through them in turn. There are fewer
+/// if a binding holds fewer.
 const MAX_INVOCATIONS: u64 = 1 << 18;
-/// Loop trips of the first attempt, doubled or more until a run is long enough to time.
-const FIRST_TRIPS: u64 = 16;
-/// At [`crate::plan::MAX_LOOP_STEPS`] a driver may end the loop early.
-const MAX_TRIPS: u64 = 32_768;
-/// Long enough that submission and wait do not count.
+/// Loop iterations of the first attempt. They are doubled until a run is long enough to time.
+const FIRST_ITERATIONS: u64 = 16;
+/// The largest number of loop iterations, below [`crate::plan::MAX_LOOP_STEPS`].
+const MAX_ITERATIONS: u64 = 32_768;
+/// A run of this length is so long that the time for submission and waiting does not matter.
 const LONG_ENOUGH_SECONDS: f64 = 0.05;
-/// The fastest of so many runs counts: the ceiling is what undisturbed runs reach.
+/// The number of runs. The fastest counts, because the rate of an undisturbed run is the ceiling.
 const RUNS: usize = 5;
-/// Larger than any cache that would flatter the memory; less where a binding holds less.
+/// The largest copy. It exceeds the caches of most devices: a copy that fits into a cache would make the memory look
+/// faster. It is smaller if a binding holds less.
 const MAX_COPY_BYTES: u64 = 64 << 20;
 
 impl Roofline {
-    /// Measures both rates; blocks for about a second.
+    /// Measures both rates. Blocks for about a second.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device), [`Error::Timeout`](crate::Error::Timeout).
+    /// Returns [`Error::Device`](crate::Error::Device) or [`Error::Timeout`](crate::Error::Timeout).
     pub fn measure(gpu: &Gpu) -> Result<Self> {
         Ok(Self { multiply_add_flops: multiply_add(gpu)?, copy_bytes_per_second: copy(gpu)? })
     }
@@ -37,21 +39,21 @@ fn multiply_add(gpu: &Gpu) -> Result<f64> {
     let engine = Engine::new(gpu);
     let invocations = MAX_INVOCATIONS.min(gpu.limits().max_window_elements());
     let sink = Tensor::new(gpu, [invocations as usize], Dtype::F32)?;
-    let mut trips = FIRST_TRIPS;
+    let mut iterations = FIRST_ITERATIONS;
     loop {
-        let prepared = engine.prepare(&trips, || multiply_add_plan(gpu.limits(), invocations, trips))?;
+        let prepared = engine.prepare(&iterations, || multiply_add_plan(gpu.limits(), invocations, iterations))?;
         let seconds = fastest(&engine, &prepared, &[("sink", &sink)])?;
-        if seconds >= LONG_ENOUGH_SECONDS || trips >= MAX_TRIPS {
+        if seconds >= LONG_ENOUGH_SECONDS || iterations >= MAX_ITERATIONS {
             let vec4_lanes = 4.0;
-            let per_trip = 2.0 * vec4_lanes * (multiply_add::CHAINS * multiply_add::UNROLL) as f64;
-            return Ok(per_trip * trips as f64 * invocations as f64 / seconds);
+            let per_iteration = 2.0 * vec4_lanes * (multiply_add::CHAINS * multiply_add::UNROLL) as f64;
+            return Ok(per_iteration * iterations as f64 * invocations as f64 / seconds);
         }
-        trips *= 2;
+        iterations *= 2;
     }
 }
 
-fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u64) -> Result<Plan> {
-    let params = multiply_add::Params { trips, invocations };
+fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, iterations: u64) -> Result<Plan> {
+    let params = multiply_add::Params { iterations, invocations };
     let (sink, _) = limits.window("sink", 0, invocations);
     let workgroups = multiply_add::KERNEL.workgroups(invocations);
     let step = limits.step(&multiply_add::KERNEL, Storage::F32, params, vec![sink], workgroups)?;
@@ -60,7 +62,7 @@ fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, trips: u64) -> Res
 
 fn copy(gpu: &Gpu) -> Result<f64> {
     let engine = Engine::new(gpu);
-    // Whole vec4.
+    // The copy is in whole vec4s.
     let bytes = MAX_COPY_BYTES.min(gpu.limits().max_binding_bytes / 16 * 16);
     let [source, destination] = {
         let make = || Tensor::new(gpu, [(bytes / 4) as usize], Dtype::F32);
@@ -88,7 +90,7 @@ fn fastest<K: PartialEq + Clone>(
 ) -> Result<f64> {
     let call = Call { operands: operands.to_vec(), ..Call::default() };
     let mut fastest = f64::INFINITY;
-    // The first run is not counted: it compiles, and finds the memory cold.
+    // The first run does not count: it compiles the kernel and finds the memory cold.
     for run in 0..=RUNS {
         let start = Instant::now();
         engine.submit(prepared, &call)?;

@@ -1,16 +1,16 @@
-//! What an adapter can do at most: its multiply-add and copy rates, measured by two micro-kernels.
+//! The ceilings of an adapter: its multiply-add rate and its copy rate, measured by two micro-kernels.
 //!
-//! A kernel's own rate divided by these says how much of the machine it uses, and that fraction can be compared between runs
-//! and machines where times cannot.
+//! A kernel's rate divided by the ceiling is the share of the machine that the kernel uses. Such shares can be compared
+//! between runs and between machines, where times cannot.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod measure;
 
-/// An adapter's rates, as measured.
+/// The measured rates of an adapter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Roofline {
-    /// f32 floating-point operations a second, a multiply-add counting two.
+    /// f32 floating-point operations per second, where a multiply-add counts as two.
     pub multiply_add_flops: f64,
-    /// Bytes read plus bytes written a second.
+    /// Bytes read plus bytes written per second.
     pub copy_bytes_per_second: f64,
 }

@@ -1,4 +1,4 @@
-//! The expander, on files made up for it.
+//! Tests of the directive expander, on made-up files.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -7,7 +7,7 @@ use super::sources::Choice;
 
 const STORED: &str = "alias {name}_element = f32;\n#if written\nfn write_{name}() {}\n#end\n";
 
-/// The module of the file `a/main`, whose text is `main`, with some other files beside it.
+/// Expands the file `a/main`, whose text is `main`. `others` are further files that it may use.
 fn module(main: &str, variant: &str, others: &[(&str, &str)]) -> Result<Expanded, String> {
     let find = |path: &str| match path {
         "a/main" => Some(main),
@@ -64,7 +64,7 @@ fn expressions_know_constants_of_all_files() {
 }
 
 #[test]
-fn a_variant_brings_constants_words_and_files() {
+fn a_variant_adds_constants_words_and_files() {
     let main = "//@ variant one SIZE=1u FORMAT=rgba8unorm\n//@ variant two SIZE=2u WIDE=true uses a/more a/more\n#if SIZE > 1\n{SIZE}\n#end\n";
     assert_eq!(
         module(&format!("{main}texture<{{FORMAT}}>\n"), "one", &[]).unwrap().text,
@@ -77,7 +77,7 @@ fn a_variant_brings_constants_words_and_files() {
 }
 
 #[test]
-fn files_that_are_used_come_once_and_say_where_each_line_comes_from() {
+fn used_files_come_once_and_every_line_has_its_origin() {
     let others = [("a/x", "//@ uses a/y\nx\n"), ("a/y", "//@ uses a/x\n#for p in 0..2\ny\n#end\n")];
     let module = module("//@ uses a/x a/y\nmain\n", "", &others).unwrap();
     assert_eq!(module.text, "main\nx\ny\ny\n");
@@ -107,7 +107,10 @@ fn enable_comes_first_and_sampling_is_a_constant() {
 #[test]
 fn errors_name_the_file_and_the_line() {
     assert_eq!(error("a\n#for p in 0..2\nb\n"), "shaders/a/main.wgsl:2: there is no #end");
-    assert_eq!(error("#end\n"), "shaders/a/main.wgsl:1: \"#end\" is no directive, or has no beginning");
+    assert_eq!(
+        error("#end\n"),
+        "shaders/a/main.wgsl:1: \"#end\" is not a directive, or closes a block that was never opened"
+    );
     assert_eq!(
         error("#for p of 0..2\n#end\n"),
         "shaders/a/main.wgsl:1: expected #for NAME in FIRST..END or #for NAME in FIRST..END step STEP"
@@ -118,7 +121,7 @@ fn errors_name_the_file_and_the_line() {
     );
     assert!(error("#if 1 / 0\n#end\n").ends_with("expected no division by 0 before \"\" in \"1 / 0\""));
     assert!(error("{p\n").ends_with("a brace that is not closed"));
-    assert!(error("#for p in 0..4 step 0\n#end\n").ends_with("a step of 0"));
+    assert!(error("#for p in 0..4 step 0\n#end\n").ends_with("the step is 0, expected at least 1"));
     assert!(error("//@ uses a/none\n").ends_with("main.wgsl:1: there is no file shaders/a/none.wgsl"));
     assert!(
         error("\n//@ operand\nvar<workgroup> a: u32;\n")

@@ -1,4 +1,4 @@
-//! What naga reads in a kernel's module.
+//! Reads the facts about a kernel from its module, with naga.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use naga::front::wgsl::{Frontend, Options};
@@ -6,13 +6,13 @@ use naga::{AddressSpace, BuiltIn, Handle, ImageClass, Module, Scalar, StorageAcc
 
 use super::expand::Expanded;
 
-/// What the library must know of a kernel.
+/// The facts about a kernel that the library needs.
 pub(crate) struct Facts {
     pub(crate) workgroup_size: u32,
     pub(crate) subgroups: bool,
     pub(crate) sampling: bool,
     pub(crate) bindings: Vec<Binding>,
-    /// The struct of the uniform, and before it those that it contains.
+    /// The uniform's struct, which comes last, and the structs that it contains.
     pub(crate) structs: Vec<Struct>,
     /// Every u32 constant.
     pub(crate) constants: Vec<Constant>,
@@ -22,14 +22,14 @@ pub(crate) struct Facts {
 #[derive(PartialEq)]
 pub(crate) struct Binding {
     pub(crate) name: String,
-    /// As Rust writes it.
+    /// The variant of `Access`, as Rust code.
     pub(crate) access: String,
     pub(crate) operand: bool,
 }
 
 #[derive(Clone, PartialEq)]
 pub(crate) struct Struct {
-    /// The file that declares it.
+    /// The file that declares the struct.
     pub(crate) file: String,
     pub(crate) name: String,
     pub(crate) fields: Vec<Field>,
@@ -39,7 +39,7 @@ pub(crate) struct Struct {
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) docs: Vec<String>,
-    /// The struct that it is; none for a u32.
+    /// The name of the field's struct; `None` for a u32.
     pub(crate) of: Option<String>,
 }
 
@@ -51,16 +51,16 @@ pub(crate) struct Constant {
     pub(crate) value: u32,
 }
 
-/// Reads a module, and refuses one that does not document what it must.
+/// Reads a module. Returns an error if it is not documented as [`Reader::check_documentation`] requires.
 pub(crate) fn read(expanded: &Expanded) -> Result<Facts> {
     let text = documentation_alone(&expanded.text);
     let module = parse(&text, expanded)?;
     let reader = Reader { module: &module, text: &text, expanded };
     reader.check_documentation()?;
-    let [entry] = &module.entry_points[..] else { bail!("{}: one entry point is expected", expanded.origins[0].0) };
+    let [entry] = &module.entry_points[..] else { bail!("{}: expected one entry point", expanded.origins[0].0) };
     ensure!(
         entry.name == "main" && entry.workgroup_size[1..] == [1, 1],
-        "{}: main of one dimension is expected",
+        "{}: expected an entry point `main` of one dimension",
         expanded.origins[0].0
     );
     let lane = naga::Binding::BuiltIn(BuiltIn::SubgroupInvocationId);
@@ -78,7 +78,7 @@ pub(crate) fn read(expanded: &Expanded) -> Result<Facts> {
     })
 }
 
-/// The text without comments but those that document: naga drops documentation that follows another comment.
+/// Returns the text without comments, except doc comments: naga drops a doc comment that follows another comment.
 fn documentation_alone(text: &str) -> String {
     let lines = text.lines().map(|line| match line.split_once("//") {
         Some((code, comment)) if !comment.starts_with('/') => code,
@@ -87,7 +87,7 @@ fn documentation_alone(text: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The module, or what naga says against it, with the file and line.
+/// Parses the module. An error of naga gets the file and the line.
 fn parse(text: &str, expanded: &Expanded) -> Result<Module> {
     let mut frontend = Frontend::new_with_options(Options { parse_doc_comments: true, ..Options::new() });
     frontend.parse(text).map_err(|error| {
@@ -96,17 +96,17 @@ fn parse(text: &str, expanded: &Expanded) -> Result<Module> {
     })
 }
 
-/// Where line `line` of a module, counted from 1, was written.
+/// Returns the file and the line that line `line` of a module, counted from 1, was written from.
 pub(crate) fn place(expanded: &Expanded, line: usize) -> String {
     match expanded.origins.get(line.saturating_sub(1)) {
         Some((file, line)) => format!("shaders/{file}.wgsl:{line}"),
-        None => "behind the last line".to_owned(),
+        None => "after the last line".to_owned(),
     }
 }
 
 struct Reader<'a> {
     module: &'a Module,
-    /// What the module was read from: as many lines as were expanded.
+    /// The text that the module was parsed from. It has the same lines as the expanded text.
     text: &'a str,
     expanded: &'a Expanded,
 }
@@ -116,17 +116,18 @@ impl Reader<'_> {
         span.location(self.text).line_number as usize
     }
 
-    /// The file that declares what has this span.
+    /// Returns the file that declares the item with this span.
     fn file(&self, span: naga::Span) -> String {
         self.expanded.origins[self.line(span) - 1].0.clone()
     }
 
-    /// naga gives the comments of a struct to the wrong members where one of them has none, and a binding without its axes helps no reader.
+    /// Returns an error if a struct member or a binding has no doc comment. naga attaches a struct's comments to the
+    /// wrong members if one of them has none, and a binding must name its axes.
     fn check_documentation(&self) -> Result<()> {
         let docs = self.module.doc_comments.as_deref();
         let documented = |at: (Handle<Type>, usize)| docs.is_some_and(|docs| docs.struct_members.contains_key(&at));
         for (ty, Type { name, inner }) in self.module.types.iter() {
-            // naga's own structs have no place in the text.
+            // naga's own structs are not in the text.
             let TypeInner::Struct { members, .. } = inner else { continue };
             if !self.module.types.get_span(ty).is_defined() {
                 continue;
@@ -142,7 +143,7 @@ impl Reader<'_> {
             let documented = docs.is_some_and(|docs| docs.global_variables.contains_key(&variable));
             if declared.binding.is_some() && declared.space != AddressSpace::Uniform && !documented {
                 let line = self.line(self.module.global_variables.get_span(variable));
-                bail!("{}: a binding without a /// line", place(self.expanded, line));
+                bail!("{}: this binding has no /// line", place(self.expanded, line));
             }
         }
         Ok(())
@@ -172,11 +173,11 @@ impl Reader<'_> {
         }
         found.sort_by_key(|(number, _)| *number);
         let counted = found.iter().zip(1..).all(|((number, _), expected)| *number == expected);
-        ensure!(counted, "{}: bindings are numbered from 1 without a gap", self.expanded.origins[0].0);
+        ensure!(counted, "{}: the bindings must be numbered from 1 without a gap", self.expanded.origins[0].0);
         Ok(found.into_iter().map(|(_, binding)| binding).collect())
     }
 
-    /// Adds the structs that a struct contains, and then itself.
+    /// Adds the structs that `ty` contains, and then `ty` itself.
     fn structs(&self, ty: Handle<Type>, found: &mut Vec<Struct>) -> Result<()> {
         let Type { name, inner } = &self.module.types[ty];
         let span = self.module.types.get_span(ty);

@@ -1,6 +1,7 @@
-//! `cargo xtask kernels` reads every shader with naga and writes what the library must know of it to src/kernel/generated.rs.
+//! `cargo xtask kernels`: reads every shader with naga and writes the library's description of it to
+//! src/kernel/generated.rs.
 //!
-//! It does not depend on the library, so that it runs on a tree that does not compile: the expander of the directives is included by its path.
+//! The expander of the directives is included by its path, so that this also works while the library does not compile.
 
 #[allow(unreachable_pub, reason = "public in the library, and private here")]
 #[path = "../../../src/kernel/expand.rs"]
@@ -29,34 +30,34 @@ pub(crate) use self::facts::place;
 use self::sources::Choice;
 use crate::command::heading;
 
-/// What is written.
+/// The file that is written.
 const GENERATED: &str = "src/kernel/generated.rs";
 
-/// The text of every file below `shaders/`, by its path there without the ending.
+/// The text of every file below `shaders/`, by its path there without the extension.
 pub(crate) type Files = BTreeMap<String, String>;
 
-/// One kernel: a file, and one of its variants if it has any.
+/// A kernel: a shader file, and one of its variants if it has any.
 pub(crate) struct Kernel {
     file: String,
-    /// Empty where the file has none.
+    /// The variant's name; empty if the file has no variants.
     variant: String,
     facts: Facts,
 }
 
-/// Writes the file anew.
+/// Writes the generated file.
 pub(crate) fn write() -> Result<()> {
     let text = generated()?;
     std::fs::write(GENERATED, text).with_context(|| format!("cannot write {GENERATED}"))?;
-    println!("written to {GENERATED}");
+    println!("wrote {GENERATED}");
     Ok(())
 }
 
-/// Fails where the file is not what the shaders say.
+/// Returns an error if the generated file does not match the shaders.
 pub(crate) fn check() -> Result<()> {
     heading("kernels");
     let found = std::fs::read_to_string(GENERATED).with_context(|| format!("cannot read {GENERATED}"))?;
-    ensure!(found == generated()?, "{GENERATED} is older than the shaders: run `cargo xtask kernels`");
-    println!("{GENERATED} is what the shaders say");
+    ensure!(found == generated()?, "{GENERATED} does not match the shaders: run `cargo xtask kernels`");
+    println!("{GENERATED} matches the shaders");
     Ok(())
 }
 
@@ -71,7 +72,7 @@ fn generated() -> Result<String> {
     formatted(&write::rust(&files, &kernels)?)
 }
 
-/// Every module that the library may hand to a driver, with a name for it.
+/// Returns every module that the library may hand to a driver, with a name for it.
 pub(crate) fn modules() -> Result<Vec<(String, Expanded)>> {
     let files = read(Path::new("shaders"))?;
     let mut modules: Vec<(String, Expanded)> = Vec::new();
@@ -81,7 +82,7 @@ pub(crate) fn modules() -> Result<Vec<(String, Expanded)>> {
         for (deformed, sampling) in [(true, ""), (false, "_regular")] {
             for storage in ["f32", "f16", "packed_f16"] {
                 let module = expanded(&files, file, variant, deformed, storage)?;
-                // Many kernels have neither operands nor taps.
+                // The modules of a kernel without operands and without taps are all the same.
                 if modules[first..].iter().all(|(_, known)| known.text != module.text) {
                     modules.push((format!("{name}{sampling}_{storage}"), module));
                 }
@@ -91,7 +92,7 @@ pub(crate) fn modules() -> Result<Vec<(String, Expanded)>> {
     Ok(modules)
 }
 
-/// The file and the variant of every kernel; the variant is empty where the file has none.
+/// Returns the file and the variant of every kernel. The variant is empty if the file has none.
 fn names(files: &Files) -> impl Iterator<Item = (&str, &str)> {
     let kernels = files.iter().filter(|(_, text)| text.contains("\n@compute"));
     kernels.flat_map(|(file, text)| {
@@ -102,7 +103,7 @@ fn names(files: &Files) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// A kernel's module.
+/// Expands the module of a kernel.
 fn expanded(files: &Files, file: &str, variant: &str, deformed: bool, storage: &str) -> Result<Expanded> {
     let storage = format!("shared/stored_{storage}");
     let choice = Choice { file, variant, deformed, operands: &storage, output: &storage };
@@ -116,14 +117,14 @@ fn read(folder: &Path) -> Result<Files> {
         for file in std::fs::read_dir(&family)? {
             let file = file?.path();
             let path = file.strip_prefix(folder)?.with_extension("");
-            let path = path.to_str().context("a shader's name is no text")?.replace('\\', "/");
+            let path = path.to_str().context("a shader's path is not UTF-8")?.replace('\\', "/");
             files.insert(path, std::fs::read_to_string(&file)?);
         }
     }
     Ok(files)
 }
 
-/// The text as `cargo fmt` leaves it.
+/// Returns the text as `cargo fmt` formats it.
 fn formatted(text: &str) -> Result<String> {
     let mut command = Command::new("rustfmt");
     command.args(["--edition", "2024", "--config-path", "rustfmt.toml"]);
@@ -131,6 +132,6 @@ fn formatted(text: &str) -> Result<String> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("could not start rustfmt")?;
     rustfmt.stdin.take().context("rustfmt has no input")?.write_all(text.as_bytes())?;
     let output = rustfmt.wait_with_output()?;
-    ensure!(output.status.success(), "rustfmt does not take what was generated");
+    ensure!(output.status.success(), "rustfmt rejects the generated text");
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -1,4 +1,4 @@
-//! The Rust text of what was read.
+//! Writes the facts about the kernels as Rust code.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::facts::{Constant, Struct};
 use super::{Files, Kernel};
 
-/// What one shader file declares.
+/// The declarations of one shader file.
 #[derive(Default)]
 struct Module<'a> {
     kernels: Vec<&'a Kernel>,
@@ -18,13 +18,13 @@ struct Module<'a> {
     varying: Vec<&'a str>,
 }
 
-/// The text of the generated file.
+/// Returns the text of the generated file.
 pub(super) fn rust(files: &Files, kernels: &[Kernel]) -> Result<String> {
     let modules = modules(kernels)?;
     let mut text = String::from(
-        "//! What the shaders declare: a module for each file that is a kernel, or declares parameters or constants.
+        "//! The declarations of the shaders: a module for each file that is a kernel, or declares parameters or constants.
 //!
-//! Written by `cargo xtask kernels`. Do not edit: `cargo xtask check` fails where it is not what the shaders say.
+//! Written by `cargo xtask kernels`. Do not edit: `cargo xtask check` fails if this file does not match the shaders.
 
 ",
     );
@@ -57,7 +57,7 @@ pub(super) fn rust(files: &Files, kernels: &[Kernel]) -> Result<String> {
     Ok(text)
 }
 
-/// What each file declares, by its path.
+/// Collects the declarations of each file, by its path.
 fn modules(kernels: &[Kernel]) -> Result<BTreeMap<&str, Module<'_>>> {
     let mut modules: BTreeMap<&str, Module<'_>> = BTreeMap::new();
     for kernel in kernels {
@@ -73,7 +73,7 @@ fn modules(kernels: &[Kernel]) -> Result<BTreeMap<&str, Module<'_>>> {
     for kernel in kernels {
         let of_file = kernels.iter().filter(|other| other.file == kernel.file);
         let others: Vec<_> = of_file.map(|other| other.facts.constants.as_slice()).collect();
-        // The kernel itself holds its workgroup size.
+        // The field `workgroup_size` of the kernel holds this constant.
         for constant in kernel.facts.constants.iter().filter(|constant| constant.name != "WORKGROUP_SIZE") {
             let differs =
                 |other: &&[Constant]| other.iter().any(|c| c.name == constant.name && c.value != constant.value);
@@ -97,7 +97,7 @@ fn modules(kernels: &[Kernel]) -> Result<BTreeMap<&str, Module<'_>>> {
     Ok(modules)
 }
 
-/// A kernel's name in Rust.
+/// Returns a kernel's name in Rust.
 fn name_of(kernel: &Kernel) -> String {
     if kernel.variant.is_empty() { "KERNEL".to_owned() } else { kernel.variant.to_uppercase() }
 }
@@ -122,10 +122,10 @@ fn write_module(text: &mut String, path: &str, name: &str, module: &Module<'_>, 
     if !module.varying.is_empty() {
         writeln!(
             text,
-            "/// A variant: the kernel, and its constants.\n#[derive(Debug)]\npub struct Variant {{ /// The kernel.\npub kernel: Kernel,"
+            "/// A variant of the kernel, with its constants.\n#[derive(Debug)]\npub struct Variant {{ /// The kernel.\npub kernel: Kernel,"
         )?;
         for name in &module.varying {
-            writeln!(text, "/// `{name}`\npub {}: u64,", name.to_lowercase())?;
+            writeln!(text, "/// The constant `{name}`.\npub {}: u64,", name.to_lowercase())?;
         }
         writeln!(text, "}}")?;
     }
@@ -171,7 +171,7 @@ fn write_kernel(text: &mut String, kernel: &Kernel, varying: &[&str]) -> Result<
     write!(text, "], params: PARAMS, files: super::super::FILES }}")?;
     if !varying.is_empty() {
         for name in varying {
-            // A variant without the constant plans with none of it.
+            // A variant without the constant gets 0.
             let value =
                 facts.constants.iter().find(|constant| constant.name == *name).map_or(0, |constant| constant.value);
             write!(text, ", {}: {value}", name.to_lowercase())?;
@@ -182,7 +182,7 @@ fn write_kernel(text: &mut String, kernel: &Kernel, varying: &[&str]) -> Result<
     Ok(())
 }
 
-/// The names of a struct's words, in order.
+/// Returns the names of a struct's words, in order.
 fn words<'a>(structs: &'a [Struct], of: Option<&'a Struct>) -> Vec<&'a str> {
     let fields = of.map_or(&[][..], |declared| &declared.fields);
     let word = |field: &'a super::facts::Field| match &field.of {
@@ -220,7 +220,7 @@ fn docs(text: &mut String, lines: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The first paragraph of a file's head.
+/// Returns the first paragraph of the comment at the top of a file.
 fn purpose(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map_while(|line| line.strip_prefix("// ")).map(str::trim)
 }

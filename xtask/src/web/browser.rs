@@ -1,4 +1,5 @@
-//! The page in a headless Chromium, driven through WebDriver: every stored case, and what a visitor does, on a screen as wide as a phone's.
+//! Tests the page in a headless Chromium through WebDriver: every stored case, and a visitor's gestures on a screen as
+//! wide as a phone's.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -17,19 +18,20 @@ use crate::install::{self, Need};
 
 const DRIVER: &str = "chromedriver";
 const SCREEN: [u32; 2] = [390, 844];
-/// What the gestures leave on the page.
+/// A screenshot of the bent picture.
 const SCREENSHOT: &str = "target/web/bent.png";
-/// All stored cases on a slow machine.
+/// The time that all stored cases may take on a slow machine.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 
-/// What the shown picture is now; and how far it is from what it was when last asked for, as a mean over bytes.
+/// A script that returns how far the shown picture is from the one at the last call, as a mean over bytes.
 const CHANGE: &str = "
     const { width, height } = picture;
     const now = picture.getContext('2d').getImageData(0, 0, width, height).data;
     const before = window.before ?? now;
     window.before = now;
     return now.reduce((sum, value, n) => sum + Math.abs(value - before[n]), 0) / now.length;";
-/// How far the shown picture is from the file it was read from, which is small enough to be shown as it is.
+/// A script that returns how far the shown picture is from its file, as a mean over bytes. The file is small enough to
+/// be shown unscaled.
 const ERROR: &str = "
     const done = arguments[0];
     fetch('chelsea.jpg').then(file => file.blob()).then(createImageBitmap).then(bitmap => {
@@ -39,11 +41,11 @@ const ERROR: &str = "
         const shown = picture.getContext('2d').getImageData(0, 0, bitmap.width, bitmap.height).data;
         done(shown.reduce((sum, value, n) => sum + Math.abs(value - file[n]), 0) / file.length);
     });";
-/// How many pixels have the colour of a tap.
+/// A script that returns how many pixels have the colour of a tap.
 const TAPS: &str = "
     const marks = overlay.getContext('2d').getImageData(0, 0, overlay.width, overlay.height).data;
     return marks.reduce((sum, value, n) => sum + (n % 4 === 0 && value === 255 && marks[n + 1] === 45), 0);";
-/// A picture of 40×30 pixels from elsewhere, dropped on the page: the one gesture that WebDriver does not have.
+/// A script that drops a picture of 40×30 pixels on the page, because WebDriver has no such gesture.
 const DROP: &str = "
     const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 30 });
     canvas.getContext('2d').fillRect(10, 10, 9, 9);
@@ -54,13 +56,14 @@ const DROP: &str = "
         arguments[0]();
     });";
 
-/// chromedriver, which knows where its Chromium is, installed where it is missing and that is allowed; and that the two work together.
+/// Starts chromedriver, which finds its Chromium by itself, and checks that the two work together. Both are installed
+/// first if chromedriver is missing and that is allowed.
 pub(super) fn ensure() -> Result<Driver> {
     let found = || succeeds(Command::new(DRIVER).arg("--version"));
     if !found() {
         install::install(Need::Browser)?;
     }
-    ensure!(found(), "{DRIVER} was installed, and is not on the path");
+    ensure!(found(), "{DRIVER} was installed, but is not on the path");
     let driver = Driver::start()?;
     runtime()?.block_on(async { anyhow::Ok(open(driver.port, &[]).await?.close().await?) })?;
     Ok(driver)
@@ -70,12 +73,12 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Visits the pages of `site`, which has this many stored cases.
+/// Tests the pages of `site`, which has this many stored cases.
 pub(super) fn test(driver: &Driver, site: &str, cases: usize) -> Result<()> {
     runtime()?.block_on(async {
         let client = open(driver.port, &["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]).await?;
         let tested = visit(&client, site, cases).await;
-        // What went wrong says more than that a browser which has crashed cannot be closed.
+        // The test's own error comes first: it says more than the failure to close a browser that has crashed.
         tested.and(client.close().await.map_err(Into::into))?;
         let client = open(driver.port, &["--disable-blink-features=WebGPU"]).await?;
         let told = without_webgpu(&client, site).await;
@@ -83,21 +86,21 @@ pub(super) fn test(driver: &Driver, site: &str, cases: usize) -> Result<()> {
     })
 }
 
-/// chromedriver, ended whatever happens.
+/// A running chromedriver, which is ended when this is dropped.
 pub(super) struct Driver {
     process: Child,
     port: u16,
 }
 
 impl Driver {
-    /// On a port that was free, once it listens there.
+    /// Starts chromedriver on a free port and waits until it listens there.
     fn start() -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let process = Command::new(DRIVER).arg(format!("--port={port}")).stdout(Stdio::null()).spawn()?;
         let mut driver = Self { process, port };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            ensure!(driver.process.try_wait()?.is_none(), "{DRIVER} has ended at once");
+            ensure!(driver.process.try_wait()?.is_none(), "{DRIVER} ended at once");
             ensure!(start.elapsed() < Duration::from_secs(30), "{DRIVER} does not listen on port {port}");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -107,7 +110,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself, so errors are ignored.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -124,7 +127,7 @@ async fn open(port: u16, switches: &[&str]) -> Result<Client> {
     let Value::Object(capabilities) = json!({ "goog:chromeOptions": options }) else { unreachable!("an object") };
     let mut client = ClientBuilder::new(HttpConnector::new());
     client.capabilities(capabilities);
-    client.connect(&format!("http://127.0.0.1:{port}")).await.context("no session with the browser")
+    client.connect(&format!("http://127.0.0.1:{port}")).await.context("could not open a session with the browser")
 }
 
 async fn visit(client: &Client, site: &str, cases: usize) -> Result<()> {
@@ -132,13 +135,13 @@ async fn visit(client: &Client, site: &str, cases: usize) -> Result<()> {
     let done = client.wait().at_most(TIME_LIMIT).for_element(Locator::Css("#state.done")).await?;
     println!("{}", done.text().await?);
     let tested = client.execute("return window.result", vec![]).await?;
-    ensure!(tested["wrong"] == json!([]), "wrong in the browser: {}", tested["wrong"]);
+    ensure!(tested["wrong"] == json!([]), "these cases are wrong in the browser: {}", tested["wrong"]);
     ensure!(tested["cases"] == cases, "{} cases were run, {cases} are stored", tested["cases"]);
     client.goto(&format!("{site}/index.html")).await?;
     Page::of(client).await?.gestures().await
 }
 
-/// What a visitor sees whose browser has no WebGPU.
+/// Checks what the page says in a browser without WebGPU.
 async fn without_webgpu(client: &Client, site: &str) -> Result<()> {
     client.goto(&format!("{site}/index.html")).await?;
     let advice = client.wait().for_element(Locator::Css("#state.wrong")).await?.text().await?;
@@ -162,13 +165,13 @@ impl<'a> Page<'a> {
         Ok(Self { client, overlay })
     }
 
-    /// What the page says once it has computed.
+    /// Waits until the page has finished computing and returns its status line.
     async fn state(&self) -> Result<String> {
         self.client.wait().for_element(Locator::Css("#stage:not([aria-busy])")).await?;
         Ok(self.client.find(Locator::Id("state")).await?.text().await?)
     }
 
-    /// How far the picture is from what it was at the last call.
+    /// Returns how far the picture is from the one at the last call.
     async fn change(&self) -> Result<f64> {
         self.state().await?;
         self.number(CHANGE).await
@@ -178,7 +181,7 @@ impl<'a> Page<'a> {
         self.client.execute(script, vec![]).await?.as_f64().context("no number")
     }
 
-    /// Moves a pointer to a place of the picture, from its middle in pixels.
+    /// Returns the action that moves a pointer to a place of the picture, given in pixels from its middle.
     fn to(&self, x: f64, y: f64) -> PointerAction {
         PointerAction::MoveToElement { element: self.overlay.clone(), duration: None, x, y }
     }
@@ -187,7 +190,7 @@ impl<'a> Page<'a> {
         Ok(self.client.perform_actions(pointer.into()).await?)
     }
 
-    /// The pixels that show where a pixel's taps lie.
+    /// Moves the mouse over a pixel and returns how many pixels show its taps.
     async fn hover(&self) -> Result<f64> {
         self.perform(MouseActions::new("mouse".into()).then(self.to(-80.0, -40.0))).await?;
         self.number(TAPS).await
@@ -204,7 +207,7 @@ impl<'a> Page<'a> {
 
         self.choose("size", "1×1").await?;
         let state = self.state().await?;
-        ensure!(state.contains(" 0 points") && state.contains("GFLOP/s"), "no points, no rate: {state}");
+        ensure!(state.contains(" 0 points") && state.contains("GFLOP/s"), "expected 0 points and a rate: {state}");
         let error = self.client.execute_async(ERROR, vec![]).await?;
         ensure!(
             error.as_f64().is_some_and(|error| error < 0.01),
@@ -248,7 +251,7 @@ impl<'a> Page<'a> {
 
         self.client.find(Locator::Id("reset")).await?.click().await?;
         let state = self.state().await?;
-        ensure!(state.contains(" 0 points"), "straightening leaves points: {state}");
+        ensure!(state.contains(" 0 points"), "after the reset there are points left: {state}");
         self.client.execute_async(DROP, vec![]).await?;
         let state = self.state().await?;
         ensure!(state.starts_with("40×30, "), "a dropped picture is not shown: {state}");

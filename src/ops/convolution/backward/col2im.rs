@@ -1,4 +1,4 @@
-//! The gradient of the input of an ordinary convolution: every pixel knows which columns touched it, and gathers them.
+//! The gradient of an ordinary convolution's input: every pixel gathers the gradients of the columns that read it.
 
 use super::grad_column;
 use super::pass::{Pass, Tiling, padded};
@@ -12,7 +12,7 @@ pub(super) fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Regular
 }
 
-/// The loop over the taps.
+/// Returns whether the loop over the taps is short enough.
 pub(super) fn fits(pass: &Pass<'_>) -> bool {
     !wanted(pass) || pass.g.taps() as u64 + 1 < MAX_LOOP_STEPS
 }

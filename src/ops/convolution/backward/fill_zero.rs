@@ -1,4 +1,4 @@
-//! Zeros in the gradients that steps add to and the caller does not.
+//! Fills gradients with zeros: those that several steps add up, unless the caller wants them added to its tensor.
 
 use super::pass::Pass;
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! The gradient of the bias: the gradient of the output, summed over pixels in slices, and then over the slices.
+//! The gradient of the bias: the gradient of the output, summed over the pixels of each slice, then over the slices.
 
 use super::pass::Pass;
 use crate::error::Result;
@@ -6,25 +6,25 @@ use crate::kernel::backward::{grad_bias, sum_slices};
 use crate::ops::activation::Activation;
 use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Plan, WORKSPACE, Window, split};
 
-/// The least slices of a sum, so that many invocations share it.
+/// The smallest number of slices of a sum. It makes enough invocations.
 const LEAST_SLICES: u64 = 64;
 
-/// Slices of the sum of a channel: as many as keep the loop over one of them short.
+/// Returns the number of slices of a channel's sum, so that the loop over a slice is short enough.
 fn slices(pass: &Pass<'_>) -> u64 {
     LEAST_SLICES.max((pass.g.out_pixels() as u64).div_ceil(MAX_LOOP_STEPS - 1))
 }
 
-/// Elements of the partial sums of one image.
+/// Returns the number of partial sums of one image.
 pub(super) fn partial_elements(pass: &Pass<'_>) -> u64 {
     slices(pass) * pass.g.out_channels as u64
 }
 
-/// Bytes of workspace for them.
+/// Returns the bytes of workspace for the partial sums of one image.
 pub(super) fn partial_bytes(pass: &Pass<'_>) -> u64 {
     partial_elements(pass) * F32_BYTES
 }
 
-/// Adds one image's part of the gradient: as many channels in a step as one window holds.
+/// Plans the steps that add one image's part of the gradient, with as many channels per step as one window holds.
 pub(super) fn steps(pass: &Pass<'_>, image: u64, plan: &mut Plan) -> Result<()> {
     let g = pass.g;
     let slices = slices(pass);
@@ -35,7 +35,7 @@ pub(super) fn steps(pass: &Pass<'_>, image: u64, plan: &mut Plan) -> Result<()> 
     for channels in split(0..g.out_channels as u64, pass.out_channels_per_window()) {
         let invocations = channels.len() * slices;
         let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", image, &channels);
-        // Without an activation no kernel reads the output.
+        // Without an activation the binding of the output is never read.
         let (output, output_base) = match g.activation {
             Activation::Identity => (grad_output, grad_output_base),
             _ => pass.of_out_channels("output", image, &channels),

@@ -1,5 +1,5 @@
-//! The gradient of the columns: the transposed weight times the gradient of the output. A depthwise convolution has none: there it is one
-//! product of two numbers, which the other stages compute where they need it.
+//! The gradient of the columns: the transposed weight times the gradient of the output. In a depthwise convolution it
+//! is one product of two numbers, which the other stages compute where they need it.
 
 use super::pack_grad_output;
 use super::pass::{Pass, Tiling, padded};
@@ -13,7 +13,7 @@ pub(super) fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_grad_column() && !pass.layout.depthwise
 }
 
-/// The gradient of the columns of a part, or the columns themselves, which lie alike.
+/// Returns the size of the gradient of a part's columns. The columns themselves have the same size and layout.
 pub(super) fn columns_size(pass: &Pass<'_>, tiling: &Tiling) -> Size {
     Size::Bytes(pass.entries(tiling) * tiling.pack_count() * PACK * F32_BYTES)
 }
@@ -22,25 +22,26 @@ pub(super) fn buffer(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     Scratch { name: "grad_column", size: columns_size(pass, tiling) }
 }
 
-/// The weight, packed for this product.
+/// Returns the texture of the weight, packed for this product.
 pub(super) fn packed_weight(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     let packs = if tiling.whole_weight { pass.layout.packs() } else { tiling.pack_count() };
     let texels = pass.g.taps() as u64 * pass.layout.row_packs * packs * PACK;
     Scratch { name: "packed_weight_columns", size: Size::long_row(texels) }
 }
 
-/// The loops of one invocation: a turn for every pack of output channels, then one for every sum to store.
+/// Returns whether the loops of an invocation are short enough: one iteration per pack of output channels, then one per
+/// sum to store.
 pub(super) fn fits(pass: &Pass<'_>) -> bool {
     let stores = grad_column::PIXELS_PER_INVOCATION * grad_column::PACKS_PER_INVOCATION;
     !wanted(pass) || pass.layout.row_packs + stores + 2 < MAX_LOOP_STEPS
 }
 
-/// The channels of the packed weight, among which a chunk's are.
+/// Returns the channels of the packed weight that a chunk uses: all channels, or those of the chunk.
 pub(super) fn weight_chunk(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Chunk {
     if tiling.whole_weight { pass.layout.whole() } else { chunk.clone() }
 }
 
-/// Packs the weight of `chunk`, which is one of [`weight_chunk`].
+/// Plans the packing of the weight of `chunk`, which comes from [`weight_chunk`].
 pub(super) fn pack_weight(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Result<Step> {
     let (g, layout) = (pass.g, &pass.layout);
     let packs = chunk.pack_count();
@@ -62,7 +63,7 @@ pub(super) fn pack_weight(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Re
     pass.step(kernel, params, windows, kernel.workgroups(invocations))
 }
 
-/// Multiplies.
+/// Plans the product.
 pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let kernel = if pass.subgroups { &grad_column::SUBGROUP.kernel } else { &grad_column::PORTABLE.kernel };

@@ -1,4 +1,5 @@
-//! The gradient of the input of a deformable convolution: the taps put in the order of their cells, and gathered row by row.
+//! The gradient of a deformable convolution's input: the taps are sorted by their cells, and every row of cells gathers
+//! its taps.
 
 use super::pass::{Pass, Tiling, padded};
 use super::{grad_column, pack_grad_output, pack_taps};
@@ -17,22 +18,23 @@ pub(super) fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
 }
 
-/// The sort of a part's taps. The cells of an image begin above and to the left of its first pixel.
+/// Returns the sort of a part's taps. The first cell of an image lies above and to the left of its first pixel.
 pub(super) fn sort(pass: &Pass<'_>, tiling: &Tiling) -> Sort {
     let cells = [pass.g.in_height as u64 + 1, pass.g.in_width as u64 + 1];
     Sort::new(cells, pass.entries(tiling), pass.offset_groups(tiling), pass.subgroups)
 }
 
-/// The walk over the cells of a row, each with a loop over its entries, of which padding pixels have none; then the loops of the sort.
+/// Returns whether the loops are short enough: the walk over the cells of a row with a loop over the entries of each
+/// cell, and the loops of the sort. The padding pixels have no entries in a cell.
 pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     let g = pass.g;
     let entries = g.taps() as u64 * tiling.pixels.min(g.out_pixels() as u64);
     let cells = g.in_width as u64 + 2;
-    let walk = entries.div_ceil(grad_input::ENTRIES_PER_TURN) + 3 * cells;
+    let walk = entries.div_ceil(grad_input::ENTRIES_PER_ITERATION) + 3 * cells;
     !wanted(pass) || walk < MAX_LOOP_STEPS && sort(pass, tiling).loops_are_short()
 }
 
-/// Puts the taps of a part in order.
+/// Plans the sort of a part's taps.
 pub(super) fn sort_steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
     let entries = pass.g.taps() as u64 * padded(&part.pixels);
     let groups = pass.layout.offset_groups(&part.chunk).len();
@@ -42,7 +44,8 @@ pub(super) fn sort_steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &m
     steps.into_iter().try_for_each(|step| plan.push(step))
 }
 
-/// Gathers. A row of cells touches two rows of pixels, so one step does the even rows of cells and one the odd ones.
+/// Plans the gathering. A row of cells touches two rows of pixels, so one step does the even rows of cells and another
+/// the odd rows.
 pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
     (0..2).try_for_each(|parity| plan.push(step(pass, tiling, part, parity)?))
 }
@@ -60,14 +63,15 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, parity: u64) -> Result<St
         (true, false) => (&grad_input::DEPTHWISE_SINGLE, 1),
         (true, true) => (&grad_input::DEPTHWISE_PAIRED, 2),
     };
-    // On a CPU the lanes of a row keep to one block of columns. The cache then still holds what a row of cells reads of it when the next row
-    // reads it, too.
+    // On a CPU the lanes of a row stay in one block of columns, so that the part of the block that one row of cells
+    // reads is still in the cache for the next row.
     let most_packs = if pass.subgroups { PACKS_PER_BLOCK } else { u64::MAX };
     let lanes = packs.min(most_packs).div_ceil(packs_per_lane).next_power_of_two();
     let lanes_per_row = lanes.min(kernel.workgroup_size);
     let parts = packs.div_ceil(lanes_per_row * packs_per_lane);
-    // No eight lanes work for two offset groups, whose entries may lie in other cells. A driver that counts a loop's turns once for a vector
-    // would add them up.
+    // The units of a group are rounded up so that no vector of 8 lanes works for two offset groups. Their entries may
+    // lie in different cells, and a driver that counts the iterations of a loop once per vector would add those of
+    // both.
     let units_per_group = (rows * parts).next_multiple_of(SUBGROUP_SIZE.div_ceil(lanes_per_row));
     let units = units_per_group * groups.len();
     let padded_pixels = padded(&part.pixels);

@@ -14,7 +14,8 @@ pub(super) fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_grad_position() || grad_weight::stores_columns(pass)
 }
 
-/// The stand-ins for gradients that are not there: WebGPU wants something bound, and the kernel neither reads nor writes it.
+/// Returns the buffers that are bound in the place of a gradient that is not wanted. WebGPU requires a buffer; the
+/// kernel does not access it.
 pub(super) fn scratch(pass: &Pass<'_>) -> Vec<Scratch> {
     let stand_ins = [
         (pass.modes.offset.wanted(), NO_GRAD_OFFSET),

@@ -1,4 +1,5 @@
-//! The gradient of the weight: the gradient of the output times the columns, summed over pixels in splits, and then over the splits.
+//! The gradient of the weight: the gradient of the output times the columns, summed over the pixels of each split, then
+//! over the splits.
 
 use super::pack_grad_output;
 use super::pass::{Pass, Tiling, padded};
@@ -11,25 +12,25 @@ use crate::ops::convolution::layout::{PACK, Part};
 use crate::ops::convolution::pack_input;
 use crate::plan::{F32_BYTES, Len, Plan, Scratch, WORKSPACE, Window};
 
-/// Workgroups that the product is split into where a device has many processors.
+/// The number of workgroups that the product should have on a device with many processors.
 const WORKGROUPS_WANTED: u64 = 512;
-/// The same on a CPU.
+/// The number of workgroups that it should have on a CPU.
 const WORKGROUPS_WANTED_OF_CPU: u64 = 32;
-/// The most pixels that one sum adds up one after the other. With more of them its rounding error grows.
+/// The largest number of pixels that one sum adds one after another. The rounding error grows with it.
 const MAX_PIXELS_PER_SUM: u64 = 4096;
-/// The most row tiles that sample their columns anew, each for itself. On a CPU two or three samples take as long as to write the columns and
-/// read them.
+/// The largest number of row tiles that each sample their columns again, on a CPU. There, two or three samples take as
+/// long as writing and reading a column.
 const SAMPLED_ROW_TILES_OF_CPU: u64 = 3;
-/// The same elsewhere.
+/// The largest number of such row tiles on other devices.
 const SAMPLED_ROW_TILES: u64 = 1;
 
-/// The variants of the kernel that differ in how they come by a column.
+/// The variants of the kernel that differ in the source of the columns.
 struct Variants {
-    /// They read it.
+    /// Reads the stored columns.
     stored: &'static grad_weight::Variant,
-    /// They sample it.
+    /// Samples the columns.
     sampled: &'static grad_weight::Variant,
-    /// They sample it on the regular grid.
+    /// Samples the columns on the regular grid.
     regular: &'static grad_weight::Variant,
 }
 
@@ -56,44 +57,44 @@ fn variant(pass: &Pass<'_>) -> &'static grad_weight::Variant {
     }
 }
 
-/// Whether the products make the gradient of the weight.
+/// Returns whether this stage computes the gradient of the weight.
 pub(super) fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.weight.wanted() && !pass.layout.depthwise
 }
 
-/// Whether grad_offset writes the columns, since many row tiles read them.
+/// Returns whether grad_offset stores the columns, because many row tiles read them.
 pub(super) fn stores_columns(pass: &Pass<'_>) -> bool {
     let row_tiles = pass.layout.row_packs.div_ceil(variants(pass).stored.row_packs);
     let sampled = if pass.subgroups { SAMPLED_ROW_TILES_OF_CPU } else { SAMPLED_ROW_TILES };
     wanted(pass) && pass.g.sampling == Sampling::Deformed && row_tiles > sampled
 }
 
-/// The columns that grad_offset writes.
+/// Returns the buffer of the columns that grad_offset stores.
 pub(super) fn columns(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     Scratch { name: "columns", size: grad_column::columns_size(pass, tiling) }
 }
 
-/// The tiles of one weight group, `[of its output channels, of columns]`, for so many packs of input channels.
+/// Returns the tiles of one weight group, `[of output channels, of columns]`, for so many packs of input channels.
 fn tiles(pass: &Pass<'_>, group_packs: u64) -> [u64; 2] {
     let variant = variant(pass);
     let columns = group_packs * pass.g.taps() as u64;
     [pass.layout.row_packs.div_ceil(variant.row_packs), columns.div_ceil(variant.lanes)]
 }
 
-/// Parts that the sum over pixels is cut into, and the tiles of all weight groups.
+/// Returns the splits of the sum over pixels, and the tiles of all weight groups.
 fn splits(pass: &Pass<'_>, tiling: &Tiling) -> (u64, u64) {
     let layout = &pass.layout;
     let group_packs = tiling.segments.min(layout.segments_per_group) * tiling.packs;
     let [row_tiles, column_tiles] = tiles(pass, group_packs);
     let tiles = layout.most_groups(tiling.segments) * row_tiles * column_tiles;
     let padded_pixels = pass.padded_pixels(tiling);
-    let turns = padded_pixels / variant(pass).pixels_per_turn;
+    let iterations = padded_pixels / variant(pass).pixels_per_iteration;
     let workgroups = if pass.subgroups { WORKGROUPS_WANTED_OF_CPU } else { WORKGROUPS_WANTED };
-    let splits = workgroups.div_ceil(tiles).min(turns.div_ceil(4));
+    let splits = workgroups.div_ceil(tiles).min(iterations.div_ceil(4));
     (splits.max(padded_pixels.div_ceil(MAX_PIXELS_PER_SUM)), tiles)
 }
 
-/// Bytes of workspace for the partial sums.
+/// Returns the bytes of workspace for the partial sums.
 pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
     let (splits, tiles) = splits(pass, tiling);
     let variant = variant(pass);
@@ -108,7 +109,7 @@ pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Pl
     let group_packs = chunk.segments.len().min(layout.segments_per_group) * chunk.packs.len();
     let [row_tiles, column_tiles] = tiles(pass, group_packs);
     let (splits, _) = splits(pass, tiling);
-    let turns = padded(&part.pixels) / variant.pixels_per_turn;
+    let iterations = padded(&part.pixels) / variant.pixels_per_iteration;
     let workgroups = groups.len() * row_tiles * column_tiles * splits;
     let params = grad_weight::Params {
         taps,
@@ -124,7 +125,7 @@ pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Pl
         row_packs: layout.row_packs,
         all_row_packs: groups.len() * layout.row_packs,
         pixel_blocks: padded(&part.pixels) / BLOCK_PIXELS,
-        turns_per_split: turns.div_ceil(splits),
+        iterations_per_split: iterations.div_ceil(splits),
         column_tiles,
         row_tiles,
         workgroups,

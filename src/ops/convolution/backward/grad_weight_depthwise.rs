@@ -1,4 +1,4 @@
-//! The gradient of the weight of a depthwise convolution: a product and a sum over pixels in slices, and then over the slices.
+//! The gradient of a depthwise convolution's weight: a sum over the pixels of each slice, then over the slices.
 
 use super::pass::{Pass, Tiling, padded};
 use super::{pack_grad_output, pack_taps};
@@ -8,7 +8,7 @@ use crate::ops::convolution::layout::{PACK, Part};
 use crate::ops::convolution::pack_input;
 use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Plan, WORKSPACE, Window};
 
-/// The most workgroups that share a sum.
+/// The largest number of workgroups that share a sum.
 const MAX_WORKGROUPS: u64 = 8;
 
 pub(super) fn wanted(pass: &Pass<'_>) -> bool {
@@ -19,22 +19,22 @@ fn pixels(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
     tiling.pixels.min(pass.g.out_pixels() as u64)
 }
 
-/// Workgroups that share a sum.
+/// Returns the number of workgroups that share a sum.
 fn sharing(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
     grad_weight_depthwise::KERNEL.workgroups(pixels(pass, tiling)).clamp(1, MAX_WORKGROUPS)
 }
 
-/// Slices of a sum: one for each invocation of these workgroups.
+/// Returns the slices of a sum: one for each invocation of these workgroups.
 fn slices(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
     sharing(pass, tiling) * grad_weight_depthwise::KERNEL.workgroup_size
 }
 
-/// The loop over the pixels of a slice.
+/// Returns whether the loop over the pixels of a slice is short enough.
 pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     !pass.layout.depthwise || pixels(pass, tiling).div_ceil(slices(pass, tiling)) + 1 < MAX_LOOP_STEPS
 }
 
-/// Bytes of workspace for the partial sums.
+/// Returns the bytes of workspace for the partial sums.
 pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
     tiling.pack_count() * PACK * pass.g.taps() as u64 * slices(pass, tiling) * F32_BYTES
 }

@@ -1,20 +1,18 @@
-//! The plan of the backward pass: five gradients, each sum in one order, in parts of pixels and channels that fit the workspace. One file a stage.
+//! The plan of the backward pass: five gradients, each sum in one order, in parts of pixels and channels that fit the
+//! workspace. Every stage has its file.
 //!
 //! ```text
-//! for each image, window of output pixels, chunk of input channels:
-//!     pack_input, pack_grad_output, pack_taps       four channels a texel, and where each tap samples
-//!     grad_column = weightᵀ · grad_output           a product
-//!     grad_offset, grad_mask, columns               from one read of the corners
-//!     taps sorted by the cell they lie in           sort
-//!     grad_input += …                               every pixel gathers; without an offset col2im
-//!     grad_weight += grad_output · columnsᵀ         a product, or grad_weight_depthwise
+//! for each image, part of its output pixels, chunk of input channels: pack_input, pack_grad_output, pack_taps four
+//! channels per texel, and the position of each tap grad_column = weightᵀ · grad_output a matrix product grad_offset,
+//! grad_mask, columns from one read of the corners sort the taps by their cells grad_input += … every row of cells
+//! gathers; col2im without an offset grad_weight += grad_output · columnsᵀ a matrix product, or grad_weight_depthwise
 //! ```
 //!
-//! A stage that is not wanted, and a stage that only such a stage needs, is left out. Each stage says whether it is wanted, what memory it
-//! takes, what it can do at once, and what its steps are.
+//! Stages that nothing needs are left out. The file of a stage knows whether the stage is wanted, how much memory it
+//! takes, how much it can do at once, and what its steps are.
 //!
-//! A depthwise convolution has no products: a gradient of a column is one number of the weight times one of grad_output. Its stages compute
-//! that, and the columns, wherever they need them.
+//! A depthwise convolution has no matrix products: the gradient of a column is a number of the weight times a number of
+//! grad_output. Its stages compute that, and the columns, where they need them.
 
 mod col2im;
 mod fill_zero;
@@ -41,14 +39,19 @@ use crate::error::{Error, Result};
 use crate::kernel::Storage;
 use crate::plan::{DeviceLimits, Plan, split};
 
-/// The plan for the gradients of one call. `options.algorithm` chooses only how the products are computed. With
-/// [`Algorithm::Auto`](super::Algorithm::Auto) or [`Algorithm::Depthwise`](super::Algorithm::Depthwise) a depthwise convolution has none, unless
-/// it has no offset. Otherwise these two use subgroups of 8 where a CPU has them,
-/// [`Algorithm::FusedSubgroup`](super::Algorithm::FusedSubgroup) where any device has them, and every other algorithm a way that every device
-/// knows.
+/// Plans the gradients of one call. `options.algorithm` decides how the matrix products are computed, and with them
+/// whether the stages choose their sizes for a CPU:
+///
+/// | algorithm | products |
+/// |---|---|
+/// | [`Auto`](super::Algorithm::Auto), [`Depthwise`](super::Algorithm::Depthwise) | none for a depthwise convolution
+/// with an offset; else by subgroups of 8 on a CPU driver that has them, and by kernels that run on every device
+/// elsewhere |
+/// | [`FusedSubgroup`](super::Algorithm::FusedSubgroup) | by subgroups of 8, on every device that has them |
+/// | all others | by kernels that run on every device |
 ///
 /// # Errors
-/// As [`plan`](super::plan), for any algorithm.
+/// The same as [`plan`](super::plan).
 pub fn plan_backward(
     geometry: &Geometry,
     modes: &Gradients<Mode>,
@@ -70,7 +73,7 @@ pub fn plan_backward(
     if needed > got { Err(Error::WorkspaceTooSmall { needed, got }) } else { Ok(plan) }
 }
 
-/// What no part can cut must fit into a window.
+/// Checks that windows hold what no part can cut.
 fn check_bindings(pass: &Pass<'_>) -> Result<()> {
     let g = pass.g;
     let out_pixels = g.out_pixels() as u64;
@@ -106,7 +109,7 @@ fn parts(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
     Ok(())
 }
 
-/// What the scratch holds at a point of the plan, so that nothing is made twice.
+/// The contents of the scratch at a point of the plan. Nothing that is there is computed again.
 #[derive(Default)]
 struct Held {
     input: Option<(u64, Chunk)>,
@@ -116,14 +119,14 @@ struct Held {
     order: Option<(u64, Range<u64>, Range<u64>)>,
 }
 
-/// Whether `held` is something else than `wanted`, which it is from now on.
+/// Sets `held` to `wanted`, and returns whether it differed.
 fn changes<T: PartialEq>(held: &mut Option<T>, wanted: T) -> bool {
     let changes = held.as_ref() != Some(&wanted);
     *held = Some(wanted);
     changes
 }
 
-/// The stages, in order.
+/// Plans the stages of a part, in order.
 fn part_steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, held: &mut Held, plan: &mut Plan) -> Result<()> {
     let Part { image, pixels, chunk } = part;
     if pass.wants_samples() && changes(&mut held.input, (*image, chunk.clone())) {

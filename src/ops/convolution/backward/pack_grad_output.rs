@@ -1,5 +1,5 @@
-//! The packed gradient of the output: a texture of four channels a texel, which all other stages read. Behind an activation it is the gradient
-//! before it.
+//! The packed gradient of the output: a texture with four channels per texel, for the matrix products and the depthwise
+//! stages. With an activation it is the gradient in front of the activation.
 
 use super::pass::{Pass, Tiling, padded};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::ops::activation::Activation;
 use crate::ops::convolution::layout::{Chunk, PACK, Part};
 use crate::plan::{Len, Plan, Scratch, Size, Step};
 
-/// The texture for the weight groups of a part; of a depthwise convolution for its channels.
+/// Returns the texture for the weight groups of a part, or for the channels of a part in a depthwise convolution.
 pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     let layout = &pass.layout;
     let packs =
@@ -16,7 +16,8 @@ pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     Scratch { name: "packed_grad_output", size: Size::long_row(pass.padded_pixels(tiling) * packs) }
 }
 
-/// The output channels that a chunk's gradients come from: those of its weight groups, whole; of a depthwise convolution the same.
+/// Returns the output channels that a chunk's gradients depend on: all channels of its weight groups. In a depthwise
+/// convolution they are the chunk itself.
 pub(super) fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
     if pass.layout.depthwise {
         return chunk.clone();
@@ -24,7 +25,7 @@ pub(super) fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
     Chunk { segments: pass.layout.groups(chunk), packs: 0..pass.layout.row_packs }
 }
 
-/// Packs the output channels of a part: as many in a step as one window holds.
+/// Plans the packing of a part's output channels, with as many per step as one window holds.
 pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
     let all = out_channels(pass, &part.chunk);
     let (rows, most) = (pass.layout.rows, pass.out_channels_per_window());
@@ -35,12 +36,12 @@ pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Pl
     Ok(())
 }
 
-/// Packs some of the output channels `all`.
+/// Plans the packing of some of the output channels `all`.
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk) -> Result<Step> {
     let g = pass.g;
     let channels = some.channels(pass.layout.rows);
     let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", part.image, &channels);
-    // Without an activation no kernel reads the output.
+    // Without an activation the binding of the output is never read.
     let (kernel, (output, output_base)) = match g.activation {
         Activation::Identity => (&pack_grad_output::LINEAR, (grad_output, grad_output_base)),
         _ => (&pack_grad_output::ACTIVATED, pass.of_out_channels("output", part.image, &channels)),

@@ -1,4 +1,4 @@
-//! The packed taps: a texture that says where each tap of each pixel samples, worked out once for all other stages.
+//! The packed taps: a texture with the position of each tap of each pixel, computed once for all other stages.
 
 use super::pass::{Pass, Tiling, padded};
 use crate::error::Result;
@@ -8,10 +8,11 @@ use crate::ops::convolution::layout::Part;
 use crate::ops::convolution::windows::unread;
 use crate::plan::{Len, Scratch, Size, Step};
 
-/// Up to here every whole number is an f32. A packed tap carries the number of its column as one.
+/// The largest number of columns. A packed tap holds the number of its column as an f32, which represents every whole
+/// number up to this one.
 const MAX_COLUMN: u64 = 1 << 24;
 
-/// Whether any stage reads it.
+/// Returns whether a stage reads the packed taps.
 pub(super) fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_samples() || pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
 }
@@ -25,13 +26,13 @@ pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     pass.g.taps() as u64 * column_stride(pass, pass.padded_pixels(tiling)) < MAX_COLUMN
 }
 
-/// The difference between the numbers of two taps' columns. For a depthwise convolution it is a power of two, since its kernels take the tap
-/// out of the number again.
+/// Returns the difference between the numbers of two neighbouring taps' columns. In a depthwise convolution it is a
+/// power of two, because the kernels take the number apart again.
 pub(super) fn column_stride(pass: &Pass<'_>, padded_pixels: u64) -> u64 {
     if pass.layout.depthwise { padded_pixels.next_power_of_two() } else { padded_pixels }
 }
 
-/// Packs the taps of the part's offset groups.
+/// Plans the packing of the taps of a part's offset groups.
 pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let g = pass.g;
     let groups = pass.layout.offset_groups(&part.chunk);

@@ -1,4 +1,4 @@
-//! The backward pass of one call: what its stages go by, and the windows that several of them bind.
+//! The backward pass of one call: the facts that its stages share, and the windows that several of them bind.
 
 use std::ops::Range;
 
@@ -20,33 +20,33 @@ pub(super) struct Pass<'a> {
     pub(super) options: &'a Options,
     pub(super) limits: &'a DeviceLimits,
     pub(super) layout: Layout,
-    /// Whether the products use subgroups of 8, as a CPU's do.
+    /// Whether the matrix products use subgroups of 8. All stages then choose their sizes for a CPU.
     pub(super) subgroups: bool,
 }
 
-/// The most that a part of the work holds.
+/// The largest size of a part of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tiling {
-    /// Output pixels: whole blocks, but for the last part of an image.
+    /// Output pixels. They are whole blocks, except in the last part of an image.
     pub(super) pixels: u64,
     /// Segments of a chunk.
     pub(super) segments: u64,
-    /// Packs of each segment; all of them where there are several segments.
+    /// Packs of each segment. A part of several segments has all their packs.
     pub(super) packs: u64,
-    /// Whether the weight is packed once and whole, or for each chunk's channels alone.
+    /// Whether the whole weight is packed once. Otherwise the weight of each chunk's channels is packed for the chunk.
     pub(super) whole_weight: bool,
 }
 
 impl Tiling {
     pub(super) const LEAST: Self = Self { pixels: BLOCK_PIXELS, segments: 1, packs: 1, whole_weight: false };
 
-    /// Packs of all segments of a chunk.
+    /// Returns the packs of all segments of a chunk.
     pub(super) fn pack_count(&self) -> u64 {
         self.segments * self.packs
     }
 }
 
-/// Pixels of a part, filled up to whole blocks.
+/// Returns the number of pixels of a part, rounded up to whole blocks.
 pub(super) fn padded(pixels: &Range<u64>) -> u64 {
     pixels.len().next_multiple_of(BLOCK_PIXELS)
 }
@@ -72,14 +72,15 @@ impl<'a> Pass<'a> {
         if options.algorithm == Algorithm::Depthwise {
             g.check_depthwise()?;
         }
-        // Without an offset the gradient of the input is gathered from that of the columns, which only the products have.
+        // Without an offset the gradient of the input is gathered from the gradient of the columns, which only the
+        // matrix products compute.
         let depthwise = g.is_depthwise()
             && g.sampling == Sampling::Deformed
             && matches!(options.algorithm, Algorithm::Auto | Algorithm::Depthwise);
         Ok(Self { g, modes, options, limits, layout: Layout::new(g, depthwise), subgroups })
     }
 
-    /// The plan's name for it.
+    /// Returns the name of the algorithm.
     pub(super) fn name(&self) -> &'static str {
         match (self.layout.depthwise, self.subgroups) {
             (true, _) => "backward_depthwise",
@@ -88,37 +89,38 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Whether anything needs the gradient of the columns.
+    /// Returns whether a stage needs the gradient of the columns.
     pub(super) fn wants_grad_column(&self) -> bool {
         self.modes.input.wanted() || self.wants_grad_position()
     }
 
-    /// Whether the gradient of offset or mask is wanted.
+    /// Returns whether the gradient of the offset or of the mask is wanted.
     pub(super) fn wants_grad_position(&self) -> bool {
         self.modes.offset.wanted() || self.modes.mask.wanted()
     }
 
-    /// Whether anything samples the input.
+    /// Returns whether a stage samples the input.
     pub(super) fn wants_samples(&self) -> bool {
         self.wants_grad_position() || self.modes.weight.wanted()
     }
 
-    /// Output pixels of a part, filled up to whole blocks.
+    /// Returns the output pixels of a part, rounded up to whole blocks.
     pub(super) fn padded_pixels(&self, tiling: &Tiling) -> u64 {
         padded(&(0..tiling.pixels.min(self.g.out_pixels() as u64)))
     }
 
-    /// Offset groups that the chunks lie in.
+    /// Returns the largest number of offset groups in which a chunk lies.
     pub(super) fn offset_groups(&self, tiling: &Tiling) -> u64 {
         tiling.segments.div_ceil(self.layout.segments_per_offset_group)
     }
 
-    /// Packed taps of one offset group.
+    /// Returns the number of packed taps of one offset group.
     pub(super) fn entries(&self, tiling: &Tiling) -> u64 {
         self.g.taps() as u64 * self.padded_pixels(tiling)
     }
 
-    /// Whether a window holds the channels of a chunk, of the input and of its gradient, and one the offsets of its offset groups.
+    /// Returns whether windows hold a chunk's channels of the input and of its gradient, and the offsets of the chunk's
+    /// offset groups.
     pub(super) fn windows_hold(&self, tiling: &Tiling) -> bool {
         let g = self.g;
         let window = self.limits.max_operand_elements(g.storage).min(self.limits.max_window_elements());
@@ -128,7 +130,8 @@ impl<'a> Pass<'a> {
             && self.offset_groups(tiling) * (g.offset_elements() / g.offset_groups) as u64 <= window
     }
 
-    /// The window over the planes of some offset groups, `planes` for each tap.
+    /// Returns the window over the planes of some offset groups, `planes` for each tap, and the index of the first
+    /// element in it.
     pub(super) fn of_taps(
         &self,
         operand: &'static str,
@@ -142,19 +145,21 @@ impl<'a> Pass<'a> {
         self.limits.operand_window(storage, operand, first, groups.len() * group)
     }
 
-    /// The window over some channels of one image of the output, or of its gradient.
+    /// Returns the window over some channels of one image of the output or of its gradient, and the index of the first
+    /// element in it.
     pub(super) fn of_out_channels(&self, operand: &'static str, image: u64, channels: &Range<u64>) -> (Window, u64) {
         let plane = self.g.out_pixels() as u64;
         let first = (image * self.g.out_channels as u64 + channels.start) * plane;
         self.limits.operand_window(self.g.storage, operand, first, channels.len() * plane)
     }
 
-    /// Output channels of one image that a window holds: at least a pack.
+    /// Returns the number of output channels of one image that a window holds. It holds at least a pack.
     pub(super) fn out_channels_per_window(&self) -> u64 {
         self.limits.max_operand_elements(self.g.storage) / self.g.out_pixels() as u64
     }
 
-    /// The window over a chunk of one image of the gradient of the input.
+    /// Returns the window over a chunk of one image of the gradient of the input, and the index of the first element in
+    /// it.
     pub(super) fn grad_input(&self, image: u64, chunk: &Chunk) -> (Window, u64) {
         let in_pixels = self.g.in_pixels() as u64;
         let channels = chunk.channels(self.layout.segment_channels);

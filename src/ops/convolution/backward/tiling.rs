@@ -1,14 +1,18 @@
-//! How much of the work is done at once.
+//! The tiling: how much of the work one part of the plan does at once.
 //!
-//! The plain rule: as much as fits into the workspace and as the device can do, measured by what every stage says it needs. The search departs
-//! from trying all sizes in three ways.
+//! The plain algorithm tries all sizes of a part, and takes the largest that fits. A size fits if the device can do so
+//! much at once, and if the workspace holds the memory that all stages need for it. The search departs from that in
+//! three ways.
 //!
-//! 1. It goes from small to large along one size at a time, by halving, since what a size needs grows with it: first the packs that grad_column
-//!    multiplies at once, then the pixels, then the packs, then the segments. Pixels come before channels, since each window of pixels packs,
-//!    sorts and reads everything anew.
-//! 2. Parts are of one size where the largest that fits would leave a small rest. Such an even size is taken only if it fits, too: it may need
-//!    more, for some rounding up.
-//! 3. Segments grow within one offset group first, then by whole offset groups, so that no chunk lies in two unless it holds both whole.
+//! 1. It changes one size at a time: first the packs that grad_column multiplies at once (and, if segments are short,
+//!    several segments), then the pixels, then the packs, then the segments. All but the first are found by bisection.
+//!    Apart from rounding, the needs of a part grow with each size, so bisection finds a size that fits, though not
+//!    always the largest. Pixels come before channels because each part of the pixels packs, sorts and reads everything
+//!    again.
+//! 2. Parts have equal sizes where the largest size that fits would leave a small rest. An equal size is taken only if
+//!    it fits, too: some sizes are rounded up, so a smaller part may need more.
+//! 3. Segments grow within one offset group first, then by whole offset groups. So no chunk lies in two offset groups
+//!    unless it holds both completely, and no taps of a group are sorted twice.
 
 use super::pass::{Pass, Tiling};
 use super::{
@@ -22,7 +26,7 @@ use crate::ops::convolution::layout::Chunk;
 use crate::ops::convolution::{pack_input, pack_weight_depthwise};
 use crate::plan::{Scratch, split};
 
-/// The textures and buffers that the stages share.
+/// Returns the textures and buffers that the stages need.
 pub(super) fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
     let mut scratch = vec![pack_grad_output::texture(pass, tiling)];
     if grad_column::wanted(pass) {
@@ -47,7 +51,7 @@ pub(super) fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
     scratch
 }
 
-/// Bytes of workspace for the partial sums of the gradient of the weight.
+/// Returns the bytes of workspace for the partial sums of the gradient of the weight.
 pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
     if grad_weight::wanted(pass) {
         grad_weight::partial_bytes(pass, tiling)
@@ -58,13 +62,13 @@ pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
     }
 }
 
-/// The device memory that a tiling needs, with a workspace of at least so many bytes.
+/// Returns the bytes of device memory that a tiling needs, with a workspace of at least so many bytes.
 fn bytes(pass: &Pass<'_>, tiling: &Tiling, workspace_bytes: u64) -> u64 {
     let scratch = scratch(pass, tiling).iter().map(Scratch::bytes).sum::<u64>();
     scratch + partial_bytes(pass, tiling).max(workspace_bytes)
 }
 
-/// Whether the device can do so much at once, whatever memory it takes.
+/// Returns whether the device can do so much at once, regardless of the workspace limit.
 fn possible(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     scratch(pass, tiling).iter().all(|scratch| pass.limits.hold(scratch))
         && partial_bytes(pass, tiling) <= pass.limits.max_binding_bytes
@@ -76,7 +80,8 @@ fn possible(pass: &Pass<'_>, tiling: &Tiling) -> bool {
         && grad_weight_depthwise::fits(pass, tiling)
 }
 
-/// Whether the whole weight, packed, takes little of the workspace and leaves room for the least that the other stages need.
+/// Returns whether the whole packed weight takes little of the workspace, and leaves room for the smallest tiling of
+/// the other stages.
 fn whole_weight(pass: &Pass<'_>) -> bool {
     let whole = grad_column::packed_weight(pass, &Tiling { whole_weight: true, ..Tiling::LEAST });
     let limit = pass.options.workspace_limit;
@@ -84,14 +89,15 @@ fn whole_weight(pass: &Pass<'_>) -> bool {
     whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && pass.limits.hold(&whole)
 }
 
-/// The most that fits into the workspace, of which `workspace_bytes` are needed in any case.
+/// Chooses the largest tiling that fits into `workspace_limit`. Other steps need a workspace of `workspace_bytes`,
+/// which the tiling shares.
 pub(super) fn choose(pass: &Pass<'_>, workspace_bytes: u64) -> Result<Tiling> {
     let layout = &pass.layout;
     let limit = pass.options.workspace_limit;
     let fits = |tiling| possible(pass, &tiling) && bytes(pass, &tiling, workspace_bytes) <= limit;
     let least = Tiling { whole_weight: whole_weight(pass), ..Tiling::LEAST };
     if !possible(pass, &least) {
-        let reason = "its image, taps or channels pass what one step of the backward pass can hold".to_owned();
+        let reason = "an image, its taps or its channels exceed what one step of the backward pass can hold".to_owned();
         return Err(pass.options.algorithm.unsuitable(reason));
     }
     if !fits(least) {
@@ -99,7 +105,7 @@ pub(super) fn choose(pass: &Pass<'_>, workspace_bytes: u64) -> Result<Tiling> {
     }
     let fitting = |even: Tiling, largest: Tiling| if fits(even) { even } else { largest };
 
-    // As many packs as grad_column multiplies at once: of one segment, or of several short ones.
+    // The packs that grad_column multiplies at once belong to one segment, or to several short ones.
     let with_packs = |packs: u64| Tiling { packs: packs.min(layout.segment_packs), ..least };
     let packs = (1..=PACKS_PER_INVOCATION).rev().find(|&packs| fits(with_packs(packs))).unwrap_or(1);
     let mut tiling = with_packs(packs);
@@ -136,7 +142,7 @@ pub(super) fn choose(pass: &Pass<'_>, workspace_bytes: u64) -> Result<Tiling> {
     Ok(fitting(with_segments(even(offset_groups, groups) * per_group), with_segments(groups * per_group)))
 }
 
-/// The chunks of a tiling, in order. None lies in two offset groups unless it holds both whole.
+/// Returns the chunks of a tiling, in order. No chunk lies in two offset groups unless it holds both completely.
 pub(super) fn chunks(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Chunk> {
     let layout = &pass.layout;
     let per_group = layout.segments_per_offset_group.max(tiling.segments);
@@ -145,7 +151,7 @@ pub(super) fn chunks(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Chunk> {
         .collect()
 }
 
-/// The largest of 1 … `most` that fits, given that 1 does.
+/// Returns the largest of 1 … `most` that fits. 1 must fit.
 fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
     let (mut fitting, mut beyond) = (1, most + 1);
     while beyond - fitting > 1 {
@@ -155,7 +161,8 @@ fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
     fitting
 }
 
-/// The size of each part where `total` is cut into as few parts of at most `most` as can be, and these are as even as can be.
+/// Cuts `total` into as few parts of at most `most` as possible, and returns the size of the parts if they are as equal
+/// as possible.
 fn even(total: u64, most: u64) -> u64 {
     total.div_ceil(total.div_ceil(most))
 }

@@ -1,32 +1,32 @@
-//! Which algorithm `Auto` takes: one table, by kind of device and of weight group.
+//! The table by which `Auto` chooses an algorithm, from the kind of device and the size of weight groups.
 
 use crate::ops::convolution::algorithm::{Algorithm, Tile};
 use crate::ops::convolution::geometry::Geometry;
 use crate::plan::{DeviceKind, DeviceLimits};
 
-/// One row of the table: for these devices and weight groups, these candidates in order.
+/// A row of the table: devices, weight groups, and the candidates for them in order.
 struct Rule {
     devices: &'static [DeviceKind],
     groups: Groups,
     candidates: &'static [Candidate],
 }
 
-/// What a weight group is like.
+/// A class of weight groups.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Groups {
     /// One input channel and one output channel.
     Depthwise,
-    /// At most this many output channels, and at most as many input channels: too few for a product.
+    /// At most this many input channels and this many output channels, which is too few for a product.
     UpTo(usize),
-    /// Segments of at most this many input channels, which a tile fills up to 16.
+    /// Segments of at most this many input channels. A tile fills each up to 16.
     SegmentsUpTo(usize),
     Any,
 }
 
 enum Candidate {
     Fixed(Algorithm),
-    /// The first tile that wastes little of itself on the group's output channels and gives the device this many workgroups; if
-    /// none does, the last one, its sum split into as many parts as that takes.
+    /// The first tile that a group's output channels fill well and that gives the device this many workgroups. If there
+    /// is none, the last tile, with its sum split so that there are this many workgroups.
     Tiled {
         tiles: &'static [Tile],
         workgroups: u64,
@@ -36,8 +36,9 @@ enum Candidate {
 use Candidate::{Fixed, Tiled};
 use DeviceKind::{Cpu, DiscreteGpu, IntegratedGpu, Other};
 
-/// The first row that fits holds. CPU rows are measured on lavapipe (BENCHMARKS.md); GPU rows are reasoned, not measured yet: large
-/// tiles where registers are many, two workgroups for each of some 128 multiprocessors.
+/// The table. The first row that matches applies. The rows for CPUs are measured on lavapipe (BENCHMARKS.md). Those for
+/// GPUs are not measured yet; they are reasoned: large tiles for devices with many registers, and two workgroups for
+/// each of about 128 multiprocessors.
 const RULES: &[Rule] = &[
     Rule {
         devices: &[Cpu],
@@ -83,10 +84,11 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// More parts than this cost more to add than the device gains.
+/// The largest number of splits. With more, adding the partial sums costs more than the extra workgroups gain.
 const MAX_SPLITS: u64 = 16;
 
-/// What `Auto` tries for a geometry on a device, in order: the first that device and workspace allow is taken.
+/// Returns the algorithms that `Auto` tries for a geometry on a device. It takes the first that the device and the
+/// workspace allow.
 #[must_use]
 pub fn choice(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
     let g = geometry;

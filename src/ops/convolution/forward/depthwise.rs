@@ -1,7 +1,8 @@
-//! The algorithm for depthwise convolutions: it packs the weight once and each image's input, then samples four channels at a time.
+//! The algorithm for depthwise convolutions: it packs the weight once and the input of each image, then samples four
+//! channels at a time.
 //!
-//! The segments are the offset groups. Where the packed input of a whole image is more than a texture or the workspace holds, the image is
-//! worked on in chunks of segments, or of the packs of one segment.
+//! The segments are the offset groups. If a texture or the workspace cannot hold the packed input of a whole image, the
+//! plan cuts the image into chunks of segments, or of the packs of one segment.
 
 use crate::error::{Error, Result};
 use crate::kernel::forward::depthwise;

@@ -1,4 +1,4 @@
-//! The direct algorithm: outputs one by one, without a product and without scratch memory.
+//! The direct algorithm: it computes outputs one by one, without a product and without scratch memory.
 
 use crate::error::Result;
 use crate::kernel::forward::direct;
@@ -7,7 +7,7 @@ use crate::ops::convolution::geometry::Geometry;
 use crate::ops::convolution::windows::{self, Images};
 use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, split};
 
-/// Loop steps of one invocation for groups of `channels` channels.
+/// Returns the loop steps of one invocation for weight groups of `channels` input channels.
 const fn loop_steps(taps: u64, channels: u64) -> u64 {
     1 + taps * (2 + channels * (2 + direct::OUT_CHANNELS))
 }

@@ -1,7 +1,8 @@
-//! The fused algorithm for subgroups of 8: it packs the weight once and each image's input, then samples straight into the product.
+//! The fused algorithm for subgroups of 8: it packs the weight once and the input of each image, then samples straight
+//! into the product.
 //!
-//! The packed input of a whole image is one texture where it fits. Otherwise the image is worked on in chunks of segments, or of the packs of
-//! one segment, and each chunk that does not begin a weight group adds to the output.
+//! If a texture or the workspace cannot hold the packed input of a whole image, the plan cuts the image into chunks of
+//! segments, or of the packs of one segment. A chunk that does not begin a weight group adds to the output.
 
 use crate::error::{Error, Result};
 use crate::kernel::forward::{fused_subgroup, pack_weight};
@@ -14,7 +15,7 @@ use crate::ops::convolution::pack_input;
 use crate::ops::convolution::windows::{self, Images};
 use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step};
 
-/// Loop steps of one invocation for `segments` segments of `packs` packs each, and for the outputs to store.
+/// Returns the loop steps of one invocation that sums `segments` segments of `packs` packs each and stores its outputs.
 const fn loop_steps(segments: u64, taps: u64, packs: u64) -> u64 {
     let stores = fused_subgroup::PIXELS_PER_INVOCATION * fused_subgroup::OUT64.out_channels;
     1 + segments * taps * (2 + packs) + 1 + stores
@@ -39,12 +40,12 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     Ok(plan)
 }
 
-/// Rows of the packed weight: the packs of all taps of a weight group's segments.
+/// Returns the rows of the packed weight: the packs of all taps of a weight group's segments.
 fn weight_rows(g: &Geometry, layout: &Layout) -> u64 {
     layout.segments_per_group * g.taps() as u64 * layout.segment_packs
 }
 
-/// What no chunk can cut must fit into a window or a texture.
+/// Checks that windows and textures hold what no chunk can cut.
 fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
     if limits.subgroup_size != fused_subgroup::SUBGROUP_SIZE {
         return Err(Algorithm::FusedSubgroup.unsuitable(format!(
@@ -77,7 +78,8 @@ fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Segments of a chunk, and packs of each of them: as many as memory, a texture's axis, one binding of the input and the loops allow.
+/// Returns the segments of a chunk and the packs of each segment: as many as the memory, a texture's axes, a binding of
+/// the input and the loops allow.
 fn chunk_size(
     g: &Geometry,
     options: &Options,
@@ -88,7 +90,7 @@ fn chunk_size(
     let &Layout { segment_packs: packs, segments_per_group, segments, .. } = layout;
     let taps = g.taps() as u64;
     let texture = |planes| pack_input::texture(g, planes);
-    // In f16 a chunk holds whole weight groups: the output cannot carry partial sums from one chunk to the next.
+    // An f16 output would round partial sums, so in f16 a chunk has whole weight groups.
     let uncut = g.storage != Storage::F32;
     let least_planes = if uncut { segments_per_group * packs } else { 1 };
     let needed = packed_weight.bytes() + texture(least_planes).bytes();
@@ -100,7 +102,8 @@ fn chunk_size(
     let in_binding = limits.max_operand_elements(g.storage) / g.in_pixels() as u64 / PACK;
     let planes = (least_planes + in_workspace).min(in_texture).min(in_binding.max(1));
 
-    // The loops may go over so many packs of one segment, or so many segments of one weight group, and still store the outputs.
+    // The number of loop steps limits the packs of one segment, and the segments of one weight group. Storing the
+    // outputs takes some of them.
     let loop_steps = MAX_LOOP_STEPS - loop_steps(0, 0, 0);
     let most_packs = (loop_steps / taps).saturating_sub(2);
     if most_packs == 0 {
@@ -118,7 +121,9 @@ fn chunk_size(
     let groups_per_chunk = segments_per_chunk / segments_per_group;
     if packs_per_chunk < packs || groups_per_chunk == 0 {
         let channels = g.channels_per_group();
-        let reason = format!("a weight group of {channels} channels is cut, which f16 outputs cannot be");
+        let reason = format!(
+            "a weight group of {channels} channels does not fit into one chunk, and an f16 output cannot hold partial sums"
+        );
         return Err(Algorithm::FusedSubgroup.unsuitable(reason));
     }
     Ok((groups_per_chunk * segments_per_group, packs_per_chunk))
@@ -188,9 +193,11 @@ fn fused(
     limits.step(kernel, g.specialization(), params, bound, blocks)
 }
 
-/// The variant that computes `rows` output channels of a weight group in the least time, and how many it computes at once.
+/// Returns the variant that computes `rows` output channels of a weight group in the shortest time, and the number of
+/// output channels that it computes at once.
 fn fused_kernel(rows: u64) -> (&'static Kernel, u64) {
-    // A block of 32 samples as much as one of 64 and multiplies half as much. As measured, it takes 0.6 of the time.
+    // A block of 32 output channels needs as many samples as a block of 64, and half as many multiply-adds. It takes
+    // 0.6 of the time, as measured.
     let (cost_of_64, cost_of_32) = (10 * rows.div_ceil(64), 6 * rows.div_ceil(32));
     let variant = if cost_of_32 < cost_of_64 { &fused_subgroup::OUT32 } else { &fused_subgroup::OUT64 };
     (&variant.kernel, variant.out_channels)

@@ -1,5 +1,6 @@
-//! The fused algorithm for GPUs: it packs the weight once, then samples straight into the tiles of a product. Where there are too few tiles to
-//! fill the device, or a sum is too long for one loop, the sum is split, and a last step adds the parts in order.
+//! The fused algorithm for GPUs: it packs the weight once, then samples straight into the tiles of a product. If there
+//! are too few tiles for the device, or if a sum is too long for one loop, the sum is split, and a last step adds the
+//! parts in order.
 
 use std::ops::Range;
 
@@ -15,7 +16,7 @@ use crate::plan::{
     DeviceLimits, F32_BYTES, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE, binding_too_large, split,
 };
 
-/// The channels of a segment are filled up to a multiple of this in the packed weight.
+/// In the packed weight the channels of a segment are rounded up to a multiple of this.
 const PADDED_CHANNELS: u64 = 16;
 const _: () = {
     let mut n = 0;
@@ -25,7 +26,8 @@ const _: () = {
     }
 };
 
-/// Loop steps of one invocation for one block of a tile's channels: to load samples and weights, and to multiply.
+/// Returns the loop steps of one invocation for one block of a tile's channels: loading samples, loading weights, and
+/// multiplying.
 fn loop_steps_per_block(tile: &fused_tiled::Variant) -> u64 {
     let invocations = tile.kernel.workgroup_size;
     let samples = tile.tile_k * (tile.tile_n / 4) / invocations;
@@ -41,11 +43,11 @@ struct FusedTiled<'a> {
     packed_weight: Scratch,
     padded_channels: u64,
     padded_rows: u64,
-    /// Parts of the sum.
+    /// The number of parts of each sum.
     splits: u64,
-    /// Blocks of each part: `tile_k` channels of one tap of one segment.
+    /// Blocks of each part. A block is `tile_k` channels of one tap of one segment.
     blocks_per_split: u64,
-    /// Elements of all parts of one image's output. 0 where there is one part, which is the output.
+    /// Elements of the partial sums of one image. 0 if the sums are not split.
     partial_of_image: u64,
 }
 
@@ -90,8 +92,8 @@ impl<'a> FusedTiled<'a> {
         limits.check_elements("the packed weight", Storage::F32, largest)?;
         let packed_weight = Scratch { name: "packed_weight", size: Size::Bytes(packed_elements * F32_BYTES) };
 
-        // No loop grows too long, and every split has something to do. A tap costs its turn of the outer loop and the entry into the inner one,
-        // and has one block at least.
+        // Splits keep loops short, and every split has work. A tap costs an iteration of the outer loop and an entry
+        // into the inner loop, and has at least one block.
         let blocks = group_rows / variant.tile_k;
         let blocks_per_loop = (MAX_LOOP_STEPS - 1) / (loop_steps_per_block(variant) + 2);
         // The last step adds the parts in one loop.
@@ -139,7 +141,7 @@ impl<'a> FusedTiled<'a> {
         let columns = images.len() * g.out_pixels() as u64;
         let column_tiles = columns.div_ceil(self.variant.tile_n);
         let row_tiles = self.layout.rows.div_ceil(self.variant.tile_m);
-        // Partial sums keep all their bits.
+        // Partial sums are f32 for every storage of the output.
         let (specialization, (output, output_base)) = if self.splits > 1 {
             let partial = self.limits.window(WORKSPACE, 0, self.partial_of_image * images.len());
             (Specialization { output: Storage::F32, ..g.specialization() }, partial)
@@ -176,7 +178,7 @@ impl<'a> FusedTiled<'a> {
         self.limits.step(&self.variant.kernel, specialization, params, bound, workgroups)
     }
 
-    /// Adds the parts of the sums.
+    /// Plans the step that adds the partial sums.
     fn reduce(&self, images: &Range<u64>) -> Result<Step> {
         let g = self.g;
         let all = Images::new(g, self.limits);

@@ -1,4 +1,4 @@
-//! The plans of the forward pass, one file an algorithm.
+//! The plans of the forward pass: one file per algorithm.
 
 mod choice;
 mod columns;
@@ -15,13 +15,13 @@ use super::options::Options;
 use crate::error::{Error, Result};
 use crate::plan::{DeviceLimits, Plan, split};
 
-/// The plan for one call.
+/// Plans the output of one call.
 ///
-/// # Errors
-/// [`Error::WorkspaceTooSmall`] where `options.workspace_limit` cannot hold the smallest piece of the work; [`Error::BindingTooLarge`] where a
-/// single plane of an operand passes the device's limit; [`Error::TooManySteps`]; [`Error::Unsuitable`] where the device or the geometry cannot
-/// have the algorithm that was asked for, or, in f16, any; [`Error::TooLarge`] for a grid that a device with less than WebGPU's limits cannot
-/// dispatch.
+/// # Errors Returns [`Error::WorkspaceTooSmall`] if `options.workspace_limit` cannot hold the smallest chunk of the
+/// work, [`Error::BindingTooLarge`] if a part that the algorithm cannot cut exceeds the device's binding limit,
+/// [`Error::TooManySteps`], [`Error::Unsuitable`] if the chosen algorithm (or, in f16, every algorithm) does not suit
+/// the device or the geometry, or [`Error::TooLarge`] if a device with less than WebGPU's limits cannot dispatch the
+/// grid.
 pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     let mut plan = linear(geometry, options, limits)?;
     let elements = geometry.output_shape().iter().product::<usize>() as u64;
@@ -33,7 +33,7 @@ pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     Ok(plan)
 }
 
-/// The plan without the activation.
+/// Plans the output without the activation.
 fn linear(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     if geometry.batch == 0 {
         return Ok(Plan::default());
@@ -41,7 +41,9 @@ fn linear(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Resu
     if options.algorithm != Algorithm::Auto {
         return plan_by(options.algorithm, geometry, options, limits);
     }
-    // Reports the last error that more memory could fix: the columns need the least. An unsuitable algorithm was not asked for.
+    // Reports the last error that is not `Unsuitable`. It belongs to the columns if they failed so, and they need the
+    // least memory. The caller did not ask for a certain algorithm, so `Unsuitable` is reported only if there is no
+    // other error.
     let mut shown = None;
     for algorithm in choice(geometry, limits).into_iter().chain([Algorithm::Columns]) {
         match plan_by(algorithm, geometry, options, limits) {

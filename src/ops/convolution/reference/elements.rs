@@ -4,10 +4,10 @@ use super::super::gradients::Operand;
 use super::Reference;
 
 impl Reference<'_> {
-    /// Element `n` of the gradient by an operand, in row-major order.
+    /// Returns element `n`, in row-major order, of the gradient of an operand.
     ///
     /// # Panics
-    /// Where there is no such element, or `grad_output` is shorter than the output, as indexing does.
+    /// Panics if there is no such element, or if `grad_output` is shorter than the output.
     #[must_use]
     pub fn gradient_at(&self, operand: Operand, grad_output: &[f32], n: usize) -> f64 {
         let g = self.geometry;
@@ -27,7 +27,7 @@ impl Reference<'_> {
         }
     }
 
-    /// `[b, c, y, x]`: looks at every tap of the image.
+    /// The gradient of `input[b, c, y, x]`. Every tap of the image may have read it.
     fn grad_input_at(&self, grad_output: &[f32], [b, c, y, x]: [usize; 4]) -> f64 {
         let g = self.geometry;
         let at = ((b * g.in_channels + c) * g.in_height + y) * g.in_width + x;
@@ -44,7 +44,7 @@ impl Reference<'_> {
         sum
     }
 
-    /// `[o, c, i, j]`
+    /// The gradient of `weight[o, c, i, j]`.
     fn grad_weight_at(&self, grad_output: &[f32], [o, c, i, j]: [usize; 4]) -> f64 {
         let g = self.geometry;
         let channel = o / g.out_channels_per_group() * g.channels_per_group() + c;
@@ -58,7 +58,7 @@ impl Reference<'_> {
         sum
     }
 
-    /// `[b, g·taps + t, oy, ox]`
+    /// The gradient of `mask[b, g·taps + t, oy, ox]`.
     fn grad_mask_at(&self, grad_output: &[f32], [b, channel, oy, ox]: [usize; 4]) -> f64 {
         let tap = channel % self.geometry.taps();
         let sample = |c| self.position(b, c, tap, oy, ox).map_or(0.0, |position| self.sample(b, c, &position));
@@ -66,7 +66,7 @@ impl Reference<'_> {
         self.channels_of(channel / self.geometry.taps()).map(term).sum()
     }
 
-    /// `[b, 2·(g·taps + t) + a, oy, ox]`
+    /// The gradient of `offset[b, 2·(g·taps + t) + a, oy, ox]`.
     fn grad_offset_at(&self, grad_output: &[f32], [b, channel, oy, ox]: [usize; 4]) -> f64 {
         let (axis, tap) = (channel % 2, channel / 2 % self.geometry.taps());
         let term = |c| {
@@ -96,7 +96,7 @@ impl Reference<'_> {
     }
 }
 
-/// The index of element `n` along four axes, of which the last three have these sizes.
+/// Returns the index of element `n` along four axes, of which the last three have these sizes.
 fn index(n: usize, [depth, height, width]: [usize; 3]) -> [usize; 4] {
     let (n, x) = (n / width, n % width);
     let (n, y) = (n / height, n % height);

@@ -1,6 +1,8 @@
-//! The truth on the CPU: plain loops over the definition, summed in f64. Slow on purpose; every fast path is held against it.
+//! The reference on the CPU: plain loops over the definition, summed in f64. It is slow and simple, and tests compare
+//! every kernel with it.
 //!
-//! Its own truth is torchvision's: the stored cases under `tests/golden` prove the values and all five gradients.
+//! The reference itself is compared with torchvision's results, which are stored under `tests/golden`: the output and
+//! all five gradients.
 
 mod elements;
 
@@ -11,7 +13,7 @@ use super::options::BorderGradient;
 use crate::error::{Error, Result};
 use crate::kernel::Sampling;
 
-/// The operator on host slices, all of the lengths that the geometry says.
+/// The operator on host slices.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference<'a> {
     geometry: &'a Geometry,
@@ -20,7 +22,7 @@ pub struct Reference<'a> {
     border_gradient: BorderGradient,
 }
 
-/// A position in the image, split into its cell and the fractions within it.
+/// A position in the image: its cell, and the fractions within the cell.
 struct Position {
     y0: i64,
     x0: i64,
@@ -31,10 +33,12 @@ struct Position {
 }
 
 impl<'a> Reference<'a> {
-    /// Positions are rounded to f32 once, as the kernels round them; everything else is f64.
+    /// Takes the operands of a call with this geometry. Positions are rounded to f32 once, as by the kernels.
+    /// Everything else is f64.
     ///
     /// # Errors
-    /// [`Error::ElementCount`] where a slice is not as long as the geometry says; one that should not be there counts as too long.
+    /// Returns [`Error::ElementCount`] if the length of a slice does not fit the geometry. The length is 0 for an
+    /// operand that the call does not have.
     pub fn new(geometry: &'a Geometry, operands: impl Into<Operands<&'a [f32]>>) -> Result<Self> {
         let (g, operands) = (geometry, operands.into());
         let offset_channels = g.offset_groups * g.taps();
@@ -52,21 +56,21 @@ impl<'a> Reference<'a> {
         Ok(Self { geometry, operands, exact_positions: false, border_gradient: BorderGradient::default() })
     }
 
-    /// Without the rounding of positions: what a computation in f64 throughout gives, such as the stored cases.
+    /// Turns off the rounding of positions. Everything is then f64, as in the stored cases.
     #[must_use]
     pub fn with_exact_positions(mut self) -> Self {
         self.exact_positions = true;
         self
     }
 
-    /// With another derivative at exactly −1 than torchvision's.
+    /// Sets the derivative at exactly −1. The default is torchvision's.
     #[must_use]
     pub fn with_border_gradient(mut self, border_gradient: BorderGradient) -> Self {
         self.border_gradient = border_gradient;
         self
     }
 
-    /// The output, `[batch, out_channels, out_height, out_width]`.
+    /// Computes the output, `[batch, out_channels, out_height, out_width]`, without the activation.
     #[must_use]
     pub fn forward(&self) -> Vec<f64> {
         let g = self.geometry;
@@ -88,43 +92,43 @@ impl<'a> Reference<'a> {
         output
     }
 
-    /// One element of the output, at `[b, o, oy, ox]`.
+    /// Computes one element of the output, at `[b, o, oy, ox]`.
     ///
     /// # Panics
-    /// Where there is no such element, as indexing does.
+    /// Panics if there is no such element.
     #[must_use]
     pub fn output_at(&self, [b, o, oy, ox]: [usize; 4]) -> f64 {
         self.product(o, &self.columns(b, o / self.geometry.out_channels_per_group(), oy, ox))
     }
 
-    /// The columns of a weight group at one pixel, channel by channel and tap by tap.
+    /// Returns the columns of a weight group at one pixel, channel by channel and tap by tap.
     fn columns(&self, b: usize, group: usize, oy: usize, ox: usize) -> Vec<f64> {
         let g = self.geometry;
         let channels = group * g.channels_per_group()..(group + 1) * g.channels_per_group();
         channels.flat_map(|c| (0..g.taps()).map(move |tap| self.column(b, c, tap, oy, ox))).collect()
     }
 
-    /// An output channel's weights times its group's columns, and its bias.
+    /// Returns an output channel's weights times its group's columns, plus its bias.
     fn product(&self, o: usize, columns: &[f64]) -> f64 {
         let weights = &self.operands.weight[o * columns.len()..][..columns.len()];
         let bias = self.operands.bias.map_or(0.0, |bias| f64::from(bias[o]));
         weights.iter().zip(columns).fold(bias, |sum, (&weight, column)| sum + f64::from(weight) * column)
     }
 
-    /// The five gradients.
+    /// Computes the gradients of all operands of the call.
     ///
     /// ```text
     /// grad_bias[o]  = Σ_{b,oy,ox} grad_output            grad_weight = grad_output · columnᵀ
     /// grad_column   = weightᵀ · grad_output              grad_mask   = Σ_{c in offset group} grad_column · sample
-    /// grad_offset_y = Σ_{c in offset group} mask · grad_column · ∂sample/∂y                          grad_offset_x alike
+    /// grad_offset_y = Σ_{c in offset group} mask · grad_column · ∂sample/∂y                          and the same for grad_offset_x
     /// grad_input    = mask · grad_column, scattered to the four corners with the bilinear weights
     /// ```
     ///
-    /// Where the position is a whole number the derivative by it is the right-hand one. At exactly −1 it is torchvision's: not 0,
-    /// although the sample is, unless [`Reference::with_border_gradient`] says otherwise.
+    /// At whole positions the derivative with respect to the position is the right-hand one. At exactly −1 the sample
+    /// is 0; its derivative is torchvision's, which is not 0, unless [`Reference::with_border_gradient`] sets another.
     ///
     /// # Errors
-    /// [`Error::ElementCount`] where `grad_output` has not as many elements as the output.
+    /// Returns [`Error::ElementCount`] if `grad_output` has another number of elements than the output.
     pub fn backward(&self, grad_output: &[f32]) -> Result<Gradients<Option<Vec<f64>>>> {
         let (g, operands) = (self.geometry, &self.operands);
         check_elements(&g.output_shape(), grad_output)?;
@@ -201,7 +205,7 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// `mask · sample`, what the column buffer holds.
+    /// Returns `mask · sample`, an element of the column buffer.
     fn column(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> f64 {
         let sample = self.position(b, c, tap, oy, ox).map_or(0.0, |position| self.sample(b, c, &position));
         self.mask(b, c, tap, oy, ox) * sample
@@ -223,7 +227,7 @@ impl<'a> Reference<'a> {
         ((b * g.offset_groups * g.taps() + channel) * g.out_height + oy) * g.out_width + ox
     }
 
-    /// Where the tap's y and x offsets lie.
+    /// Returns the indices of the tap's y and x offsets.
     fn offset_indices(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> [usize; 2] {
         let g = self.geometry;
         let offset_group = c / g.channels_per_offset_group();
@@ -232,7 +236,7 @@ impl<'a> Reference<'a> {
         [y, y + g.out_pixels()]
     }
 
-    /// Where the tap lands; `None` where that is nowhere, for an offset that is not finite.
+    /// Returns the position of the tap, or `None` if its offset is not finite.
     fn position(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> Option<Position> {
         let g = self.geometry;
         let [i, j] = [tap / g.kernel_width, tap % g.kernel_width];
@@ -259,12 +263,12 @@ impl<'a> Reference<'a> {
         if !position.inside {
             return 0.0;
         }
-        // Only corners inside the image count, so that no NaN comes from elsewhere.
+        // Corners outside the image are left out, so that they cannot contribute NaN.
         let indices = self.corner_indices(b, c, position).into_iter().zip(position.weights());
         indices.filter_map(|(index, weight)| Some(weight * f64::from(self.operands.input[index?]))).sum()
     }
 
-    /// The derivatives of the sample by y and x.
+    /// Returns the derivatives of the sample by y and x.
     fn slopes(&self, b: usize, c: usize, position: &Position) -> [f64; 2] {
         if self.border_gradient == BorderGradient::Mmcv && !position.inside {
             return [0.0, 0.0];
@@ -279,7 +283,7 @@ impl<'a> Reference<'a> {
         self.corner_indices(b, c, position).map(value)
     }
 
-    /// (y0, x0), (y0, x1), (y1, x0), (y1, x1); `None` outside the image.
+    /// Returns the indices of the corners (y0, x0), (y0, x1), (y1, x0), (y1, x1); `None` outside the image.
     fn corner_indices(&self, b: usize, c: usize, position: &Position) -> [Option<usize>; 4] {
         let g = self.geometry;
         let within = |at: i64, size: usize| usize::try_from(at).ok().filter(|&at| at < size);
@@ -292,7 +296,7 @@ impl<'a> Reference<'a> {
 }
 
 impl Position {
-    /// The bilinear weights, in the order of the corners.
+    /// Returns the bilinear weights, in the order of the corners.
     fn weights(&self) -> [f64; 4] {
         let (dy, dx) = (self.dy, self.dx);
         [(1.0 - dy) * (1.0 - dx), (1.0 - dy) * dx, dy * (1.0 - dx), dy * dx]

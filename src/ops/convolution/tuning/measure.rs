@@ -1,4 +1,4 @@
-//! Measuring, which waits for the device: not on the web.
+//! The measurement. It waits for the device, so it is not available on the web.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,13 @@ use crate::ops::convolution::operator::{Convolution, Task};
 use crate::ops::convolution::options::Options;
 use crate::plan::DeviceLimits;
 
-/// Timed calls of a candidate, after one that compiles and warms up.
+/// The number of timed calls of a candidate, after one that compiles and warms up.
 const CALLS: usize = 3;
-/// A candidate this much slower than the best is not called again.
+/// A candidate that is this many times slower than the best is not called again.
 const HOPELESS: u32 = 2;
 
-/// The fastest algorithm for a call, by measurement. No candidate is begun once `time` is up.
+/// Measures the algorithms for a call, and returns the fastest. No candidate starts after `time` once one has been
+/// measured.
 pub(in crate::ops) fn fastest(operator: &Convolution, task: &Task<'_>, time: Duration) -> Result<Algorithm> {
     let geometry = operator.checked_geometry(task)?;
     let start = Instant::now();
@@ -56,12 +57,12 @@ pub(in crate::ops) fn fastest(operator: &Convolution, task: &Task<'_>, time: Dur
     }
 }
 
-/// What the table would try first, then every other algorithm.
+/// Returns the algorithms in the table's order, followed by all others.
 fn candidates(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
     let tiled = [1, 2, 4, 8].map(|splits| Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits }));
     let mut candidates = choice(geometry, limits);
     let all = [Algorithm::FusedSubgroup, Algorithm::Columns].into_iter().chain(tiled.into_iter().flatten());
-    // That a call is not depthwise is never the reason why it fails.
+    // Depthwise is a candidate only for depthwise calls, so that its error is never the one reported.
     let depthwise = geometry.is_depthwise().then_some(Algorithm::Depthwise);
     for algorithm in all.chain([Algorithm::Direct]).chain(depthwise) {
         if !candidates.contains(&algorithm) {

@@ -1,4 +1,4 @@
-//! What was measured to be fastest: a memory from device and geometry to algorithm, kept in a text file.
+//! The fastest measured algorithm for each device and geometry, kept in a text file.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(in crate::ops) mod measure;
@@ -15,16 +15,17 @@ use crate::gpu::Gpu;
 
 /// The fastest algorithm for each (device, geometry) that was tuned.
 ///
-/// Its text is one line an entry, three columns between tabs: the device (adapter, backend, driver and its version), the geometry,
-/// the algorithm. Another driver's entries do not count, and may stand in the same file.
+/// As text it has one line per entry, with three columns between tabs: the device (adapter, backend, driver and its
+/// version), the geometry, and the algorithm. A file may hold the entries of several drivers; those of other drivers
+/// have no effect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tuning(BTreeMap<[String; 2], Algorithm>);
 
 impl Tuning {
-    /// Reads a file; one that does not exist is empty.
+    /// Reads a file. A file that does not exist counts as empty.
     ///
     /// # Errors
-    /// [`Error::Tuning`] where it cannot be read, or is no such file.
+    /// Returns [`Error::Tuning`] if it cannot be read or has another format.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         match std::fs::read_to_string(&path) {
             Ok(text) => text.parse(),
@@ -36,27 +37,27 @@ impl Tuning {
     /// Writes a file.
     ///
     /// # Errors
-    /// [`Error::Tuning`].
+    /// Returns [`Error::Tuning`] if it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let written = std::fs::write(&path, self.to_string());
         written.map_err(|error| tuning_error(format!("{}: {error}", path.as_ref().display())))
     }
 
-    /// The entry for a geometry on `gpu`.
+    /// Returns the entry for a geometry on `gpu`.
     #[must_use]
     pub fn get(&self, gpu: &Gpu, geometry: &Geometry) -> Option<Algorithm> {
-        // Every call asks, and most programs tune nothing: no key is written out for them.
+        // Every call asks, and most programs tune nothing, so they need not write out a key.
         if self.0.is_empty() { None } else { self.0.get(&key(gpu, geometry)).copied() }
     }
 
-    /// Sets it.
+    /// Sets the entry for a geometry on `gpu`.
     pub fn insert(&mut self, gpu: &Gpu, geometry: &Geometry, algorithm: Algorithm) {
         self.0.insert(key(gpu, geometry), algorithm);
     }
 }
 
 fn key(gpu: &Gpu, geometry: &Geometry) -> [String; 2] {
-    // What stands between columns and lines may not stand inside one.
+    // Tabs and line breaks separate columns and entries, so a name must not contain them.
     [gpu.identity().replace(['\t', '\n', '\r'], " "), geometry.to_string()]
 }
 

@@ -1,4 +1,4 @@
-//! The first half of a chunk: samples into the column buffer.
+//! The first half of a chunk: it samples into the column buffer.
 
 use std::ops::Range;
 
@@ -10,14 +10,15 @@ use crate::ops::convolution::geometry::Geometry;
 use crate::ops::convolution::windows::unread;
 use crate::plan::{DeviceLimits, Len, Plan, Step, WORKSPACE, split};
 
-/// Samples the chunk's channels: several steps where the input, offset or mask of all of them would pass a window.
+/// Plans the samples of the chunk's channels. There are several steps if a window cannot hold the input, offset or mask
+/// of all of them.
 pub(super) fn steps(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, plan: &mut Plan) -> Result<()> {
     let window = limits.max_window_elements();
     let taps = g.taps() as u64;
     let group = g.channels_per_offset_group() as u64;
     let images = chunk.images.len();
     let channels_per_step = if images > 1 { chunk.channels.len() } else { window / g.in_pixels() as u64 };
-    // A window over n pairs spans 2n − 1 whole planes of the offset, and the chunk's pixels of the last plane.
+    // A window over n pairs covers 2n − 1 whole planes of the offset, and the chunk's pixels of the last plane.
     let planes = 1 + (window - chunk.pixels.len()) / g.out_pixels() as u64;
     let pairs_per_step = if images > 1 { u64::MAX } else { planes / 2 };
     for channels in split(chunk.channels.clone(), channels_per_step) {
@@ -36,7 +37,7 @@ fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, channels: Range<u64>
     let taps = g.taps() as u64;
     let images = chunk.images.len();
     let pixels = chunk.pixels.len();
-    // `count` elements from element `first` of each image, as one window.
+    // Returns one window over `count` elements of each image, from element `first` on.
     let window = |operand, image_stride: u64, first: u64, count: u64| {
         let first = chunk.images.start * image_stride + first;
         limits.operand_window(g.storage, operand, first, (images - 1) * image_stride + count)
@@ -55,7 +56,7 @@ fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, channels: Range<u64>
     let (mask, mask_base) = if g.has_mask {
         window("mask", mask_image_stride, first(pairs.start), planes(pairs.len()))
     } else {
-        // No kernel reads it.
+        // Without a mask the binding is never read.
         (offset, 0)
     };
     let (columns, _) = limits.window(WORKSPACE, 0, chunk.elements(taps));

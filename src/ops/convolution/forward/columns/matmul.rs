@@ -1,4 +1,4 @@
-//! The second half of a chunk: multiplies the weight by the column buffer.
+//! The second half of a chunk: it multiplies the weight by the column buffer.
 
 use std::ops::Range;
 
@@ -8,27 +8,28 @@ use crate::kernel::forward::matmul;
 use crate::ops::convolution::geometry::Geometry;
 use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Step, WORKSPACE, split};
 
-/// Loop steps of one invocation for `depth` column rows: a turn for each tile of rows, with one loop that loads and one that multiplies. Each
-/// entry into a loop costs its trips plus one.
+/// Returns the loop steps of one invocation for `depth` column rows, as [`MAX_LOOP_STEPS`] counts them. The outer loop
+/// has an iteration for each tile of rows, with a loop that loads and a loop that multiplies.
 const fn loop_steps(depth: u64) -> u64 {
     let steps_per_tile = 1 + (matmul::LOADS_PER_INVOCATION + 1) + (matmul::TILE_K + 1);
     depth.div_ceil(matmul::TILE_K) * steps_per_tile + 1
 }
 
-/// Column rows that one step may sum over.
+/// Returns the largest number of column rows that one step may sum over.
 pub(super) fn max_depth() -> u64 {
     let steps_per_tile = loop_steps(2 * matmul::TILE_K) - loop_steps(matmul::TILE_K);
     (MAX_LOOP_STEPS - 1) / steps_per_tile * matmul::TILE_K
 }
 
-/// A product: `rows` of each of `groups`, summed over `depth`. Rows and depth count from the first of each group.
+/// A product: `rows` of each of `groups`, summed over `depth`. Rows and depth are counted in their group.
 struct Product {
     groups: Range<u64>,
     rows: Range<u64>,
     depth: Range<u64>,
 }
 
-/// Multiplies the chunk's columns: several steps where the weight or the output would pass a window, or the sum a loop's bound.
+/// Plans the product of the chunk's columns. There are several steps if a window cannot hold the weight or the output,
+/// or if the sum is too long for a loop.
 pub(super) fn steps(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, plan: &mut Plan) -> Result<()> {
     let window = limits.max_window_elements();
     let group_channels = g.channels_per_group() as u64;
@@ -41,9 +42,9 @@ pub(super) fn steps(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, plan: &m
     } else {
         1 + (window - chunk.pixels.len()) / g.out_pixels() as u64
     };
-    // One row always fits: where a whole row of the weight does not, the sum over it is cut below.
+    // One row is always possible: if a window cannot hold a row of the weight, the sum over it is cut below.
     let rows_per_step = out_rows.min(window / group_depth).max(1);
-    // Several groups share a step only if each is there with all its rows.
+    // Several groups share a step only with all their rows.
     let groups_per_step = (rows_per_step / group_rows).max(1);
     for depth in split(all.depth.clone(), max_depth().min(window)) {
         for groups in split(all.groups.clone(), groups_per_step) {
@@ -56,7 +57,7 @@ pub(super) fn steps(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, plan: &m
     Ok(())
 }
 
-/// The product of the whole chunk.
+/// Returns the product of the whole chunk.
 fn whole(g: &Geometry, chunk: &Chunk) -> Product {
     let taps = g.taps() as u64;
     let group_channels = g.channels_per_group() as u64;
@@ -66,7 +67,7 @@ fn whole(g: &Geometry, chunk: &Chunk) -> Product {
     Product { groups, rows: 0..g.out_channels_per_group() as u64, depth }
 }
 
-/// One part of the product `all` of the chunk.
+/// Plans the step for a part of the chunk's product `all`.
 fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, all: &Product, part: &Product) -> Result<Step> {
     let Product { groups, rows, depth } = part;
     let out_pixels = g.out_pixels() as u64;
@@ -74,7 +75,7 @@ fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, all: &Product, part:
     let images = chunk.images.len();
     let group_rows = all.rows.len();
     let weight_row_stride = (g.channels_per_group() * g.taps()) as u64;
-    // From the first group's first row to the last group's last.
+    // The window reaches from the first row of the first group to the last row of the last.
     let first_row = groups.start * group_rows + rows.start;
     let row_span = (groups.len() - 1) * group_rows + rows.len();
 
@@ -84,7 +85,7 @@ fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, all: &Product, part:
         first_row * weight_row_stride + depth.start,
         (row_span - 1) * weight_row_stride + depth.len(),
     );
-    // The column buffer holds the depth of the whole chunk, group by group.
+    // The column buffer has the rows of the whole chunk, group by group.
     let columns_row = (groups.start - all.groups.start) * all.depth.len() + depth.start - all.depth.start;
     let (columns, columns_base) =
         limits.window(WORKSPACE, columns_row * width, ((groups.len() - 1) * all.depth.len() + depth.len()) * width);
@@ -98,7 +99,7 @@ fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, all: &Product, part:
     let (bias, bias_base) = if g.has_bias {
         limits.operand_window(g.storage, "bias", first_row, row_span)
     } else {
-        // No kernel reads it.
+        // Without a bias the binding is never read.
         (weight, 0)
     };
 
@@ -126,7 +127,7 @@ fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, all: &Product, part:
         bias_base,
         bias_group_stride: group_rows,
         has_bias: g.has_bias.into(),
-        // `depth` counts from the group's first row. A part that does not start there comes after the one that does.
+        // A part that does not start at the group's first row comes after the part that does.
         accumulate: (depth.start > 0).into(),
     };
     limits.step(&matmul::KERNEL, g.specialization(), params, vec![weight, columns, bias, output], tiles)
