@@ -25,7 +25,7 @@ echo "== adapter"
 
 echo "== tests"
 "$binaries/pure"
-"$binaries/device"
+"$binaries/device" --include-ignored
 
 echo "== layers, algorithms by rule"
 "$binaries/deform" bench --runs 30 --max-seconds 10 --prepared-weight --json "$out/table.json"

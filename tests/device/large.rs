@@ -1,5 +1,5 @@
-//! Layers of real sizes, whose columns and operands exceed the workspace and one binding. They take the
-//! longest: `cargo xtask swiftshader-test` leaves this module out.
+//! Layers of real sizes, whose columns and operands exceed the workspace and one binding. The longest tests are
+//! ignored, and `cargo xtask nightly` runs them.
 
 use deform::{Algorithm, Options};
 
@@ -33,6 +33,7 @@ fn check_spread(case: &Case) {
 }
 
 #[test]
+#[ignore = "takes long; `cargo xtask nightly` runs it"]
 fn columns_of_784_mib_fit_a_workspace_of_64_mib() {
     // birefnet_k7 with fewer output channels, which do not change the column buffer.
     let sizes = Sizes { in_channels: 64, out_channels: 4, input: [256, 256], kernel: [7, 7], reach: 6.0, ..PLAIN };
@@ -68,6 +69,7 @@ fn operands_larger_than_one_binding_meet_the_reference() {
 }
 
 #[test]
+#[ignore = "takes long; `cargo xtask nightly` runs it"]
 fn gradients_fit_a_workspace_of_64_mib() {
     let edvr = Sizes { in_channels: 128, out_channels: 128, input: [180, 320], offset_groups: 8, reach: 6.0, ..PLAIN };
     let birefnet = Sizes { in_channels: 64, out_channels: 256, input: [256, 256], reach: 6.0, ..PLAIN };
@@ -86,6 +88,7 @@ fn gradients_fit_a_workspace_of_64_mib() {
 
 /// The channels need several chunks: packs of the only segment with one offset group, and whole segments with eight.
 #[test]
+#[ignore = "takes long; `cargo xtask nightly` runs it"]
 fn depthwise_gradients_fit_a_workspace_of_64_mib() {
     for offset_groups in [1, 8] {
         let sizes = Sizes { in_channels: 128, offset_groups, input: [200, 304], reach: 6.0, ..PLAIN };

@@ -1,7 +1,8 @@
 //! The project's development tasks, run as `cargo xtask <task>`.
 //!
 //! A newcomer needs `demo` and `test`. `ci` runs every check that a merge must pass, except the example program in
-//! .ci/run. Each task prints the commands that it runs, so that any of them can be typed by hand.
+//! .ci/run; `nightly` runs what takes long. Each task prints the commands that it runs, so that any of them can be typed
+//! by hand.
 
 mod adapter;
 mod check;
@@ -42,7 +43,7 @@ enum Task {
         #[arg(last = true)]
         extra: Vec<OsString>,
     },
-    /// Find a GPU (or install a software driver) and run the tests, including doc tests
+    /// Find a GPU (or install a software driver) and run the tests, including doc tests; `nightly` has the long ones
     Test {
         /// Run the tests under the Khronos validation layer, which must report nothing about the device tests (Linux
         /// only)
@@ -80,6 +81,9 @@ enum Task {
     },
     /// Run `check`, then `test`, on Linux with `--validate`
     Ci,
+    /// Run what takes long and rarely fails: the tests that `test` leaves out, `swiftshader-test`, `web-test`, the
+    /// recipes, and a compilation of the peer benchmark
+    Nightly,
 }
 
 fn main() -> ExitCode {
@@ -114,11 +118,29 @@ fn perform() -> Result<()> {
             check::check()?;
             test(VALIDATE, &[])
         }
+        Task::Nightly => {
+            test(VALIDATE, &["--test", "device", "--", "--ignored"].map(OsString::from))?;
+            swiftshader::device_tests(false)?;
+            web::test(false)?;
+            recipe("egui", "target")?;
+            // burn needs other features of the crates that it shares with this workspace.
+            recipe("burn", "target/burn")?;
+            heading("the programs of the peer benchmark");
+            let peers = "benches/peers/runner/Cargo.toml";
+            run(&mut cargo(["check", "--quiet", "--manifest-path", peers, "--target-dir", "target/burn"]))
+        }
     }
 }
 
 /// Whether the tests run under the validation layer, which exists for Vulkan on Linux.
 const VALIDATE: bool = cfg!(target_os = "linux");
+
+/// Runs a recipe, which fails if its results are wrong.
+fn recipe(name: &str, target: &str) -> Result<()> {
+    heading(&format!("recipe {name}"));
+    let manifest = format!("recipes/{name}/Cargo.toml");
+    run(&mut cargo(["run", "--quiet", "--locked", "--manifest-path", &manifest, "--target-dir", target]))
+}
 
 impl Task {
     /// Makes the user's paths absolute, because the working directory is about to change.
