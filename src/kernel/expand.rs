@@ -5,16 +5,20 @@
 //! | directive | what it does |
 //! |---|---|
 //! | `//@ uses shared/grid shared/taps` | The module contains these files too, each of them once. |
-//! | `//@ variant wide TILE=128u uses shared/x` | The file is one kernel for each variant. A variant adds constants and files. |
+//! | `//@ variant w TILE=8u uses shared/x` | The file is one kernel per variant. A variant adds constants and files. |
+//! | `//@ constant TILE Columns of a tile.` | The meaning of a constant that the variants define, for its documentation. |
 //! | `//@ sampling` | The module has a constant `DEFORMED`, which says whether the call has an offset. |
-//! | `//@ operand` | The binding on the next line is an operand of the caller, who decides how its elements are stored. |
+//! | `//@ operand` | The binding on the next line is an operand of the caller, who decides how it is stored. |
 //! | `#for p in 0..4`, `#for p in 0..8 step 2`, `#end` | The lines between are written once for each value of `p`. |
 //! | `#if p > 0`, `#else`, `#end` | The lines between are written if the expression is not 0. |
-//! | `{p + 1}` | In code, an expression in braces is replaced by its value. A brace before a space, a line's end or `}` is WGSL's own. |
+//! | `{p + 1}` | An expression in braces is replaced by its value. |
+//!
+//! No other line may start with `//@` or `#`. A brace in a comment or before a space, a line's end or `}` is WGSL's.
 //!
 //! Expressions (expression.rs) may use the variables of the loops around them, the variant's constants, and each
-//! `const` of the module whose value is itself such an expression. A constant that is a word, such as a texture format,
-//! can only stand in braces.
+//! `const` at a line's start whose value is itself such an expression. A constant that is a word, such as a texture
+//! format, can only stand in braces. Each of these names has one meaning: it is an error to declare a constant twice,
+//! even in two branches of an `#if`, or to give a loop's variable the name of a constant or of an outer variable.
 //!
 //! An operand called `input` gets the type `input_element` and the functions `read_input` and `write_input` from
 //! `shared/stored_….wgsl` of its storage. In that file `{name}` is the binding's name, and `written` is 1 if the kernel
@@ -25,8 +29,8 @@
 
 use std::collections::HashMap;
 
-use super::expression::{Value, evaluate};
-use super::sources::{Choice, File, Place, Result, Sources};
+use super::expression::{self, Value, evaluate, is_name};
+use super::sources::{Choice, Line, Place, Result, Sources};
 
 /// A module, and the origin of each of its lines.
 #[derive(Debug, Default)]
@@ -47,68 +51,88 @@ pub struct Expanded {
 /// Returns the first malformed directive.
 pub(crate) fn expand<'a>(choice: Choice<'a>, find: &dyn Fn(&str) -> Option<&'a str>) -> Result<Expanded> {
     let Sources { files, variant, operands, sampling } = Sources::gather(choice, find)?;
-    let deformed = sampling.then_some(("DEFORMED", if choice.deformed { "true" } else { "false" }));
-    let chosen: Vec<_> = variant.constants().chain(deformed).collect();
-    let mut writer = Writer { constants: Constants::new(&chosen, &files), scope: Vec::new(), lines: Vec::new() };
+    let mut chosen = variant.constants;
+    chosen.extend(sampling.then_some(("DEFORMED", if choice.deformed { "true" } else { "false" })));
+    let mut writer = Writer::default();
+    for (name, value) in &chosen {
+        writer.declare(variant.place, name, Value::Word(value))?;
+    }
+    for (place, line) in files.iter().flat_map(|file| file.lines()) {
+        if let Some((name, value)) = constant(line) {
+            writer.declare(place, name, Value::Word(value))?;
+        }
+    }
+    writer.evaluate_constants();
     for (name, value) in chosen {
-        if let Some(Value::Number(_)) = writer.value(name) {
+        if let Some(Value::Number(_)) = writer.scope.get(name) {
             writer.lines.push((Place { file: choice.file, line: 1 }, format!("const {name} = {value};")));
         }
     }
     files.iter().try_for_each(|file| writer.block(&file.lines()))?;
     for operand in &operands {
-        writer.scope = vec![("name", Value::Word(operand.name)), ("written", Value::Number(operand.written.into()))];
+        let written = Value::Number(operand.written.into());
+        writer.scope.extend([("name", Value::Word(operand.name)), ("written", written)]);
         writer.block(&operand.storage.lines())?;
     }
     let operands = operands.iter().map(|operand| operand.name.to_owned()).collect();
     Ok(Expanded { operands, sampling, ..writer.finish() })
 }
 
-/// The text of each constant's value.
-struct Constants<'a>(HashMap<&'a str, &'a str>);
-
-impl<'a> Constants<'a> {
-    fn new(chosen: &[(&'a str, &'a str)], files: &[File<'a>]) -> Self {
-        let declared = files.iter().flat_map(|file| file.text.lines()).filter_map(|line| {
-            let (name, value) = line.strip_prefix("const ")?.split_once('=')?;
-            Some((name.split(':').next()?.trim(), value.split_once(';')?.0.trim()))
-        });
-        Self(declared.chain(chosen.iter().copied()).collect())
-    }
-
-    fn value(&self, name: &str) -> Option<Value<'a>> {
-        let text = *self.0.get(name)?;
-        Some(match evaluate(text, &|name| self.value(name)) {
-            Ok(number) => Value::Number(number),
-            Err(_) => Value::Word(text),
-        })
-    }
+/// Returns the name and the value of the constant that a line declares.
+fn constant(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.strip_prefix("const ")?.split_once('=')?;
+    // A value that continues on the next line is not an expression.
+    Some((name.split(':').next()?.trim(), value.split_once(';').map_or("", |(value, _)| value.trim())))
 }
 
 /// Writes lines and carries out the directives among them.
+#[derive(Default)]
 struct Writer<'a> {
-    constants: Constants<'a>,
-    scope: Vec<(&'a str, Value<'a>)>,
+    /// The names that an expression may use now.
+    scope: HashMap<&'a str, Value<'a>>,
     lines: Vec<(Place<'a>, String)>,
 }
 
 impl<'a> Writer<'a> {
-    fn block(&mut self, lines: &[(Place<'a>, &'a str)]) -> Result<()> {
-        let mut at = 0;
-        while let Some(&(place, line)) = lines.get(at) {
-            at += 1;
+    fn declare(&mut self, place: Place<'_>, name: &'a str, value: Value<'a>) -> Result<()> {
+        match self.scope.insert(name, value) {
+            None => Ok(()),
+            Some(_) => place.error(format!("{name} is declared already")),
+        }
+    }
+
+    /// Gives each constant whose text is an expression its number. A constant may use those after it, so this repeats
+    /// until it finds no more numbers. Constants that use each other in a circle never become numbers.
+    fn evaluate_constants(&mut self) {
+        loop {
+            let number = |(name, value): (&&'a str, &Value<'a>)| match value {
+                Value::Word(text) => Some((*name, Value::Number(self.evaluate(text).ok()?))),
+                Value::Number(_) => None,
+            };
+            let numbers: Vec<_> = self.scope.iter().filter_map(number).collect();
+            if numbers.is_empty() {
+                return;
+            }
+            self.scope.extend(numbers);
+        }
+    }
+
+    fn block(&mut self, mut lines: &[Line<'a>]) -> Result<()> {
+        while let Some((&(place, line), after)) = lines.split_first() {
+            lines = after;
             let code = line.trim();
             if let Some(head) = code.strip_prefix("#for ") {
-                let block = Block::find(place, &lines[at..])?;
-                self.repeat(place, head, block.lines)?;
-                at += block.length;
+                let (body, after) = divided(lines);
+                self.repeat(place, head, body)?;
+                lines = after;
             } else if let Some(condition) = code.strip_prefix("#if ") {
-                let block = Block::find(place, &lines[at..])?;
-                self.block(if self.number(place, condition)? != 0 { block.lines } else { block.otherwise })?;
-                at += block.length;
-            } else if code.starts_with('#') {
-                return place.error(format!("{code:?} is not a directive, or closes a block that was never opened"));
-            } else if !code.starts_with("//@") {
+                if self.number(place, condition)? == 0 {
+                    lines = divided(lines).1;
+                }
+            } else if code == "#else" {
+                // The lines before it were written: otherwise the `#if` would have skipped this line too.
+                lines = divided(lines).1;
+            } else if code != "#end" && !code.starts_with("//@") {
                 let line = self.interpolated(place, line)?;
                 self.lines.push((place, line));
             }
@@ -116,9 +140,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn repeat(&mut self, place: Place<'a>, head: &'a str, lines: &[(Place<'a>, &'a str)]) -> Result<()> {
+    fn repeat(&mut self, place: Place<'a>, head: &'a str, lines: &[Line<'a>]) -> Result<()> {
         let parts = head.split_once(" in ").and_then(|(name, range)| Some((name, range.split_once("..")?)));
-        let Some((name, (first, end))) = parts else {
+        let Some((name, (first, end))) = parts.filter(|(name, _)| is_name(name)) else {
             return place.error("expected #for NAME in FIRST..END or #for NAME in FIRST..END step STEP");
         };
         let (end, step) = end.split_once(" step ").unwrap_or((end, "1"));
@@ -128,21 +152,20 @@ impl<'a> Writer<'a> {
         }
         let mut value = first;
         while value < end {
-            self.scope.push((name, Value::Number(value)));
+            self.declare(place, name, Value::Number(value))?;
             self.block(lines)?;
-            self.scope.pop();
-            value += step;
+            self.scope.remove(name);
+            value = value.saturating_add(step);
         }
         Ok(())
     }
 
     fn number(&self, place: Place<'_>, expression: &str) -> Result<i64> {
-        evaluate(expression, &|name| self.value(name)).or_else(|reason| place.error(reason))
+        self.evaluate(expression).or_else(|reason| place.error(reason))
     }
 
-    fn value(&self, name: &str) -> Option<Value<'a>> {
-        let local = self.scope.iter().rev().find(|(known, _)| *known == name);
-        local.map_or_else(|| self.constants.value(name), |(_, value)| Some(*value))
+    fn evaluate(&self, expression: &str) -> expression::Result<i64> {
+        evaluate(expression, &|name| self.scope.get(name).copied())
     }
 
     fn interpolated(&self, place: Place<'_>, line: &str) -> Result<String> {
@@ -158,8 +181,8 @@ impl<'a> Writer<'a> {
             let Some((expression, after)) = after.split_once('}') else {
                 return place.error("a brace that is not closed");
             };
-            match self.value(expression) {
-                Some(Value::Word(word)) => written.push_str(word),
+            match self.scope.get(expression) {
+                Some(Value::Word(word)) if is_name(word) => written.push_str(word),
                 _ => written.push_str(&self.number(place, expression)?.to_string()),
             }
             rest = after;
@@ -169,10 +192,12 @@ impl<'a> Writer<'a> {
 
     fn finish(self) -> Expanded {
         // WGSL requires `enable` before everything else.
-        let (enables, others): (Vec<_>, Vec<_>) =
+        let (mut enables, others): (Vec<_>, Vec<_>) =
             self.lines.into_iter().partition(|(_, line)| line.starts_with("enable "));
+        enables.sort_by(|(_, a), (_, b)| a.cmp(b));
+        enables.dedup_by(|(_, a), (_, b)| a == b);
         let mut expanded = Expanded::default();
-        for (place, line) in enables.iter().take(1).chain(&others) {
+        for (place, line) in enables.iter().chain(&others) {
             expanded.text.push_str(line);
             expanded.text.push('\n');
             expanded.origins.push((place.file.to_owned(), place.line));
@@ -181,30 +206,20 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The body of a `#for` or `#if`, the body of its `#else`, and the number of lines up to and including its `#end`.
-struct Block<'b, 'a> {
-    lines: &'b [(Place<'a>, &'a str)],
-    otherwise: &'b [(Place<'a>, &'a str)],
-    length: usize,
-}
-
-impl<'b, 'a> Block<'b, 'a> {
-    fn find(place: Place<'a>, lines: &'b [(Place<'a>, &'a str)]) -> Result<Self> {
-        let mut depth = 0;
-        let mut separator = None;
-        for (n, (_, line)) in lines.iter().enumerate() {
-            match line.split_whitespace().next() {
-                Some("#for" | "#if") => depth += 1,
-                Some("#else") if depth == 0 => separator = Some(n),
-                Some("#end") if depth > 0 => depth -= 1,
-                Some("#end") => {
-                    let separator = separator.unwrap_or(n);
-                    let otherwise = &lines[(separator + 1).min(n)..n];
-                    return Ok(Self { lines: &lines[..separator], otherwise, length: n + 1 });
-                }
-                _ => {}
-            }
+/// Divides the lines after the head of a block at its `#else` or `#end`, which is in neither part.
+fn divided<'b, 'a>(lines: &'b [Line<'a>]) -> (&'b [Line<'a>], &'b [Line<'a>]) {
+    let mut depth = 0;
+    let mut parts = lines.splitn(2, |(_, line)| match line.split_whitespace().next() {
+        Some("#for" | "#if") => {
+            depth += 1;
+            false
         }
-        place.error("there is no #end")
-    }
+        Some("#else") => depth == 0,
+        Some("#end") => {
+            depth -= 1;
+            depth < 0
+        }
+        _ => false,
+    });
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }

@@ -21,10 +21,31 @@ pub(crate) enum Value<'a> {
 /// A number, or a description of the mistake in the expression.
 pub(crate) type Result<T> = std::result::Result<T, String>;
 
+/// Returns the number that a word stands for.
+pub(crate) fn number(word: &str) -> Option<i64> {
+    match word {
+        "true" => Some(1),
+        "false" => Some(0),
+        // `parse` alone would accept a sign.
+        _ if word.starts_with(|c: char| c.is_ascii_digit()) => word.strip_suffix('u').unwrap_or(word).parse().ok(),
+        _ => None,
+    }
+}
+
+/// Returns whether a text can be the name of a constant.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| in_word(c) && !c.is_numeric()) && text.chars().all(in_word)
+}
+
+fn in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 /// Evaluates an expression. `value` returns the value of a name.
 ///
 /// # Errors
-/// Returns an error for the first text that is not part of an expression, or for a name whose value is not a number.
+/// Returns an error for the first text that is not part of an expression, for a name whose value is not a number, for
+/// overflow, and for a division by 0.
 pub(crate) fn evaluate<'a>(text: &str, value: &dyn Fn(&str) -> Option<Value<'a>>) -> Result<i64> {
     let mut parser = Parser { text, rest: text.trim(), value };
     let number = parser.comparison()?;
@@ -67,7 +88,8 @@ impl Parser<'_, '_, '_> {
         let mut sum = self.product()?;
         while let Some(operator) = self.operator(&["+", "-"]) {
             let next = self.product()?;
-            sum += if operator == "+" { next } else { -next };
+            let result = if operator == "+" { sum.checked_add(next) } else { sum.checked_sub(next) };
+            sum = self.defined(result)?;
         }
         Ok(sum)
     }
@@ -76,14 +98,17 @@ impl Parser<'_, '_, '_> {
         let mut product = self.atom()?;
         while let Some(operator) = self.operator(&["*", "/", "%"]) {
             let next = self.atom()?;
-            product = match operator {
-                "*" => product * next,
-                _ if next == 0 => return self.error("no division by 0"),
-                "/" => product / next,
-                _ => product % next,
-            };
+            product = self.defined(match operator {
+                "*" => product.checked_mul(next),
+                "/" => product.checked_div(next),
+                _ => product.checked_rem(next),
+            })?;
         }
         Ok(product)
+    }
+
+    fn defined(&self, result: Option<i64>) -> Result<i64> {
+        result.map_or_else(|| self.error("no overflow and no division by 0"), Ok)
     }
 
     fn atom(&mut self) -> Result<i64> {
@@ -91,14 +116,9 @@ impl Parser<'_, '_, '_> {
             let inner = self.comparison()?;
             return if self.operator(&[")"]).is_some() { Ok(inner) } else { self.error("a closing parenthesis") };
         }
-        let end = self.rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.rest.len());
+        let end = self.rest.find(|c| !in_word(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
-        let number = match word {
-            "true" => Some(1),
-            "false" => Some(0),
-            _ => word.strip_suffix('u').unwrap_or(word).parse().ok(),
-        };
-        let number = number.or_else(|| match (self.value)(word)? {
+        let number = number(word).or_else(|| match (self.value)(word)? {
             Value::Number(number) => Some(number),
             Value::Word(_) => None,
         });

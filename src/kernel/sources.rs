@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::expression::{is_name, number};
+
 /// Which module of a file to write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Choice<'a> {
@@ -39,7 +41,12 @@ fn directive<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     (rest.is_empty() || rest.starts_with(' ')).then(|| rest.trim())
 }
 
-/// A line of a file, for error messages.
+/// Returns the names of a file's variants.
+pub(crate) fn variants(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| directive(line, "variant")?.split_whitespace().next())
+}
+
+/// The place of a line, for error messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) file: &'a str,
@@ -52,6 +59,9 @@ impl Place<'_> {
     }
 }
 
+/// A line of a file, and its place.
+pub(super) type Line<'a> = (Place<'a>, &'a str);
+
 /// A shader file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct File<'a> {
@@ -60,34 +70,70 @@ pub(super) struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    pub(super) fn lines(self) -> Vec<(Place<'a>, &'a str)> {
+    pub(super) fn lines(self) -> Vec<Line<'a>> {
         let place = |n| Place { file: self.path, line: n + 1 };
         self.text.lines().enumerate().map(|(n, line)| (place(n), line)).collect()
     }
 
-    fn variant(self, name: &str) -> Result<Variant<'a>> {
-        let mut variants = self.lines().into_iter().filter_map(|(_, line)| directive(line, "variant")).peekable();
-        if name.is_empty() && variants.peek().is_none() {
-            return Ok(Variant(""));
+    /// Returns the file if each of its directives is known and stands in its place. The expander relies on this, and
+    /// would pass over a misspelt directive.
+    fn checked(self) -> Result<Self> {
+        let mut blocks = Vec::new();
+        for (place, line) in self.lines() {
+            let code = line.trim();
+            match (code.split_once(' ').unwrap_or((code, "")), blocks.last_mut()) {
+                ((name @ ("#for" | "#if"), head), _) if !head.is_empty() => blocks.push((place, name)),
+                (("#else", ""), Some((_, name))) if *name == "#if" => *name = "#else",
+                (("#end", ""), Some(_)) => {
+                    blocks.pop();
+                }
+                (("//@", "sampling" | "operand"), _) => {}
+                (("//@", text), _) if ["uses ", "variant ", "constant "].iter().any(|name| text.starts_with(name)) => {}
+                _ if code.starts_with('#') || code.starts_with("//@") => {
+                    return place.error(format!("{code:?} is not a directive, or does not belong here"));
+                }
+                _ => {}
+            }
         }
-        match variants.find(|variant| variant.split_whitespace().next() == Some(name)) {
-            Some(variant) => Ok(Variant(variant)),
-            None => Place { file: self.path, line: 1 }.error(format!("there is no variant {name:?}")),
+        blocks.pop().map_or(Ok(self), |(place, _)| place.error("there is no #end"))
+    }
+
+    fn variant(self, name: &str) -> Result<Variant<'a>> {
+        let head = Place { file: self.path, line: 1 };
+        if name.is_empty() && variants(self.text).next().is_none() {
+            return Ok(Variant { place: head, constants: Vec::new(), uses: Vec::new() });
+        }
+        let mut lines = self.lines().into_iter().filter(|(_, line)| variants(line).next() == Some(name));
+        match (lines.next(), lines.next()) {
+            (None, _) => head.error(format!("there is no variant {name:?}")),
+            (Some((place, line)), None) => Variant::read(place, line),
+            (_, Some((place, _))) => place.error(format!("there is a variant {name:?} already")),
         }
     }
 }
 
-/// The rest of a `//@ variant` line: the name, constants, and files.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Variant<'a>(&'a str);
+/// The constants and the files that a variant adds.
+pub(super) struct Variant<'a> {
+    pub(super) place: Place<'a>,
+    /// The name and the value of each.
+    pub(super) constants: Vec<(&'a str, &'a str)>,
+    uses: Vec<&'a str>,
+}
 
 impl<'a> Variant<'a> {
-    pub(super) fn constants(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0.split_whitespace().filter_map(|word| word.split_once('='))
-    }
-
-    fn uses(self) -> impl Iterator<Item = &'a str> {
-        self.0.split_whitespace().skip_while(|word| *word != "uses").skip(1)
+    fn read(place: Place<'a>, line: &'a str) -> Result<Self> {
+        // The first three words are `//@ variant NAME`.
+        let mut words = line.split_whitespace().skip(3);
+        let mut constants = Vec::new();
+        for word in words.by_ref().take_while(|word| *word != "uses") {
+            match word.split_once('=') {
+                Some((name, value)) if is_name(name) && (is_name(value) || number(value).is_some()) => {
+                    constants.push((name, value));
+                }
+                _ => return place.error(format!("expected NAME=NUMBER, NAME=WORD or uses instead of {word:?}")),
+            }
+        }
+        Ok(Self { place, constants, uses: words.collect() })
     }
 }
 
@@ -114,14 +160,13 @@ impl<'a> Sources<'a> {
     /// turn. `find` returns the text of a file.
     pub(super) fn gather(choice: Choice<'a>, find: &dyn Fn(&str) -> Option<&'a str>) -> Result<Self> {
         let file = |path: &'a str, place: Place<'_>| match find(path) {
-            Some(text) => Ok(File { path, text }),
+            Some(text) => File { path, text }.checked(),
             None => place.error(format!("there is no file shaders/{path}.wgsl")),
         };
-        let head = Place { file: choice.file, line: 1 };
-        let main = file(choice.file, head)?;
+        let main = file(choice.file, Place { file: choice.file, line: 1 })?;
         let variant = main.variant(choice.variant)?;
+        let mut used: Vec<_> = variant.uses.iter().map(|path| (variant.place, *path)).collect();
         let mut sources = Self { files: vec![main], variant, operands: Vec::new(), sampling: false };
-        let mut used: Vec<_> = variant.uses().map(|path| (head, path)).collect();
         let mut read = 0;
         while let Some(&next) = sources.files.get(read) {
             read += 1;
