@@ -13,6 +13,7 @@
 // neighbouring pixels.
 
 //@ uses backward/linear_gradient shared/grid
+//@ constant ACTIVATED Whether an activation follows the convolution.
 //@ variant linear ACTIVATED=false
 //@ variant activated ACTIVATED=true
 

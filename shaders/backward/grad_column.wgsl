@@ -16,8 +16,11 @@
 // r belong to another pack in every lane. Elsewhere all lanes load the same weights, and a GPU serves one address to
 // all of its lanes at once.
 
-//@ uses backward/pixel_blocks backward/columns_layout shared/texels shared/grid
-//@ variant subgroup LANES=8u LANE=subgroup_invocation_id LOADED_PACKS=1u
+//@ uses backward/pixel_blocks backward/columns_layout shared/subgroup shared/texels shared/grid
+//@ constant LANES Invocations of a workgroup.
+//@ constant LANE The builtin that numbers the lanes.
+//@ constant LOADED_PACKS Packs whose weights one lane loads; it gets those of the others from the other lanes.
+//@ variant subgroup LANES=SUBGROUP_SIZE LANE=subgroup_invocation_id LOADED_PACKS=1u
 //@ variant portable LANES=32u LANE=local_invocation_index LOADED_PACKS=8u
 
 struct Params {

@@ -13,8 +13,8 @@
 //      each of its four corners.
 //   2. A row of cells touches two rows of pixels, and a row of pixels is touched by two rows of cells. One step does
 //      the even rows of cells and another the odd rows (`parity`), so no two invocations of a step add to one pixel.
-//   3. An invocation owns four channels, or eight if PAIRED: these share the entries' texels, the corner weights and
-//      the wait for memory.
+//   3. An invocation owns PACKS_PER_LANE packs, which share the entries' texels, the corner weights and the wait for
+//      memory.
 //   4. lanes_per_row invocations walk through the same row together, for neighbouring packs.
 //   5. An iteration of the loop takes up to ENTRIES_PER_ITERATION entries, because a driver may end a loop after 65,535
 //      iterations. It reads all of them before it adds the first, so that their latencies overlap. Entries that lie in
@@ -33,10 +33,11 @@
 // entry in one visit.
 
 //@ uses shared/packed_taps shared/texels shared/grid
-//@ variant single PAIRED=false uses backward/column_gradient
-//@ variant paired PAIRED=true uses backward/column_gradient
-//@ variant depthwise_single PAIRED=false uses backward/depthwise_gradient
-//@ variant depthwise_paired PAIRED=true uses backward/depthwise_gradient
+//@ constant PACKS_PER_LANE Packs of one invocation: 1 or 2.
+//@ variant single PACKS_PER_LANE=1u uses backward/column_gradient
+//@ variant paired PACKS_PER_LANE=2u uses backward/column_gradient
+//@ variant depthwise_single PACKS_PER_LANE=1u uses backward/depthwise_gradient
+//@ variant depthwise_paired PACKS_PER_LANE=2u uses backward/depthwise_gradient
 
 struct Params {
     /// Rows of the input.
@@ -167,22 +168,23 @@ fn visit(cell: Cell, entry: vec4<f32>, grad: vec4<f32>) -> Cell {
     );
 }
 
-/// Adds the entries of an iteration: the first, and those of the others that are there. Reads all gradients before it
-/// adds the first.
+/// Adds the entries e0, e1, … of an iteration that are there. Reads all gradients before it adds the first.
 fn visit_entries(
     cell: Cell,
-    e0: vec4<f32>,
-    e1: vec4<f32>,
-    e2: vec4<f32>,
-    e3: vec4<f32>,
-    there: vec3<bool>,
     pack: Pack,
+#for k in 0..ENTRIES_PER_ITERATION
+    e{k}: vec4<f32>,
+    is{k}: bool,
+#end
 ) -> Cell {
-    let g0 = entry_gradient(true, e0, pack);
-    let g1 = entry_gradient(there.x, e1, pack);
-    let g2 = entry_gradient(there.y, e2, pack);
-    let g3 = entry_gradient(there.z, e3, pack);
-    return visit(visit(visit(visit(cell, e0, g0), e1, g1), e2, g2), e3, g3);
+#for k in 0..ENTRIES_PER_ITERATION
+    let g{k} = entry_gradient(is{k}, e{k}, pack);
+#end
+    var sums = cell;
+#for k in 0..ENTRIES_PER_ITERATION
+    sums = visit(sums, e{k}, g{k});
+#end
+    return sums;
 }
 
 /// Adds the two left sums of a cell to the pixels of column `x`, which no later cell of the row touches. Returns the
@@ -209,8 +211,7 @@ fn main(
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let first_pack = (first - params.segment_start) * params.segment_packs;
-    let packs_per_lane = select(1u, 2u, PAIRED);
-    let number = first_pack + part * params.lanes_per_row * packs_per_lane + lane % params.lanes_per_row;
+    let number = first_pack + part * params.lanes_per_row * PACKS_PER_LANE + lane % params.lanes_per_row;
     let pack_end = (end - params.segment_start) * params.segment_packs;
     // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
     // takes it.
@@ -237,24 +238,39 @@ fn main(
         var e0 = entry_at(next);
         var more = next < last && corner_of(e0).x == n;
         while more {
-            let e1 = entry_at(next + 1u);
-            let e2 = entry_at(next + 2u);
-            let e3 = entry_at(next + 3u);
-            let e4 = entry_at(next + 4u);
-            let is1 = next + 1u < last && corner_of(e1).x == n;
-            let is2 = next + 2u < last && corner_of(e2).x == n;
-            let is3 = next + 3u < last && corner_of(e3).x == n;
-            let there = vec3<bool>(is1, is2, is3);
-            cell = visit_entries(cell, e0, e1, e2, e3, there, pack);
-            if PAIRED {
-                second_cell = visit_entries(second_cell, e0, e1, e2, e3, there, second);
+#for k in 1..ENTRIES_PER_ITERATION + 1
+            let e{k} = entry_at(next + {k}u);
+            let is{k} = next + {k}u < last && corner_of(e{k}).x == n;
+#end
+            let is0 = true;
+            cell = visit_entries(
+                cell,
+                pack,
+#for k in 0..ENTRIES_PER_ITERATION
+                e{k},
+                is{k},
+#end
+            );
+            if PACKS_PER_LANE == 2u {
+                second_cell = visit_entries(
+                    second_cell,
+                    second,
+#for k in 0..ENTRIES_PER_ITERATION
+                    e{k},
+                    is{k},
+#end
+                );
             }
-            next += 1u + u32(is1) + u32(is2) + u32(is3);
-            more = is3 && next < last && corner_of(e4).x == n;
-            e0 = e4;
+            next += 1u;
+#for k in 1..ENTRIES_PER_ITERATION
+            next += u32(is{k});
+#end
+            // The entries of a cell are neighbours: if the one behind these is there, all of these are.
+            more = is{ENTRIES_PER_ITERATION};
+            e0 = e{ENTRIES_PER_ITERATION};
         }
         cell = finish(pack, i32(row) - 1, i32(n) - 1, cell);
-        if PAIRED {
+        if PACKS_PER_LANE == 2u {
             second_cell = finish(second, i32(row) - 1, i32(n) - 1, second_cell);
         }
     }

@@ -23,12 +23,18 @@
 //   3. A variant that samples does so once for every tile of output channels. Where the tiles are few, that costs no
 //      more than to write the columns and to read them again.
 
-//@ uses backward/pixel_blocks shared/texels shared/grid
-//@ variant stored_subgroup_64 LANES=8u LANE=subgroup_invocation_id ROUND=8u ROW_PACKS=16u PIXELS_PER_ITERATION=4u uses backward/columns_read
-//@ variant sampled_subgroup_64 LANES=8u LANE=subgroup_invocation_id ROUND=8u ROW_PACKS=16u PIXELS_PER_ITERATION=4u DEFORMED=true uses backward/columns_sampled
-//@ variant regular_subgroup_64 LANES=8u LANE=subgroup_invocation_id ROUND=8u ROW_PACKS=16u PIXELS_PER_ITERATION=4u DEFORMED=false uses backward/columns_sampled
-//@ variant sampled_subgroup_32 LANES=8u LANE=subgroup_invocation_id ROUND=8u ROW_PACKS=8u PIXELS_PER_ITERATION=4u DEFORMED=true uses backward/columns_sampled
-//@ variant regular_subgroup_32 LANES=8u LANE=subgroup_invocation_id ROUND=8u ROW_PACKS=8u PIXELS_PER_ITERATION=4u DEFORMED=false uses backward/columns_sampled
+//@ uses backward/pixel_blocks shared/subgroup shared/texels shared/grid
+//@ constant LANES Invocations of a workgroup.
+//@ constant LANE The builtin that numbers the lanes.
+//@ constant ROUND Packs of output channels that the lanes load together, one per lane; 1 if all lanes load the same packs.
+//@ constant ROW_PACKS Packs of output channels of one invocation.
+//@ constant PIXELS_PER_ITERATION Pixels that one iteration of the loop adds.
+//@ constant DEFORMED Whether the call has an offset.
+//@ variant stored_subgroup_64 LANES=SUBGROUP_SIZE LANE=subgroup_invocation_id ROUND=SUBGROUP_SIZE ROW_PACKS=16u PIXELS_PER_ITERATION=4u uses backward/columns_read
+//@ variant sampled_subgroup_64 LANES=SUBGROUP_SIZE LANE=subgroup_invocation_id ROUND=SUBGROUP_SIZE ROW_PACKS=16u PIXELS_PER_ITERATION=4u DEFORMED=true uses backward/columns_sampled
+//@ variant regular_subgroup_64 LANES=SUBGROUP_SIZE LANE=subgroup_invocation_id ROUND=SUBGROUP_SIZE ROW_PACKS=16u PIXELS_PER_ITERATION=4u DEFORMED=false uses backward/columns_sampled
+//@ variant sampled_subgroup_32 LANES=SUBGROUP_SIZE LANE=subgroup_invocation_id ROUND=SUBGROUP_SIZE ROW_PACKS=8u PIXELS_PER_ITERATION=4u DEFORMED=true uses backward/columns_sampled
+//@ variant regular_subgroup_32 LANES=SUBGROUP_SIZE LANE=subgroup_invocation_id ROUND=SUBGROUP_SIZE ROW_PACKS=8u PIXELS_PER_ITERATION=4u DEFORMED=false uses backward/columns_sampled
 //@ variant stored LANES=32u LANE=local_invocation_index ROUND=1u ROW_PACKS=4u PIXELS_PER_ITERATION=2u uses backward/columns_read
 //@ variant sampled LANES=32u LANE=local_invocation_index ROUND=1u ROW_PACKS=4u PIXELS_PER_ITERATION=2u DEFORMED=true uses backward/columns_sampled
 //@ variant regular LANES=32u LANE=local_invocation_index ROUND=1u ROW_PACKS=4u PIXELS_PER_ITERATION=2u DEFORMED=false uses backward/columns_sampled

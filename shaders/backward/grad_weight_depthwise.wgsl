@@ -71,34 +71,30 @@ fn main(
     let segment = block / params.pack_blocks;
     let busy = segment < params.segments;
     // The invocation's packs, counted in the segment from this step's first.
-    let q0 = block % params.pack_blocks * PACKS;
-    let last = params.segment_packs - 1u;
-    let q1 = min(q0 + 1u, last);
-    let q2 = min(q0 + 2u, last);
-    let q3 = min(q0 + 3u, last);
+    let pack = block % params.pack_blocks * PACKS;
+#for p in 0..PACKS
+    let q{p} = min(pack + {p}u, params.segment_packs - 1u);
+#end
     let plane_rows = params.in_height + 1u;
     let first_pack = segment * params.segment_packs;
     let plane = (segment * params.taps + tap) * params.padded_pixels;
 
-    var sum0 = vec4<f32>();
-    var sum1 = vec4<f32>();
-    var sum2 = vec4<f32>();
-    var sum3 = vec4<f32>();
+#for p in 0..PACKS
+    var sum{p} = vec4<f32>();
+#end
     // No early return: see forward/depthwise.wgsl.
     let end = select(0u, params.pixels, busy);
     for (var n = slice; n < end; n += params.slices) {
         let packed = textureLoad(packed_taps, texel_at(plane + n));
         let grad = (n / BLOCK_PIXELS * params.packs + first_pack) * BLOCK_PIXELS + n % BLOCK_PIXELS;
-        sum0 += product(packed, (first_pack + q0) * plane_rows, grad + q0 * BLOCK_PIXELS);
-        sum1 += product(packed, (first_pack + q1) * plane_rows, grad + q1 * BLOCK_PIXELS);
-        sum2 += product(packed, (first_pack + q2) * plane_rows, grad + q2 * BLOCK_PIXELS);
-        sum3 += product(packed, (first_pack + q3) * plane_rows, grad + q3 * BLOCK_PIXELS);
+#for p in 0..PACKS
+        sum{p} += product(packed, (first_pack + q{p}) * plane_rows, grad + q{p} * BLOCK_PIXELS);
+#end
     }
 
-    store_pack(busy, segment, q0, tap, slice, sum0);
-    store_pack(busy, segment, q0 + 1u, tap, slice, sum1);
-    store_pack(busy, segment, q0 + 2u, tap, slice, sum2);
-    store_pack(busy, segment, q0 + 3u, tap, slice, sum3);
+#for p in 0..PACKS
+    store_pack(busy, segment, pack + {p}u, tap, slice, sum{p});
+#end
 }
 
 /// Returns what a pixel adds to the sums of a pack.

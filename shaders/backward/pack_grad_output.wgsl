@@ -18,6 +18,7 @@
 // as long as packing a texel.
 
 //@ uses backward/pixel_blocks backward/linear_gradient shared/texels shared/grid
+//@ constant ACTIVATED Whether an activation follows the convolution.
 //@ variant linear ACTIVATED=false
 //@ variant activated ACTIVATED=true
 

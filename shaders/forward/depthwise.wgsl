@@ -88,11 +88,10 @@ fn main(
     let busy = pixel < params.geometry.out_pixels && segment < params.segments;
     let group = params.segment_start + segment;
     // The invocation's packs, counted in the segment from this step's first.
-    let q0 = block % params.pack_blocks * PACKS;
-    let last = params.segment_packs - 1u;
-    let q1 = min(q0 + 1u, last);
-    let q2 = min(q0 + 2u, last);
-    let q3 = min(q0 + 3u, last);
+    let pack = block % params.pack_blocks * PACKS;
+#for p in 0..PACKS
+    let q{p} = min(pack + {p}u, params.segment_packs - 1u);
+#end
     let plane_rows = params.geometry.in_height + 1u;
     let row = segment * params.segment_packs * plane_rows;
     let first_weight = group * params.all_segment_packs + params.pack_start;
@@ -101,23 +100,20 @@ fn main(
     let taps = select(0u, params.geometry.taps, busy);
     let start = first_tap(min(pixel, params.geometry.out_pixels - 1u));
 
-    var sum0 = vec4<f32>();
-    var sum1 = vec4<f32>();
-    var sum2 = vec4<f32>();
-    var sum3 = vec4<f32>();
+#for p in 0..PACKS
+    var sum{p} = vec4<f32>();
+#end
     for (var n = 0u; n < taps; n++) {
         let tap = tap_at((group * params.geometry.taps + n) * params.geometry.out_pixels, pixel, start + tap_step(n));
         let weight = n * params.all_packs + first_weight;
-        sum0 += textureLoad(packed_weight, texel_at(weight + q0)) * sample(tap, row + q0 * plane_rows);
-        sum1 += textureLoad(packed_weight, texel_at(weight + q1)) * sample(tap, row + q1 * plane_rows);
-        sum2 += textureLoad(packed_weight, texel_at(weight + q2)) * sample(tap, row + q2 * plane_rows);
-        sum3 += textureLoad(packed_weight, texel_at(weight + q3)) * sample(tap, row + q3 * plane_rows);
+#for p in 0..PACKS
+        sum{p} += textureLoad(packed_weight, texel_at(weight + q{p})) * sample(tap, row + q{p} * plane_rows);
+#end
     }
 
-    store_pack(busy, group, pixel, q0, sum0);
-    store_pack(busy, group, pixel, q0 + 1u, sum1);
-    store_pack(busy, group, pixel, q0 + 2u, sum2);
-    store_pack(busy, group, pixel, q0 + 3u, sum3);
+#for p in 0..PACKS
+    store_pack(busy, group, pixel, pack + {p}u, sum{p});
+#end
 }
 
 fn store_pack(busy: bool, group: u32, pixel: u32, pack: u32, sum: vec4<f32>) {

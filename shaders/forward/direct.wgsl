@@ -77,6 +77,8 @@ struct Params {
 const WORKGROUP_SIZE = 64u;
 /// Consecutive output channels of one invocation.
 const OUT_CHANNELS = 4u;
+// `sums` is a vec4 with a component for each.
+const_assert OUT_CHANNELS == 4u;
 /// A number that no channel and no group has.
 const NONE = 0xffffffffu;
 

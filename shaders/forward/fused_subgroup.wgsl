@@ -23,7 +23,8 @@
 //   4. The 4·OUT_CHANNELS sums of an invocation are scalars with names, because an array that is indexed at run time is
 //      again a loop over the lanes. The driver keeps them in the first-level cache.
 
-//@ uses shared/sample shared/taps shared/grid
+//@ uses shared/sample shared/subgroup shared/taps shared/grid
+//@ constant OUT_CHANNELS Output channels of one invocation.
 //@ variant out64 OUT_CHANNELS=64u
 //@ variant out32 OUT_CHANNELS=32u
 
@@ -84,8 +85,6 @@ struct Params {
 //@ operand
 @group(0) @binding(6) var<storage, read_write> output: array<output_element>;
 
-/// Lanes of the subgroup, which is the whole workgroup.
-const SUBGROUP_SIZE = 8u;
 /// Pixels of one invocation.
 const PIXELS_PER_INVOCATION = 4u;
 /// Blocks of SUBGROUP_SIZE output channels. A lane loads the weights of one channel of each block and gets the others

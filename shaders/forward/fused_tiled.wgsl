@@ -27,6 +27,11 @@
 //   5. Every variant needs at most 14 KiB of workgroup memory and 256 invocations, which WebGPU's default limits allow.
 
 //@ uses shared/taps shared/bilinear shared/grid
+//@ constant TILE_M Output channels of a tile.
+//@ constant TILE_N Columns of a tile.
+//@ constant TILE_K Channels of a block, which a tile multiplies at a time.
+//@ constant VECTORS_M vec4s of output channels of one invocation.
+//@ constant VECTORS_N vec4s of columns of one invocation.
 //@ variant m128n128 TILE_M=128u TILE_N=128u TILE_K=8u VECTORS_M=2u VECTORS_N=2u
 //@ variant m128n64 TILE_M=128u TILE_N=64u TILE_K=16u VECTORS_M=2u VECTORS_N=2u
 //@ variant m64n64 TILE_M=64u TILE_N=64u TILE_K=16u VECTORS_M=2u VECTORS_N=2u
@@ -42,7 +47,7 @@ struct Params {
     segments_per_offset_group: u32,
     /// Channels of a segment.
     segment_channels: u32,
-    /// `segment_channels` rounded up to whole blocks of TILE_K.
+    /// `segment_channels` rounded up to whole blocks: see pack_weight_rows.wgsl.
     padded_channels: u32,
     /// Output channels of a weight group.
     rows: u32,

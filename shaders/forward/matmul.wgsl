@@ -90,6 +90,8 @@ const LOADS_PER_INVOCATION = TILE_M * TILE_K / WORKGROUP_SIZE;
 /// The workgroup is a square of SIDE × SIDE invocations, and the outputs of an invocation are a square of SIDE channels
 /// × SIDE pixels.
 const SIDE = 8u;
+// The outputs of a row are two vec4s, and the tiles have a row or a column for each output of a square.
+const_assert SIDE == 8u && TILE_M == SIDE * SIDE && TILE_N == SIDE * SIDE && WORKGROUP_SIZE == SIDE * SIDE;
 
 /// [TILE_K][TILE_M]
 var<workgroup> weight_tile: array<f32, TILE_K * TILE_M>;

@@ -46,9 +46,9 @@ fn main(
     let invocation = workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane;
     let a = vec4<f32>(0.5 * f32(min(params.iterations, 1u)));
     let b = vec4<f32>(f32(1u + invocation % 7u));
-    var x0 = b;
-    var x1 = b + 1.0;
-    var x2 = b + 2.0;
+#for x in 0..CHAINS
+    var x{x} = b + {x}.0;
+#end
     for (var n = 0u; n < params.iterations; n++) {
 #for n in 0..UNROLL
 #for x in 0..CHAINS
@@ -57,7 +57,10 @@ fn main(
 #end
     }
     if invocation < params.invocations {
-        let sum = x0 + x1 + x2;
+        var sum = vec4<f32>();
+#for x in 0..CHAINS
+        sum += x{x};
+#end
         sink[invocation] = sum.x + sum.y + sum.z + sum.w;
     }
 }

@@ -30,7 +30,7 @@ struct Params {
     first_plane: u32,
     /// Pixels of this step's planes.
     elements: u32,
-    /// The border rule: 0 (ZERO), KEEP or WRAP.
+    /// The border rule: ZERO, KEEP or WRAP.
     border: u32,
     /// 1 to compute the gradient.
     backward: u32,
@@ -51,6 +51,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> output: array<output_element>;
 
 const WORKGROUP_SIZE = 64u;
+/// The value of `border` by which a pixel without a source is 0.
+const ZERO = 0u;
 /// The value of `border` by which a pixel without a source keeps its own value.
 const KEEP = 1u;
 /// The value of `border` for periodic planes.

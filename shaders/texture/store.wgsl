@@ -11,6 +11,7 @@
 // format is a variant.
 
 //@ uses texture/region shared/grid
+//@ constant FORMAT The format of the texture.
 //@ variant rgba8unorm FORMAT=rgba8unorm
 //@ variant rgba16float FORMAT=rgba16float
 //@ variant rgba32float FORMAT=rgba32float

@@ -65,7 +65,10 @@ pub enum TexelFormat {
 }
 
 /// The parameters of a kernel: a struct whose fields are all u64. Each reaches the device as a u32.
-pub trait Params: bytemuck::Pod {}
+pub trait Params: bytemuck::Pod {
+    /// The names of the words, in order.
+    const WORDS: &'static [&'static str];
+}
 
 impl Access {
     /// Returns whether the kernel writes the binding.

@@ -6,8 +6,7 @@
 pub mod activation {
     /// Applies an activation to an output, in place.
     pub mod activate {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["elements", "kind", "output_base"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "activation/activate",
@@ -17,7 +16,7 @@ pub mod activation {
             subgroups: false,
             sampling: false,
             bindings: &[Binding { name: "output", access: Access::ReadWrite, operand: true }],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -31,13 +30,14 @@ pub mod activation {
             /// Start of the elements in the bound output, in elements.
             pub output_base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["elements", "kind", "output_base"];
+        }
     }
 
     /// Computes the gradient in front of an activation from the gradient behind it.
     pub mod grad_activation {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["elements", "kind", "output_base", "grad_output_base", "grad_linear_base"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "activation/grad_activation",
@@ -51,7 +51,7 @@ pub mod activation {
                 Binding { name: "grad_output", access: Access::Read, operand: true },
                 Binding { name: "grad_linear", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -69,7 +69,10 @@ pub mod activation {
             /// Start of the elements in the bound result, in elements.
             pub grad_linear_base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] =
+                &["elements", "kind", "output_base", "grad_output_base", "grad_linear_base"];
+        }
     }
 }
 
@@ -77,30 +80,7 @@ pub mod activation {
 pub mod backward {
     /// Computes the gradient of an ordinary convolution's input from the gradients of its columns.
     pub mod col2im {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "out_width",
-            "out_pixels",
-            "kernel_width",
-            "taps",
-            "stride_h",
-            "stride_w",
-            "pad_h",
-            "pad_w",
-            "dil_h",
-            "dil_w",
-            "first_pixel",
-            "pixels",
-            "padded_pixels",
-            "segment_channels",
-            "segment_packs",
-            "pack_start",
-            "packs",
-            "invocations",
-            "grad_input_base",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "backward/col2im",
@@ -113,7 +93,7 @@ pub mod backward {
                 Binding { name: "grad_column", access: Access::Read, operand: false },
                 Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -121,7 +101,7 @@ pub mod backward {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
             /// Geometry of the taps.
-            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            pub geometry: super::super::shared::tap_geometry::TapGeometry,
             /// First output pixel of the part.
             pub first_pixel: u64,
             /// Output pixels of the part.
@@ -141,7 +121,31 @@ pub mod backward {
             /// Start of this step's channels in the bound gradient, in elements.
             pub grad_input_base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+                "first_pixel",
+                "pixels",
+                "padded_pixels",
+                "segment_channels",
+                "segment_packs",
+                "pack_start",
+                "packs",
+                "invocations",
+                "grad_input_base",
+            ];
+        }
     }
 
     /// The layout of columns and of their gradients in a buffer of packs. The buffer holds blocks of 8 packs of channels. A
@@ -153,8 +157,7 @@ pub mod backward {
 
     /// Fills a window of a gradient with zeros, for the steps that add to it.
     pub mod fill_zero {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["elements", "base"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "backward/fill_zero",
@@ -164,17 +167,16 @@ pub mod backward {
             subgroups: false,
             sampling: false,
             bindings: &[Binding { name: "gradient", access: Access::ReadWrite, operand: false }],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use crate::kernel::shared::window::Params;
+        pub use super::super::shared::window::Params;
     }
 
     /// Computes partial sums of the gradient of the bias: the gradient of the output, summed over slices of one image's
     /// pixels.
     pub mod grad_bias {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["out_pixels", "slices", "invocations", "grad_output_base", "output_base", "kind"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel's variant `linear`.
         pub static LINEAR: Kernel = Kernel {
             name: "backward/grad_bias/linear",
@@ -188,7 +190,7 @@ pub mod backward {
                 Binding { name: "output", access: Access::Read, operand: true },
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's variant `activated`.
@@ -204,7 +206,7 @@ pub mod backward {
                 Binding { name: "output", access: Access::Read, operand: true },
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -224,30 +226,16 @@ pub mod backward {
             /// The activation: see shared/activation_kinds.wgsl.
             pub kind: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] =
+                &["out_pixels", "slices", "invocations", "grad_output_base", "output_base", "kind"];
+        }
     }
 
     /// Computes the gradient of the columns: the transposed weight times the gradient of the output, a product of two
     /// textures.
     pub mod grad_column {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "taps",
-            "weight_packs",
-            "first_pack",
-            "packs",
-            "segment_packs",
-            "segment_start",
-            "segment_end",
-            "segments_per_group",
-            "group_start",
-            "pack_blocks",
-            "row_packs",
-            "all_row_packs",
-            "padded_pixels",
-            "pixel_blocks",
-            "workgroups",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Pixels of one invocation.
         pub const PIXELS_PER_INVOCATION: u64 = 4;
         /// Packs of one invocation.
@@ -257,9 +245,9 @@ pub mod backward {
         pub struct Variant {
             /// The kernel.
             pub kernel: Kernel,
-            /// The constant `LANES`.
+            /// Invocations of a workgroup.
             pub lanes: u64,
-            /// The constant `LOADED_PACKS`.
+            /// Packs whose weights one lane loads; it gets those of the others from the other lanes.
             pub loaded_packs: u64,
         }
         /// The kernel's variant `subgroup`.
@@ -284,7 +272,7 @@ pub mod backward {
                     },
                     Binding { name: "grad_column", access: Access::ReadWrite, operand: false },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 8,
@@ -312,7 +300,7 @@ pub mod backward {
                     },
                     Binding { name: "grad_column", access: Access::ReadWrite, operand: false },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 32,
@@ -353,127 +341,157 @@ pub mod backward {
             /// Workgroups that have work; the rest of the grid is idle.
             pub workgroups: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "taps",
+                "weight_packs",
+                "first_pack",
+                "packs",
+                "segment_packs",
+                "segment_start",
+                "segment_end",
+                "segments_per_group",
+                "group_start",
+                "pack_blocks",
+                "row_packs",
+                "all_row_packs",
+                "padded_pixels",
+                "pixel_blocks",
+                "workgroups",
+            ];
+        }
     }
 
     /// Computes the gradient of the input.
     pub mod grad_input {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "segment_channels",
-            "segment_packs",
-            "pack_start",
-            "segment_start",
-            "segment_end",
-            "segments_per_offset_group",
-            "group_start",
-            "packs",
-            "all_packs",
-            "first_pack",
-            "tap_shift",
-            "entries",
-            "counters",
-            "counters_per_row",
-            "parity",
-            "rows",
-            "lanes_per_row",
-            "units_per_group",
-            "units",
-            "grad_input_base",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Entries per iteration of the loop, because a driver may end a loop after 65,535 iterations.
         pub const ENTRIES_PER_ITERATION: u64 = 4;
+        /// A variant of the kernel, with its constants.
+        #[derive(Debug)]
+        pub struct Variant {
+            /// The kernel.
+            pub kernel: Kernel,
+            /// Packs of one invocation: 1 or 2.
+            pub packs_per_lane: u64,
+        }
         /// The kernel's variant `single`.
-        pub static SINGLE: Kernel = Kernel {
-            name: "backward/grad_input/single",
-            file: "backward/grad_input",
-            variant: "single",
-            workgroup_size: 32,
-            subgroups: false,
-            sampling: false,
-            bindings: &[
-                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding { name: "grad_column", access: Access::Read, operand: false },
-                Binding { name: "order", access: Access::Read, operand: false },
-                Binding { name: "ends", access: Access::Read, operand: false },
-                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
-            ],
-            params: PARAMS,
-            files: super::super::FILES,
+        pub static SINGLE: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_input/single",
+                file: "backward/grad_input",
+                variant: "single",
+                workgroup_size: 32,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "grad_column", access: Access::Read, operand: false },
+                    Binding { name: "order", access: Access::Read, operand: false },
+                    Binding { name: "ends", access: Access::Read, operand: false },
+                    Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs_per_lane: 1,
         };
         /// The kernel's variant `paired`.
-        pub static PAIRED: Kernel = Kernel {
-            name: "backward/grad_input/paired",
-            file: "backward/grad_input",
-            variant: "paired",
-            workgroup_size: 32,
-            subgroups: false,
-            sampling: false,
-            bindings: &[
-                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding { name: "grad_column", access: Access::Read, operand: false },
-                Binding { name: "order", access: Access::Read, operand: false },
-                Binding { name: "ends", access: Access::Read, operand: false },
-                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
-            ],
-            params: PARAMS,
-            files: super::super::FILES,
+        pub static PAIRED: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_input/paired",
+                file: "backward/grad_input",
+                variant: "paired",
+                workgroup_size: 32,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "grad_column", access: Access::Read, operand: false },
+                    Binding { name: "order", access: Access::Read, operand: false },
+                    Binding { name: "ends", access: Access::Read, operand: false },
+                    Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs_per_lane: 2,
         };
         /// The kernel's variant `depthwise_single`.
-        pub static DEPTHWISE_SINGLE: Kernel = Kernel {
-            name: "backward/grad_input/depthwise_single",
-            file: "backward/grad_input",
-            variant: "depthwise_single",
-            workgroup_size: 32,
-            subgroups: false,
-            sampling: false,
-            bindings: &[
-                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding {
-                    name: "packed_grad_output",
-                    access: Access::TextureRead(TexelFormat::Rgba32Float),
-                    operand: false,
-                },
-                Binding { name: "order", access: Access::Read, operand: false },
-                Binding { name: "ends", access: Access::Read, operand: false },
-                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
-                Binding {
-                    name: "packed_weight",
-                    access: Access::TextureRead(TexelFormat::Rgba32Float),
-                    operand: false,
-                },
-            ],
-            params: PARAMS,
-            files: super::super::FILES,
+        pub static DEPTHWISE_SINGLE: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_input/depthwise_single",
+                file: "backward/grad_input",
+                variant: "depthwise_single",
+                workgroup_size: 32,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "order", access: Access::Read, operand: false },
+                    Binding { name: "ends", access: Access::Read, operand: false },
+                    Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs_per_lane: 1,
         };
         /// The kernel's variant `depthwise_paired`.
-        pub static DEPTHWISE_PAIRED: Kernel = Kernel {
-            name: "backward/grad_input/depthwise_paired",
-            file: "backward/grad_input",
-            variant: "depthwise_paired",
-            workgroup_size: 32,
-            subgroups: false,
-            sampling: false,
-            bindings: &[
-                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding {
-                    name: "packed_grad_output",
-                    access: Access::TextureRead(TexelFormat::Rgba32Float),
-                    operand: false,
-                },
-                Binding { name: "order", access: Access::Read, operand: false },
-                Binding { name: "ends", access: Access::Read, operand: false },
-                Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
-                Binding {
-                    name: "packed_weight",
-                    access: Access::TextureRead(TexelFormat::Rgba32Float),
-                    operand: false,
-                },
-            ],
-            params: PARAMS,
-            files: super::super::FILES,
+        pub static DEPTHWISE_PAIRED: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_input/depthwise_paired",
+                file: "backward/grad_input",
+                variant: "depthwise_paired",
+                workgroup_size: 32,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "order", access: Access::Read, operand: false },
+                    Binding { name: "ends", access: Access::Read, operand: false },
+                    Binding { name: "grad_input", access: Access::ReadWrite, operand: false },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs_per_lane: 2,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -525,40 +543,37 @@ pub mod backward {
             /// Start of this step's channels in the bound gradient, in elements.
             pub grad_input_base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "segment_channels",
+                "segment_packs",
+                "pack_start",
+                "segment_start",
+                "segment_end",
+                "segments_per_offset_group",
+                "group_start",
+                "packs",
+                "all_packs",
+                "first_pack",
+                "tap_shift",
+                "entries",
+                "counters",
+                "counters_per_row",
+                "parity",
+                "rows",
+                "lanes_per_row",
+                "units_per_group",
+                "units",
+                "grad_input_base",
+            ];
+        }
     }
 
     /// Computes the gradients of offset and mask, and the columns that the gradient of the weight needs.
     pub mod grad_offset {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "taps",
-            "out_pixels",
-            "first_pixel",
-            "pixels",
-            "padded_pixels",
-            "column_stride",
-            "tap_shift",
-            "packs",
-            "segment_packs",
-            "all_packs",
-            "first_pack",
-            "segment_start",
-            "segment_end",
-            "segments_per_offset_group",
-            "group_start",
-            "invocations",
-            "grad_offset_base",
-            "grad_mask_base",
-            "follows",
-            "wants_offset",
-            "wants_mask",
-            "adds_offset",
-            "adds_mask",
-            "zero_at_border",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel's variant `drops_columns`.
         pub static DROPS_COLUMNS: Kernel = Kernel {
             name: "backward/grad_offset/drops_columns",
@@ -574,7 +589,7 @@ pub mod backward {
                 Binding { name: "grad_offset", access: Access::ReadWrite, operand: false },
                 Binding { name: "grad_mask", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's variant `keeps_columns`.
@@ -593,7 +608,7 @@ pub mod backward {
                 Binding { name: "grad_mask", access: Access::ReadWrite, operand: false },
                 Binding { name: "columns", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's variant `depthwise`.
@@ -620,7 +635,7 @@ pub mod backward {
                     operand: false,
                 },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -680,46 +695,56 @@ pub mod backward {
             /// 1 for mmcv's derivative with respect to the position at exactly −1, which is 0.
             pub zero_at_border: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "taps",
+                "out_pixels",
+                "first_pixel",
+                "pixels",
+                "padded_pixels",
+                "column_stride",
+                "tap_shift",
+                "packs",
+                "segment_packs",
+                "all_packs",
+                "first_pack",
+                "segment_start",
+                "segment_end",
+                "segments_per_offset_group",
+                "group_start",
+                "invocations",
+                "grad_offset_base",
+                "grad_mask_base",
+                "follows",
+                "wants_offset",
+                "wants_mask",
+                "adds_offset",
+                "adds_mask",
+                "zero_at_border",
+            ];
+        }
     }
 
     /// Computes partial sums of the gradient of the weight: the gradient of the output times the columns, summed over
     /// pixels.
     pub mod grad_weight {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "taps",
-            "in_height",
-            "packs",
-            "segment_packs",
-            "segment_start",
-            "segment_end",
-            "segments_per_group",
-            "segments_per_offset_group",
-            "group_start",
-            "groups",
-            "row_packs",
-            "all_row_packs",
-            "pixel_blocks",
-            "iterations_per_split",
-            "column_tiles",
-            "row_tiles",
-            "workgroups",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// A variant of the kernel, with its constants.
         #[derive(Debug)]
         pub struct Variant {
             /// The kernel.
             pub kernel: Kernel,
-            /// The constant `LANES`.
+            /// Invocations of a workgroup.
             pub lanes: u64,
-            /// The constant `ROUND`.
+            /// Packs of output channels that the lanes load together, one per lane; 1 if all lanes load the same packs.
             pub round: u64,
-            /// The constant `ROW_PACKS`.
+            /// Packs of output channels of one invocation.
             pub row_packs: u64,
-            /// The constant `PIXELS_PER_ITERATION`.
+            /// Pixels that one iteration of the loop adds.
             pub pixels_per_iteration: u64,
-            /// The constant `ITERATIONS_PER_BLOCK`.
+            /// Iterations of the loop for one block of pixels.
             pub iterations_per_block: u64,
         }
         /// The kernel's variant `stored_subgroup_64`.
@@ -740,7 +765,7 @@ pub mod backward {
                     Binding { name: "partial", access: Access::ReadWrite, operand: false },
                     Binding { name: "columns", access: Access::Read, operand: false },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 8,
@@ -776,7 +801,7 @@ pub mod backward {
                         operand: false,
                     },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 8,
@@ -812,7 +837,7 @@ pub mod backward {
                         operand: false,
                     },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 8,
@@ -848,7 +873,7 @@ pub mod backward {
                         operand: false,
                     },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 8,
@@ -884,7 +909,7 @@ pub mod backward {
                         operand: false,
                     },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 8,
@@ -911,7 +936,7 @@ pub mod backward {
                     Binding { name: "partial", access: Access::ReadWrite, operand: false },
                     Binding { name: "columns", access: Access::Read, operand: false },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 32,
@@ -947,7 +972,7 @@ pub mod backward {
                         operand: false,
                     },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 32,
@@ -983,7 +1008,7 @@ pub mod backward {
                         operand: false,
                     },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             lanes: 32,
@@ -1031,25 +1056,32 @@ pub mod backward {
             /// Workgroups that have work; the rest of the grid is idle.
             pub workgroups: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "taps",
+                "in_height",
+                "packs",
+                "segment_packs",
+                "segment_start",
+                "segment_end",
+                "segments_per_group",
+                "segments_per_offset_group",
+                "group_start",
+                "groups",
+                "row_packs",
+                "all_row_packs",
+                "pixel_blocks",
+                "iterations_per_split",
+                "column_tiles",
+                "row_tiles",
+                "workgroups",
+            ];
+        }
     }
 
     /// Computes partial sums of the gradient of a depthwise convolution's weight.
     pub mod grad_weight_depthwise {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "taps",
-            "pixels",
-            "padded_pixels",
-            "segment_channels",
-            "segments",
-            "pack_start",
-            "segment_packs",
-            "pack_blocks",
-            "packs",
-            "slices",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Packs of one invocation.
         pub const PACKS: u64 = 4;
         /// The kernel.
@@ -1070,7 +1102,7 @@ pub mod backward {
                 Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1100,29 +1132,26 @@ pub mod backward {
             /// Slices of a sum.
             pub slices: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "taps",
+                "pixels",
+                "padded_pixels",
+                "segment_channels",
+                "segments",
+                "pack_start",
+                "segment_packs",
+                "pack_blocks",
+                "packs",
+                "slices",
+            ];
+        }
     }
 
     /// Adds the partial sums of grad_weight.wgsl to the gradient of the weight, in order.
     pub mod grad_weight_reduce {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &[
-            "taps",
-            "segment_channels",
-            "segment_packs",
-            "pack_start",
-            "segment_start",
-            "segment_end",
-            "segments_per_group",
-            "group_start",
-            "groups",
-            "rows",
-            "row_packs_per_tile",
-            "column_packs_per_tile",
-            "column_tiles",
-            "row_tiles",
-            "splits",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The largest number of taps of one invocation.
         pub const TAPS_PER_INVOCATION: u64 = 16;
         /// The kernel.
@@ -1137,7 +1166,7 @@ pub mod backward {
                 Binding { name: "partial", access: Access::Read, operand: false },
                 Binding { name: "grad_weight", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1175,27 +1204,30 @@ pub mod backward {
             /// Splits of the sum.
             pub splits: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "taps",
+                "segment_channels",
+                "segment_packs",
+                "pack_start",
+                "segment_start",
+                "segment_end",
+                "segments_per_group",
+                "group_start",
+                "groups",
+                "rows",
+                "row_packs_per_tile",
+                "column_packs_per_tile",
+                "column_tiles",
+                "row_tiles",
+                "splits",
+            ];
+        }
     }
 
     /// Packs the gradient of the output for a part of one image's pixels: four channels per texel, in blocks of 32 pixels.
     pub mod pack_grad_output {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "rows",
-            "packs",
-            "part_packs",
-            "pack_start",
-            "all_packs",
-            "row_start",
-            "out_pixels",
-            "first_pixel",
-            "pixels",
-            "padded_pixels",
-            "grad_output_base",
-            "output_base",
-            "kind",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of packs of one invocation.
         pub const PACKS_PER_INVOCATION: u64 = 8;
         /// The kernel's variant `linear`.
@@ -1215,7 +1247,7 @@ pub mod backward {
                     operand: false,
                 },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's variant `activated`.
@@ -1235,7 +1267,7 @@ pub mod backward {
                     operand: false,
                 },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1269,36 +1301,29 @@ pub mod backward {
             /// The activation: see shared/activation_kinds.wgsl.
             pub kind: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "rows",
+                "packs",
+                "part_packs",
+                "pack_start",
+                "all_packs",
+                "row_start",
+                "out_pixels",
+                "first_pixel",
+                "pixels",
+                "padded_pixels",
+                "grad_output_base",
+                "output_base",
+                "kind",
+            ];
+        }
     }
 
     /// Packs the taps of a part of one image's pixels: computes each position once for all kernels that sample there or add
     /// there.
     pub mod pack_taps {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "out_width",
-            "out_pixels",
-            "kernel_width",
-            "taps",
-            "stride_h",
-            "stride_w",
-            "pad_h",
-            "pad_w",
-            "dil_h",
-            "dil_w",
-            "first_pixel",
-            "pixels",
-            "padded_pixels",
-            "column_stride",
-            "tap_blocks",
-            "invocations",
-            "offset_base",
-            "mask_base",
-            "has_mask",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of taps of one invocation.
         pub const TAPS_PER_INVOCATION: u64 = 64;
         /// The kernel.
@@ -1314,7 +1339,7 @@ pub mod backward {
                 Binding { name: "mask", access: Access::Read, operand: true },
                 Binding { name: "packed_taps", access: Access::TextureWrite(TexelFormat::Rgba32Float), operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1322,7 +1347,7 @@ pub mod backward {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
             /// Geometry of the taps.
-            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            pub geometry: super::super::shared::tap_geometry::TapGeometry,
             /// First output pixel of the part.
             pub first_pixel: u64,
             /// Output pixels of the part.
@@ -1342,23 +1367,36 @@ pub mod backward {
             /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+                "first_pixel",
+                "pixels",
+                "padded_pixels",
+                "column_stride",
+                "tap_blocks",
+                "invocations",
+                "offset_base",
+                "mask_base",
+                "has_mask",
+            ];
+        }
     }
 
     /// Packs the weight for grad_column.wgsl, which multiplies by the transposed weight: four output channels per texel.
     pub mod pack_weight_columns {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "segment_channels",
-            "segment_packs",
-            "segment_start",
-            "pack_start",
-            "segments_per_group",
-            "packs",
-            "taps",
-            "rows",
-            "row_packs",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of taps of one invocation.
         pub const TAPS_PER_INVOCATION: u64 = 16;
         /// The kernel.
@@ -1377,7 +1415,7 @@ pub mod backward {
                     operand: false,
                 },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1403,7 +1441,19 @@ pub mod backward {
             /// Packs of the output channels of a weight group.
             pub row_packs: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "segment_channels",
+                "segment_packs",
+                "segment_start",
+                "pack_start",
+                "segments_per_group",
+                "packs",
+                "taps",
+                "rows",
+                "row_packs",
+            ];
+        }
     }
 
     /// The pixels of a part are rounded up to whole blocks. packed_grad_output is ordered block by block; the packed taps
@@ -1415,8 +1465,7 @@ pub mod backward {
 
     /// Adds partial sums to a gradient, in order.
     pub mod sum_slices {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["elements", "slices", "base"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "backward/sum_slices",
@@ -1429,7 +1478,7 @@ pub mod backward {
                 Binding { name: "partial", access: Access::Read, operand: false },
                 Binding { name: "gradient", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1443,7 +1492,9 @@ pub mod backward {
             /// Start of the elements in the bound gradient, in elements.
             pub base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["elements", "slices", "base"];
+        }
     }
 }
 
@@ -1451,17 +1502,7 @@ pub mod backward {
 pub mod convolution {
     /// Packs one image into a texture that other kernels sample: four channels per texel, with zeros around every plane.
     pub mod pack_input {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "segment_channels",
-            "packs",
-            "pack_start",
-            "texture_width",
-            "texture_height",
-            "input_base",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of texels of one invocation.
         pub const ROWS_PER_INVOCATION: u64 = 8;
         /// The kernel.
@@ -1480,7 +1521,7 @@ pub mod convolution {
                     operand: false,
                 },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1504,13 +1545,23 @@ pub mod convolution {
             /// Start of the first channel in the texture in the bound input, in elements.
             pub input_base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "segment_channels",
+                "packs",
+                "pack_start",
+                "texture_width",
+                "texture_height",
+                "input_base",
+            ];
+        }
     }
 
     /// Packs the weight of a depthwise convolution: four channels per texel.
     pub mod pack_weight_depthwise {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &["segment_channels", "segment_packs", "packs", "taps", "texels"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "convolution/pack_weight_depthwise",
@@ -1527,7 +1578,7 @@ pub mod convolution {
                     operand: false,
                 },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1545,7 +1596,9 @@ pub mod convolution {
             /// Texels to write.
             pub texels: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["segment_channels", "segment_packs", "packs", "taps", "texels"];
+        }
     }
 }
 
@@ -1553,35 +1606,7 @@ pub mod convolution {
 pub mod forward {
     /// Computes a depthwise convolution, in which each output channel has one input channel: four channels at a time.
     pub mod depthwise {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "out_width",
-            "out_pixels",
-            "kernel_width",
-            "taps",
-            "stride_h",
-            "stride_w",
-            "pad_h",
-            "pad_w",
-            "dil_h",
-            "dil_w",
-            "segment_channels",
-            "all_segment_packs",
-            "all_packs",
-            "segment_start",
-            "segments",
-            "pack_start",
-            "segment_packs",
-            "pack_blocks",
-            "pixel_blocks",
-            "offset_base",
-            "mask_base",
-            "output_base",
-            "has_mask",
-            "has_bias",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Packs of one invocation.
         pub const PACKS: u64 = 4;
         /// The kernel.
@@ -1604,7 +1629,7 @@ pub mod forward {
                 Binding { name: "bias", access: Access::Read, operand: true },
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1612,7 +1637,7 @@ pub mod forward {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
             /// Geometry of the taps.
-            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            pub geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Channels of a segment.
             pub segment_channels: u64,
             /// Packs of a whole segment.
@@ -1642,43 +1667,42 @@ pub mod forward {
             /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+                "segment_channels",
+                "all_segment_packs",
+                "all_packs",
+                "segment_start",
+                "segments",
+                "pack_start",
+                "segment_packs",
+                "pack_blocks",
+                "pixel_blocks",
+                "offset_base",
+                "mask_base",
+                "output_base",
+                "has_mask",
+                "has_bias",
+            ];
+        }
     }
 
     /// Computes outputs one by one, without a product and without memory for intermediate results: for weight groups of few
     /// channels.
     pub mod direct {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "out_width",
-            "out_pixels",
-            "kernel_width",
-            "taps",
-            "stride_h",
-            "stride_w",
-            "pad_h",
-            "pad_w",
-            "dil_h",
-            "dil_w",
-            "channels_per_group",
-            "channels_per_offset_group",
-            "rows",
-            "out_channels",
-            "columns",
-            "column_blocks",
-            "input_image_stride",
-            "offset_image_stride",
-            "mask_image_stride",
-            "output_image_stride",
-            "input_base",
-            "offset_base",
-            "mask_base",
-            "output_base",
-            "has_mask",
-            "has_bias",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// Consecutive output channels of one invocation.
         pub const OUT_CHANNELS: u64 = 4;
         /// A number that no channel and no group has.
@@ -1699,7 +1723,7 @@ pub mod forward {
                 Binding { name: "bias", access: Access::Read, operand: true },
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -1707,7 +1731,7 @@ pub mod forward {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
             /// Geometry of the taps.
-            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            pub geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Input channels of a weight group.
             pub channels_per_group: u64,
             /// Input channels that share an offset group.
@@ -1741,46 +1765,44 @@ pub mod forward {
             /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+                "channels_per_group",
+                "channels_per_offset_group",
+                "rows",
+                "out_channels",
+                "columns",
+                "column_blocks",
+                "input_image_stride",
+                "offset_image_stride",
+                "mask_image_stride",
+                "output_image_stride",
+                "input_base",
+                "offset_base",
+                "mask_base",
+                "output_base",
+                "has_mask",
+                "has_bias",
+            ];
+        }
     }
 
     /// Samples straight into the product: the deformable convolution without a column buffer, for CPU drivers with subgroups
     /// of 8.
     pub mod fused_subgroup {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "out_width",
-            "out_pixels",
-            "kernel_width",
-            "taps",
-            "stride_h",
-            "stride_w",
-            "pad_h",
-            "pad_w",
-            "dil_h",
-            "dil_w",
-            "segments_per_group",
-            "segments_per_offset_group",
-            "segment_start",
-            "segment_end",
-            "packs",
-            "pack_start",
-            "pack_end",
-            "rows",
-            "row_blocks",
-            "pixel_blocks",
-            "group_start",
-            "blocks",
-            "offset_base",
-            "mask_base",
-            "output_base",
-            "has_mask",
-            "has_bias",
-        ];
-        /// Lanes of the subgroup, which is the whole workgroup.
-        pub const SUBGROUP_SIZE: u64 = 8;
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Pixels of one invocation.
         pub const PIXELS_PER_INVOCATION: u64 = 4;
         /// A variant of the kernel, with its constants.
@@ -1788,9 +1810,10 @@ pub mod forward {
         pub struct Variant {
             /// The kernel.
             pub kernel: Kernel,
-            /// The constant `OUT_CHANNELS`.
+            /// Output channels of one invocation.
             pub out_channels: u64,
-            /// The constant `BLOCKS`.
+            /// Blocks of SUBGROUP_SIZE output channels. A lane loads the weights of one channel of each block and gets the others
+            /// from the other lanes.
             pub blocks: u64,
         }
         /// The kernel's variant `out64`.
@@ -1818,7 +1841,7 @@ pub mod forward {
                     Binding { name: "bias", access: Access::Read, operand: true },
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             out_channels: 64,
@@ -1849,7 +1872,7 @@ pub mod forward {
                     Binding { name: "bias", access: Access::Read, operand: true },
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             out_channels: 32,
@@ -1860,7 +1883,7 @@ pub mod forward {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
             /// Geometry of the taps.
-            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            pub geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Segments of a weight group.
             pub segments_per_group: u64,
             /// Segments of an offset group.
@@ -1896,48 +1919,44 @@ pub mod forward {
             /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+                "segments_per_group",
+                "segments_per_offset_group",
+                "segment_start",
+                "segment_end",
+                "packs",
+                "pack_start",
+                "pack_end",
+                "rows",
+                "row_blocks",
+                "pixel_blocks",
+                "group_start",
+                "blocks",
+                "offset_base",
+                "mask_base",
+                "output_base",
+                "has_mask",
+                "has_bias",
+            ];
+        }
     }
 
     /// Samples straight into the product, in tiles: the deformable convolution without a column buffer, for GPUs.
     pub mod fused_tiled {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "out_width",
-            "out_pixels",
-            "kernel_width",
-            "taps",
-            "stride_h",
-            "stride_w",
-            "pad_h",
-            "pad_w",
-            "dil_h",
-            "dil_w",
-            "segments_per_group",
-            "segments_per_offset_group",
-            "segment_channels",
-            "padded_channels",
-            "rows",
-            "padded_rows",
-            "columns",
-            "column_tiles",
-            "row_tiles",
-            "groups",
-            "splits",
-            "blocks_per_split",
-            "input_image_stride",
-            "offset_image_stride",
-            "mask_image_stride",
-            "output_image_stride",
-            "input_base",
-            "offset_base",
-            "mask_base",
-            "output_base",
-            "has_mask",
-            "has_bias",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The index of a corner outside the image.
         pub const ABSENT: u64 = 2147483648;
         /// A variant of the kernel, with its constants.
@@ -1945,25 +1964,25 @@ pub mod forward {
         pub struct Variant {
             /// The kernel.
             pub kernel: Kernel,
-            /// The constant `TILE_M`.
+            /// Output channels of a tile.
             pub tile_m: u64,
-            /// The constant `TILE_N`.
+            /// Columns of a tile.
             pub tile_n: u64,
-            /// The constant `TILE_K`.
+            /// Channels of a block, which a tile multiplies at a time.
             pub tile_k: u64,
-            /// The constant `VECTORS_M`.
+            /// vec4s of output channels of one invocation.
             pub vectors_m: u64,
-            /// The constant `VECTORS_N`.
+            /// vec4s of columns of one invocation.
             pub vectors_n: u64,
-            /// The constant `ROW_LANES`.
+            /// Invocations along the tile's output channels.
             pub row_lanes: u64,
-            /// The constant `COLUMN_LANES`.
+            /// Invocations along the tile's columns.
             pub column_lanes: u64,
-            /// The constant `SAMPLE_LANES`.
+            /// Invocations side by side that sample the same channel.
             pub sample_lanes: u64,
-            /// The constant `SAMPLE_ROWS`.
+            /// Channels that the workgroup samples at a time.
             pub sample_rows: u64,
-            /// The constant `SAMPLES`.
+            /// How often the workgroup samples SAMPLE_ROWS channels for one block of TILE_K channels.
             pub samples: u64,
         }
         /// The kernel's variant `m128n128`.
@@ -1983,7 +2002,7 @@ pub mod forward {
                     Binding { name: "bias", access: Access::Read, operand: true },
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             tile_m: 128,
@@ -2014,7 +2033,7 @@ pub mod forward {
                     Binding { name: "bias", access: Access::Read, operand: true },
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             tile_m: 128,
@@ -2045,7 +2064,7 @@ pub mod forward {
                     Binding { name: "bias", access: Access::Read, operand: true },
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             tile_m: 64,
@@ -2076,7 +2095,7 @@ pub mod forward {
                     Binding { name: "bias", access: Access::Read, operand: true },
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             tile_m: 32,
@@ -2107,7 +2126,7 @@ pub mod forward {
                     Binding { name: "bias", access: Access::Read, operand: true },
                     Binding { name: "output", access: Access::ReadWrite, operand: true },
                 ],
-                params: PARAMS,
+                params: Params::WORDS,
                 files: super::super::FILES,
             },
             tile_m: 32,
@@ -2126,14 +2145,14 @@ pub mod forward {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
             /// Geometry of the taps.
-            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            pub geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Segments of a weight group.
             pub segments_per_group: u64,
             /// Segments of an offset group.
             pub segments_per_offset_group: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// `segment_channels` rounded up to whole blocks of TILE_K.
+            /// `segment_channels` rounded up to whole blocks: see pack_weight_rows.wgsl.
             pub padded_channels: u64,
             /// Output channels of a weight group.
             pub rows: u64,
@@ -2172,43 +2191,49 @@ pub mod forward {
             /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+                "segments_per_group",
+                "segments_per_offset_group",
+                "segment_channels",
+                "padded_channels",
+                "rows",
+                "padded_rows",
+                "columns",
+                "column_tiles",
+                "row_tiles",
+                "groups",
+                "splits",
+                "blocks_per_split",
+                "input_image_stride",
+                "offset_image_stride",
+                "mask_image_stride",
+                "output_image_stride",
+                "input_base",
+                "offset_base",
+                "mask_base",
+                "output_base",
+                "has_mask",
+                "has_bias",
+            ];
+        }
     }
 
     /// Samples the input where each tap of each output pixel lands: the columns of the deformable convolution.
     pub mod im2col {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "out_width",
-            "out_pixels",
-            "kernel_width",
-            "taps",
-            "stride_h",
-            "stride_w",
-            "pad_h",
-            "pad_w",
-            "dil_h",
-            "dil_w",
-            "pixel_start",
-            "pixels",
-            "columns_width",
-            "pixel_blocks",
-            "pair_start",
-            "pairs",
-            "channels_per_offset_group",
-            "channel_start",
-            "channel_end",
-            "columns_channel_start",
-            "input_image_stride",
-            "offset_image_stride",
-            "mask_image_stride",
-            "input_base",
-            "offset_base",
-            "mask_base",
-            "has_mask",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The largest number of channels of one invocation.
         pub const CHANNELS_PER_INVOCATION: u64 = 16;
         /// The kernel.
@@ -2225,7 +2250,7 @@ pub mod forward {
                 Binding { name: "mask", access: Access::Read, operand: true },
                 Binding { name: "columns", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2233,7 +2258,7 @@ pub mod forward {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
             /// Geometry of the taps.
-            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            pub geometry: super::super::shared::tap_geometry::TapGeometry,
             /// First output pixel of this chunk in each image.
             pub pixel_start: u64,
             /// Output pixels of this chunk in each image.
@@ -2269,34 +2294,44 @@ pub mod forward {
             /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+                "pixel_start",
+                "pixels",
+                "columns_width",
+                "pixel_blocks",
+                "pair_start",
+                "pairs",
+                "channels_per_offset_group",
+                "channel_start",
+                "channel_end",
+                "columns_channel_start",
+                "input_image_stride",
+                "offset_image_stride",
+                "mask_image_stride",
+                "input_base",
+                "offset_base",
+                "mask_base",
+                "has_mask",
+            ];
+        }
     }
 
     /// Multiplies the weight by the columns, in tiles: the convolution's sum over channels and taps.
     pub mod matmul {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &[
-            "rows",
-            "columns_width",
-            "depth",
-            "row_tiles",
-            "column_tiles",
-            "tiles",
-            "pixels",
-            "weight_row_stride",
-            "weight_group_stride",
-            "columns_group_stride",
-            "output_row_stride",
-            "output_group_stride",
-            "output_image_stride",
-            "weight_base",
-            "columns_base",
-            "output_base",
-            "bias_base",
-            "bias_group_stride",
-            "has_bias",
-            "accumulate",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// Output channels of a tile.
         pub const TILE_M: u64 = 64;
         /// Pixels of a tile.
@@ -2322,7 +2357,7 @@ pub mod forward {
                 Binding { name: "bias", access: Access::Read, operand: true },
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2370,13 +2405,35 @@ pub mod forward {
             /// 1 to add to what earlier steps wrote, 0 to start from the bias.
             pub accumulate: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "rows",
+                "columns_width",
+                "depth",
+                "row_tiles",
+                "column_tiles",
+                "tiles",
+                "pixels",
+                "weight_row_stride",
+                "weight_group_stride",
+                "columns_group_stride",
+                "output_row_stride",
+                "output_group_stride",
+                "output_image_stride",
+                "weight_base",
+                "columns_base",
+                "output_base",
+                "bias_base",
+                "bias_group_stride",
+                "has_bias",
+                "accumulate",
+            ];
+        }
     }
 
     /// Packs the weight into a texture for fused_subgroup.wgsl: four input channels per texel.
     pub mod pack_weight {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &["segment_channels", "packs", "taps", "row_stride", "texture_width", "texels"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "forward/pack_weight",
@@ -2393,7 +2450,7 @@ pub mod forward {
                     operand: false,
                 },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2413,14 +2470,17 @@ pub mod forward {
             /// Texels to write.
             pub texels: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] =
+                &["segment_channels", "packs", "taps", "row_stride", "texture_width", "texels"];
+        }
     }
 
     /// Packs the weight for fused_tiled.wgsl: one row per sampled value, with its output channels side by side.
     pub mod pack_weight_rows {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] =
-            &["rows", "padded_rows", "segments_per_group", "segment_channels", "padded_channels", "taps", "packs"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
+        /// A multiple of every TILE_K of fused_tiled.wgsl, so that no block of channels lies in two taps.
+        pub const CHANNEL_MULTIPLE: u64 = 16;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "forward/pack_weight_rows",
@@ -2433,7 +2493,7 @@ pub mod forward {
                 Binding { name: "weight", access: Access::Read, operand: true },
                 Binding { name: "packed_weight", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2448,21 +2508,22 @@ pub mod forward {
             pub segments_per_group: u64,
             /// Channels of a segment.
             pub segment_channels: u64,
-            /// `segment_channels` rounded up to whole blocks of the product.
+            /// `segment_channels` rounded up to a multiple of CHANNEL_MULTIPLE.
             pub padded_channels: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
             pub taps: u64,
             /// vec4s to write.
             pub packs: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] =
+                &["rows", "padded_rows", "segments_per_group", "segment_channels", "padded_channels", "taps", "packs"];
+        }
     }
 
     /// Adds the partial sums that the splits of fused_tiled.wgsl wrote, in order.
     pub mod reduce {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] =
-            &["out_channels", "out_pixels", "columns", "outputs", "splits", "output_base", "has_bias"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "forward/reduce",
@@ -2476,7 +2537,7 @@ pub mod forward {
                 Binding { name: "bias", access: Access::Read, operand: true },
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2498,7 +2559,10 @@ pub mod forward {
             /// 1 with a bias, 0 without one.
             pub has_bias: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] =
+                &["out_channels", "out_pixels", "columns", "outputs", "splits", "output_base", "has_bias"];
+        }
     }
 }
 
@@ -2506,8 +2570,7 @@ pub mod forward {
 pub mod optimizer {
     /// Takes one step of Adam, as torch.optim.Adam does: weight decay is added to the gradient.
     pub mod adam {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["elements", "base"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "optimizer/adam",
@@ -2523,16 +2586,15 @@ pub mod optimizer {
                 Binding { name: "first", access: Access::ReadWrite, operand: false },
                 Binding { name: "second", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use crate::kernel::shared::window::Params;
+        pub use super::super::shared::window::Params;
     }
 
     /// Takes one step of stochastic gradient descent with momentum, as torch.optim.SGD does.
     pub mod sgd {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["elements", "base"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "optimizer/sgd",
@@ -2547,10 +2609,10 @@ pub mod optimizer {
                 Binding { name: "value", access: Access::ReadWrite, operand: false },
                 Binding { name: "velocity", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use crate::kernel::shared::window::Params;
+        pub use super::super::shared::window::Params;
     }
 }
 
@@ -2558,8 +2620,7 @@ pub mod optimizer {
 pub mod roofline {
     /// Copies a buffer. Its rate is the memory rate that other kernels are compared with.
     pub mod copy {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["count"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "roofline/copy",
@@ -2572,7 +2633,7 @@ pub mod roofline {
                 Binding { name: "source", access: Access::Read, operand: false },
                 Binding { name: "destination", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2582,14 +2643,15 @@ pub mod roofline {
             /// vec4 elements to copy.
             pub count: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["count"];
+        }
     }
 
     /// Multiplies and adds in registers, and does nothing else. Its rate is the f32 multiply-add rate that other kernels are
     /// compared with.
     pub mod multiply_add {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["iterations", "invocations"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// Independent vec4 chains of one invocation.
         pub const CHAINS: u64 = 3;
         /// Multiply-adds of each chain in one iteration of the loop.
@@ -2603,7 +2665,7 @@ pub mod roofline {
             subgroups: false,
             sampling: false,
             bindings: &[Binding { name: "sink", access: Access::ReadWrite, operand: false }],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2615,19 +2677,30 @@ pub mod roofline {
             /// Invocations that write.
             pub invocations: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["iterations", "invocations"];
+        }
     }
 }
 
 /// The shaders of `shaders/shared`.
 pub mod shared {
-    /// The values of the parameter `kind` of an activation. IDENTITY and RELU are named; 1 is the sigmoid and 2 is twice the
-    /// sigmoid, so that for both the output is kind · σ(v).
+    /// The values of the parameter `kind` of an activation. For both sigmoids the output is kind · σ(v).
     pub mod activation_kinds {
         /// output = max(v, 0)
         pub const RELU: u64 = 3;
         /// output = v
         pub const IDENTITY: u64 = 0;
+        /// output = σ(v)
+        pub const SIGMOID: u64 = 1;
+        /// output = 2 · σ(v)
+        pub const TWICE_SIGMOID: u64 = 2;
+    }
+
+    /// The size of the subgroups of CPU drivers. Kernels for these pass values from lane to lane.
+    pub mod subgroup {
+        /// Lanes of a subgroup.
+        pub const SUBGROUP_SIZE: u64 = 8;
     }
 
     /// The geometry of a convolution's taps. It is the first member of the parameters of every kernel that computes
@@ -2662,7 +2735,22 @@ pub mod shared {
             /// Dilation along x.
             pub dil_w: u64,
         }
-        impl crate::kernel::Params for TapGeometry {}
+        impl crate::kernel::declaration::Params for TapGeometry {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+            ];
+        }
     }
 
     /// A texture as one long row of texels, for data that has an index and no shape of its own. TEXELS_PER_ROW is a power of
@@ -2683,7 +2771,9 @@ pub mod shared {
             /// Its start in the bound tensor, in elements.
             pub base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["elements", "base"];
+        }
     }
 }
 
@@ -2691,18 +2781,9 @@ pub mod shared {
 pub mod shift {
     /// Moves every channel by its own whole number of pixels, or computes the gradient of that.
     pub mod channel_shift {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &[
-            "height",
-            "width",
-            "channels",
-            "first_plane",
-            "elements",
-            "border",
-            "backward",
-            "input_base",
-            "output_base",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
+        /// The value of `border` by which a pixel without a source is 0.
+        pub const ZERO: u64 = 0;
         /// The value of `border` by which a pixel without a source keeps its own value.
         pub const KEEP: u64 = 1;
         /// The value of `border` for periodic planes.
@@ -2720,7 +2801,7 @@ pub mod shift {
                 Binding { name: "shift", access: Access::Read, operand: false },
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2737,7 +2818,7 @@ pub mod shift {
             pub first_plane: u64,
             /// Pixels of this step's planes.
             pub elements: u64,
-            /// The border rule: 0 (ZERO), KEEP or WRAP.
+            /// The border rule: ZERO, KEEP or WRAP.
             pub border: u64,
             /// 1 to compute the gradient.
             pub backward: u64,
@@ -2746,7 +2827,19 @@ pub mod shift {
             /// Start of the first plane in the bound output, in elements.
             pub output_base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "height",
+                "width",
+                "channels",
+                "first_plane",
+                "elements",
+                "border",
+                "backward",
+                "input_base",
+                "output_base",
+            ];
+        }
     }
 }
 
@@ -2755,17 +2848,7 @@ pub mod sort {
     /// Counts the entries of each partition and bucket: the first kernel of a pass of the sort. partition.wgsl describes the
     /// sort.
     pub mod count {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "entries",
-            "buckets",
-            "partitions",
-            "entries_per_partition",
-            "groups",
-            "follows",
-            "column_step",
-            "row_step",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "sort/count",
@@ -2779,10 +2862,10 @@ pub mod sort {
                 Binding { name: "order_before", access: Access::Read, operand: false },
                 Binding { name: "ends", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use crate::kernel::sort::partition::Params;
+        pub use super::super::sort::partition::Params;
     }
 
     /// The sort: it orders the entries of each offset group by the cells that they lie in. Its kernels are count.wgsl,
@@ -2810,14 +2893,24 @@ pub mod sort {
             /// Buckets from a cell to the one below it.
             pub row_step: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "entries",
+                "buckets",
+                "partitions",
+                "entries_per_partition",
+                "groups",
+                "follows",
+                "column_step",
+                "row_step",
+            ];
+        }
     }
 
     /// Replaces the counts by where each partition's entries of each bucket begin: an exclusive prefix sum. The second
     /// kernel of a pass of the sort; partition.wgsl describes the sort.
     pub mod scan {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["counters", "counters_per_lane", "groups"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "sort/scan",
@@ -2827,7 +2920,7 @@ pub mod sort {
             subgroups: false,
             sampling: false,
             bindings: &[Binding { name: "ends", access: Access::ReadWrite, operand: false }],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2841,22 +2934,14 @@ pub mod sort {
             /// Offset groups of this step.
             pub groups: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["counters", "counters_per_lane", "groups"];
+        }
     }
 
     /// Moves every entry to its place: the last kernel of a pass of the sort. partition.wgsl describes the sort.
     pub mod scatter {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &[
-            "entries",
-            "buckets",
-            "partitions",
-            "entries_per_partition",
-            "groups",
-            "follows",
-            "column_step",
-            "row_step",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "sort/scatter",
@@ -2871,10 +2956,10 @@ pub mod sort {
                 Binding { name: "ends", access: Access::ReadWrite, operand: false },
                 Binding { name: "order", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use crate::kernel::sort::partition::Params;
+        pub use super::super::sort::partition::Params;
     }
 }
 
@@ -2882,8 +2967,7 @@ pub mod sort {
 pub mod statistics {
     /// Computes partial sums of the magnitudes of a tensor's elements. reduce.wgsl adds them up.
     pub mod magnitude {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["elements", "base"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "statistics/magnitude",
@@ -2896,32 +2980,16 @@ pub mod statistics {
                 Binding { name: "elements", access: Access::Read, operand: false },
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use crate::kernel::shared::window::Params;
+        pub use super::super::shared::window::Params;
     }
 
     /// Computes partial sums of the magnitudes of offsets, and counts the taps that offsets move out of the image.
     /// reduce.wgsl adds them up.
     pub mod offset_magnitude {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &[
-            "in_height",
-            "in_width",
-            "out_width",
-            "out_pixels",
-            "kernel_width",
-            "taps",
-            "stride_h",
-            "stride_w",
-            "pad_h",
-            "pad_w",
-            "dil_h",
-            "dil_w",
-            "all_taps",
-            "base",
-        ];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "statistics/offset_magnitude",
@@ -2934,7 +3002,7 @@ pub mod statistics {
                 Binding { name: "offset", access: Access::Read, operand: true },
                 Binding { name: "partial", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2942,19 +3010,35 @@ pub mod statistics {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
             /// Geometry of the taps.
-            pub geometry: crate::kernel::shared::tap_geometry::TapGeometry,
+            pub geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Taps of all pixels and offset groups of this step's images.
             pub all_taps: u64,
             /// Start of the first image in the bound offset, in elements.
             pub base: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "out_width",
+                "out_pixels",
+                "kernel_width",
+                "taps",
+                "stride_h",
+                "stride_w",
+                "pad_h",
+                "pad_w",
+                "dil_h",
+                "dil_w",
+                "all_taps",
+                "base",
+            ];
+        }
     }
 
     /// Combines the partial sums of a tensor with each other and with the total of earlier windows.
     pub mod reduce {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["follows"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "statistics/reduce",
@@ -2967,7 +3051,7 @@ pub mod statistics {
                 Binding { name: "partial", access: Access::Read, operand: false },
                 Binding { name: "total", access: Access::ReadWrite, operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2977,7 +3061,9 @@ pub mod statistics {
             /// 1 if `total` holds the total of earlier windows.
             pub follows: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["follows"];
+        }
     }
 
     /// How the kernels of the statistics share the elements of a window.
@@ -2991,8 +3077,7 @@ pub mod statistics {
 pub mod texture {
     /// Reads a rectangle of a texture into a tensor: the first channels of each texel, one plane per channel.
     pub mod load {
-        use crate::kernel::{Access, Binding, Kernel};
-        const PARAMS: &[&str] = &["origin_y", "origin_x", "width", "pixels", "channels"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {
             name: "texture/load",
@@ -3005,10 +3090,10 @@ pub mod texture {
                 Binding { name: "image", access: Access::SampledTexture, operand: false },
                 Binding { name: "output", access: Access::ReadWrite, operand: true },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use crate::kernel::texture::region::Params;
+        pub use super::super::texture::region::Params;
     }
 
     /// The parameters of a kernel that works on a rectangle of a texture.
@@ -3028,13 +3113,14 @@ pub mod texture {
             /// Channels of the tensor.
             pub channels: u64,
         }
-        impl crate::kernel::Params for Params {}
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &["origin_y", "origin_x", "width", "pixels", "channels"];
+        }
     }
 
     /// Writes a tensor into a rectangle of a texture, one plane per channel. A tensor of one plane becomes a grey image.
     pub mod store {
-        use crate::kernel::{Access, Binding, Kernel, TexelFormat};
-        const PARAMS: &[&str] = &["origin_y", "origin_x", "width", "pixels", "channels"];
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel's variant `rgba8unorm`.
         pub static RGBA8UNORM: Kernel = Kernel {
             name: "texture/store/rgba8unorm",
@@ -3047,7 +3133,7 @@ pub mod texture {
                 Binding { name: "input", access: Access::Read, operand: true },
                 Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba8Unorm), operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's variant `rgba16float`.
@@ -3062,7 +3148,7 @@ pub mod texture {
                 Binding { name: "input", access: Access::Read, operand: true },
                 Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba16Float), operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
         /// The kernel's variant `rgba32float`.
@@ -3077,10 +3163,10 @@ pub mod texture {
                 Binding { name: "input", access: Access::Read, operand: true },
                 Binding { name: "image", access: Access::TextureWrite(TexelFormat::Rgba32Float), operand: false },
             ],
-            params: PARAMS,
+            params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use crate::kernel::texture::region::Params;
+        pub use super::super::texture::region::Params;
     }
 }
 
@@ -3094,10 +3180,10 @@ pub static KERNELS: &[&super::declaration::Kernel] = &[
     &backward::grad_bias::ACTIVATED,
     &backward::grad_column::SUBGROUP.kernel,
     &backward::grad_column::PORTABLE.kernel,
-    &backward::grad_input::SINGLE,
-    &backward::grad_input::PAIRED,
-    &backward::grad_input::DEPTHWISE_SINGLE,
-    &backward::grad_input::DEPTHWISE_PAIRED,
+    &backward::grad_input::SINGLE.kernel,
+    &backward::grad_input::PAIRED.kernel,
+    &backward::grad_input::DEPTHWISE_SINGLE.kernel,
+    &backward::grad_input::DEPTHWISE_PAIRED.kernel,
     &backward::grad_offset::DROPS_COLUMNS,
     &backward::grad_offset::KEEPS_COLUMNS,
     &backward::grad_offset::DEPTHWISE,
@@ -3202,6 +3288,7 @@ static FILES: &[(&str, &str)] = &[
     ("shared/stored_f16", include_str!("../../shaders/shared/stored_f16.wgsl")),
     ("shared/stored_f32", include_str!("../../shaders/shared/stored_f32.wgsl")),
     ("shared/stored_packed_f16", include_str!("../../shaders/shared/stored_packed_f16.wgsl")),
+    ("shared/subgroup", include_str!("../../shaders/shared/subgroup.wgsl")),
     ("shared/tap_geometry", include_str!("../../shaders/shared/tap_geometry.wgsl")),
     ("shared/taps", include_str!("../../shaders/shared/taps.wgsl")),
     ("shared/texels", include_str!("../../shaders/shared/texels.wgsl")),

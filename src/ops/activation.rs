@@ -31,8 +31,8 @@ impl Activation {
         match self {
             Self::Identity => activation_kinds::IDENTITY,
             Self::Relu => activation_kinds::RELU,
-            Self::Sigmoid => 1,
-            Self::TwiceSigmoid => 2,
+            Self::Sigmoid => activation_kinds::SIGMOID,
+            Self::TwiceSigmoid => activation_kinds::TWICE_SIGMOID,
         }
     }
 

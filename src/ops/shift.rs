@@ -34,7 +34,7 @@ pub enum Border {
 impl Border {
     fn code(self) -> u64 {
         match self {
-            Self::Zero => 0,
+            Self::Zero => channel_shift::ZERO,
             Self::Keep => channel_shift::KEEP,
             Self::Wrap => channel_shift::WRAP,
         }

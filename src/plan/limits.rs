@@ -122,14 +122,15 @@ impl DeviceLimits {
         workgroups: u64,
     ) -> Result<Step> {
         let words: &[u64] = bytemuck::cast_slice(std::slice::from_ref(&params));
-        debug_assert_eq!([words.len(), windows.len()], [kernel.params.len(), kernel.bindings.len()], "{}", kernel.name);
+        debug_assert_eq!(P::WORDS, kernel.params, "{}", kernel.name);
+        debug_assert_eq!(windows.len(), kernel.bindings.len(), "{}", kernel.name);
         let narrow = |(name, &value): (&&str, &u64)| {
             u32::try_from(value).map_err(|_| {
                 let what = format!("the parameter {name} of {}", kernel.name);
                 Error::TooLarge { what, got: value, limit: u32::MAX.into() }
             })
         };
-        let params = kernel.params.iter().zip(words).map(narrow).collect::<Result<_>>()?;
+        let params = P::WORDS.iter().zip(words).map(narrow).collect::<Result<_>>()?;
         let specialization = kernel.distinct(specialization.into());
         let workgroups = self.fold(kernel, workgroups)?;
         Ok(Step { kernel, specialization, params, windows, workgroups })

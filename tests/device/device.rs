@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use deform::kernel::forward::fused_subgroup::SUBGROUP_SIZE;
+use deform::kernel::shared::subgroup::SUBGROUP_SIZE;
 use deform::{Algorithm, DeformConv2d, Error, Gpu, Inputs, Options, Tensor, Tile, wgpu};
 
 use crate::support::case::Case;

@@ -53,7 +53,7 @@ pub(crate) struct Constant {
 
 /// Reads a module. Returns an error if it is not documented as [`Reader::check_documentation`] requires.
 pub(crate) fn read(expanded: &Expanded) -> Result<Facts> {
-    let text = documentation_alone(&expanded.text);
+    let text = documentation_alone(expanded)?;
     let module = parse(&text, expanded)?;
     let reader = Reader { module: &module, text: &text, expanded };
     reader.check_documentation()?;
@@ -74,17 +74,23 @@ pub(crate) fn read(expanded: &Expanded) -> Result<Facts> {
         sampling: expanded.sampling,
         bindings: reader.bindings()?,
         structs,
-        constants: reader.constants(),
+        constants: reader.constants()?,
     })
 }
 
 /// Returns the text without comments, except doc comments: naga drops a doc comment that follows another comment.
-fn documentation_alone(text: &str) -> String {
-    let lines = text.lines().map(|line| match line.split_once("//") {
-        Some((code, comment)) if !comment.starts_with('/') => code,
-        _ => line,
-    });
-    lines.flat_map(|line| [line, "\n"]).collect()
+/// Returns an error for a doc comment that is empty, or behind code: naga would attach it to what follows.
+fn documentation_alone(expanded: &Expanded) -> Result<String> {
+    let mut text = String::new();
+    for (n, line) in expanded.text.lines().enumerate() {
+        let (code, comment) = line.split_once("//").unwrap_or((line, ""));
+        let documents = comment.starts_with('/');
+        let misplaced = !code.trim().is_empty() || comment.trim_matches('/').trim().is_empty();
+        ensure!(!documents || !misplaced, "{}: a /// line needs text, and no code before it", place(expanded, n + 1));
+        text.push_str(if documents { line } else { code });
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// Parses the module. An error of naga gets the file and the line.
@@ -203,7 +209,14 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn constants(&self) -> Vec<Constant> {
+    /// Returns the u32 constants. Returns an error for a constant that is an integer without a type, because naga does
+    /// not keep it.
+    fn constants(&self) -> Result<Vec<Constant>> {
+        for (n, line) in self.text.lines().enumerate() {
+            let value = line.strip_prefix("const ").and_then(|rest| rest.split_once('=')).map(|(_, value)| value);
+            let untyped = value.is_some_and(|value| value.trim().trim_end_matches(';').parse::<i64>().is_ok());
+            ensure!(!untyped, "{}: this constant has no type: add the suffix u", place(self.expanded, n + 1));
+        }
         let docs = self.module.doc_comments.as_deref();
         let constants = self.module.constants.iter().filter_map(|(handle, constant)| {
             let naga::Expression::Literal(naga::Literal::U32(value)) = self.module.global_expressions[constant.init]
@@ -219,7 +232,7 @@ impl Reader<'_> {
                 value,
             })
         });
-        constants.collect()
+        Ok(constants.collect())
     }
 }
 

@@ -33,6 +33,10 @@ use crate::command::heading;
 /// The file that is written.
 const GENERATED: &str = "src/kernel/generated.rs";
 
+/// How the operands that a kernel reads and the output are stored. A partial sum is f32 if the operands are f16.
+const STORAGES: [[&str; 2]; 5] =
+    [["f32", "f32"], ["f16", "f16"], ["packed_f16", "packed_f16"], ["f16", "f32"], ["packed_f16", "f32"]];
+
 /// The text of every file below `shaders/`, by its path there without the extension.
 pub(crate) type Files = BTreeMap<String, String>;
 
@@ -65,7 +69,11 @@ fn generated() -> Result<String> {
     let files = read(Path::new("shaders"))?;
     let mut kernels = Vec::new();
     for (file, variant) in names(&files) {
-        let facts = facts::read(&expanded(&files, file, variant, true, "f32")?)?;
+        let facts = facts::read(&expanded(&files, file, variant, true, STORAGES[0])?)?;
+        // The library describes a kernel once, whether the call has an offset or not.
+        let regular = facts::read(&expanded(&files, file, variant, false, STORAGES[0])?)?;
+        let same = facts.bindings == regular.bindings && facts.structs == regular.structs;
+        ensure!(same, "shaders/{file}.wgsl: the bindings or parameters depend on DEFORMED");
         kernels.push(Kernel { file: file.to_owned(), variant: variant.to_owned(), facts });
     }
     ensure!(!kernels.is_empty(), "there is no kernel in shaders/");
@@ -80,11 +88,11 @@ pub(crate) fn modules() -> Result<Vec<(String, Expanded)>> {
         let name = format!("{file}/{variant}").trim_end_matches('/').replace('/', "_");
         let first = modules.len();
         for (deformed, sampling) in [(true, ""), (false, "_regular")] {
-            for storage in ["f32", "f16", "packed_f16"] {
-                let module = expanded(&files, file, variant, deformed, storage)?;
+            for [operands, output] in STORAGES {
+                let module = expanded(&files, file, variant, deformed, [operands, output])?;
                 // The modules of a kernel without operands and without taps are all the same.
                 if modules[first..].iter().all(|(_, known)| known.text != module.text) {
-                    modules.push((format!("{name}{sampling}_{storage}"), module));
+                    modules.push((format!("{name}{sampling}_{operands}_{output}"), module));
                 }
             }
         }
@@ -94,19 +102,18 @@ pub(crate) fn modules() -> Result<Vec<(String, Expanded)>> {
 
 /// Returns the file and the variant of every kernel. The variant is empty if the file has none.
 fn names(files: &Files) -> impl Iterator<Item = (&str, &str)> {
-    let kernels = files.iter().filter(|(_, text)| text.contains("\n@compute"));
+    let kernels = files.iter().filter(|(_, text)| text.lines().any(|line| line.trim().starts_with("@compute")));
     kernels.flat_map(|(file, text)| {
-        let variants = text.lines().filter_map(|line| line.strip_prefix("//@ variant ")?.split(' ').next());
-        let variants: Vec<_> = variants.collect();
+        let variants: Vec<_> = sources::variants(text).collect();
         let variants = if variants.is_empty() { vec![""] } else { variants };
         variants.into_iter().map(move |variant| (file.as_str(), variant))
     })
 }
 
 /// Expands the module of a kernel.
-fn expanded(files: &Files, file: &str, variant: &str, deformed: bool, storage: &str) -> Result<Expanded> {
-    let storage = format!("shared/stored_{storage}");
-    let choice = Choice { file, variant, deformed, operands: &storage, output: &storage };
+fn expanded(files: &Files, file: &str, variant: &str, deformed: bool, storages: [&str; 2]) -> Result<Expanded> {
+    let [operands, output] = storages.map(|storage| format!("shared/stored_{storage}"));
+    let choice = Choice { file, variant, deformed, operands: &operands, output: &output };
     expand(choice, &|path| files.get(path).map(String::as_str)).map_err(|error| anyhow!("{error}"))
 }
 

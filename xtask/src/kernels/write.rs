@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::facts::{Constant, Struct};
+use super::facts::{Constant, Field, Struct};
 use super::{Files, Kernel};
 
 /// The declarations of one shader file.
@@ -107,13 +107,11 @@ fn write_module(text: &mut String, path: &str, name: &str, module: &Module<'_>, 
         writeln!(text, "/// {line}")?;
     }
     writeln!(text, "pub mod {name} {{")?;
-    if let Some(first) = module.kernels.first() {
+    if !module.kernels.is_empty() {
         let bindings = module.kernels.iter().flat_map(|kernel| &kernel.facts.bindings);
         let texels = bindings.into_iter().any(|binding| binding.access.contains("TexelFormat"));
         let texels = if texels { ", TexelFormat" } else { "" };
-        writeln!(text, "use crate::kernel::{{Access, Binding, Kernel{texels}}};")?;
-        let words = words(&first.facts.structs, first.facts.structs.last());
-        writeln!(text, "const PARAMS: &[&str] = &{words:?};")?;
+        writeln!(text, "use crate::kernel::declaration::{{Access, Binding, Kernel, Params as _{texels}}};")?;
     }
     for constant in &module.constants {
         docs(text, &constant.docs)?;
@@ -125,7 +123,8 @@ fn write_module(text: &mut String, path: &str, name: &str, module: &Module<'_>, 
             "/// A variant of the kernel, with its constants.\n#[derive(Debug)]\npub struct Variant {{ /// The kernel.\npub kernel: Kernel,"
         )?;
         for name in &module.varying {
-            writeln!(text, "/// The constant `{name}`.\npub {}: u64,", name.to_lowercase())?;
+            docs(text, &meaning(module, name, &files[path]).with_context(|| format!("shaders/{path}.wgsl"))?)?;
+            writeln!(text, "pub {}: u64,", name.to_lowercase())?;
         }
         writeln!(text, "}}")?;
     }
@@ -138,7 +137,7 @@ fn write_module(text: &mut String, path: &str, name: &str, module: &Module<'_>, 
     if let Some(params) =
         module.kernels.first().and_then(|kernel| kernel.facts.structs.last()).filter(|params| params.file != path)
     {
-        writeln!(text, "pub use crate::kernel::{}::Params;", params.file.replace('/', "::"))?;
+        writeln!(text, "pub use super::super::{}::Params;", params.file.replace('/', "::"))?;
     }
     writeln!(text, "}}\n")?;
     Ok(())
@@ -168,12 +167,11 @@ fn write_kernel(text: &mut String, kernel: &Kernel, varying: &[&str]) -> Result<
             binding.name, binding.access, binding.operand
         )?;
     }
-    write!(text, "], params: PARAMS, files: super::super::FILES }}")?;
+    write!(text, "], params: Params::WORDS, files: super::super::FILES }}")?;
     if !varying.is_empty() {
         for name in varying {
-            // A variant without the constant gets 0.
-            let value =
-                facts.constants.iter().find(|constant| constant.name == *name).map_or(0, |constant| constant.value);
+            let constant = facts.constants.iter().find(|constant| constant.name == *name);
+            let value = constant.with_context(|| format!("shaders/{file}.wgsl: {variant} has no {name}"))?.value;
             write!(text, ", {}: {value}", name.to_lowercase())?;
         }
         write!(text, "}}")?;
@@ -182,19 +180,33 @@ fn write_kernel(text: &mut String, kernel: &Kernel, varying: &[&str]) -> Result<
     Ok(())
 }
 
+/// Returns the meaning of a constant that differs between variants: the doc comment of its declaration, or the
+/// directive `//@ constant`.
+fn meaning(module: &Module<'_>, name: &str, text: &str) -> Result<Vec<String>> {
+    let constants = module.kernels.iter().flat_map(|kernel| &kernel.facts.constants);
+    let declared = constants.into_iter().find(|constant| constant.name == name && !constant.docs.is_empty());
+    if let Some(declared) = declared {
+        return Ok(declared.docs.clone());
+    }
+    let mut directives = text.lines().filter_map(|line| line.trim().strip_prefix("//@ constant ")?.split_once(' '));
+    let directive = directives.find(|(known, _)| *known == name);
+    let (_, meaning) = directive.with_context(|| format!("there is no line `//@ constant {name} …`"))?;
+    Ok(vec![meaning.to_owned()])
+}
+
 /// Returns the names of a struct's words, in order.
-fn words<'a>(structs: &'a [Struct], of: Option<&'a Struct>) -> Vec<&'a str> {
-    let fields = of.map_or(&[][..], |declared| &declared.fields);
-    let word = |field: &'a super::facts::Field| match &field.of {
+fn words<'a>(structs: &[&'a Struct], of: &'a Struct) -> Vec<&'a str> {
+    let word = |field: &'a Field| match &field.of {
         None => vec![field.name.as_str()],
-        Some(of) => words(structs, structs.iter().find(|declared| declared.name == *of)),
+        Some(of) => {
+            structs.iter().filter(|other| other.name == *of).take(1).flat_map(|of| words(structs, of)).collect()
+        }
     };
-    fields.iter().flat_map(word).collect()
+    of.fields.iter().flat_map(word).collect()
 }
 
 fn write_struct(text: &mut String, declared: &Struct, module: &Module<'_>) -> Result<()> {
-    let all = module.kernels.iter().flat_map(|kernel| &kernel.facts.structs);
-    let all: Vec<_> = all.collect();
+    let all: Vec<_> = module.kernels.iter().flat_map(|kernel| &kernel.facts.structs).collect();
     writeln!(
         text,
         "/// The kernel's `{0}`: each number reaches the device as a u32.\n#[repr(C)]\n#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]\npub struct {0} {{",
@@ -206,12 +218,17 @@ fn write_struct(text: &mut String, declared: &Struct, module: &Module<'_>) -> Re
             None => "u64".to_owned(),
             Some(of) => {
                 let file = all.iter().find(|other| other.name == *of).map_or("", |other| &other.file);
-                format!("crate::kernel::{}::{of}", file.replace('/', "::"))
+                format!("super::super::{}::{of}", file.replace('/', "::"))
             }
         };
         writeln!(text, "pub {}: {ty},", field.name)?;
     }
-    writeln!(text, "}}\nimpl crate::kernel::Params for {} {{}}", declared.name)?;
+    let words = words(&all, declared);
+    writeln!(
+        text,
+        "}}\nimpl crate::kernel::declaration::Params for {} {{ const WORDS: &'static [&'static str] = &{words:?}; }}",
+        declared.name
+    )?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::kernel::Sampling;
 use crate::kernel::backward::columns_layout::PACKS_PER_BLOCK;
 use crate::kernel::backward::grad_input;
-use crate::kernel::forward::fused_subgroup::SUBGROUP_SIZE;
+use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
 use crate::ops::convolution::layout::Part;
 use crate::ops::convolution::pack_weight_depthwise;
 use crate::ops::convolution::sort::Sort;
@@ -57,12 +57,13 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, parity: u64) -> Result<St
     let (grad_input, grad_input_base) = pass.grad_input(part.image, chunk);
     let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
     let packs = chunk.segments.len().min(layout.segments_per_offset_group) * chunk.packs.len();
-    let (kernel, packs_per_lane) = match (layout.depthwise, pass.subgroups && packs > 1) {
-        (false, false) => (&grad_input::SINGLE, 1),
-        (false, true) => (&grad_input::PAIRED, 2),
-        (true, false) => (&grad_input::DEPTHWISE_SINGLE, 1),
-        (true, true) => (&grad_input::DEPTHWISE_PAIRED, 2),
+    let variant = match (layout.depthwise, pass.subgroups && packs > 1) {
+        (false, false) => &grad_input::SINGLE,
+        (false, true) => &grad_input::PAIRED,
+        (true, false) => &grad_input::DEPTHWISE_SINGLE,
+        (true, true) => &grad_input::DEPTHWISE_PAIRED,
     };
+    let (kernel, packs_per_lane) = (&variant.kernel, variant.packs_per_lane);
     // On a CPU the lanes of a row stay in one block of columns, so that the part of the block that one row of cells
     // reads is still in the cache for the next row.
     let most_packs = if pass.subgroups { PACKS_PER_BLOCK } else { u64::MAX };

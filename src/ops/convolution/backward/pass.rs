@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
-use crate::kernel::forward::fused_subgroup::SUBGROUP_SIZE;
+use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
 use crate::kernel::{Kernel, Params, Sampling, Storage};
 use crate::ops::convolution::algorithm::Algorithm;
 use crate::ops::convolution::geometry::Geometry;

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::forward::{fused_subgroup, pack_weight};
+use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
 use crate::kernel::{Kernel, Storage};
 use crate::ops::convolution::algorithm::Algorithm;
 use crate::ops::convolution::geometry::Geometry;
@@ -47,11 +48,10 @@ fn weight_rows(g: &Geometry, layout: &Layout) -> u64 {
 
 /// Checks that windows and textures hold what no chunk can cut.
 fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
-    if limits.subgroup_size != fused_subgroup::SUBGROUP_SIZE {
+    if limits.subgroup_size != SUBGROUP_SIZE {
         return Err(Algorithm::FusedSubgroup.unsuitable(format!(
             "the device's subgroups have {} lanes (0: unknown), not {}",
-            limits.subgroup_size,
-            fused_subgroup::SUBGROUP_SIZE
+            limits.subgroup_size, SUBGROUP_SIZE
         )));
     }
     for (what, elements) in [
@@ -153,7 +153,7 @@ fn fused(
 ) -> Result<Step> {
     let (kernel, out_channels) = fused_kernel(layout.rows);
     let groups = layout.groups(chunk);
-    let pixels_per_block = fused_subgroup::SUBGROUP_SIZE * fused_subgroup::PIXELS_PER_INVOCATION;
+    let pixels_per_block = SUBGROUP_SIZE * fused_subgroup::PIXELS_PER_INVOCATION;
     let pixel_blocks = (g.out_pixels() as u64).div_ceil(pixels_per_block);
     let row_blocks = layout.rows.div_ceil(out_channels);
     let blocks = pixel_blocks * row_blocks * groups.len();
@@ -198,8 +198,9 @@ fn fused(
 fn fused_kernel(rows: u64) -> (&'static Kernel, u64) {
     // A block of 32 output channels needs as many samples as a block of 64, and half as many multiply-adds. It takes
     // 0.6 of the time, as measured.
-    let (cost_of_64, cost_of_32) = (10 * rows.div_ceil(64), 6 * rows.div_ceil(32));
-    let variant = if cost_of_32 < cost_of_64 { &fused_subgroup::OUT32 } else { &fused_subgroup::OUT64 };
+    let (of_64, of_32) = (&fused_subgroup::OUT64, &fused_subgroup::OUT32);
+    let cost = |variant: &fused_subgroup::Variant, block| block * rows.div_ceil(variant.out_channels);
+    let variant = if cost(of_32, 6) < cost(of_64, 10) { of_32 } else { of_64 };
     (&variant.kernel, variant.out_channels)
 }
 

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::kernel::forward::pack_weight_rows::CHANNEL_MULTIPLE;
 use crate::kernel::forward::{fused_tiled, pack_weight_rows, reduce};
 use crate::kernel::{Specialization, Storage};
 use crate::ops::convolution::algorithm::Tile;
@@ -16,12 +17,10 @@ use crate::plan::{
     DeviceLimits, F32_BYTES, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE, binding_too_large, split,
 };
 
-/// In the packed weight the channels of a segment are rounded up to a multiple of this.
-const PADDED_CHANNELS: u64 = 16;
 const _: () = {
     let mut n = 0;
     while n < Tile::ALL.len() {
-        assert!(PADDED_CHANNELS.is_multiple_of(Tile::ALL[n].variant().tile_k), "a block would lie in two taps");
+        assert!(CHANNEL_MULTIPLE.is_multiple_of(Tile::ALL[n].variant().tile_k), "a block would lie in two taps");
         n += 1;
     }
 };
@@ -30,9 +29,8 @@ const _: () = {
 /// multiplying.
 fn loop_steps_per_block(tile: &fused_tiled::Variant) -> u64 {
     let invocations = tile.kernel.workgroup_size;
-    let samples = tile.tile_k * (tile.tile_n / 4) / invocations;
     let loads = (tile.tile_k * tile.tile_m / 4).div_ceil(invocations);
-    1 + (samples + 1) + (loads + 1) + (tile.tile_k + 1)
+    1 + (tile.samples + 1) + (loads + 1) + (tile.tile_k + 1)
 }
 
 struct FusedTiled<'a> {
@@ -84,7 +82,7 @@ impl<'a> FusedTiled<'a> {
     fn new(g: &'a Geometry, limits: &'a DeviceLimits, tile: Tile, splits: u32) -> Result<Self> {
         let variant = tile.variant();
         let layout = Layout::new(g, false);
-        let padded_channels = layout.segment_channels.next_multiple_of(PADDED_CHANNELS);
+        let padded_channels = layout.segment_channels.next_multiple_of(CHANNEL_MULTIPLE);
         let padded_rows = layout.rows.next_multiple_of(4);
         let group_rows = layout.segments_per_group * g.taps() as u64 * padded_channels;
         let packed_elements = g.groups as u64 * group_rows * padded_rows;
