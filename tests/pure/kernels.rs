@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deform::kernel::{Access, KERNELS, Kernel, Sampling, Specialization, Storage, TexelFormat};
-use deform::plan::MAX_LOOP_STEPS;
 use naga::{
-    AddressSpace, Function, ImageClass, ImageDimension, Literal, Module, Scalar, Statement, StorageAccess,
-    StorageFormat, TypeInner,
+    AddressSpace, ImageClass, ImageDimension, Literal, Module, Scalar, StorageAccess, StorageFormat, TypeInner,
 };
 
 use crate::shaders::parse;
 
 /// Parses a kernel's module for f32 operands and a call with an offset.
-fn module(kernel: &Kernel) -> Module {
+pub fn module(kernel: &Kernel) -> Module {
     parse(kernel, Storage::F32.into())
 }
 
@@ -179,7 +177,7 @@ fn words(module: &Module, ty: naga::Handle<naga::Type>, offset: u32) -> Vec<Word
 }
 
 /// Returns the u32 constants of a module.
-fn constants(module: &Module) -> BTreeMap<&str, u64> {
+pub fn constants(module: &Module) -> BTreeMap<&str, u64> {
     let number = |constant: &naga::Constant| match module.global_expressions[constant.init] {
         naga::Expression::Literal(Literal::U32(value)) => Some(u64::from(value)),
         _ => None,
@@ -199,7 +197,7 @@ fn generated_constants_are_those_of_the_wgsl() {
             let file = format!("{family}/{name}");
             for item in items {
                 checked += match item {
-                    syn::Item::Const(item) if item.ident != "PARAMS" => check_constant(&file, item, &modules),
+                    syn::Item::Const(item) => check_constant(&file, item, &modules),
                     syn::Item::Static(item) => check_variant(&file, item, &modules),
                     _ => 0,
                 };
@@ -253,66 +251,4 @@ fn number(expression: &syn::Expr) -> u64 {
         syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(number), .. }) => number.base10_parse().unwrap(),
         _ => panic!("expected a number"),
     }
-}
-
-/// The loops of every kernel that has any, each named after what it counts, with its inner loops in parentheses. The
-/// last column says what keeps the steps of one invocation below [`MAX_LOOP_STEPS`].
-const LOOPS: &[(&str, &str, &str)] = &[
-    ("backward/col2im", "taps()", "the tiling of the backward pass"),
-    ("backward/grad_bias", "pixels()", "the slices of its sum"),
-    ("backward/grad_column", "packs() stores()", "the tiling of the backward pass"),
-    ("backward/grad_input", "cells(entries())", "the tiling of the backward pass"),
-    ("backward/grad_offset", "packs()", "the tiling of the backward pass"),
-    ("backward/grad_weight", "iterations() stores()", "the splits of its sum"),
-    ("backward/grad_weight_depthwise", "pixels()", "the tiling of the backward pass"),
-    ("backward/grad_weight_reduce", "taps(splits())", "TAPS_PER_INVOCATION, and a few hundred splits"),
-    ("backward/pack_grad_output", "packs()", "PACKS_PER_INVOCATION"),
-    ("backward/pack_taps", "taps()", "TAPS_PER_INVOCATION"),
-    ("backward/pack_weight_columns", "taps()", "TAPS_PER_INVOCATION"),
-    ("backward/sum_slices", "slices()", "the slices of its sum"),
-    ("convolution/pack_input", "rows()", "ROWS_PER_INVOCATION"),
-    ("forward/depthwise", "taps()", "the check of the number of taps in its plan"),
-    ("forward/direct", "taps(channels(outputs()))", "loop_steps of direct"),
-    ("forward/fused_subgroup", "taps(packs()) stores()", "loop_steps of fused_subgroup"),
-    ("forward/fused_tiled", "samples() loads() taps(blocks(channels()))", "loop_steps_per_block of fused_tiled"),
-    ("forward/im2col", "channels()", "CHANNELS_PER_INVOCATION"),
-    ("forward/matmul", "tiles(loads() rows())", "loop_steps of matmul"),
-    ("forward/reduce", "splits()", "the most splits that fused_tiled has"),
-    ("roofline/multiply_add", "iterations()", "MAX_ITERATIONS of the measurement"),
-    ("sort/count", "buckets() entries()", "the tiling of the backward pass"),
-    ("sort/scan", "counters() lanes() counters()", "the most counters of the sort"),
-    ("sort/scatter", "entries()", "the tiling of the backward pass"),
-    ("statistics/magnitude", "elements()", "most_elements of the statistics"),
-    ("statistics/offset_magnitude", "taps()", "most_elements of the statistics"),
-    ("statistics/reduce", "slices()", "SLICES"),
-];
-
-/// Returns the loops of a block, each as a pair of parentheses around its inner loops.
-fn loops(block: &naga::Block) -> String {
-    let of = |statement: &Statement| match statement {
-        Statement::Loop { body, continuing, .. } => format!("({}{})", loops(body), loops(continuing)),
-        Statement::Block(block) => loops(block),
-        Statement::If { accept, reject, .. } => loops(accept) + &loops(reject),
-        Statement::Switch { cases, .. } => cases.iter().map(|case| loops(&case.body)).collect(),
-        _ => String::new(),
-    };
-    block.iter().map(of).collect()
-}
-
-#[test]
-fn every_loop_is_in_the_table_of_bounded_loops() {
-    let mut seen = BTreeSet::new();
-    for kernel in KERNELS {
-        let module = module(kernel);
-        let functions = module.functions.iter().map(|(_, function)| function);
-        let entries = module.entry_points.iter().map(|entry| &entry.function);
-        let found: String = functions.chain(entries).map(|function: &Function| loops(&function.body)).collect();
-        let known = LOOPS.iter().find(|(file, ..)| *file == kernel.file);
-        let named = known.map_or("", |(_, loops, _)| loops);
-        let expected: String = named.chars().filter(|c| "()".contains(*c)).collect();
-        assert_eq!(found, expected, "{}", kernel.name);
-        seen.extend(known.map(|(file, ..)| *file));
-    }
-    assert_eq!(seen.len(), LOOPS.len(), "the table names a kernel that has no loops or does not exist");
-    const { assert!(MAX_LOOP_STEPS < 65_535) };
 }

@@ -16,6 +16,8 @@ mod comparator;
 mod geometry;
 mod imports;
 mod kernels;
+mod loops;
 mod plans;
 mod reference;
 mod shaders;
+mod windows;

@@ -2,28 +2,46 @@
 
 use std::collections::HashSet;
 
-use deform::kernel::{KERNELS, Kernel, Sampling, Specialization, Storage};
+use deform::kernel::{Expanded, KERNELS, Kernel, Sampling, Specialization, Storage};
 use naga::Module;
 use naga::back::{hlsl, msl, spv, wgsl};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 /// Parses a kernel's module. Panics with the file, the line and naga's message if it is invalid.
 pub fn parse(kernel: &Kernel, specialization: Specialization) -> Module {
-    let expanded = kernel.expand(specialization).unwrap_or_else(|error| panic!("{error}"));
+    let expanded = expand(kernel, specialization);
     naga::front::wgsl::parse_str(&expanded.text).unwrap_or_else(|error| {
-        let line = error.location(&expanded.text).map_or(1, |location| location.line_number as usize);
-        let (file, line) = &expanded.origins[line - 1];
-        panic!("shaders/{file}.wgsl:{line}: {}", error.message())
+        panic!("{}: {}", place(&expanded, error.location(&expanded.text)), error.message());
     })
 }
+
+fn expand(kernel: &Kernel, specialization: Specialization) -> Expanded {
+    kernel.expand(specialization).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Returns the file and the line of a place in a module.
+fn place(expanded: &Expanded, location: Option<naga::SourceLocation>) -> String {
+    let line = location.map_or(1, |location| location.line_number as usize);
+    let (file, line) = &expanded.origins[line - 1];
+    format!("shaders/{file}.wgsl:{line}")
+}
+
+/// How the operands that a kernel reads and the output are stored. A partial sum is f32 if the operands are f16.
+const STORAGES: [[Storage; 2]; 5] = [
+    [Storage::F32, Storage::F32],
+    [Storage::F16, Storage::F16],
+    [Storage::PackedF16, Storage::PackedF16],
+    [Storage::F16, Storage::F32],
+    [Storage::PackedF16, Storage::F32],
+];
 
 /// Validates every distinct module of every kernel and calls `translate` with it.
 fn each(translate: impl Fn(&str, &Module, &ModuleInfo)) {
     for kernel in KERNELS {
         let mut seen = HashSet::new();
-        for storage in [Storage::F32, Storage::F16, Storage::PackedF16] {
+        for [operands, output] in STORAGES {
             for sampling in [Sampling::Deformed, Sampling::Regular] {
-                let specialization = Specialization { sampling, ..storage.into() };
+                let specialization = Specialization { operands, output, sampling };
                 if !seen.insert(kernel.distinct(specialization)) {
                     continue;
                 }
@@ -31,12 +49,14 @@ fn each(translate: impl Fn(&str, &Module, &ModuleInfo)) {
                 // Only WebGPU's core, and what the kernel and the storage declare.
                 let mut capabilities = Capabilities::empty();
                 capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
-                capabilities.set(Capabilities::SHADER_FLOAT16, storage == Storage::F16);
+                capabilities.set(Capabilities::SHADER_FLOAT16, operands == Storage::F16);
                 // `unpack2x16float` is in WebGPU's core. naga counts it as a capability because OpenGL ES lacks it.
-                capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, storage == Storage::PackedF16);
-                let info = Validator::new(ValidationFlags::all(), capabilities)
-                    .validate(&module)
-                    .unwrap_or_else(|error| panic!("{} {storage:?}: {error:?}", kernel.name));
+                capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, operands == Storage::PackedF16);
+                let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+                let info = validator.validate(&module).unwrap_or_else(|error| {
+                    let expanded = expand(kernel, specialization);
+                    panic!("{}: {:?}", place(&expanded, error.location(&expanded.text)), error.as_inner());
+                });
                 translate(kernel.name, &module, &info);
             }
         }
