@@ -2,22 +2,29 @@
 
 use super::grad_column;
 use super::pass::{Pass, Tiling, padded};
+use super::stage::{Progress, Stage};
 use crate::error::Result;
 use crate::kernel::Sampling;
 use crate::kernel::backward::col2im;
 use crate::ops::convolution::layout::Part;
 use crate::plan::{Len, MAX_LOOP_STEPS, Step};
 
-pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+pub(super) const STAGE: Stage = Stage { fits, steps, ..Stage::NOTHING };
+
+fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Regular
 }
 
 /// Returns whether the loop over the taps is short enough.
-pub(super) fn fits(pass: &Pass<'_>) -> bool {
+fn fits(pass: &Pass<'_>, _: &Tiling) -> bool {
     !wanted(pass) || pass.g.taps() as u64 + 1 < MAX_LOOP_STEPS
 }
 
-pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    if wanted(pass) { progress.push(step(pass, tiling, part)?) } else { Ok(()) }
+}
+
+fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let (g, chunk) = (pass.g, &part.chunk);
     let (grad_input, grad_input_base) = pass.grad_input(part.image, chunk);
     let invocations = chunk.pack_count() * g.in_pixels() as u64;

@@ -2,6 +2,7 @@
 
 use super::pass::Pass;
 use crate::error::Result;
+use crate::kernel::Storage;
 use crate::kernel::backward::{grad_bias, sum_slices};
 use crate::ops::activation::Activation;
 use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Plan, WORKSPACE, Window, split};
@@ -14,8 +15,17 @@ fn slices(pass: &Pass<'_>) -> u64 {
     LEAST_SLICES.max((pass.g.out_pixels() as u64).div_ceil(MAX_LOOP_STEPS - 1))
 }
 
+pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+    pass.modes.bias.wanted()
+}
+
+/// Returns an error if no window holds the partial sums of one image.
+pub(super) fn check(pass: &Pass<'_>) -> Result<()> {
+    pass.limits.check_elements("the partial sums of grad_bias", Storage::F32, partial_elements(pass))
+}
+
 /// Returns the number of partial sums of one image.
-pub(super) fn partial_elements(pass: &Pass<'_>) -> u64 {
+fn partial_elements(pass: &Pass<'_>) -> u64 {
     slices(pass) * pass.g.out_channels as u64
 }
 

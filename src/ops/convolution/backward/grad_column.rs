@@ -3,13 +3,16 @@
 
 use super::pack_grad_output;
 use super::pass::{Pass, Tiling, padded};
+use super::stage::{Progress, Stage};
 use crate::error::Result;
 use crate::kernel::backward::{grad_column, pack_weight_columns};
 use crate::ops::convolution::layout::{Chunk, PACK, Part};
 use crate::ops::convolution::windows;
 use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Scratch, Size, Step};
 
-pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+pub(super) const STAGE: Stage = Stage { scratch, fits, steps, ..Stage::NOTHING };
+
+fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_grad_column() && !pass.layout.depthwise
 }
 
@@ -29,20 +32,35 @@ pub(super) fn packed_weight(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     Scratch { name: "packed_weight_columns", size: Size::long_row(texels) }
 }
 
+fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
+    if wanted(pass) { vec![packed_weight(pass, tiling), buffer(pass, tiling)] } else { Vec::new() }
+}
+
 /// Returns whether the loops of an invocation are short enough: one iteration per pack of output channels, then one per
 /// sum to store.
-pub(super) fn fits(pass: &Pass<'_>) -> bool {
+fn fits(pass: &Pass<'_>, _: &Tiling) -> bool {
     let stores = grad_column::PIXELS_PER_INVOCATION * grad_column::PACKS_PER_INVOCATION;
     !wanted(pass) || pass.layout.row_packs + stores + 2 < MAX_LOOP_STEPS
 }
 
 /// Returns the channels of the packed weight that a chunk uses: all channels, or those of the chunk.
-pub(super) fn weight_chunk(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Chunk {
+fn weight_chunk(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Chunk {
     if tiling.whole_weight { pass.layout.whole() } else { chunk.clone() }
 }
 
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    if !wanted(pass) {
+        return Ok(());
+    }
+    let weight = weight_chunk(pass, tiling, &part.chunk);
+    if progress.lacks(packed_weight(pass, tiling).name, [weight.segments.clone(), weight.packs.clone()]) {
+        progress.push(pack_weight(pass, tiling, &weight)?)?;
+    }
+    progress.push(step(pass, tiling, part)?)
+}
+
 /// Plans the packing of the weight of `chunk`, which comes from [`weight_chunk`].
-pub(super) fn pack_weight(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Result<Step> {
+fn pack_weight(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Result<Step> {
     let (g, layout) = (pass.g, &pass.layout);
     let packs = chunk.pack_count();
     let tap_blocks = (g.taps() as u64).div_ceil(pack_weight_columns::TAPS_PER_INVOCATION);
@@ -64,7 +82,7 @@ pub(super) fn pack_weight(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Re
 }
 
 /// Plans the product.
-pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let kernel = if pass.subgroups { &grad_column::SUBGROUP.kernel } else { &grad_column::PORTABLE.kernel };
     let groups = layout.groups(chunk);

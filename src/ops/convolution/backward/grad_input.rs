@@ -2,31 +2,37 @@
 //! its taps.
 
 use super::pass::{Pass, Tiling, padded};
-use super::{grad_column, pack_grad_output, pack_taps};
+use super::stage::{Progress, Stage};
+use super::{grad_column, pack_grad_output, pack_taps, pack_weight_depthwise};
 use crate::error::Result;
 use crate::kernel::Sampling;
 use crate::kernel::backward::columns_layout::PACKS_PER_BLOCK;
 use crate::kernel::backward::grad_input;
 use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
 use crate::ops::convolution::layout::Part;
-use crate::ops::convolution::pack_weight_depthwise;
 use crate::ops::convolution::sort::Sort;
 use crate::ops::convolution::windows::unread;
-use crate::plan::{Len, MAX_LOOP_STEPS, Plan, Step};
+use crate::plan::{Len, MAX_LOOP_STEPS, Scratch, Step};
 
-pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+pub(super) const STAGE: Stage = Stage { scratch, fits, steps, ..Stage::NOTHING };
+
+fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
 }
 
 /// Returns the sort of a part's taps. The first cell of an image lies above and to the left of its first pixel.
-pub(super) fn sort(pass: &Pass<'_>, tiling: &Tiling) -> Sort {
+fn sort(pass: &Pass<'_>, tiling: &Tiling) -> Sort {
     let cells = [pass.g.in_height as u64 + 1, pass.g.in_width as u64 + 1];
     Sort::new(cells, pass.entries(tiling), pass.offset_groups(tiling), pass.subgroups)
 }
 
+fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
+    if wanted(pass) { sort(pass, tiling).scratch() } else { Vec::new() }
+}
+
 /// Returns whether the loops are short enough: the walk over the cells of a row with a loop over the entries of each
 /// cell, and the loops of the sort. The padding pixels have no entries in a cell.
-pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     let g = pass.g;
     let entries = g.taps() as u64 * tiling.pixels.min(g.out_pixels() as u64);
     let cells = g.in_width as u64 + 2;
@@ -34,20 +40,23 @@ pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     !wanted(pass) || walk < MAX_LOOP_STEPS && sort(pass, tiling).loops_are_short()
 }
 
-/// Plans the sort of a part's taps.
-pub(super) fn sort_steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
-    let entries = pass.g.taps() as u64 * padded(&part.pixels);
-    let groups = pass.layout.offset_groups(&part.chunk).len();
-    let packed_taps = pack_taps::texture(pass, tiling).window();
-    let unread = unread(pass.g, pass.limits);
-    let steps = sort(pass, tiling).steps(pass.limits, entries, groups, packed_taps, unread)?;
-    steps.into_iter().try_for_each(|step| plan.push(step))
-}
-
-/// Plans the gathering. A row of cells touches two rows of pixels, so one step does the even rows of cells and another
-/// the odd rows.
-pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
-    (0..2).try_for_each(|parity| plan.push(step(pass, tiling, part, parity)?))
+/// Plans the sort of a part's taps, then the gathering. A row of cells touches two rows of pixels, so one step does the
+/// even rows of cells and another the odd rows.
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    if !wanted(pass) {
+        return Ok(());
+    }
+    let sort = sort(pass, tiling);
+    let groups = pass.layout.offset_groups(&part.chunk);
+    if progress.lacks(sort.sorted().order.operand, [part.image..part.image + 1, part.pixels.clone(), groups.clone()]) {
+        let entries = pass.g.taps() as u64 * padded(&part.pixels);
+        let packed_taps = pack_taps::texture(pass, tiling).window();
+        let unread = unread(pass.g, pass.limits);
+        for step in sort.steps(pass.limits, entries, groups.len(), packed_taps, unread)? {
+            progress.push(step)?;
+        }
+    }
+    (0..2).try_for_each(|parity| progress.push(step(pass, tiling, part, parity)?))
 }
 
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, parity: u64) -> Result<Step> {
@@ -101,7 +110,7 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, parity: u64) -> Result<St
         grad_input_base,
     };
     let (gradient, last) = if layout.depthwise {
-        (pack_grad_output::texture(pass, tiling), Some(pack_weight_depthwise::texture(g, layout)))
+        (pack_grad_output::texture(pass, tiling), Some(pack_weight_depthwise::texture(pass)))
     } else {
         (grad_column::buffer(pass, tiling), None)
     };

@@ -1,22 +1,24 @@
 //! The gradients of offset and mask, and the columns for the gradient of the weight, from one read of the corners.
 
 use super::pass::{Pass, Tiling, padded};
-use super::{grad_column, grad_weight, pack_grad_output, pack_taps};
+use super::stage::{Progress, Stage};
+use super::{grad_column, grad_weight, pack_grad_output, pack_input, pack_taps, pack_weight_depthwise};
 use crate::error::Result;
 use crate::kernel::Storage;
 use crate::kernel::backward::grad_offset;
 use crate::ops::convolution::layout::{PACK, Part};
 use crate::ops::convolution::options::BorderGradient;
-use crate::ops::convolution::{pack_input, pack_weight_depthwise};
 use crate::plan::{F32_BYTES, Len, Scratch, Size, Step};
 
-pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+pub(super) const STAGE: Stage = Stage { scratch, steps, ..Stage::NOTHING };
+
+fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_grad_position() || grad_weight::stores_columns(pass)
 }
 
 /// Returns the buffers that are bound in the place of a gradient that is not wanted. WebGPU requires a buffer; the
 /// kernel does not access it.
-pub(super) fn scratch(pass: &Pass<'_>) -> Vec<Scratch> {
+fn scratch(pass: &Pass<'_>, _: &Tiling) -> Vec<Scratch> {
     let stand_ins = [
         (pass.modes.offset.wanted(), NO_GRAD_OFFSET),
         (pass.modes.mask.wanted(), NO_GRAD_MASK),
@@ -30,7 +32,11 @@ const NO_GRAD_OFFSET: Scratch = Scratch { name: "no_grad_offset", size: Size::By
 const NO_GRAD_MASK: Scratch = Scratch { name: "no_grad_mask", size: Size::Bytes(F32_BYTES) };
 const NO_GRAD_COLUMN: Scratch = Scratch { name: "grad_column", size: Size::Bytes(PACK * F32_BYTES) };
 
-pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    if wanted(pass) { progress.push(step(pass, tiling, part)?) } else { Ok(()) }
+}
+
+fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let (g, layout, modes, chunk) = (pass.g, &pass.layout, pass.modes, &part.chunk);
     let groups = layout.offset_groups(chunk);
     let padded_pixels = padded(&part.pixels);
@@ -75,7 +81,7 @@ pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step
         zero_at_border: (pass.options.border_gradient == BorderGradient::Mmcv).into(),
     };
     let (kernel, gradient, last) = if layout.depthwise {
-        let weight = pack_weight_depthwise::texture(g, layout);
+        let weight = pack_weight_depthwise::texture(pass);
         (&grad_offset::DEPTHWISE, pack_grad_output::texture(pass, tiling), Some(weight))
     } else {
         let gradient = if pass.wants_grad_column() { grad_column::buffer(pass, tiling) } else { NO_GRAD_COLUMN };
@@ -86,7 +92,7 @@ pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step
         }
     };
     let mut windows = vec![
-        pack_input::texture(g, tiling.pack_count()).window(),
+        pack_input::texture(pass, tiling).window(),
         gradient.window(),
         pack_taps::texture(pass, tiling).window(),
         grad_offset,

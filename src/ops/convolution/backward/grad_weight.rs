@@ -3,14 +3,14 @@
 
 use super::pack_grad_output;
 use super::pass::{Pass, Tiling, padded};
-use super::{grad_column, pack_taps};
+use super::stage::{Progress, Stage};
+use super::{grad_column, pack_input, pack_taps};
 use crate::error::Result;
-use crate::kernel::Sampling;
 use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
 use crate::kernel::backward::{grad_weight, grad_weight_reduce};
+use crate::kernel::{Sampling, Storage};
 use crate::ops::convolution::layout::{PACK, Part};
-use crate::ops::convolution::pack_input;
-use crate::plan::{F32_BYTES, Len, Plan, Scratch, WORKSPACE, Window};
+use crate::plan::{F32_BYTES, Len, Scratch, WORKSPACE, Window};
 
 /// The number of workgroups that the product should have on a device with many processors.
 const WORKGROUPS_WANTED: u64 = 512;
@@ -23,6 +23,12 @@ const MAX_PIXELS_PER_SUM: u64 = 4096;
 const SAMPLED_ROW_TILES_OF_CPU: u64 = 3;
 /// The largest number of such row tiles on other devices.
 const SAMPLED_ROW_TILES: u64 = 1;
+
+pub(super) const STAGE: Stage = Stage { check, scratch, workspace_bytes, steps, ..Stage::NOTHING };
+
+fn check(pass: &Pass<'_>) -> Result<()> {
+    pass.limits.check_elements("the weight", Storage::F32, pass.g.weight_elements() as u64)
+}
 
 /// The variants of the kernel that differ in the source of the columns.
 struct Variants {
@@ -58,7 +64,7 @@ fn variant(pass: &Pass<'_>) -> &'static grad_weight::Variant {
 }
 
 /// Returns whether this stage computes the gradient of the weight.
-pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.weight.wanted() && !pass.layout.depthwise
 }
 
@@ -72,6 +78,10 @@ pub(super) fn stores_columns(pass: &Pass<'_>) -> bool {
 /// Returns the buffer of the columns that grad_offset stores.
 pub(super) fn columns(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     Scratch { name: "columns", size: grad_column::columns_size(pass, tiling) }
+}
+
+fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
+    stores_columns(pass).then(|| columns(pass, tiling)).into_iter().collect()
 }
 
 /// Returns the tiles of one weight group, `[of output channels, of columns]`, for so many packs of input channels.
@@ -94,14 +104,20 @@ fn splits(pass: &Pass<'_>, tiling: &Tiling) -> (u64, u64) {
     (splits.max(padded_pixels.div_ceil(MAX_PIXELS_PER_SUM)), tiles)
 }
 
-/// Returns the bytes of workspace for the partial sums.
-pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+/// Returns the bytes of the partial sums.
+fn workspace_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    if !wanted(pass) {
+        return 0;
+    }
     let (splits, tiles) = splits(pass, tiling);
     let variant = variant(pass);
     splits * tiles * PACK * PACK * variant.row_packs * variant.lanes * F32_BYTES
 }
 
-pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    if !wanted(pass) {
+        return Ok(());
+    }
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let taps = g.taps() as u64;
     let variant = variant(pass);
@@ -130,15 +146,15 @@ pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Pl
         row_tiles,
         workgroups,
     };
-    let partial = Window { operand: WORKSPACE, start: 0, bytes: partial_bytes(pass, tiling) };
+    let partial = Window { operand: WORKSPACE, start: 0, bytes: workspace_bytes(pass, tiling) };
     let mut windows = vec![pack_grad_output::texture(pass, tiling).window(), partial];
     if stores_columns(pass) {
         windows.push(columns(pass, tiling).window());
     } else {
-        windows.push(pack_input::texture(g, tiling.pack_count()).window());
+        windows.push(pack_input::texture(pass, tiling).window());
         windows.push(pack_taps::texture(pass, tiling).window());
     }
-    plan.push(pass.step(&variant.kernel, params, windows, workgroups)?)?;
+    progress.push(pass.step(&variant.kernel, params, windows, workgroups)?)?;
 
     let params = grad_weight_reduce::Params {
         taps,
@@ -160,5 +176,5 @@ pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Pl
     let kernel = &grad_weight_reduce::KERNEL;
     let invocations = layout.rows * chunk.pack_count() * taps.div_ceil(grad_weight_reduce::TAPS_PER_INVOCATION);
     let (grad_weight, _) = pass.limits.window("grad_weight", 0, g.weight_elements() as u64);
-    plan.push(pass.step(kernel, params, vec![partial, grad_weight], kernel.workgroups(invocations))?)
+    progress.push(pass.step(kernel, params, vec![partial, grad_weight], kernel.workgroups(invocations))?)
 }

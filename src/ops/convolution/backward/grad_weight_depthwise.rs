@@ -1,17 +1,19 @@
 //! The gradient of a depthwise convolution's weight: a sum over the pixels of each slice, then over the slices.
 
 use super::pass::{Pass, Tiling, padded};
-use super::{pack_grad_output, pack_taps};
+use super::stage::{Progress, Stage};
+use super::{pack_grad_output, pack_input, pack_taps};
 use crate::error::Result;
 use crate::kernel::backward::{grad_weight_depthwise, sum_slices};
 use crate::ops::convolution::layout::{PACK, Part};
-use crate::ops::convolution::pack_input;
-use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Plan, WORKSPACE, Window};
+use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, WORKSPACE, Window};
 
 /// The largest number of workgroups that share a sum.
 const MAX_WORKGROUPS: u64 = 8;
 
-pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+pub(super) const STAGE: Stage = Stage { workspace_bytes, fits, steps, ..Stage::NOTHING };
+
+fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.weight.wanted() && pass.layout.depthwise
 }
 
@@ -30,16 +32,22 @@ fn slices(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
 }
 
 /// Returns whether the loop over the pixels of a slice is short enough.
-pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     !pass.layout.depthwise || pixels(pass, tiling).div_ceil(slices(pass, tiling)) + 1 < MAX_LOOP_STEPS
 }
 
-/// Returns the bytes of workspace for the partial sums.
-pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+/// Returns the bytes of the partial sums.
+fn workspace_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    if !wanted(pass) {
+        return 0;
+    }
     tiling.pack_count() * PACK * pass.g.taps() as u64 * slices(pass, tiling) * F32_BYTES
 }
 
-pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    if !wanted(pass) {
+        return Ok(());
+    }
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let taps = g.taps() as u64;
     let pack_blocks = chunk.packs.len().div_ceil(grad_weight_depthwise::PACKS);
@@ -57,20 +65,20 @@ pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Pl
         packs: chunk.pack_count(),
         slices,
     };
-    let partial = Window { operand: WORKSPACE, start: 0, bytes: partial_bytes(pass, tiling) };
+    let partial = Window { operand: WORKSPACE, start: 0, bytes: workspace_bytes(pass, tiling) };
     let windows = vec![
-        pack_input::texture(g, tiling.pack_count()).window(),
+        pack_input::texture(pass, tiling).window(),
         pack_grad_output::texture(pass, tiling).window(),
         pack_taps::texture(pass, tiling).window(),
         partial,
     ];
     let workgroups = sharing(pass, tiling) * taps * pack_blocks * chunk.segments.len();
-    plan.push(pass.step(&grad_weight_depthwise::KERNEL, params, windows, workgroups)?)?;
+    progress.push(pass.step(&grad_weight_depthwise::KERNEL, params, windows, workgroups)?)?;
 
     let channels = chunk.channels(layout.segment_channels);
     let elements = channels.len() * taps;
     let (grad_weight, base) = pass.limits.window("grad_weight", channels.start * taps, elements);
     let params = sum_slices::Params { elements, slices, base };
     let workgroups = sum_slices::KERNEL.workgroups(elements);
-    plan.push(pass.step(&sum_slices::KERNEL, params, vec![partial, grad_weight], workgroups)?)
+    progress.push(pass.step(&sum_slices::KERNEL, params, vec![partial, grad_weight], workgroups)?)
 }

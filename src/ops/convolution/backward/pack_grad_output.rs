@@ -2,11 +2,21 @@
 //! stages. With an activation it is the gradient in front of the activation.
 
 use super::pass::{Pass, Tiling, padded};
+use super::stage::{Progress, Stage};
 use crate::error::Result;
+use crate::kernel::Storage;
 use crate::kernel::backward::pack_grad_output;
 use crate::ops::activation::Activation;
 use crate::ops::convolution::layout::{Chunk, PACK, Part};
-use crate::plan::{Len, Plan, Scratch, Size, Step};
+use crate::plan::{Len, Scratch, Size, Step};
+
+pub(super) const STAGE: Stage =
+    Stage { check, scratch: |pass, tiling| vec![texture(pass, tiling)], steps, ..Stage::NOTHING };
+
+fn check(pass: &Pass<'_>) -> Result<()> {
+    let elements = PACK.min(pass.g.out_channels as u64) * pass.g.out_pixels() as u64;
+    pass.limits.check_elements("one pack of output channels", Storage::F32, elements)
+}
 
 /// Returns the texture for the weight groups of a part, or for the channels of a part in a depthwise convolution.
 pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
@@ -18,7 +28,7 @@ pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
 
 /// Returns the output channels that a chunk's gradients depend on: all channels of its weight groups. In a depthwise
 /// convolution they are the chunk itself.
-pub(super) fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
+fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
     if pass.layout.depthwise {
         return chunk.clone();
     }
@@ -26,12 +36,16 @@ pub(super) fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
 }
 
 /// Plans the packing of a part's output channels, with as many per step as one window holds.
-pub(super) fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, plan: &mut Plan) -> Result<()> {
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
     let all = out_channels(pass, &part.chunk);
+    let from = [part.image..part.image + 1, part.pixels.clone(), all.segments.clone(), all.packs.clone()];
+    if !progress.lacks(texture(pass, tiling).name, from) {
+        return Ok(());
+    }
     let (rows, most) = (pass.layout.rows, pass.out_channels_per_window());
     let (groups, packs) = if rows <= most { (most / rows, u64::MAX) } else { (1, most / PACK) };
     for channels in all.split(groups, packs) {
-        plan.push(step(pass, tiling, part, &all, &channels)?)?;
+        progress.push(step(pass, tiling, part, &all, &channels)?)?;
     }
     Ok(())
 }

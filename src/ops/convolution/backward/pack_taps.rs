@@ -1,9 +1,10 @@
 //! The packed taps: a texture with the position of each tap of each pixel, computed once for all other stages.
 
 use super::pass::{Pass, Tiling, padded};
+use super::stage::{Progress, Stage};
 use crate::error::Result;
-use crate::kernel::Sampling;
 use crate::kernel::backward::pack_taps;
+use crate::kernel::{Sampling, Storage};
 use crate::ops::convolution::layout::Part;
 use crate::ops::convolution::windows::unread;
 use crate::plan::{Len, Scratch, Size, Step};
@@ -12,9 +13,20 @@ use crate::plan::{Len, Scratch, Size, Step};
 /// number up to this one.
 const MAX_COLUMN: u64 = 1 << 24;
 
+pub(super) const STAGE: Stage = Stage { check, scratch, fits, steps, ..Stage::NOTHING };
+
 /// Returns whether a stage reads the packed taps.
-pub(super) fn wanted(pass: &Pass<'_>) -> bool {
+fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_samples() || pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
+}
+
+/// Returns the elements of the offset of one image and offset group.
+fn offset_elements(pass: &Pass<'_>) -> u64 {
+    (pass.g.offset_elements() / pass.g.offset_groups) as u64
+}
+
+fn check(pass: &Pass<'_>) -> Result<()> {
+    pass.limits.check_elements("one offset group's offset", Storage::F32, offset_elements(pass))
 }
 
 pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
@@ -22,8 +34,14 @@ pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     Scratch { name: "packed_taps", size: Size::long_row(taps) }
 }
 
-pub(super) fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
-    pass.g.taps() as u64 * column_stride(pass, pass.padded_pixels(tiling)) < MAX_COLUMN
+fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
+    wanted(pass).then(|| texture(pass, tiling)).into_iter().collect()
+}
+
+/// Returns whether a window holds the offsets of a chunk's offset groups, and an f32 the number of every column.
+fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+    pass.offset_groups(tiling) * offset_elements(pass) <= pass.window_elements()
+        && pass.g.taps() as u64 * column_stride(pass, pass.padded_pixels(tiling)) < MAX_COLUMN
 }
 
 /// Returns the difference between the numbers of two neighbouring taps' columns. In a depthwise convolution it is a
@@ -32,8 +50,16 @@ pub(super) fn column_stride(pass: &Pass<'_>, padded_pixels: u64) -> u64 {
     if pass.layout.depthwise { padded_pixels.next_power_of_two() } else { padded_pixels }
 }
 
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    let from = [part.image..part.image + 1, part.pixels.clone(), pass.layout.offset_groups(&part.chunk)];
+    if wanted(pass) && progress.lacks(texture(pass, tiling).name, from) {
+        progress.push(step(pass, tiling, part)?)?;
+    }
+    Ok(())
+}
+
 /// Plans the packing of the taps of a part's offset groups.
-pub(super) fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let g = pass.g;
     let groups = pass.layout.offset_groups(&part.chunk);
     let padded_pixels = padded(&part.pixels);

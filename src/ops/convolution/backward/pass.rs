@@ -119,15 +119,15 @@ impl<'a> Pass<'a> {
         self.g.taps() as u64 * self.padded_pixels(tiling)
     }
 
-    /// Returns whether windows hold a chunk's channels of the input and of its gradient, and the offsets of the chunk's
-    /// offset groups.
-    pub(super) fn windows_hold(&self, tiling: &Tiling) -> bool {
-        let g = self.g;
-        let window = self.limits.max_operand_elements(g.storage).min(self.limits.max_window_elements());
+    /// Returns the number of elements that a window over an operand or over its gradient holds.
+    pub(super) fn window_elements(&self) -> u64 {
+        self.limits.max_operand_elements(self.g.storage).min(self.limits.max_window_elements())
+    }
+
+    /// Returns the largest number of channels of a chunk.
+    pub(super) fn channels(&self, tiling: &Tiling) -> u64 {
         let chunk = Chunk { segments: 0..tiling.segments, packs: 0..tiling.packs };
-        let channels = chunk.channels(self.layout.segment_channels).len();
-        channels * g.in_pixels() as u64 <= window
-            && self.offset_groups(tiling) * (g.offset_elements() / g.offset_groups) as u64 <= window
+        chunk.channels(self.layout.segment_channels).len()
     }
 
     /// Returns the window over the planes of some offset groups, `planes` for each tap, and the index of the first

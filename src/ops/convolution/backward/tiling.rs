@@ -15,69 +15,35 @@
 //!    unless it holds both completely, and no taps of a group are sorted twice.
 
 use super::pass::{Pass, Tiling};
-use super::{
-    col2im, grad_bias, grad_column, grad_input, grad_offset, grad_weight, grad_weight_depthwise, pack_grad_output,
-    pack_taps,
-};
+use super::stages::STAGES;
+use super::{grad_bias, grad_column};
 use crate::error::{Error, Result};
 use crate::kernel::backward::grad_column::PACKS_PER_INVOCATION;
 use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
 use crate::ops::convolution::layout::Chunk;
-use crate::ops::convolution::{pack_input, pack_weight_depthwise};
 use crate::plan::{Scratch, split};
 
 /// Returns the textures and buffers that the stages need.
 pub(super) fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
-    let mut scratch = vec![pack_grad_output::texture(pass, tiling)];
-    if grad_column::wanted(pass) {
-        scratch.extend([grad_column::packed_weight(pass, tiling), grad_column::buffer(pass, tiling)]);
-    }
-    if pass.wants_grad_column() && pass.layout.depthwise {
-        scratch.push(pack_weight_depthwise::texture(pass.g, &pass.layout));
-    }
-    if pass.wants_samples() {
-        scratch.push(pack_input::texture(pass.g, tiling.pack_count()));
-    }
-    if grad_weight::stores_columns(pass) {
-        scratch.push(grad_weight::columns(pass, tiling));
-    }
-    if pack_taps::wanted(pass) {
-        scratch.push(pack_taps::texture(pass, tiling));
-    }
-    if grad_input::wanted(pass) {
-        scratch.extend(grad_input::sort(pass, tiling).scratch());
-    }
-    scratch.extend(grad_offset::scratch(pass));
-    scratch
+    STAGES.iter().flat_map(|stage| (stage.scratch)(pass, tiling)).collect()
 }
 
-/// Returns the bytes of workspace for the partial sums of the gradient of the weight.
-pub(super) fn partial_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    if grad_weight::wanted(pass) {
-        grad_weight::partial_bytes(pass, tiling)
-    } else if grad_weight_depthwise::wanted(pass) {
-        grad_weight_depthwise::partial_bytes(pass, tiling)
-    } else {
-        0
-    }
+/// Returns the bytes of workspace that the stages share.
+pub(super) fn workspace_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
+    STAGES.iter().map(|stage| (stage.workspace_bytes)(pass, tiling)).fold(0, u64::max)
 }
 
 /// Returns the bytes of device memory that a tiling needs, with a workspace of at least so many bytes.
-fn bytes(pass: &Pass<'_>, tiling: &Tiling, workspace_bytes: u64) -> u64 {
+fn bytes(pass: &Pass<'_>, tiling: &Tiling, least_workspace: u64) -> u64 {
     let scratch = scratch(pass, tiling).iter().map(Scratch::bytes).sum::<u64>();
-    scratch + partial_bytes(pass, tiling).max(workspace_bytes)
+    scratch + workspace_bytes(pass, tiling).max(least_workspace)
 }
 
 /// Returns whether the device can do so much at once, regardless of the workspace limit.
 fn possible(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     scratch(pass, tiling).iter().all(|scratch| pass.limits.hold(scratch))
-        && partial_bytes(pass, tiling) <= pass.limits.max_binding_bytes
-        && pass.windows_hold(tiling)
-        && pack_taps::fits(pass, tiling)
-        && grad_column::fits(pass)
-        && grad_input::fits(pass, tiling)
-        && col2im::fits(pass)
-        && grad_weight_depthwise::fits(pass, tiling)
+        && workspace_bytes(pass, tiling) <= pass.limits.max_binding_bytes
+        && STAGES.iter().all(|stage| (stage.fits)(pass, tiling))
 }
 
 /// Returns whether the whole packed weight takes little of the workspace, and leaves room for the smallest tiling of
@@ -89,19 +55,19 @@ fn whole_weight(pass: &Pass<'_>) -> bool {
     whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && pass.limits.hold(&whole)
 }
 
-/// Chooses the largest tiling that fits into `workspace_limit`. Other steps need a workspace of `workspace_bytes`,
-/// which the tiling shares.
-pub(super) fn choose(pass: &Pass<'_>, workspace_bytes: u64) -> Result<Tiling> {
+/// Chooses the largest tiling that fits into `workspace_limit`. Other steps need a workspace of `least_workspace` bytes,
+/// which the stages share.
+pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
     let layout = &pass.layout;
     let limit = pass.options.workspace_limit;
-    let fits = |tiling| possible(pass, &tiling) && bytes(pass, &tiling, workspace_bytes) <= limit;
+    let fits = |tiling| possible(pass, &tiling) && bytes(pass, &tiling, least_workspace) <= limit;
     let least = Tiling { whole_weight: whole_weight(pass), ..Tiling::LEAST };
     if !possible(pass, &least) {
         let reason = "an image, its taps or its channels exceed what one step of the backward pass can hold".to_owned();
         return Err(pass.options.algorithm.unsuitable(reason));
     }
     if !fits(least) {
-        return Err(Error::WorkspaceTooSmall { needed: bytes(pass, &least, workspace_bytes), got: limit });
+        return Err(Error::WorkspaceTooSmall { needed: bytes(pass, &least, least_workspace), got: limit });
     }
     let fitting = |even: Tiling, largest: Tiling| if fits(even) { even } else { largest };
 

@@ -1,0 +1,38 @@
+//! The packed input of a part, which the stages sample.
+
+use super::pass::{Pass, Tiling};
+use super::stage::{Progress, Stage};
+use crate::error::Result;
+use crate::kernel::Storage;
+use crate::ops::convolution::layout::{PACK, Part};
+use crate::ops::convolution::pack_input as packing;
+use crate::plan::Scratch;
+
+pub(super) const STAGE: Stage = Stage { check, scratch, fits, steps, ..Stage::NOTHING };
+
+fn check(pass: &Pass<'_>) -> Result<()> {
+    pass.limits.check_elements("one pack of input channels", Storage::F32, PACK * pass.g.in_pixels() as u64)
+}
+
+pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
+    packing::texture(pass.g, tiling.pack_count())
+}
+
+fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
+    pass.wants_samples().then(|| texture(pass, tiling)).into_iter().collect()
+}
+
+/// Returns whether a window holds a chunk's channels of the input, or of its gradient.
+fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+    pass.channels(tiling) * pass.g.in_pixels() as u64 <= pass.window_elements()
+}
+
+fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    let Part { image, chunk, .. } = part;
+    let packed = texture(pass, tiling);
+    let from = [*image..image + 1, chunk.segments.clone(), chunk.packs.clone()];
+    if pass.wants_samples() && progress.lacks(packed.name, from) {
+        progress.push(packing::step(pass.g, pass.limits, &pass.layout, *image, chunk, &packed)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! A stage of the backward pass, and the plan that the stages add to.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::pass::{Pass, Tiling};
+use crate::error::Result;
+use crate::ops::convolution::layout::Part;
+use crate::plan::{Plan, Scratch, Step};
+
+/// What the plan asks of a stage. The functions other than `steps` answer for a stage that is not wanted, too.
+pub(super) struct Stage {
+    /// Returns an error if no window holds what no tiling can cut.
+    pub(super) check: fn(&Pass<'_>) -> Result<()>,
+    /// Returns the textures and buffers that the stage writes. There are none if it is not wanted.
+    pub(super) scratch: fn(&Pass<'_>, &Tiling) -> Vec<Scratch>,
+    /// Returns the bytes of workspace that the stage uses.
+    pub(super) workspace_bytes: fn(&Pass<'_>, &Tiling) -> u64,
+    /// Returns whether the stage can do so much at once.
+    pub(super) fits: fn(&Pass<'_>, &Tiling) -> bool,
+    /// Adds the steps of one part, if the stage is wanted.
+    pub(super) steps: fn(&Pass<'_>, &Tiling, &Part, &mut Progress<'_>) -> Result<()>,
+}
+
+impl Stage {
+    /// A stage that needs no memory and has no limit. It has no steps either.
+    pub(super) const NOTHING: Self = Self {
+        check: |_| Ok(()),
+        scratch: |_, _| Vec::new(),
+        workspace_bytes: |_, _| 0,
+        fits: |_, _| true,
+        steps: |_, _, _, _| Ok(()),
+    };
+}
+
+/// The plan so far, and the contents of the scratch at its end. Nothing that is there is computed again.
+pub(super) struct Progress<'a> {
+    plan: &'a mut Plan,
+    held: BTreeMap<&'static str, Vec<Range<u64>>>,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(plan: &'a mut Plan) -> Self {
+        Self { plan, held: BTreeMap::new() }
+    }
+
+    pub(super) fn push(&mut self, step: Step) -> Result<()> {
+        self.plan.push(step)
+    }
+
+    /// Returns whether the scratch holds something else than what these ranges of images, pixels, channels and so on
+    /// give. The caller then plans the steps that compute it.
+    pub(super) fn lacks<const N: usize>(&mut self, scratch: &'static str, from: [Range<u64>; N]) -> bool {
+        self.held.insert(scratch, from.to_vec()).is_none_or(|held| held != from)
+    }
+}

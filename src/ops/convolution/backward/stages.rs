@@ -1,0 +1,20 @@
+//! The stages of a part, in the order of their steps.
+
+use super::stage::Stage;
+use super::{
+    col2im, grad_column, grad_input, grad_offset, grad_weight, grad_weight_depthwise, pack_grad_output, pack_input,
+    pack_taps, pack_weight_depthwise,
+};
+
+pub(super) const STAGES: &[Stage] = &[
+    pack_weight_depthwise::STAGE,
+    pack_input::STAGE,
+    pack_grad_output::STAGE,
+    pack_taps::STAGE,
+    grad_column::STAGE,
+    grad_offset::STAGE,
+    col2im::STAGE,
+    grad_input::STAGE,
+    grad_weight::STAGE,
+    grad_weight_depthwise::STAGE,
+];
