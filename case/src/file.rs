@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use deform::layers::{HostTensor, State};
-use deform::{Gpu, Options, Tensor};
+use deform::{Gpu, Gradients, Inputs, Options, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
 /// A parsed safetensors file that holds one case.
@@ -88,6 +88,28 @@ impl CaseFile {
         let Ok(view) = tensors.tensor(name) else { return Ok(None) };
         ensure!(view.dtype() == Dtype::F32, "operand {name}: got dtype {:?}, expected F32", view.dtype());
         Ok(Some(HostTensor { shape: view.shape().to_vec(), values: f32s(view.data()) }))
+    }
+
+    /// Returns the operands of `deform_conv2d`.
+    ///
+    /// # Errors
+    /// Returns an error if the input, the offset or the weight is missing, or if an operand is not f32.
+    pub fn operands(&self) -> Result<Inputs<HostTensor>> {
+        Ok(Inputs {
+            input: self.operand("input")?,
+            offset: self.operand("offset")?,
+            weight: self.operand("weight")?,
+            mask: self.optional("mask")?,
+            bias: self.optional("bias")?,
+        })
+    }
+
+    /// Returns the expected gradients of `deform_conv2d`, as far as the file has them.
+    ///
+    /// # Errors
+    /// Returns an error if a gradient is neither f64 nor f32.
+    pub fn gradients(&self) -> Result<Gradients<Option<Answer>>> {
+        Gradients::try_from_fn(|operand| self.answer(operand.gradient_name()))
     }
 
     /// Returns the shape of an operand with four axes.

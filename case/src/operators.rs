@@ -1,6 +1,6 @@
 //! Functions that run an operator on the operands of a case file.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use deform::layers::{CycleFc, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, Parameter};
 use deform::ops::conv2d::{self, Activation, Conv2d};
 use deform::ops::deform_conv2d::Mode;
@@ -45,6 +45,21 @@ impl Computed {
     }
 }
 
+/// Uploads the operands of `deform_conv2d` to the device.
+///
+/// # Errors
+/// Returns an error if an operand does not fit the device.
+pub fn upload(gpu: &Gpu, operands: &Inputs<HostTensor>) -> Result<Inputs<Tensor>> {
+    let upload = |operand: &HostTensor| Tensor::upload(gpu, &operand.shape, &operand.values);
+    Ok(Inputs {
+        input: upload(&operands.input).context("cannot upload input")?,
+        offset: upload(&operands.offset).context("cannot upload offset")?,
+        weight: upload(&operands.weight).context("cannot upload weight")?,
+        mask: operands.mask.as_ref().map(upload).transpose().context("cannot upload mask")?,
+        bias: operands.bias.as_ref().map(upload).transpose().context("cannot upload bias")?,
+    })
+}
+
 fn gradients(parameters: &[(&str, &Parameter)]) -> Vec<Computed> {
     let gradient =
         |(name, parameter): &(&str, &Parameter)| Computed::new(&format!("grad_{name}"), parameter.gradient().clone());
@@ -57,18 +72,11 @@ fn gradients(parameters: &[(&str, &Parameter)]) -> Vec<Computed> {
 /// Returns an error if the file lacks an operand, if a metadata entry is invalid, or if the operator fails. The same
 /// holds for the other functions of this module.
 pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile) -> Result<Vec<Computed>> {
-    let of = |name: &str| file.upload(operator.gpu(), name);
-    let optional = |name: &str| file.has(name).then(|| of(name)).transpose();
-    let inputs = Inputs {
-        input: of("input")?,
-        offset: of("offset")?,
-        weight: of("weight")?,
-        mask: optional("mask")?,
-        bias: optional("bias")?,
-    };
+    let gpu = operator.gpu();
+    let inputs = upload(gpu, &file.operands()?)?;
     let (inputs, options) = (inputs.map(|tensor| tensor), file.options()?);
     let mut results = vec![Computed::new("output", operator.forward(&inputs, options)?)];
-    let gradients = operator.backward(&inputs, &of("grad_output")?, Gradients::ALL, options)?;
+    let gradients = operator.backward(&inputs, &file.upload(gpu, "grad_output")?, Gradients::ALL, options)?;
     for (operand, gradient) in gradients.iter() {
         results.extend(gradient.clone().map(|gradient| Computed::new(operand.gradient_name(), gradient)));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::Geometry;
-use deform::{Gpu, Gradients, Inputs, Options, Tensor};
+use deform::{Gradients, Inputs, Options};
 use deform_case::{Answer, CaseFile};
 
 /// One call of `deform_conv2d`: its operands, its options and the expected results.
@@ -35,17 +35,11 @@ impl Case {
     pub(crate) fn from_file(file: &CaseFile) -> Result<Self> {
         let case = Self {
             name: file.name.clone(),
-            operands: Inputs {
-                input: file.operand("input")?,
-                offset: file.operand("offset")?,
-                weight: file.operand("weight")?,
-                mask: file.optional("mask")?,
-                bias: file.optional("bias")?,
-            },
+            operands: file.operands()?,
             options: file.options()?,
             answer: file.answer("output")?,
             grad_output: file.optional("grad_output")?,
-            grad_answers: Gradients::try_from_fn(|operand| file.answer(operand.gradient_name()))?,
+            grad_answers: file.gradients()?,
         };
         let geometry = case.geometry()?;
         file.agree("groups", geometry.groups)?;
@@ -63,16 +57,4 @@ impl Case {
     pub(crate) fn values(&self) -> Inputs<&[f32]> {
         self.operands.map(|operand| operand.values.as_slice())
     }
-}
-
-/// Uploads the operands to the device.
-pub(crate) fn upload(gpu: &Gpu, operands: &Inputs<HostTensor>) -> Result<Inputs<Tensor>> {
-    let upload = |operand: &HostTensor| Tensor::upload(gpu, &operand.shape, &operand.values);
-    Ok(Inputs {
-        input: upload(&operands.input).context("cannot upload input")?,
-        offset: upload(&operands.offset).context("cannot upload offset")?,
-        weight: upload(&operands.weight).context("cannot upload weight")?,
-        mask: operands.mask.as_ref().map(upload).transpose().context("cannot upload mask")?,
-        bias: operands.bias.as_ref().map(upload).transpose().context("cannot upload bias")?,
-    })
 }

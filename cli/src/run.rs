@@ -12,7 +12,7 @@ use safetensors::tensor::TensorView;
 
 use crate::Operator;
 use crate::accuracy::{self, Bounds, Comparison, Mismatch};
-use crate::case::{self, Case};
+use crate::case::Case;
 use crate::{gradients, layer};
 
 /// Compute an operator's output, and optionally its gradients, for the operands in a file, and compare them with the
@@ -70,7 +70,7 @@ impl Run {
         }
         let case = Case::read(&self.case)?;
         let gpu = Gpu::new()?;
-        let inputs = case::upload(&gpu, &case.operands)?;
+        let inputs = deform_case::upload(&gpu, &case.operands)?;
         let options = self.options(case.options);
         let op = DeformConv2d::new(&gpu);
         let inputs = inputs.map(|tensor| tensor);

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use deform::{Algorithm, DeformConv2d, Gpu, Options};
 use serde_json::json;
 
-use crate::case::{self, Case};
+use crate::case::Case;
 use crate::timing::Timing;
 use crate::{gradients, run};
 
@@ -62,7 +62,7 @@ impl Time {
         let case = Case::read(&self.case)?;
         let gpu = Gpu::new()?;
         let op = DeformConv2d::new(&gpu);
-        let inputs = case::upload(&gpu, &case.operands)?;
+        let inputs = deform_case::upload(&gpu, &case.operands)?;
         let inputs = inputs.map(|tensor| tensor);
         let options = Options { algorithm: self.algorithm, ..case.options };
         let grad_output = match self.mode {

@@ -9,7 +9,7 @@ use deform::ops::deform_conv2d::Geometry;
 use deform::{DeformConv2d, Gpu, Tuning};
 
 use crate::bench::layers::{LAYERS, layer_names};
-use crate::case::{self, Case};
+use crate::case::Case;
 use crate::info;
 
 /// Measure which algorithm is fastest for a shape, and store the result in a file.
@@ -47,7 +47,7 @@ impl Tune {
         for call in named.chain(cases) {
             let (name, operands, options) = call?;
             let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
-            let inputs = case::upload(&gpu, &operands)?;
+            let inputs = deform_case::upload(&gpu, &operands)?;
             let time = Duration::from_secs(self.seconds.into());
             let algorithm = op.tune(&inputs.map(|tensor| tensor), options, time)?;
             println!("{name}: {algorithm} ({geometry})");

@@ -214,9 +214,8 @@ fn offset_groups_that_land_far_apart_meet_the_reference() {
     let sizes = Sizes { in_channels: 64, offset_groups: 8, input: [1, width], kernel: [1, taps], ..PLAIN };
     let case = case("far apart", sizes, Options { padding: [0, taps / 2], ..Options::default() });
     let case = case.with_offsets(|at, _| {
-        let (x, plane) = (at % width, at / width);
-        let (tap, group) = (plane / 2 % taps, plane / 2 / taps);
-        if plane % 2 == 0 { 0.0 } else { 300.5 + 600.0 * group as f32 - (x + tap) as f32 + (taps / 2) as f32 }
+        let whole = (at.x + at.tap[1]) as f32 - (taps / 2) as f32;
+        if at.axis == 0 { 0.0 } else { 300.5 + 600.0 * at.group as f32 - whole }
     });
     check_gradients(&case);
 }

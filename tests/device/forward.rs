@@ -59,9 +59,9 @@ fn offsets() -> Vec<Case> {
         plain("whole offsets").with_offsets(|_, value| value.round()),
         // Over all output pixels and taps, the positions take every border value, including −1, 0, height − 1 and
         // height.
-        plain("borders").with_offsets(|n, _| [-7.0, -6.0, -1.0, 0.0, 1.0, 6.0, 7.0][n % 7]),
-        plain("just inside the borders").with_offsets(|n, _| [-0.999, 0.999, -6.999, 6.999][n % 4]),
-        plain("not finite").with_offsets(move |n, _| special[n % special.len()]),
+        plain("borders").with_offsets(|at, _| [-7.0, -6.0, -1.0, 0.0, 1.0, 6.0, 7.0][at.index % 7]),
+        plain("just inside the borders").with_offsets(|at, _| [-0.999, 0.999, -6.999, 6.999][at.index % 4]),
+        plain("not finite").with_offsets(move |at, _| special[at.index % special.len()]),
     ]
 }
 

@@ -25,7 +25,7 @@ fn forward_meets_every_stored_case() {
                 continue;
             }
             let (_, magnitude) = case.expected();
-            compare(&run(&case), &golden.answers["output"], &magnitude, case.terms())
+            compare(&run(&case), &golden.output, &magnitude, case.terms())
                 .unwrap_or_else(|error| panic!("{} by {algorithm:?}: {error}", case.name));
         }
     }

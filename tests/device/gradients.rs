@@ -119,11 +119,8 @@ fn gradients_meet_the_reference_if_all_taps_land_on_one_pixel() {
     let sizes = Sizes { in_channels: 12, out_channels: 5, offset_groups: 2, input: [40, 37], ..PLAIN };
     for algorithm in ways() {
         let case = Case::new("contended", sizes, Options { algorithm, ..padded() });
-        let (pixels, width) = (40 * 37, 37);
-        let case = case.with_offsets(|n, _| {
-            let (channel, pixel) = (n / pixels, n % pixels);
-            let (axis, tap) = (channel % 2, channel / 2 % 9);
-            let whole = if axis == 0 { pixel / width + tap / 3 } else { pixel % width + tap % 3 };
+        let case = case.with_offsets(|at, _| {
+            let whole = [at.y, at.x][at.axis] + at.tap[at.axis];
             20.25 - (whole as f32 - 1.0)
         });
         check_gradients(&case);
@@ -154,7 +151,7 @@ fn nan_infinite_and_huge_offsets_have_gradients_of_zero() {
             // Every third plane of offsets, so that y alone and x alone have them as well.
             let pixels = 7 * 6;
             let is_replaced = |plane: usize| plane.is_multiple_of(3);
-            let case = case.with_offsets(|n, value| if is_replaced(n / pixels) { offset } else { value });
+            let case = case.with_offsets(|at, value| if is_replaced(at.plane) { offset } else { value });
             check_gradients(&case);
             let grads = run_backward(&case, &case.grad_output(), all(&case));
             for (n, gradient) in grads.offset.unwrap().into_iter().enumerate() {
@@ -178,7 +175,7 @@ fn a_tap_whose_sample_is_zero_adds_nothing_to_the_gradients_of_weight_and_input(
         let sizes = Sizes { kernel: [1, 1], groups, out_channels, ..PLAIN };
         let case = Case::new("samples of zero", sizes, Options { algorithm, ..Options::default() });
         // The first pixel's tap lies a row above it, the second's far outside. All others lie on their pixels.
-        let clean = case.with_offsets(|n, _| match n {
+        let clean = case.with_offsets(|at, _| match at.index {
             0 => -1.0,
             1 => 1e4,
             _ => 0.0,
@@ -333,8 +330,7 @@ fn a_nan_pixel_does_not_reach_the_weight_from_outside() {
         let sizes = Sizes { in_channels: 1, out_channels: 1, kernel: [1, 1], mask: false, ..PLAIN };
         let mut case = Case::new("NaN pixel", sizes, Options { algorithm, ..Options::default() });
         // Every tap lies at y = −1, above the row of NaN.
-        let pixels = 7 * 6;
-        case = case.with_offsets(|n, _| if n < pixels { -1.0 - (n / 6) as f32 } else { 0.0 });
+        case = case.with_offsets(|at, _| if at.axis == 0 { -1.0 - at.y as f32 } else { 0.0 });
         case.operands.input[..6].fill(f32::NAN);
         let got = run_backward(&case, &case.grad_output(), Gradients { weight: true, ..Gradients::default() });
         assert_eq!(got.weight.unwrap(), [0.0]);

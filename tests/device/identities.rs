@@ -57,17 +57,16 @@ fn whole_offsets_with_an_identity_kernel_shift_the_image() {
         let sizes =
             Sizes { batch: 2, in_channels: 3, out_channels: 3, kernel: [1, 1], bias: false, mask: false, ..PLAIN };
         for (down, right) in [(0, 0), (1, 0), (0, 1), (-2, 3), (6, -5), (7, 0), (-7, 0), (0, 6), (0, -6)] {
-            let pixels = 7 * 6;
-            let moved = |n: usize, _| [down, right][n / pixels % 2] as f32;
-            let mut case = Case::new("shift", sizes, Options { algorithm, ..Options::default() }).with_offsets(moved);
+            let case = Case::new("shift", sizes, Options { algorithm, ..Options::default() });
+            let mut case = case.with_offsets(|at, _| [down, right][at.axis] as f32);
             case.operands.weight = vec![1., 0., 0., 0., 1., 0., 0., 0., 1.];
-            let shifted: Vec<f32> = (0..2 * 3 * pixels)
-                .map(|at| {
-                    let (plane, y, x) = (at / pixels, (at % pixels / 6) as i32 + down, (at % 6) as i32 + right);
+            let mut shifted = Vec::new();
+            for plane in case.operands.input.chunks(7 * 6) {
+                for (y, x) in (down..7 + down).flat_map(|y| (right..6 + right).map(move |x| (y, x))) {
                     let inside = (0..7).contains(&y) && (0..6).contains(&x);
-                    if inside { case.operands.input[plane * pixels + (y * 6 + x) as usize] } else { 0.0 }
-                })
-                .collect();
+                    shifted.push(if inside { plane[(y * 6 + x) as usize] } else { 0.0 });
+                }
+            }
             assert_eq!(run(&case), shifted, "by {down}, {right}");
         }
     }
@@ -169,7 +168,7 @@ fn an_infinite_pixel_at_the_border_stays_infinite() {
         let infinity = f32::INFINITY;
         let case = |down: f32| {
             let mut case = Case::new("infinite pixel", sizes, Options { algorithm, ..Options::default() })
-                .with_offsets(move |n, _| if n < 4 { down } else { 0.0 });
+                .with_offsets(move |at, _| if at.axis == 0 { down } else { 0.0 });
             case.operands.input = vec![1.0, 2.0, infinity, 3.0];
             case.operands.weight = vec![1.0];
             run(&case)

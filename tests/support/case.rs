@@ -92,6 +92,32 @@ pub fn depthwise(mut case: Case) -> Case {
     case
 }
 
+/// The place of one element of an offset.
+#[derive(Debug, Clone, Copy)]
+pub struct OffsetPlace {
+    /// The element's index.
+    pub index: usize,
+    /// The index of its plane in the image's offset.
+    pub plane: usize,
+    pub group: usize,
+    pub tap: [usize; 2],
+    /// 0 for an offset of y, 1 for an offset of x.
+    pub axis: usize,
+    pub y: usize,
+    pub x: usize,
+}
+
+impl OffsetPlace {
+    fn new(geometry: &Geometry, index: usize) -> Self {
+        let (row, x) = (index / geometry.out_width, index % geometry.out_width);
+        let (plane, y) = (row / geometry.out_height, row % geometry.out_height);
+        let plane = plane % (2 * geometry.taps() * geometry.offset_groups);
+        let tap = plane / 2 % geometry.taps();
+        let tap = [tap / geometry.kernel_width, tap % geometry.kernel_width];
+        Self { index, plane, group: plane / 2 / geometry.taps(), tap, axis: plane % 2, y, x }
+    }
+}
+
 impl Case {
     /// Makes a case with random operands: input, weight and bias in −1…1, mask in −0.5…1.5, offsets in ±reach. The same
     /// shapes get the same operands.
@@ -112,9 +138,12 @@ impl Case {
         Self { name: name.into(), options, shapes, operands }
     }
 
-    /// Replaces each offset by a function of its index and its value.
-    pub fn with_offsets(mut self, offset: impl Fn(usize, f32) -> f32) -> Self {
-        self.operands.offset.iter_mut().enumerate().for_each(|(n, value)| *value = offset(n, *value));
+    /// Replaces each offset by a function of its place and its value.
+    pub fn with_offsets(mut self, offset: impl Fn(OffsetPlace, f32) -> f32) -> Self {
+        let geometry = self.geometry();
+        for (index, value) in self.operands.offset.iter_mut().enumerate() {
+            *value = offset(OffsetPlace::new(&geometry, index), *value);
+        }
         self
     }
 

@@ -1,20 +1,20 @@
 //! The stored cases of `tests/golden`: operands, options and torchvision's answers.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use deform::{Inputs, Operand};
+use deform::Gradients;
 use deform_case::CaseFile;
 
 use super::case::Case;
 
-/// A stored case and its answers, `output` and `grad_…`, in f64.
+/// A stored case and its answers.
 pub struct Golden {
     pub case: Case,
+    pub output: Vec<f64>,
     pub grad_output: Vec<f32>,
-    pub answers: HashMap<String, Vec<f64>>,
-    /// The number of weight groups, and of offset groups.
-    pub groups: [usize; 2],
+    pub gradients: Gradients<Option<Vec<f64>>>,
+    pub groups: usize,
+    pub offset_groups: usize,
 }
 
 /// Reads every file of one folder of `tests/golden`, in the order of their names. There must be `count`.
@@ -32,15 +32,7 @@ pub fn all() -> Vec<Golden> {
 }
 
 fn golden(file: &CaseFile) -> Golden {
-    let operands = Inputs {
-        input: file.operand("input").unwrap(),
-        offset: file.operand("offset").unwrap(),
-        weight: file.operand("weight").unwrap(),
-        mask: file.optional("mask").unwrap(),
-        bias: file.optional("bias").unwrap(),
-    };
-    let results = Operand::ALL.iter().map(|operand| operand.gradient_name()).chain(["output"]);
-    let answers = results.filter_map(|name| Some((name.to_owned(), file.answer(name).unwrap()?.values)));
+    let operands = file.operands().unwrap();
     Golden {
         case: Case {
             name: file.name.clone(),
@@ -48,8 +40,10 @@ fn golden(file: &CaseFile) -> Golden {
             shapes: operands.map(|operand| operand.shape.clone()),
             operands: operands.map(|operand| operand.values.clone()),
         },
+        output: file.answer("output").unwrap().unwrap().values,
         grad_output: file.operand("grad_output").unwrap().values,
-        answers: answers.collect(),
-        groups: ["groups", "offset_groups"].map(|name| file.number(name, 0).unwrap()),
+        gradients: file.gradients().unwrap().map(|answer| answer.as_ref().map(|answer| answer.values.clone())),
+        groups: file.number("groups", 0).unwrap(),
+        offset_groups: file.number("offset_groups", 0).unwrap(),
     }
 }

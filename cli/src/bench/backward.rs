@@ -13,7 +13,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::layers::Layer;
 use super::{Bench, Measured};
 use crate::accuracy::Comparison;
-use crate::case::{self, Case};
+use crate::case::Case;
 use crate::gradients::{self, Bounds};
 use crate::timing::Timing;
 
@@ -30,7 +30,7 @@ impl Bench {
         let values = (0..shape.iter().product()).map(|_| StandardNormal.sample(&mut rng)).collect();
         case.grad_output = Some(HostTensor { shape, values });
 
-        let inputs = case::upload(gpu, &case.operands)?;
+        let inputs = deform_case::upload(gpu, &case.operands)?;
         let inputs = inputs.map(|tensor| tensor);
         let grad_output = gradients::upload(gpu, &case)?;
         let wanted = Gradients { mask: layer.mask, bias: layer.bias, ..Gradients::ALL };

@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 
 use self::layers::{LAYERS, Layer, layer_names};
 use crate::accuracy::{self, Comparison};
-use crate::case;
 use crate::info;
 use crate::timing::Timing;
 
@@ -164,7 +163,7 @@ impl Bench {
         let operands = layer.operands();
         let options = Options { algorithm: self.algorithm, ..layer.options() };
         let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
-        let inputs = case::upload(gpu, &operands)?;
+        let inputs = deform_case::upload(gpu, &operands)?;
         let inputs = inputs.map(|tensor| tensor);
         let shapes = inputs.map(|tensor| tensor.shape());
         let algorithm = op.prepare(&shapes, options)?.algorithm;

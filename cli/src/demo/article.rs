@@ -9,14 +9,14 @@ use deform::{DeformConv2d, Gpu};
 use crate::accuracy::Bounds;
 use deform_case::CaseFile;
 
-use crate::case::{self, Case};
+use crate::case::Case;
 
 const CASE: &[u8] = include_bytes!("../../assets/article_shift.safetensors");
 
 /// Computes the example on the device, checks it against torchvision's output and explains it in grids of numbers.
 pub(crate) fn explain(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
     let case = Case::from_file(&CaseFile::parse("article_shift", CASE.to_vec())?)?;
-    let inputs = case::upload(gpu, &case.operands)?;
+    let inputs = deform_case::upload(gpu, &case.operands)?;
     let output = op.forward(&inputs.map(|tensor| tensor), case.options)?;
     let output = HostTensor { shape: output.shape().to_vec(), values: output.download()? };
     let answer = case.answer.as_ref().context("the example has an answer")?;

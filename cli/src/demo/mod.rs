@@ -18,7 +18,7 @@ use self::fields::{Grain, focus, offsets, swirl};
 use self::picture::{Probe, panels};
 use crate::accuracy::Bounds;
 use crate::bench::layers;
-use crate::case::{self, Case};
+use crate::case::Case;
 use crate::info;
 use crate::timing::{Timing, milliseconds};
 
@@ -110,7 +110,7 @@ fn race(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
     // The layer is small because the reference is slow.
     let layer = layers::square("demo", 64, [28, 28]);
     let case = Case::new(layer.name, layer.operands(), layer.options());
-    let inputs = case::upload(gpu, &case.operands)?;
+    let inputs = deform_case::upload(gpu, &case.operands)?;
     let inputs = inputs.map(|tensor| tensor);
     let (timing, output) = Timing::measure(gpu, 5, 10.0, || op.forward(&inputs, case.options))?;
     let start = Instant::now();

@@ -7,7 +7,7 @@ use deform::{DeformConv2d, Gpu, Inputs, Options};
 use image::{ImageFormat, RgbImage};
 
 use crate::accuracy::Bounds;
-use crate::case::{self, Case};
+use crate::case::Case;
 
 /// Chelsea the cat, by Stefan van der Walt, CC0 (see `LICENSES.txt` in the same folder).
 const PHOTO: &[u8] = include_bytes!("../../assets/chelsea.jpg");
@@ -54,7 +54,7 @@ pub(crate) fn filter(
     for offset in offsets {
         let operands = Inputs { input, offset, weight: weight.clone(), mask: None, bias: None };
         let case = Case::new("photograph", operands, options);
-        let inputs = case::upload(gpu, &case.operands)?;
+        let inputs = deform_case::upload(gpu, &case.operands)?;
         values = op.forward(&inputs.map(|tensor| tensor), options)?.download()?;
         if !checked {
             let want = Reference::new(&case.geometry()?, case.values())?.forward();
