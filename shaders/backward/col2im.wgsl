@@ -1,7 +1,7 @@
 // Computes the gradient of an ordinary convolution's input from the gradients of its columns.
 //
-//     grad_input[c, y, x] += Σ over the taps (i, j) of grad_column[c, tap, (oy, ox)] oy = (y + pad_h − i·dil_h) /
-//     stride_h, ox = (x + pad_w − j·dil_w) / stride_w if both divide exactly and (oy, ox) lies in the part
+//     grad_input[c, y, x] += Σ over the taps (i, j) of   grad_column[c, tap, (oy, ox)]
+//     oy = (y + pad_h − i·dil_h) / stride_h,   ox = (x + pad_w − j·dil_w) / stride_w          if both divide exactly and (oy, ox) lies in the part
 //
 // Reads   grad_column.
 // Writes  grad_input: adds to it.

@@ -1,7 +1,6 @@
 // Packs the gradient of the output for a part of one image's pixels: four channels per texel, in blocks of 32 pixels.
 //
-//     packed_grad_output[(block, pack_start + n·packs + q, p)][l] = (grad_output · slope(output))[n·rows + row_start +
-//     4·q + l, first_pixel + 32·block + p]
+//     packed_grad_output[(block, pack_start + n·packs + q, p)][l] = (grad_output · slope(output))[n·rows + row_start + 4·q + l, first_pixel + 32·block + p]
 //
 // n numbers the weight groups (in a depthwise convolution, the offset groups), and q the packs of a group's output
 // channels. `slope` is the derivative of the activation (slope.wgsl). Channels past a group's last and pixels past the

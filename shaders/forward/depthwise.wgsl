@@ -43,9 +43,9 @@ struct Params {
     pixel_blocks: u32,
     /// Start of the image in the bound offset, in elements.
     offset_base: u32,
-    /// Its start in the bound mask, in elements.
+    /// Start of the image in the bound mask, in elements.
     mask_base: u32,
-    /// Its start in the bound output, in elements.
+    /// Start of the image in the bound output, in elements.
     output_base: u32,
     /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,

@@ -42,11 +42,11 @@ struct Params {
     output_image_stride: u32,
     /// Start of the first image in the bound input, in elements.
     input_base: u32,
-    /// Its start in the bound offset, in elements.
+    /// Start of the first image in the bound offset, in elements.
     offset_base: u32,
-    /// Its start in the bound mask, in elements.
+    /// Start of the first image in the bound mask, in elements.
     mask_base: u32,
-    /// Its start in the bound output, in elements.
+    /// Start of the first image in the bound output, in elements.
     output_base: u32,
     /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,

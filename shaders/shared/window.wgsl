@@ -3,6 +3,6 @@
 struct Params {
     /// Elements of the window.
     elements: u32,
-    /// Its start in the bound tensor, in elements.
+    /// Start of the window in the bound tensor, in elements.
     base: u32,
 }

@@ -1,8 +1,7 @@
-// The sort: it orders the entries of each offset group by the cells that they lie in. Its kernels are count.wgsl,
-// scan.wgsl and scatter.wgsl; this file holds what they share. A kernel that uses it declares `params` and
-// `packed_taps`.
+// The sort: it orders the entries of each group by the cells that they lie in. Its kernels are count.wgsl, scan.wgsl
+// and scatter.wgsl; this file holds what they share. A kernel that uses it declares `params` and `packed_taps`.
 //
-// An entry is the number of a packed tap. A cell is the square between four neighbouring pixels. Every tap that touches
+// An entry is the number of a packed tap in its group. A cell is the square between four neighbouring pixels. Every tap that touches
 // the image lies in one cell.
 //
 // The plain algorithm is a stable counting sort, with one bucket per cell:
@@ -29,15 +28,15 @@
 //@ uses shared/packed_taps shared/texels
 
 struct Params {
-    /// Entries of one offset group.
+    /// Entries of one group.
     entries: u32,
-    /// Buckets of one offset group.
+    /// Buckets of one group.
     buckets: u32,
-    /// Partitions of one offset group.
+    /// Partitions of one group.
     partitions: u32,
     /// Entries of a partition.
     entries_per_partition: u32,
-    /// Offset groups of this step.
+    /// Groups of this step.
     groups: u32,
     /// 1 in the second pass, which starts from the order of the first.
     follows: u32,

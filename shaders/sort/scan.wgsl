@@ -5,8 +5,8 @@
 //
 // Reads   ends.
 // Writes  ends, all of it.
-// Runs    One workgroup of 256 sums one offset group; each invocation owns a run of consecutive counters. Grid: offset
-//         groups, folded.
+// Runs    One workgroup of 256 sums one group; each invocation owns a run of consecutive counters. Grid: groups,
+//         folded.
 // Order   Two walks through the counters with a barrier between them. The sums are of integers, so no order changes
 //         them.
 //
@@ -25,7 +25,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [offset group, (bucket, partition)]
+/// [group, (bucket, partition)]
 @group(0) @binding(1) var<storage, read_write> ends: array<u32>;
 
 const WORKGROUP_SIZE = 256u;

@@ -6,7 +6,7 @@
 //
 // Reads   packed_taps; order_before: the order that the pass before wrote, if there was one; ends.
 // Writes  order, all of it; ends.
-// Runs    One invocation is one partition of one offset group; a workgroup is 8 of them. Grid: partitions / 8, folded.
+// Runs    One invocation is one partition of one group; a workgroup is 8 of them. Grid: partitions / 8, folded.
 // Order   No barrier, no atomic: every partition has its own counters, and walks through its entries in order.
 //
 // Why this shape. The same as count.wgsl's.
@@ -14,13 +14,13 @@
 //@ uses sort/partition shared/grid
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [(offset group, tap, pixel)], (column, y, x, mask)
+/// [(group, tap, pixel)], (column, y, x, mask)
 @group(0) @binding(1) var packed_taps: texture_storage_2d<rgba32float, read>;
-/// [offset group, entry]
+/// [group, entry]
 @group(0) @binding(2) var<storage, read> order_before: array<u32>;
-/// [offset group, bucket, partition]
+/// [group, bucket, partition]
 @group(0) @binding(3) var<storage, read_write> ends: array<u32>;
-/// [offset group, entry], by bucket
+/// [group, entry], by bucket
 @group(0) @binding(4) var<storage, read_write> order: array<u32>;
 
 const WORKGROUP_SIZE = 8u;

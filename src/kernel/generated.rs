@@ -1658,9 +1658,9 @@ pub mod forward {
             pub pixel_blocks: u64,
             /// Start of the image in the bound offset, in elements.
             pub offset_base: u64,
-            /// Its start in the bound mask, in elements.
+            /// Start of the image in the bound mask, in elements.
             pub mask_base: u64,
-            /// Its start in the bound output, in elements.
+            /// Start of the image in the bound output, in elements.
             pub output_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
@@ -1754,11 +1754,11 @@ pub mod forward {
             pub output_image_stride: u64,
             /// Start of the first image in the bound input, in elements.
             pub input_base: u64,
-            /// Its start in the bound offset, in elements.
+            /// Start of the first image in the bound offset, in elements.
             pub offset_base: u64,
-            /// Its start in the bound mask, in elements.
+            /// Start of the first image in the bound mask, in elements.
             pub mask_base: u64,
-            /// Its start in the bound output, in elements.
+            /// Start of the first image in the bound output, in elements.
             pub output_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
             pub has_mask: u64,
@@ -2768,7 +2768,7 @@ pub mod shared {
         pub struct Params {
             /// Elements of the window.
             pub elements: u64,
-            /// Its start in the bound tensor, in elements.
+            /// Start of the window in the bound tensor, in elements.
             pub base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
@@ -2868,23 +2868,22 @@ pub mod sort {
         pub use super::super::sort::partition::Params;
     }
 
-    /// The sort: it orders the entries of each offset group by the cells that they lie in. Its kernels are count.wgsl,
-    /// scan.wgsl and scatter.wgsl; this file holds what they share. A kernel that uses it declares `params` and
-    /// `packed_taps`.
+    /// The sort: it orders the entries of each group by the cells that they lie in. Its kernels are count.wgsl, scan.wgsl
+    /// and scatter.wgsl; this file holds what they share. A kernel that uses it declares `params` and `packed_taps`.
     pub mod partition {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub struct Params {
-            /// Entries of one offset group.
+            /// Entries of one group.
             pub entries: u64,
-            /// Buckets of one offset group.
+            /// Buckets of one group.
             pub buckets: u64,
-            /// Partitions of one offset group.
+            /// Partitions of one group.
             pub partitions: u64,
             /// Entries of a partition.
             pub entries_per_partition: u64,
-            /// Offset groups of this step.
+            /// Groups of this step.
             pub groups: u64,
             /// 1 in the second pass, which starts from the order of the first.
             pub follows: u64,

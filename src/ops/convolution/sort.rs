@@ -22,8 +22,8 @@ const PARTITIONS: u64 = 1024;
 
 /// The sort of at most `entries` entries of each of at most `groups` groups.
 pub(super) struct Sort {
-    first: Option<Pass>,
-    last: Pass,
+    first: Option<SortPass>,
+    last: SortPass,
     entries: u64,
     groups: u64,
     /// Partitions of a group.
@@ -32,7 +32,7 @@ pub(super) struct Sort {
 
 /// A pass. It orders by the bucket of the cell, `column · column_step + row · row_step`.
 #[derive(Clone, Copy)]
-struct Pass {
+struct SortPass {
     /// The scratch that the pass writes the new order to.
     order: &'static str,
     /// Buckets of a group. In the last pass, the last bucket holds the entries that lie in no cell.
@@ -63,7 +63,8 @@ impl Sort {
         // The invocations of the scan share a group's counters. Each walks through its own twice, and once through the
         // sums of the others.
         let counters = MAX_LOOP_STEPS / 3 * scan::KERNEL.workgroup_size;
-        let by_cell = Pass { order: "order_by_cell", buckets: rows * columns + 1, column_step: 1, row_step: columns };
+        let by_cell =
+            SortPass { order: "order_by_cell", buckets: rows * columns + 1, column_step: 1, row_step: columns };
         let partitions = (counters.min(entries / 2) / by_cell.buckets).min(MOST_PARTITIONS.div_ceil(groups));
         if on_cpu && partitions * groups >= LEAST_PARTITIONS {
             let sort = Self { first: None, last: by_cell, entries, groups, partitions };
@@ -71,14 +72,14 @@ impl Sort {
                 return sort;
             }
         }
-        let first = Pass { order: "order_by_column", buckets: columns, column_step: 1, row_step: 0 };
-        let last = Pass { order: "order_by_cell", buckets: rows + 1, column_step: 0, row_step: 1 };
+        let first = SortPass { order: "order_by_column", buckets: columns, column_step: 1, row_step: 0 };
+        let last = SortPass { order: "order_by_cell", buckets: rows + 1, column_step: 0, row_step: 1 };
         let at_once = if on_cpu { PARTITIONS_OF_CPU } else { PARTITIONS };
         let partitions = at_once.min(entries).min(counters / first.buckets.max(last.buckets)).max(1);
         Self { first: Some(first), last, entries, groups, partitions }
     }
 
-    fn passes(&self) -> impl Iterator<Item = Pass> {
+    fn passes(&self) -> impl Iterator<Item = SortPass> {
         self.first.into_iter().chain([self.last])
     }
 
@@ -97,7 +98,7 @@ impl Sort {
         self.passes().map(|pass| self.order(pass)).chain([self.ends()]).collect()
     }
 
-    fn order(&self, pass: Pass) -> Scratch {
+    fn order(&self, pass: SortPass) -> Scratch {
         Scratch { name: pass.order, size: Size::Bytes(self.groups * self.entries * F32_BYTES) }
     }
 
