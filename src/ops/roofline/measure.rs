@@ -8,15 +8,16 @@ use crate::error::Result;
 use crate::gpu::{Call, Engine, Gpu, Prepared, Tensor};
 use crate::kernel::Storage;
 use crate::kernel::roofline::{copy, multiply_add};
-use crate::plan::{DeviceLimits, Plan, Window};
+use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Window};
 
 /// The largest number of invocations: enough for a large GPU, while a CPU works through them in turn. There are fewer
 /// if a binding holds fewer.
 const MAX_INVOCATIONS: u64 = 1 << 18;
 /// Loop iterations of the first attempt. They are doubled until a run is long enough to time.
 const FIRST_ITERATIONS: u64 = 16;
-/// The largest number of loop iterations, below [`crate::plan::MAX_LOOP_STEPS`].
+/// The largest number of loop iterations, below [`MAX_LOOP_STEPS`].
 const MAX_ITERATIONS: u64 = 32_768;
+const _: () = assert!(MAX_ITERATIONS < MAX_LOOP_STEPS);
 /// A run of this length is so long that the time for submission and waiting does not matter.
 const LONG_ENOUGH_SECONDS: f64 = 0.05;
 /// The number of runs. The fastest counts, because the rate of an undisturbed run is the ceiling.
