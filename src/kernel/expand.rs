@@ -17,8 +17,8 @@
 //!
 //! Expressions (expression.rs) may use the variables of the loops around them, the variant's constants, and each
 //! `const` at a line's start whose value is itself such an expression. A constant that is a word, such as a texture
-//! format, can only stand in braces. Each of these names has one meaning: it is an error to declare a constant twice,
-//! even in two branches of an `#if`, or to give a loop's variable the name of a constant or of an outer variable.
+//! format, can only stand in braces. Each of these names has one meaning: it is an error to declare a constant twice or
+//! inside a block, or to give a loop's variable the name of a constant or of an outer variable.
 //!
 //! An operand called `input` gets the type `input_element` and the functions `read_input` and `write_input` from
 //! `shared/stored_….wgsl` of its storage. In that file `{name}` is the binding's name, and `written` is 1 if the kernel

@@ -88,6 +88,10 @@ impl<'a> File<'a> {
                     blocks.pop();
                 }
                 (("//@", "sampling" | "operand"), _) => {}
+                // The expander gives a constant its value before it knows which blocks are written.
+                (("const", _), Some(_)) if line.starts_with("const ") => {
+                    return place.error("a constant cannot be declared inside a block");
+                }
                 (("//@", text), _) if ["uses ", "variant ", "constant "].iter().any(|name| text.starts_with(name)) => {}
                 _ if code.starts_with('#') || code.starts_with("//@") => {
                     return place.error(format!("{code:?} is not a directive, or does not belong here"));

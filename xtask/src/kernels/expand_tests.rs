@@ -132,7 +132,8 @@ fn errors_name_the_file_and_the_line() {
 #[test]
 fn a_constant_is_declared_once() {
     let twice = "shaders/a/main.wgsl:4: A is declared already";
-    assert_eq!(error("#if 0\nconst A = 1u;\n#else\nconst A: u32 = 2u;\n#end\n"), twice);
+    let in_block = "shaders/a/main.wgsl:2: a constant cannot be declared inside a block";
+    assert_eq!(error("#if 0\nconst A = 1u;\n#end\n{A}\n"), in_block);
     assert_eq!(error("fn f() {\nconst A = 1u;\n}\nconst A =\n    2u;\n"), twice);
     assert_eq!(error("//@ sampling\nconst DEFORMED = 1;\n"), "shaders/a/main.wgsl:2: DEFORMED is declared already");
     let of_variant = module("//@ variant v A=1\n\n\nconst A = 1;\n", "v", &[]);

@@ -212,10 +212,11 @@ impl Reader<'_> {
     /// Returns the u32 constants. Returns an error for a constant that is an integer without a type, because naga does
     /// not keep it.
     fn constants(&self) -> Result<Vec<Constant>> {
+        let kept =
+            |name: &str| self.module.constants.iter().any(|(_, constant)| constant.name.as_deref() == Some(name));
         for (n, line) in self.text.lines().enumerate() {
-            let value = line.strip_prefix("const ").and_then(|rest| rest.split_once('=')).map(|(_, value)| value);
-            let untyped = value.is_some_and(|value| value.trim().trim_end_matches(';').parse::<i64>().is_ok());
-            ensure!(!untyped, "{}: this constant has no type: add the suffix u", place(self.expanded, n + 1));
+            let name = line.strip_prefix("const ").and_then(|rest| rest.split(['=', ':']).next()).map(str::trim);
+            ensure!(name.is_none_or(kept), "{}: this constant has no type: add a suffix", place(self.expanded, n + 1));
         }
         let docs = self.module.doc_comments.as_deref();
         let constants = self.module.constants.iter().filter_map(|(handle, constant)| {

@@ -16,7 +16,7 @@ mod facts;
 mod sources;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -68,6 +68,7 @@ pub(crate) fn check() -> Result<()> {
 fn generated() -> Result<String> {
     let files = read(Path::new("shaders"))?;
     let mut kernels = Vec::new();
+    files.iter().try_for_each(|(file, text)| check_constants(file, text))?;
     for (file, variant) in names(&files) {
         let facts = facts::read(&expanded(&files, file, variant, true, STORAGES[0])?)?;
         // The library describes a kernel once, whether the call has an offset or not.
@@ -98,6 +99,21 @@ pub(crate) fn modules() -> Result<Vec<(String, Expanded)>> {
         }
     }
     Ok(modules)
+}
+
+/// Returns an error unless each constant of the variants has its meaning in a line `//@ constant`, and no other has.
+fn check_constants(file: &str, text: &str) -> Result<()> {
+    let words = |directive| {
+        text.lines().filter_map(move |line| line.trim().strip_prefix(directive)).flat_map(str::split_whitespace)
+    };
+    let of_variants: BTreeSet<_> = words("//@ variant ").filter_map(|word| Some(word.split_once('=')?.0)).collect();
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("//@ constant "));
+    let explained: BTreeSet<_> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+    ensure!(
+        explained == of_variants,
+        "shaders/{file}.wgsl: the variants define {of_variants:?}, and `//@ constant` explains {explained:?}"
+    );
+    Ok(())
 }
 
 /// Returns the file and the variant of every kernel. The variant is empty if the file has none.
