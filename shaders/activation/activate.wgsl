@@ -1,6 +1,7 @@
 // Applies an activation to an output, in place.
 //
-//     output = kind · σ(output),   σ(v) = 1 / (1 + e^−v)          for RELU: output = max(output, 0)
+//     RELU        output = max(output, 0)
+//     kind · σ    output = kind · σ(output),   σ(v) = 1 / (1 + e^−v)
 //
 // Reads   output.
 // Writes  output.

@@ -5,8 +5,8 @@
 //
 // Reads   grad_output and, behind an activation (ACTIVATED), output: one image.
 // Writes  partial. sum_slices.wgsl adds the slices in order.
-// Runs    One invocation is one slice of one channel, every slices-th pixel; a workgroup is 64 of them. Grid: slices /
-//         64, folded.
+// Runs    One invocation is one slice of one channel, every slices-th pixel; a workgroup is 64 of them. Grid:
+//         slices / 64, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
 // Why this shape. A layer has few channels and many pixels, so slices make enough invocations. Neighbouring lanes read

@@ -73,6 +73,8 @@ fn grad_output_start(pixel: u32) -> u32 {
 const PIXELS_PER_INVOCATION = 4u;
 /// Packs of one invocation.
 const PACKS_PER_INVOCATION = 8u;
+// Either a lane loads the weights of all of its packs, or each lane loads those of one.
+const_assert LOADED_PACKS == PACKS_PER_INVOCATION || (LOADED_PACKS == 1u && LANES == PACKS_PER_INVOCATION);
 
 @compute @workgroup_size(LANES)
 fn main(

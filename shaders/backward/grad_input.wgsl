@@ -101,6 +101,8 @@ const WORKGROUP_SIZE = 32u;
 /// Entries per iteration of the loop, because a driver may end a loop after 65,535 iterations.
 const ENTRIES_PER_ITERATION = 4u;
 
+const_assert PACKS_PER_LANE == 1u || PACKS_PER_LANE == 2u;
+
 /// The sums of a cell's entries for the pixels at its corners.
 struct Cell {
     /// For the pixel (y0, x0).

@@ -87,8 +87,8 @@ const TILE_N = 64u;
 const TILE_K = 16u;
 /// Elements of each operand's tile that one invocation loads.
 const LOADS_PER_INVOCATION = TILE_M * TILE_K / WORKGROUP_SIZE;
-/// The workgroup is a square of SIDE × SIDE invocations, and the outputs of an invocation are a square of SIDE channels
-/// × SIDE pixels.
+/// The workgroup is a square of SIDE × SIDE invocations. So are the outputs of an invocation: SIDE channels × SIDE
+/// pixels.
 const SIDE = 8u;
 // The outputs of a row are two vec4s, and the tiles have a row or a column for each output of a square.
 const_assert SIDE == 8u && TILE_M == SIDE * SIDE && TILE_N == SIDE * SIDE && WORKGROUP_SIZE == SIDE * SIDE;

@@ -1,6 +1,8 @@
 // The derivative of an activation, computed from the activation's output.
 //
-//     1 for IDENTITY          1 where output > 0, else 0, for RELU          output · (1 − output / kind) for kind · σ
+//     IDENTITY    1
+//     RELU        1 if output > 0, else 0
+//     kind · σ    output · (1 − output / kind)
 
 //@ uses shared/activation_kinds
 

@@ -1,7 +1,7 @@
 // The sort: it orders the entries of each group by the cells that they lie in. Its kernels are count.wgsl, scan.wgsl
 // and scatter.wgsl; this file holds what they share. A kernel that uses it declares `params` and `packed_taps`.
 //
-// An entry is the number of a packed tap in its group. A cell is the square between four neighbouring pixels. Every tap that touches
+// An entry is the number of a packed tap. A cell is the square between four neighbouring pixels. Every tap that touches
 // the image lies in one cell.
 //
 // The plain algorithm is a stable counting sort, with one bucket per cell:

@@ -2340,8 +2340,8 @@ pub mod forward {
         pub const TILE_K: u64 = 16;
         /// Elements of each operand's tile that one invocation loads.
         pub const LOADS_PER_INVOCATION: u64 = 16;
-        /// The workgroup is a square of SIDE × SIDE invocations, and the outputs of an invocation are a square of SIDE channels
-        /// × SIDE pixels.
+        /// The workgroup is a square of SIDE × SIDE invocations. So are the outputs of an invocation: SIDE channels × SIDE
+        /// pixels.
         pub const SIDE: u64 = 8;
         /// The kernel.
         pub static KERNEL: Kernel = Kernel {

@@ -1,8 +1,8 @@
 //! The project's development tasks, run as `cargo xtask <task>`.
 //!
 //! A newcomer needs `demo` and `test`. `ci` runs every check that a merge must pass, except the example program in
-//! .ci/run; `nightly` runs what takes long. Each task prints the commands that it runs, so that any of them can be typed
-//! by hand.
+//! .ci/run; `nightly` runs what takes long. Each task prints the commands that it runs, so that one can type any of
+//! them.
 
 mod adapter;
 mod check;

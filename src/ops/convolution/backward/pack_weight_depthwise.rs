@@ -1,4 +1,5 @@
-//! The packed weight of a depthwise convolution, from which grad_offset and grad_input compute the gradients of columns.
+//! The packed weight of a depthwise convolution, from which grad_offset and grad_input compute the gradients of the
+//! columns.
 
 use super::pass::{Pass, Tiling};
 use super::stage::{Progress, Stage};

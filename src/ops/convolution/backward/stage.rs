@@ -12,7 +12,7 @@ use crate::plan::{Plan, Scratch, Step};
 pub(super) struct Stage {
     /// Returns an error if no window holds what no tiling can cut.
     pub(super) check: fn(&Pass<'_>) -> Result<()>,
-    /// Returns the textures and buffers that the stage writes. There are none if it is not wanted.
+    /// Returns the textures and buffers that the stage binds and no stage before it provides.
     pub(super) scratch: fn(&Pass<'_>, &Tiling) -> Vec<Scratch>,
     /// Returns the bytes of workspace that the stage uses.
     pub(super) workspace_bytes: fn(&Pass<'_>, &Tiling) -> u64,
@@ -49,7 +49,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Returns whether the scratch holds something else than what these ranges of images, pixels, channels and so on
-    /// give. The caller then plans the steps that compute it.
+    /// give. The caller must then plan the steps that compute it: from now on the scratch counts as holding it.
     pub(super) fn lacks<const N: usize>(&mut self, scratch: &'static str, from: [Range<u64>; N]) -> bool {
         self.held.insert(scratch, from.to_vec()).is_none_or(|held| held != from)
     }

@@ -55,8 +55,8 @@ fn whole_weight(pass: &Pass<'_>) -> bool {
     whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && pass.limits.hold(&whole)
 }
 
-/// Chooses the largest tiling that fits into `workspace_limit`. Other steps need a workspace of `least_workspace` bytes,
-/// which the stages share.
+/// Chooses the largest tiling that fits into `workspace_limit`. Other steps need a workspace of `least_workspace`
+/// bytes, which the stages share.
 pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
     let layout = &pass.layout;
     let limit = pass.options.workspace_limit;
