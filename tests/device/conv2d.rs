@@ -287,4 +287,9 @@ fn activations_alone_meet_their_formulas() {
     let nan = poison(&[1]);
     operator.forward(&nan, Activation::Relu).unwrap();
     assert!(nan.download::<f32>().unwrap()[0].is_nan());
+    // The ends of the range of negative numbers. The bits tell 0 from −0.
+    let ends = Tensor::upload(gpu(), [3], &[f32::NEG_INFINITY, -0.0, f32::INFINITY]).unwrap();
+    operator.forward(&ends, Activation::Relu).unwrap();
+    let bits: Vec<_> = ends.download::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
+    assert_eq!(bits, [0.0, 0.0, f32::INFINITY].map(f32::to_bits));
 }
