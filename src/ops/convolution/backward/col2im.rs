@@ -9,7 +9,7 @@ use crate::kernel::backward::col2im;
 use crate::ops::convolution::layout::Part;
 use crate::plan::{Len, MAX_LOOP_STEPS, Step};
 
-pub(super) const STAGE: Stage = Stage { fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, fits, steps, ..Stage::NOTHING };
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Regular
@@ -21,7 +21,7 @@ fn fits(pass: &Pass<'_>, _: &Tiling) -> bool {
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    if wanted(pass) { progress.push(step(pass, tiling, part)?) } else { Ok(()) }
+    progress.push(step(pass, tiling, part)?)
 }
 
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {

@@ -10,7 +10,7 @@ use crate::ops::convolution::layout::{Chunk, PACK, Part};
 use crate::ops::convolution::windows;
 use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Scratch, Size, Step};
 
-pub(super) const STAGE: Stage = Stage { scratch, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, scratch, fits, steps, ..Stage::NOTHING };
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_grad_column() && !pass.layout.depthwise
@@ -33,7 +33,7 @@ pub(super) fn packed_weight(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
 }
 
 fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
-    if wanted(pass) { vec![packed_weight(pass, tiling), buffer(pass, tiling)] } else { Vec::new() }
+    vec![packed_weight(pass, tiling), buffer(pass, tiling)]
 }
 
 /// Returns whether the loops of an invocation are short enough: one iteration per pack of output channels, then one per
@@ -49,9 +49,6 @@ fn weight_chunk(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Chunk {
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    if !wanted(pass) {
-        return Ok(());
-    }
     let weight = weight_chunk(pass, tiling, &part.chunk);
     if progress.lacks(packed_weight(pass, tiling).name, [weight.segments.clone(), weight.packs.clone()]) {
         progress.push(pack_weight(pass, tiling, &weight)?)?;

@@ -10,11 +10,11 @@ use crate::kernel::backward::columns_layout::PACKS_PER_BLOCK;
 use crate::kernel::backward::grad_input;
 use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
 use crate::ops::convolution::layout::Part;
-use crate::ops::convolution::sort::Sort;
+use crate::ops::convolution::sort::{Sort, Sorted};
 use crate::ops::convolution::windows::unread;
 use crate::plan::{Len, MAX_LOOP_STEPS, Scratch, Step};
 
-pub(super) const STAGE: Stage = Stage { scratch, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, scratch, fits, steps, ..Stage::NOTHING };
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
@@ -27,7 +27,7 @@ fn sort(pass: &Pass<'_>, tiling: &Tiling) -> Sort {
 }
 
 fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
-    if wanted(pass) { sort(pass, tiling).scratch() } else { Vec::new() }
+    sort(pass, tiling).scratch()
 }
 
 /// Returns whether the loops are short enough: the walk over the cells of a row with a loop over the entries of each
@@ -43,12 +43,10 @@ fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
 /// Plans the sort of a part's taps, then the gathering. A row of cells touches two rows of pixels, so one step does the
 /// even rows of cells and another the odd rows.
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    if !wanted(pass) {
-        return Ok(());
-    }
     let sort = sort(pass, tiling);
+    let sorted = sort.sorted();
     let groups = pass.layout.offset_groups(&part.chunk);
-    if progress.lacks(sort.sorted().order.operand, [part.image..part.image + 1, part.pixels.clone(), groups.clone()]) {
+    if progress.lacks(sorted.order.operand, [part.image..part.image + 1, part.pixels.clone(), groups.clone()]) {
         let entries = pass.g.taps() as u64 * padded(&part.pixels);
         let packed_taps = pack_taps::texture(pass, tiling).window();
         let unread = unread(pass.g, pass.limits);
@@ -56,13 +54,12 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
             progress.push(step)?;
         }
     }
-    (0..2).try_for_each(|parity| progress.push(step(pass, tiling, part, parity)?))
+    (0..2).try_for_each(|parity| progress.push(step(pass, tiling, part, &sorted, parity)?))
 }
 
-fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, parity: u64) -> Result<Step> {
+fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, sorted: &Sorted, parity: u64) -> Result<Step> {
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let groups = layout.offset_groups(chunk);
-    let sorted = sort(pass, tiling).sorted();
     let (grad_input, grad_input_base) = pass.grad_input(part.image, chunk);
     let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
     let packs = chunk.segments.len().min(layout.segments_per_offset_group) * chunk.packs.len();

@@ -10,7 +10,7 @@ use crate::ops::convolution::layout::{PACK, Part};
 use crate::ops::convolution::options::BorderGradient;
 use crate::plan::{F32_BYTES, Len, Scratch, Size, Step};
 
-pub(super) const STAGE: Stage = Stage { scratch, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, scratch, steps, ..Stage::NOTHING };
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_grad_position() || grad_weight::stores_columns(pass)
@@ -24,7 +24,7 @@ fn scratch(pass: &Pass<'_>, _: &Tiling) -> Vec<Scratch> {
         (pass.modes.mask.wanted(), NO_GRAD_MASK),
         (pass.wants_grad_column() || pass.layout.depthwise, NO_GRAD_COLUMN),
     ];
-    let missing = stand_ins.into_iter().filter(|(there, _)| wanted(pass) && !there);
+    let missing = stand_ins.into_iter().filter(|(there, _)| !there);
     missing.map(|(_, scratch)| scratch).collect()
 }
 
@@ -33,7 +33,7 @@ const NO_GRAD_MASK: Scratch = Scratch { name: "no_grad_mask", size: Size::Bytes(
 const NO_GRAD_COLUMN: Scratch = Scratch { name: "grad_column", size: Size::Bytes(PACK * F32_BYTES) };
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    if wanted(pass) { progress.push(step(pass, tiling, part)?) } else { Ok(()) }
+    progress.push(step(pass, tiling, part)?)
 }
 
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {

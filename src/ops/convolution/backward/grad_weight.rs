@@ -24,7 +24,7 @@ const SAMPLED_ROW_TILES_OF_CPU: u64 = 3;
 /// The largest number of such row tiles on other devices.
 const SAMPLED_ROW_TILES: u64 = 1;
 
-pub(super) const STAGE: Stage = Stage { check, scratch, workspace_bytes, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, check, scratch, workspace_bytes, steps, ..Stage::NOTHING };
 
 fn check(pass: &Pass<'_>) -> Result<()> {
     pass.limits.check_elements("the weight", Storage::F32, pass.g.weight_elements() as u64)
@@ -106,18 +106,12 @@ fn splits(pass: &Pass<'_>, tiling: &Tiling) -> (u64, u64) {
 
 /// Returns the bytes of the partial sums.
 fn workspace_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    if !wanted(pass) {
-        return 0;
-    }
     let (splits, tiles) = splits(pass, tiling);
     let variant = variant(pass);
     splits * tiles * PACK * PACK * variant.row_packs * variant.lanes * F32_BYTES
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    if !wanted(pass) {
-        return Ok(());
-    }
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let taps = g.taps() as u64;
     let variant = variant(pass);

@@ -11,7 +11,7 @@ use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, WORKSPACE, Window};
 /// The largest number of workgroups that share a sum.
 const MAX_WORKGROUPS: u64 = 8;
 
-pub(super) const STAGE: Stage = Stage { workspace_bytes, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, workspace_bytes, fits, steps, ..Stage::NOTHING };
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.weight.wanted() && pass.layout.depthwise
@@ -38,16 +38,10 @@ fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
 
 /// Returns the bytes of the partial sums.
 fn workspace_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    if !wanted(pass) {
-        return 0;
-    }
     tiling.pack_count() * PACK * pass.g.taps() as u64 * slices(pass, tiling) * F32_BYTES
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    if !wanted(pass) {
-        return Ok(());
-    }
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let taps = g.taps() as u64;
     let pack_blocks = chunk.packs.len().div_ceil(grad_weight_depthwise::PACKS);

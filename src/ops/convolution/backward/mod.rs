@@ -79,14 +79,15 @@ pub fn plan_backward(
 
 fn parts(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
     let tiling = &tiling::choose(pass, plan.workspace_bytes)?;
-    plan.workspace_bytes = plan.workspace_bytes.max(tiling::workspace_bytes(pass, tiling));
-    plan.scratch = tiling::scratch(pass, tiling);
+    let memory = tiling::Memory::new(pass, tiling);
+    plan.workspace_bytes = plan.workspace_bytes.max(memory.workspace_bytes);
+    plan.scratch = memory.scratch;
     let mut progress = Progress::new(plan);
     for image in 0..pass.g.batch as u64 {
         for pixels in split(0..pass.g.out_pixels() as u64, tiling.pixels) {
             for chunk in tiling::chunks(pass, tiling) {
                 let part = Part { image, pixels: pixels.clone(), chunk };
-                STAGES.iter().try_for_each(|stage| (stage.steps)(pass, tiling, &part, &mut progress))?;
+                stages::wanted(pass).try_for_each(|stage| (stage.steps)(pass, tiling, &part, &mut progress))?;
             }
         }
     }

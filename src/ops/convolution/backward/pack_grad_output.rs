@@ -11,7 +11,7 @@ use crate::ops::convolution::layout::{Chunk, PACK, Part};
 use crate::plan::{Len, Scratch, Size, Step};
 
 pub(super) const STAGE: Stage =
-    Stage { check, scratch: |pass, tiling| vec![texture(pass, tiling)], steps, ..Stage::NOTHING };
+    Stage { wanted: |_| true, check, scratch: |pass, tiling| vec![texture(pass, tiling)], steps, ..Stage::NOTHING };
 
 fn check(pass: &Pass<'_>) -> Result<()> {
     let elements = PACK.min(pass.g.out_channels as u64) * pass.g.out_pixels() as u64;

@@ -8,7 +8,11 @@ use crate::ops::convolution::layout::{PACK, Part};
 use crate::ops::convolution::pack_input as packing;
 use crate::plan::Scratch;
 
-pub(super) const STAGE: Stage = Stage { check, scratch, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, check, scratch, fits, steps, ..Stage::NOTHING };
+
+fn wanted(pass: &Pass<'_>) -> bool {
+    pass.wants_samples()
+}
 
 fn check(pass: &Pass<'_>) -> Result<()> {
     pass.limits.check_elements("one pack of input channels", Storage::F32, PACK * pass.g.in_pixels() as u64)
@@ -19,7 +23,7 @@ pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
 }
 
 fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
-    pass.wants_samples().then(|| texture(pass, tiling)).into_iter().collect()
+    vec![texture(pass, tiling)]
 }
 
 /// Returns whether a window holds a chunk's channels of the input, or of its gradient.
@@ -31,7 +35,7 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
     let Part { image, chunk, .. } = part;
     let packed = texture(pass, tiling);
     let from = [*image..image + 1, chunk.segments.clone(), chunk.packs.clone()];
-    if pass.wants_samples() && progress.lacks(packed.name, from) {
+    if progress.lacks(packed.name, from) {
         progress.push(packing::step(pass.g, pass.limits, &pass.layout, *image, chunk, &packed)?)?;
     }
     Ok(())

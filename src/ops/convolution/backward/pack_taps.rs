@@ -13,7 +13,7 @@ use crate::plan::{Len, Scratch, Size, Step};
 /// number up to this one.
 const MAX_COLUMN: u64 = 1 << 24;
 
-pub(super) const STAGE: Stage = Stage { check, scratch, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, check, scratch, fits, steps, ..Stage::NOTHING };
 
 /// Returns whether a stage reads the packed taps.
 fn wanted(pass: &Pass<'_>) -> bool {
@@ -35,7 +35,7 @@ pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
 }
 
 fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
-    wanted(pass).then(|| texture(pass, tiling)).into_iter().collect()
+    vec![texture(pass, tiling)]
 }
 
 /// Returns whether a window holds the offsets of a chunk's offset groups, and an f32 the number of every column.
@@ -52,7 +52,7 @@ pub(super) fn column_stride(pass: &Pass<'_>, padded_pixels: u64) -> u64 {
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
     let from = [part.image..part.image + 1, part.pixels.clone(), pass.layout.offset_groups(&part.chunk)];
-    if wanted(pass) && progress.lacks(texture(pass, tiling).name, from) {
+    if progress.lacks(texture(pass, tiling).name, from) {
         progress.push(step(pass, tiling, part)?)?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::ops::convolution::layout::Part;
 use crate::ops::convolution::pack_weight_depthwise as packing;
 use crate::plan::Scratch;
 
-pub(super) const STAGE: Stage = Stage { scratch, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, scratch, steps, ..Stage::NOTHING };
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_grad_column() && pass.layout.depthwise
@@ -19,13 +19,13 @@ pub(super) fn texture(pass: &Pass<'_>) -> Scratch {
 }
 
 fn scratch(pass: &Pass<'_>, _: &Tiling) -> Vec<Scratch> {
-    wanted(pass).then(|| texture(pass)).into_iter().collect()
+    vec![texture(pass)]
 }
 
 /// Packs the whole weight before the first part.
 fn steps(pass: &Pass<'_>, _: &Tiling, _: &Part, progress: &mut Progress<'_>) -> Result<()> {
     let packed = texture(pass);
-    if wanted(pass) && progress.lacks(packed.name, []) {
+    if progress.lacks(packed.name, []) {
         progress.push(packing::step(pass.g, pass.limits, &pass.layout, &packed)?)?;
     }
     Ok(())

@@ -8,8 +8,10 @@ use crate::error::Result;
 use crate::ops::convolution::layout::Part;
 use crate::plan::{Plan, Scratch, Step};
 
-/// What the plan asks of a stage. The functions other than `steps` answer for a stage that is not wanted, too.
+/// A stage's answers to the plan. `check` and `fits` are called for a stage that is not wanted, too.
 pub(super) struct Stage {
+    /// Returns whether the stage has anything to compute.
+    pub(super) wanted: fn(&Pass<'_>) -> bool,
     /// Returns an error if no window holds what no tiling can cut.
     pub(super) check: fn(&Pass<'_>) -> Result<()>,
     /// Returns the textures and buffers that the stage binds and no stage before it provides.
@@ -18,13 +20,14 @@ pub(super) struct Stage {
     pub(super) workspace_bytes: fn(&Pass<'_>, &Tiling) -> u64,
     /// Returns whether the stage can do so much at once.
     pub(super) fits: fn(&Pass<'_>, &Tiling) -> bool,
-    /// Adds the steps of one part, if the stage is wanted.
+    /// Adds the steps of one part.
     pub(super) steps: fn(&Pass<'_>, &Tiling, &Part, &mut Progress<'_>) -> Result<()>,
 }
 
 impl Stage {
-    /// A stage that needs no memory and has no limit. It has no steps either.
+    /// A stage that needs no memory, has no limit and is not wanted.
     pub(super) const NOTHING: Self = Self {
+        wanted: |_| false,
         check: |_| Ok(()),
         scratch: |_, _| Vec::new(),
         workspace_bytes: |_, _| 0,

@@ -1,5 +1,6 @@
 //! The stages of a part, in the order of their steps.
 
+use super::pass::Pass;
 use super::stage::Stage;
 use super::{
     col2im, grad_column, grad_input, grad_offset, grad_weight, grad_weight_depthwise, pack_grad_output, pack_input,
@@ -18,3 +19,8 @@ pub(super) const STAGES: &[Stage] = &[
     grad_weight::STAGE,
     grad_weight_depthwise::STAGE,
 ];
+
+/// Returns the stages that have anything to compute.
+pub(super) fn wanted(pass: &Pass<'_>) -> impl Iterator<Item = &'static Stage> {
+    STAGES.iter().filter(|stage| (stage.wanted)(pass))
+}

@@ -15,7 +15,7 @@
 //!    unless it holds both completely, and no taps of a group are sorted twice.
 
 use super::pass::{Pass, Tiling};
-use super::stages::STAGES;
+use super::stages::{self, STAGES};
 use super::{grad_bias, grad_column};
 use crate::error::{Error, Result};
 use crate::kernel::backward::grad_column::PACKS_PER_INVOCATION;
@@ -23,27 +23,33 @@ use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
 use crate::ops::convolution::layout::Chunk;
 use crate::plan::{Scratch, split};
 
-/// Returns the textures and buffers that the stages need.
-pub(super) fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
-    STAGES.iter().flat_map(|stage| (stage.scratch)(pass, tiling)).collect()
+/// The device memory that the stages need.
+pub(super) struct Memory {
+    /// The textures and buffers.
+    pub(super) scratch: Vec<Scratch>,
+    /// The bytes of workspace, which the stages share.
+    pub(super) workspace_bytes: u64,
 }
 
-/// Returns the bytes of workspace that the stages share.
-pub(super) fn workspace_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    STAGES.iter().map(|stage| (stage.workspace_bytes)(pass, tiling)).fold(0, u64::max)
-}
+impl Memory {
+    pub(super) fn new(pass: &Pass<'_>, tiling: &Tiling) -> Self {
+        Self {
+            scratch: stages::wanted(pass).flat_map(|stage| (stage.scratch)(pass, tiling)).collect(),
+            workspace_bytes: stages::wanted(pass)
+                .fold(0, |most, stage| most.max((stage.workspace_bytes)(pass, tiling))),
+        }
+    }
 
-/// Returns the bytes of device memory that a tiling needs, with a workspace of at least so many bytes.
-fn bytes(pass: &Pass<'_>, tiling: &Tiling, least_workspace: u64) -> u64 {
-    let scratch = scratch(pass, tiling).iter().map(Scratch::bytes).sum::<u64>();
-    scratch + workspace_bytes(pass, tiling).max(least_workspace)
-}
+    /// Returns all bytes, with a workspace of at least so many.
+    fn bytes(&self, least_workspace: u64) -> u64 {
+        self.scratch.iter().map(Scratch::bytes).sum::<u64>() + self.workspace_bytes.max(least_workspace)
+    }
 
-/// Returns whether the device can do so much at once, regardless of the workspace limit.
-fn possible(pass: &Pass<'_>, tiling: &Tiling) -> bool {
-    scratch(pass, tiling).iter().all(|scratch| pass.limits.hold(scratch))
-        && workspace_bytes(pass, tiling) <= pass.limits.max_binding_bytes
-        && STAGES.iter().all(|stage| (stage.fits)(pass, tiling))
+    /// Returns whether the device can hold this, regardless of the workspace limit.
+    fn possible(&self, pass: &Pass<'_>) -> bool {
+        self.scratch.iter().all(|scratch| pass.limits.hold(scratch))
+            && self.workspace_bytes <= pass.limits.max_binding_bytes
+    }
 }
 
 /// Returns whether the whole packed weight takes little of the workspace, and leaves room for the smallest tiling of
@@ -51,7 +57,7 @@ fn possible(pass: &Pass<'_>, tiling: &Tiling) -> bool {
 fn whole_weight(pass: &Pass<'_>) -> bool {
     let whole = grad_column::packed_weight(pass, &Tiling { whole_weight: true, ..Tiling::LEAST });
     let limit = pass.options.workspace_limit;
-    let least = bytes(pass, &Tiling::LEAST, 0) + grad_bias::partial_bytes(pass);
+    let least = Memory::new(pass, &Tiling::LEAST).bytes(0) + grad_bias::partial_bytes(pass);
     whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && pass.limits.hold(&whole)
 }
 
@@ -60,14 +66,22 @@ fn whole_weight(pass: &Pass<'_>) -> bool {
 pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
     let layout = &pass.layout;
     let limit = pass.options.workspace_limit;
-    let fits = |tiling| possible(pass, &tiling) && bytes(pass, &tiling, least_workspace) <= limit;
+    let possible = |tiling: &Tiling, memory: &Memory| {
+        memory.possible(pass) && STAGES.iter().all(|stage| (stage.fits)(pass, tiling))
+    };
+    let fits = |tiling: Tiling| {
+        let memory = Memory::new(pass, &tiling);
+        memory.bytes(least_workspace) <= limit && possible(&tiling, &memory)
+    };
     let least = Tiling { whole_weight: whole_weight(pass), ..Tiling::LEAST };
-    if !possible(pass, &least) {
+    let memory = Memory::new(pass, &least);
+    if !possible(&least, &memory) {
         let reason = "an image, its taps or its channels exceed what one step of the backward pass can hold".to_owned();
         return Err(pass.options.algorithm.unsuitable(reason));
     }
-    if !fits(least) {
-        return Err(Error::WorkspaceTooSmall { needed: bytes(pass, &least, least_workspace), got: limit });
+    let needed = memory.bytes(least_workspace);
+    if needed > limit {
+        return Err(Error::WorkspaceTooSmall { needed, got: limit });
     }
     let fitting = |even: Tiling, largest: Tiling| if fits(even) { even } else { largest };
 
