@@ -103,17 +103,20 @@ pub(crate) fn modules() -> Result<Vec<(String, Expanded)>> {
 
 /// Returns an error unless each constant of the variants has its meaning in a line `//@ constant`, and no other has.
 fn check_constants(file: &str, text: &str) -> Result<()> {
-    let words = |directive| {
-        text.lines().filter_map(move |line| line.trim().strip_prefix(directive)).flat_map(str::split_whitespace)
-    };
-    let of_variants: BTreeSet<_> = words("//@ variant ").filter_map(|word| Some(word.split_once('=')?.0)).collect();
-    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("//@ constant "));
-    let explained: BTreeSet<_> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+    let variants = text.lines().filter_map(|line| line.trim().strip_prefix("//@ variant "));
+    let words = variants.flat_map(str::split_whitespace);
+    let of_variants: BTreeSet<_> = words.filter_map(|word| Some(word.split_once('=')?.0)).collect();
+    let explained: BTreeSet<_> = explained(text).map(|(name, _)| name).collect();
     ensure!(
         explained == of_variants,
         "shaders/{file}.wgsl: the variants define {of_variants:?}, and `//@ constant` explains {explained:?}"
     );
     Ok(())
+}
+
+/// Returns the name and the meaning that each line `//@ constant` gives.
+fn explained(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.trim().strip_prefix("//@ constant ")?.split_once(' '))
 }
 
 /// Returns the file and the variant of every kernel. The variant is empty if the file has none.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, ensure};
 
 use super::facts::{Constant, Field, Struct};
-use super::{Files, Kernel};
+use super::{Files, Kernel, explained};
 
 /// The declarations of one shader file.
 #[derive(Default)]
@@ -188,8 +188,7 @@ fn meaning(module: &Module<'_>, name: &str, text: &str) -> Result<Vec<String>> {
     if let Some(declared) = declared {
         return Ok(declared.docs.clone());
     }
-    let mut directives = text.lines().filter_map(|line| line.trim().strip_prefix("//@ constant ")?.split_once(' '));
-    let directive = directives.find(|(known, _)| *known == name);
+    let directive = explained(text).find(|(known, _)| *known == name);
     let (_, meaning) = directive.with_context(|| format!("there is no line `//@ constant {name} …`"))?;
     Ok(vec![meaning.to_owned()])
 }
