@@ -61,17 +61,9 @@ enum Task {
     /// Build the web page and serve it
     Web,
     /// Build the web page and test it in a headless Chromium, with every stored case and a visitor's gestures
-    WebTest {
-        /// Succeed if a tool is missing and cannot be installed, and print which one
-        #[arg(long)]
-        if_possible: bool,
-    },
+    WebTest,
     /// Run the device tests on SwiftShader, the software driver in Chromium (Linux only)
-    SwiftshaderTest {
-        /// Succeed if the driver is missing and cannot be installed, and print that
-        #[arg(long)]
-        if_possible: bool,
-    },
+    SwiftshaderTest,
     /// Check that neither this workspace nor a dependency needs a newer Rust than `rust-version`
     Msrv,
     /// Change one operator of the shaders at a time and expect a test to fail (takes minutes; works on the last commit)
@@ -107,8 +99,8 @@ fn perform() -> Result<()> {
         Task::Check => check::check(),
         Task::Kernels => kernels::write(),
         Task::Web => web::web(),
-        Task::WebTest { if_possible } => web::test(if_possible),
-        Task::SwiftshaderTest { if_possible } => swiftshader::device_tests(if_possible),
+        Task::WebTest => web::test(),
+        Task::SwiftshaderTest => swiftshader::device_tests(),
         Task::Msrv => msrv::msrv(),
         Task::Mutate { files } => {
             adapter::ensure(tool(&["info"])?)?;
@@ -120,8 +112,8 @@ fn perform() -> Result<()> {
         }
         Task::Nightly => {
             test(VALIDATE, &["--test", "device", "--", "--ignored"].map(OsString::from))?;
-            swiftshader::device_tests(false)?;
-            web::test(false)?;
+            swiftshader::device_tests()?;
+            web::test()?;
             recipe("egui", "target")?;
             // burn needs other features of the crates that it shares with this workspace.
             recipe("burn", "target/burn")?;

@@ -39,17 +39,9 @@ pub(crate) fn web() -> Result<()> {
     }
 }
 
-/// Builds the page and tests it in a headless browser. With `if_possible`, a tool that is missing and cannot be
-/// installed is reported and is no failure.
-pub(crate) fn test(if_possible: bool) -> Result<()> {
-    let (bindgen, driver) = match bindgen().and_then(|bindgen| Ok((bindgen, browser::ensure()?))) {
-        Ok(tools) => tools,
-        Err(error) if if_possible => {
-            println!("Not done: the tests in the browser. {error:#}");
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
+/// Builds the page and tests it in a headless browser.
+pub(crate) fn test() -> Result<()> {
+    let (bindgen, driver) = (bindgen()?, browser::ensure()?);
     build(&bindgen)?;
     heading("in the browser");
     let server = Arc::new(server()?);
