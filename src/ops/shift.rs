@@ -22,12 +22,12 @@ use crate::plan::{DeviceLimits, Len, Plan, split};
 /// The value of a pixel that would come from outside the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Border {
-    /// It is 0.
+    /// The pixel is 0.
     #[default]
     Zero,
-    /// It stays as it was, as by the slice assignment of S²-MLP.
+    /// The pixel keeps its value, as by the slice assignment of S²-MLP.
     Keep,
-    /// It comes from the other side of the image, as in `torch.roll`.
+    /// The value comes from the other side of the image, as in `torch.roll`.
     Wrap,
 }
 

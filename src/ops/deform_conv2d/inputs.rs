@@ -81,8 +81,8 @@ impl<T: Copy> From<Inputs<T>> for Operands<T> {
 /// A weight that is packed once for many calls, as in inference.
 /// [`DeformConv2d::prepare_weight`](super::DeformConv2d::prepare_weight) makes it. The handle is cheap to clone.
 ///
-/// It serves every call. A call that needs another packing, because its groups, offset groups or algorithm differ,
-/// packs the original tensor again.
+/// The handle serves every call. A call that needs another packing, because its groups, offset groups or algorithm
+/// differ, packs the original tensor again.
 #[derive(Debug, Clone)]
 pub struct PreparedWeight {
     weight: Tensor,
