@@ -18,7 +18,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use deform::ops::deform_conv2d::{Geometry, plan};
 use deform::plan::DeviceLimits;
-use deform::{Algorithm, DeformConv2d, Gpu, Inputs, Options, Tensor, Tile};
+use deform::{Algorithm, DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, Tile};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
@@ -127,16 +127,15 @@ fn packing_and_forward(criterion: &mut Criterion) {
     let operator = DeformConv2d::new(&gpu);
     for layer in LAYERS {
         let inputs = layer.upload(&gpu, normal);
-        let inputs = inputs.map(|tensor| tensor);
-        let shapes = layer.shapes();
-        let shapes = shapes.map(Vec::as_slice).with_weight(inputs.weight);
-        let pack = || operator.prepare_weight(&shapes, options());
+        let inputs = inputs.as_ref();
+        let prepared = operator.prepare(&inputs.shapes(), Dtype::F32, options()).expect("a plan");
+        let pack = || prepared.pack_weight(inputs.weight);
         group(criterion, "pack", &gpu).bench_function(layer.name, |bencher| bencher.iter(|| finished(&gpu, pack)));
-        let prepared = pack().expect("a packed weight");
+        let packed = pack().expect("a packed weight");
         let mut group = group(criterion, "forward", &gpu);
         group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
         group.bench_function(BenchmarkId::new("weight packed", layer.name), |bencher| {
-            bencher.iter(|| finished(&gpu, || operator.forward(&inputs.with_weight(&prepared), options())));
+            bencher.iter(|| finished(&gpu, || operator.forward(&inputs.with_weight(&packed), options())));
         });
         group.bench_function(BenchmarkId::new("weight as it is", layer.name), |bencher| {
             bencher.iter(|| finished(&gpu, || operator.forward(&inputs, options())));
@@ -152,11 +151,11 @@ fn kernels(criterion: &mut Criterion) {
     let mut group = group(criterion, "kernels", &gpu);
     for layer in [layer("64_32", 64, 32), Layer { groups: 64, ..layer("depthwise_64_32", 64, 32) }] {
         let inputs = layer.upload(&gpu, normal);
-        let inputs = inputs.map(|tensor| tensor);
+        let inputs = inputs.as_ref();
         group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
         for algorithm in others.into_iter().chain(tiled.into_iter().flatten()) {
             // Skips algorithms that this device cannot run.
-            if operator.prepare(&layer.shapes().map(Vec::as_slice), by(algorithm)).is_ok() {
+            if operator.prepare(&layer.shapes().map(Vec::as_slice), Dtype::F32, by(algorithm)).is_ok() {
                 group.bench_function(BenchmarkId::new(algorithm.to_string(), layer.name), |bencher| {
                     bencher.iter(|| finished(&gpu, || operator.forward(&inputs, by(algorithm))));
                 });
@@ -184,7 +183,7 @@ fn offsets(criterion: &mut Criterion) {
         ("flow", layer.upload(&gpu, flow)),
     ];
     for (name, inputs) in &patterns {
-        let inputs = inputs.map(|tensor| tensor);
+        let inputs = inputs.as_ref();
         group.bench_function(*name, |bencher| {
             bencher.iter(|| finished(&gpu, || operator.forward(&inputs, options())));
         });
@@ -198,7 +197,7 @@ fn size(criterion: &mut Criterion) {
     for side in [32, 64, 128, 256, 512] {
         let layer = layer("", 64, side);
         let inputs = layer.upload(&gpu, normal);
-        let inputs = inputs.map(|tensor| tensor);
+        let inputs = inputs.as_ref();
         group.throughput(Throughput::Elements((side * side) as u64));
         group.bench_function(BenchmarkId::from_parameter(side), |bencher| {
             bencher.iter(|| finished(&gpu, || operator.forward(&inputs, options())));

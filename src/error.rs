@@ -1,5 +1,6 @@
 //! The errors of this crate: one variant per cause.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::dtype::Dtype;
@@ -30,6 +31,18 @@ pub enum Error {
     /// The caller wants the gradient of an operand that the call does not have.
     #[error("the gradient of {operand} is wanted, but the call has no {operand}")]
     NoSuchOperand {
+        /// The operand's name.
+        operand: &'static str,
+    },
+    /// The call was prepared with an operand that is not given.
+    #[error("the call was prepared with {operand}, and no {operand} is given")]
+    MissingOperand {
+        /// The operand's name.
+        operand: &'static str,
+    },
+    /// An operand is given that the call was prepared without.
+    #[error("the call was prepared without {operand}, and {operand} is given")]
+    UnknownOperand {
         /// The operand's name.
         operand: &'static str,
     },
@@ -151,13 +164,12 @@ pub enum Error {
         /// The device's limit.
         limit: u64,
     },
-    /// The caller's workspace is smaller than its plan's, or `workspace_limit` cannot hold the smallest chunk of the
-    /// work.
-    #[error("the workspace has {got} bytes, expected at least {needed}")]
+    /// `workspace_limit` cannot hold the smallest chunk of the work.
+    #[error("the workspace_limit is {got} bytes, expected at least {needed}")]
     WorkspaceTooSmall {
-        /// The bytes that the plan, or the smallest chunk, needs.
+        /// The bytes that the smallest chunk needs.
         needed: u64,
-        /// The bytes of the workspace.
+        /// The limit.
         got: u64,
     },
     /// The chosen algorithm cannot compute this geometry on this device.
@@ -205,7 +217,7 @@ pub enum Error {
         /// The operand's name.
         operand: &'static str,
     },
-    /// An output or the workspace shares its buffer with another operand. WebGPU does not allow a dispatch to read and
+    /// An output shares its buffer with another operand. WebGPU does not allow a dispatch to read and
     /// write one buffer.
     #[error("{operand} is written but shares its buffer with {other}")]
     Aliased {
@@ -238,10 +250,43 @@ pub enum Error {
         /// The file or line, and the cause.
         reason: String,
     },
-    /// wgpu reported an error: out of memory, device lost, or a limit of a device that is not this crate's own.
-    #[error("wgpu: {message}")]
+    /// The device has no such feature, or the caller did not request it.
+    #[error("the device lacks the feature {feature}")]
+    MissingFeature {
+        /// wgpu's name of the feature.
+        feature: &'static str,
+    },
+    /// wgpu reported an error.
+    #[error("{cause}: {message}")]
     Device {
+        /// The kind of error.
+        cause: DeviceError,
         /// wgpu's message.
         message: String,
     },
+}
+
+/// The kinds of errors that wgpu reports, so that a program can tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The device has no memory for the object. With less in use or smaller calls it goes on.
+    OutOfMemory,
+    /// The device is lost, and everything on it. A program that goes on makes a new [`Gpu`](crate::Gpu).
+    Lost,
+    /// wgpu refused the call: an object of another device, a destroyed one, or a mistake of this crate.
+    Validation,
+    /// The driver failed, or the system.
+    Internal,
+}
+
+impl fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfMemory => "out of device memory",
+            Self::Lost => "the device is lost",
+            Self::Validation => "wgpu's validation",
+            Self::Internal => "wgpu",
+        })
+    }
 }

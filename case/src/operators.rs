@@ -1,7 +1,9 @@
 //! Functions that run an operator on the operands of a case file.
 
 use anyhow::{Context, Result, bail};
-use deform::layers::{CycleFc, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Mask, Parameter};
+use deform::layers::{
+    CycleFc, CycleFcOptions, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Layer, Mask, Parameter,
+};
 use deform::ops::conv2d::{self, Activation, Conv2d};
 use deform::ops::deform_conv2d::Mode;
 use deform::ops::shift::{Border, ChannelShift, as_mlp, s2_mlp_v1, s2_mlp_v2};
@@ -60,9 +62,9 @@ pub fn upload(gpu: &Gpu, operands: &Inputs<HostTensor>) -> Result<Inputs<Tensor>
     })
 }
 
-fn gradients(parameters: &[(&str, &Parameter)]) -> Vec<Computed> {
+fn gradients(parameters: &[(String, &Parameter)]) -> Vec<Computed> {
     let gradient =
-        |(name, parameter): &(&str, &Parameter)| Computed::new(&format!("grad_{name}"), parameter.gradient().clone());
+        |(name, parameter): &(String, &Parameter)| Computed::new(&format!("grad_{name}"), parameter.gradient().clone());
     parameters.iter().map(gradient).collect()
 }
 
@@ -74,7 +76,7 @@ fn gradients(parameters: &[(&str, &Parameter)]) -> Vec<Computed> {
 pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile) -> Result<Vec<Computed>> {
     let gpu = operator.gpu();
     let inputs = upload(gpu, &file.operands()?)?;
-    let (inputs, options) = (inputs.map(|tensor| tensor), file.options()?);
+    let (inputs, options) = (inputs.as_ref(), file.options()?);
     let mut results = vec![Computed::new("output", operator.forward(&inputs, options)?)];
     let gradients = operator.backward(&inputs, &file.upload(gpu, "grad_output")?, Gradients::ALL, options)?;
     for (operand, gradient) in gradients.iter() {
@@ -101,7 +103,7 @@ pub fn deformable_conv2d_layer(operator: &DeformConv2d, file: &CaseFile, options
             other => bail!("metadata mask: got {other:?}, expected none, sigmoid or twice_sigmoid"),
         },
         generator: Generator {
-            kernel: generator_kernel,
+            kernel_size: generator_kernel,
             padding: file.pair("generator_padding", generator_kernel.map(|size| size / 2))?,
             dilation: file.pair("generator_dilation", [1, 1])?,
         },
@@ -156,8 +158,10 @@ pub fn generator_gradients(layer: &DeformableConv2d) -> Vec<Computed> {
 /// Builds CycleMLP's `CycleFC` layer with the file's parameters.
 pub fn cycle_fc_layer(operator: &DeformConv2d, file: &CaseFile) -> Result<CycleFc> {
     let [out_channels, in_channels, _, _] = file.shape("weight")?;
-    let kernel = file.pair("kernel_size", [1, 1])?;
-    let layer = CycleFc::new(operator, in_channels, out_channels, kernel, file.has("bias"), 0)?;
+    let kernel_size = file.pair("kernel_size", [1, 1])?;
+    let options =
+        CycleFcOptions { bias: file.has("bias"), ..CycleFcOptions::new(in_channels, out_channels, kernel_size) };
+    let layer = CycleFc::new(operator, options, 0)?;
     layer.load(&file.state(&[("weight", "weight"), ("bias", "bias")])?, "")?;
     Ok(layer)
 }
@@ -213,7 +217,7 @@ pub fn conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backwa
     let bias = file.has("bias").then(|| of("bias")).transpose()?;
     let (input, weight) = (of("input")?, of("weight")?);
     let inputs = conv2d::Inputs { input: &input, weight: &weight, bias: bias.as_ref() };
-    let operator = Conv2d::sharing(operator);
+    let operator = Conv2d::new(operator.gpu());
     let output = operator.forward(&inputs, options)?;
     let mut results = vec![Computed::new("output", output.clone())];
     if backward {

@@ -73,7 +73,7 @@ impl Run {
         let inputs = deform_case::upload(&gpu, &case.operands)?;
         let options = self.options(case.options);
         let op = DeformConv2d::new(&gpu);
-        let inputs = inputs.map(|tensor| tensor);
+        let inputs = inputs.as_ref();
         let output = op.forward(&inputs, options)?;
         let values = output.download::<f32>()?;
         let gradients = if self.backward {

@@ -63,7 +63,7 @@ impl Time {
         let gpu = Gpu::new()?;
         let op = DeformConv2d::new(&gpu);
         let inputs = deform_case::upload(&gpu, &case.operands)?;
-        let inputs = inputs.map(|tensor| tensor);
+        let inputs = inputs.as_ref();
         let options = Options { algorithm: self.algorithm, ..case.options };
         let grad_output = match self.mode {
             Mode::Fwd => None,

@@ -49,7 +49,7 @@ impl Tune {
             let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
             let inputs = deform_case::upload(&gpu, &operands)?;
             let time = Duration::from_secs(self.seconds.into());
-            let algorithm = op.tune(&inputs.map(|tensor| tensor), options, time)?;
+            let algorithm = op.tune(&inputs.as_ref(), options, time)?;
             println!("{name}: {algorithm} ({geometry})");
             // Saved after each call, so that an interruption loses one measurement only.
             op.tuning().save(&self.memory)?;

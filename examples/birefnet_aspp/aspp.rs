@@ -49,7 +49,7 @@ impl AsppDeformable {
             let padding = [kernel / 2; 2];
             let options = DeformableConv2dOptions {
                 mask: Mask::TwiceSigmoid,
-                generator: Generator { kernel: [kernel; 2], padding, dilation: [1, 1] },
+                generator: Generator { kernel_size: [kernel; 2], padding, dilation: [1, 1] },
                 deform: Options { padding, ..Options::default() },
                 ..DeformableConv2dOptions::new(CHANNELS, PLANES, [kernel; 2])
             };
@@ -73,7 +73,7 @@ impl AsppDeformable {
             gpu: gpu.clone(),
             branches: KERNELS.into_iter().enumerate().map(branch).collect::<Result<_>>()?,
             activate: Activate::new(gpu),
-            conv2d: Conv2d::sharing(&operator),
+            conv2d: Conv2d::new(operator.gpu()),
             pool: (upload(&pool_weight)?, upload(&pool_bias)?),
             mix: upload(&part(0..columns))?,
             mix_pooled: (upload(&part(columns..columns + PLANES))?, upload(&mix_bias)?),

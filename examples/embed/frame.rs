@@ -1,7 +1,7 @@
 //! One frame: the host draws a picture, deform bends it, and the host draws the result.
 
 use deform::ops::texture::Textures;
-use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion, wgpu};
+use deform::{Bound, DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion, wgpu};
 
 use crate::Result;
 
@@ -20,8 +20,6 @@ struct Timestamps {
 
 pub(crate) struct Frame {
     gpu: Gpu,
-    textures: Textures,
-    operator: DeformConv2d,
     // The host's resources.
     time: wgpu::Buffer,
     draw: wgpu::RenderPipeline,
@@ -31,14 +29,9 @@ pub(crate) struct Frame {
     show_group: wgpu::BindGroup,
     offset_group: wgpu::BindGroup,
     drawn: wgpu::Texture,
-    bent: wgpu::Texture,
     timestamps: Option<Timestamps>,
-    // deform's operands, allocated once.
-    input: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    output: Tensor,
-    workspace: Tensor,
+    // deform's calls, bound once to their operands. Recording them makes no object.
+    bend: Bound,
 }
 
 impl Frame {
@@ -51,10 +44,6 @@ impl Frame {
         // The weight copies the colours; only the offsets change the picture.
         let identity: Vec<f32> = (0..9).map(|n| f32::from(u8::from(n % 4 == 0))).collect();
         let weight = Tensor::upload(&gpu, [3, 3, 1, 1], &identity)?;
-        let operator = DeformConv2d::new(&gpu);
-        let inputs = Inputs { input: &input, offset: &offset, weight: &weight, mask: None, bias: None };
-        let plan = operator.prepare(&inputs.map(|tensor| tensor.shape()), Options::default())?;
-        let workspace = Tensor::new(&gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32)?;
 
         let photo = image::load_from_memory(PHOTO)?.into_rgba8();
         let usage = wgpu::TextureUsages::TEXTURE_BINDING;
@@ -64,6 +53,13 @@ impl Frame {
         queue.write_texture(photo_texture.as_image_copy(), &photo, layout, photo_texture.size());
         let drawn = texture(device, [HEIGHT, WIDTH], usage | wgpu::TextureUsages::RENDER_ATTACHMENT);
         let bent = texture(device, [HEIGHT, WIDTH], usage | wgpu::TextureUsages::STORAGE_BINDING);
+
+        let (textures, operator) = (Textures::new(&gpu), DeformConv2d::new(&gpu));
+        let inputs = Inputs { input: &input, offset: &offset, weight: &weight, mask: None, bias: None };
+        let (from, to) = (TextureRegion::whole(&drawn), TextureRegion::whole(&bent));
+        let load = textures.prepare_load(from, 3, Dtype::F32)?.bind(from, &input)?;
+        let forward = operator.prepare(&inputs.shapes(), Dtype::F32, Options::default())?.bind(&inputs, &output)?;
+        let store = textures.prepare_store(to, 3, Dtype::F32)?.bind(&output, to)?;
 
         let source = wgpu::ShaderSource::Wgsl(SHADERS.into());
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some("host"), source });
@@ -130,9 +126,8 @@ impl Frame {
             group(make_offset.get_bind_group_layout(0), &[(0, time_binding), (3, offset.buffer().as_entire_binding())]);
         let timestamps = device.features().contains(wgpu::Features::TIMESTAMP_QUERY).then(|| Timestamps::new(device));
         Ok(Self {
-            textures: Textures::new(&gpu),
             gpu,
-            operator,
+            bend: load.then(forward).then(store),
             time,
             draw,
             show,
@@ -141,13 +136,7 @@ impl Frame {
             show_group,
             offset_group,
             drawn,
-            bent,
             timestamps,
-            input,
-            offset,
-            weight,
-            output,
-            workspace,
         })
     }
 
@@ -174,11 +163,7 @@ impl Frame {
             pass.set_bind_group(0, &self.offset_group, &[]);
             pass.dispatch_workgroups(WIDTH.div_ceil(8), HEIGHT.div_ceil(8), 1);
             // deform records into the host's pass, after the host's own dispatch.
-            let Self { input, offset, weight, output, workspace, .. } = self;
-            let inputs = Inputs { input, offset, weight, mask: None, bias: None };
-            self.textures.record_load(&mut pass, TextureRegion::whole(&self.drawn), input)?;
-            self.operator.record_forward(&mut pass, &inputs, output, workspace, Options::default())?;
-            self.textures.record_store(&mut pass, output, TextureRegion::whole(&self.bent))?;
+            self.bend.record(&mut pass);
         }
         self.render(encoder, 4, &self.show, &self.show_group, target);
         if let Some(Timestamps { queries, resolved, readback }) = &self.timestamps {

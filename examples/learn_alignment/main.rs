@@ -83,7 +83,7 @@ fn layer(operator: &DeformConv2d) -> deform::Result<DeformableConv2d> {
     let options = DeformableConv2dOptions {
         mask: Mask::None,
         bias: false,
-        generator: Generator { kernel: [1, 1], padding: [0, 0], dilation: [1, 1] },
+        generator: Generator { kernel_size: [1, 1], padding: [0, 0], dilation: [1, 1] },
         ..DeformableConv2dOptions::new(3 + BASIS, 3, [1, 1])
     };
     let layer = DeformableConv2d::new(operator, options, 0)?;

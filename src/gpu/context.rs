@@ -1,27 +1,29 @@
 //! The handle of a device, and the waits for its work.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::device::Device;
 use super::pipeline::{Pipeline, Pipelines};
+use super::scratch::{Pool, Resource};
 use crate::dtype::Dtype;
-use crate::error::{Error, Result};
+use crate::error::{DeviceError, Error, Result};
 use crate::kernel::Storage;
-use crate::plan::{DeviceLimits, Step};
+use crate::plan::{DeviceLimits, Size, Step};
 
 /// A GPU device and its queue. The handle is cheap to clone, `Send` and `Sync`. Clones share the device and the
 /// pipelines compiled on it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Gpu {
     shared: Arc<Shared>,
     wait_timeout: Duration,
 }
 
-#[derive(Debug)]
 struct Shared {
-    device: Device,
+    device: Arc<Device>,
     pipelines: Pipelines,
+    scratch: Arc<Pool>,
 }
 
 /// The timeout of a wait, unless [`Gpu::with_wait_timeout`] sets another.
@@ -40,8 +42,8 @@ impl Gpu {
     /// Finds an adapter and opens a device on it.
     ///
     /// wgpu's environment variables such as `WGPU_BACKEND`, `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` choose the
-    /// adapter. Without them it is the most powerful one. The device has the features for subgroups and f16 if the
-    /// adapter has them, and no others. It has WebGPU's default limits, except that buffers, bindings and textures may
+    /// adapter. Without them it is the most powerful one. The device has the features of [`Gpu::required_features`]
+    /// if the adapter has them, and no others. It has WebGPU's default limits, except that buffers, bindings and textures may
     /// be as large as the adapter allows.
     ///
     /// # Errors
@@ -57,7 +59,10 @@ impl Gpu {
             .await
             .map_err(|error| Error::NoDevice { adapter: adapter.get_info().name, reason: error.to_string() })?;
         log::debug!("device on {:?}", adapter.get_info());
-        Ok(Self::from_wgpu(device, queue))
+        let gpu = Self::from_wgpu(device, queue);
+        let lost = Arc::clone(&gpu.shared.device.lost);
+        gpu.device().set_device_lost_callback(move |_, reason| drop(lost.set(reason)));
+        Ok(gpu)
     }
 
     /// Returns the limits that a caller who makes the device should request: WebGPU's defaults, with buffers, bindings
@@ -74,11 +79,12 @@ impl Gpu {
         }
     }
 
-    /// Returns the features that a caller who makes the device should request: subgroups and f16 in shaders, if the
-    /// adapter has them. The crate works without them.
+    /// Returns the features that a caller who makes the device should request: subgroups and f16 in shaders, and
+    /// pipeline caches, if the adapter has them. The crate works without them.
     #[must_use]
     pub fn required_features(adapter: &wgpu::Adapter) -> wgpu::Features {
-        adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
+        let useful = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::PIPELINE_CACHE;
+        adapter.features() & useful
     }
 
     async fn default_adapter() -> Result<wgpu::Adapter> {
@@ -110,7 +116,9 @@ impl Gpu {
     /// wgpu cannot tell; a mixture panics inside wgpu or writes to the wrong place.
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let shared = Shared { device: Device::new(device, queue), pipelines: Pipelines::default() };
+        let device = Arc::new(Device::new(device, queue));
+        let scratch = Arc::new(Pool::new(&device));
+        let shared = Shared { device, pipelines: Pipelines::default(), scratch };
         Self { shared: Arc::new(shared), wait_timeout: DEFAULT_WAIT_TIMEOUT }
     }
 
@@ -123,10 +131,22 @@ impl Gpu {
 
     /// Makes all clones of this handle compile their pipelines through `cache`, which the caller loads from a file and
     /// saves to it. The device must have made the cache. Only the first cache given has an effect.
-    #[must_use]
-    pub fn with_pipeline_cache(self, cache: wgpu::PipelineCache) -> Self {
+    ///
+    /// # Errors
+    /// Returns [`Error::MissingFeature`] if the device lacks `PIPELINE_CACHE`.
+    pub fn with_pipeline_cache(self, cache: wgpu::PipelineCache) -> Result<Self> {
+        if !self.device().features().contains(wgpu::Features::PIPELINE_CACHE) {
+            return Err(Error::MissingFeature { feature: "PIPELINE_CACHE" });
+        }
         self.shared.pipelines.set_cache(cache);
-        self
+        Ok(self)
+    }
+
+    /// Reports that the device is lost: all calls on it then return [`DeviceError::Lost`]. A program that gave its own
+    /// device to [`Gpu::from_wgpu`] calls this in its device-lost callback, because wgpu has one callback and tells
+    /// nobody else. [`Gpu::new`] sets the callback itself.
+    pub fn mark_lost(&self, reason: impl Into<String>) {
+        drop(self.shared.device.lost.set(reason.into()));
     }
 
     /// Returns the adapters that wgpu finds on this machine. Blocks.
@@ -171,7 +191,7 @@ impl Gpu {
     /// Blocks until everything submitted so far is done. Not available on the web, where nothing may block.
     ///
     /// # Errors
-    /// Returns [`Error::Timeout`]. A lost device counts as done, as in wgpu; the next download reports the loss.
+    /// Returns [`Error::Timeout`], or [`Error::Device`] if the device is lost.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self) -> Result<()> {
         self.wait_for(None)
@@ -180,7 +200,9 @@ impl Gpu {
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let poll = wgpu::PollType::Wait { submission_index, timeout: Some(self.wait_timeout) };
-        self.device().poll(poll).map(|_| ()).map_err(|error| wait_error(error, self.wait_timeout))
+        // A lost device counts as done, and wgpu may call back during the wait.
+        self.device().poll(poll).map_err(|error| wait_error(error, self.wait_timeout))?;
+        self.shared.device.alive()
     }
 
     /// Waits for a submission on a thread of its own.
@@ -191,8 +213,11 @@ impl Gpu {
         // If the future was dropped, the receiver is gone and nobody needs the answer.
         let wait = move || drop(sender.send(gpu.wait_for(Some(submission))));
         let spawned = std::thread::Builder::new().name("deform download".into()).spawn(wait);
-        spawned.map_err(|error| Error::Device { message: format!("no thread to wait on: {error}") })?;
-        waited.receive().await.unwrap_or_else(|| Err(lost_callback()))
+        spawned.map_err(|error| Error::Device {
+            cause: DeviceError::Internal,
+            message: format!("no thread to wait on: {error}"),
+        })?;
+        waited.receive().await.unwrap_or_else(|| Err(self.no_answer("the wait ended without a result")))
     }
 
     /// Does nothing, because a browser polls by itself.
@@ -211,6 +236,12 @@ impl Gpu {
         }
     }
 
+    /// Makes the error of a download that failed: the loss of the device, if that is known.
+    pub(super) fn no_answer(&self, reason: &str) -> Error {
+        let message = format!("{reason}; the device may be lost");
+        self.shared.device.alive().err().unwrap_or(Error::Device { cause: DeviceError::Internal, message })
+    }
+
     /// See [`Device::late_error`].
     pub(super) fn late_error(&self) -> Result<()> {
         self.shared.device.late_error()
@@ -218,12 +249,42 @@ impl Gpu {
 
     /// Returns the compiled kernel of a step.
     pub(super) fn pipeline(&self, step: &Step) -> Result<Arc<Pipeline>> {
-        self.shared.pipelines.get(&self.shared.device, step)
+        self.pipelines().get(&self.shared.device, step)
+    }
+
+    pub(super) fn pipelines(&self) -> &Pipelines {
+        &self.shared.pipelines
+    }
+
+    /// Returns the scratch of all calls on the device.
+    pub(super) fn scratch(&self) -> &Arc<Pool> {
+        &self.shared.scratch
+    }
+
+    /// Makes a texture or buffer that is no one else's.
+    pub(super) fn resource(&self, name: &'static str, size: Size) -> Result<Resource> {
+        Resource::new(&self.shared.device, name, size)
+    }
+
+    /// Records into a new encoder and submits it.
+    pub(crate) fn submit<T>(&self, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<T>) -> Result<T> {
+        let label = Some("deform");
+        let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+        let recorded = record(&mut encoder)?;
+        self.checked(|| self.queue().submit([encoder.finish()]))?;
+        Ok(recorded)
     }
 
     /// See [`Device::checked`].
     pub(super) fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
         self.shared.device.checked(work)
+    }
+}
+
+impl fmt::Debug for Gpu {
+    /// Writes one line: [`Gpu::identity`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gpu({})", self.identity())
     }
 }
 
@@ -239,13 +300,8 @@ impl PartialEq for Gpu {
 fn wait_error(error: wgpu::PollError, timeout: Duration) -> Error {
     match error {
         wgpu::PollError::Timeout => Error::Timeout { timeout },
-        other => Error::Device { message: other.to_string() },
+        other => Error::Device { cause: DeviceError::Internal, message: other.to_string() },
     }
-}
-
-/// Makes the error of a download whose callback was never called.
-pub(super) fn lost_callback() -> Error {
-    Error::Device { message: "the device was lost before the download finished".into() }
 }
 
 fn backends() -> wgpu::Backends {

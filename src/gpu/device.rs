@@ -1,8 +1,9 @@
 //! A wgpu device with its queue and its limits, and the error scopes around all calls to wgpu.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::error::{Error, Result};
+use super::lock::lock;
+use crate::error::{DeviceError, Error, Result};
 use crate::plan::{DeviceKind, DeviceLimits};
 
 /// The largest number of bytes bound as one storage buffer. Devices may allow more, but wgpu's bounds checks on Metal
@@ -16,7 +17,9 @@ pub(super) struct Device {
     pub(super) info: wgpu::AdapterInfo,
     pub(super) limits: DeviceLimits,
     /// The first error that wgpu reported late: see [`Device::late_error`].
-    late_error: Arc<Mutex<Option<String>>>,
+    late_error: Arc<Mutex<Option<Error>>>,
+    /// The reason for which the device was lost. wgpu does not report it to error scopes.
+    pub(super) lost: Arc<OnceLock<String>>,
 }
 
 impl Device {
@@ -45,39 +48,48 @@ impl Device {
                 wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => DeviceKind::Other,
             },
         };
-        Self { device, queue, info, limits, late_error: Arc::default() }
+        Self { device, queue, info, limits, late_error: Arc::default(), lost: Arc::default() }
+    }
+
+    /// Returns an error if the device is known to be lost.
+    pub(super) fn alive(&self) -> Result<()> {
+        match self.lost.get() {
+            Some(reason) => Err(Error::Device { cause: DeviceError::Lost, message: reason.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Runs `work`, and returns the first error that wgpu raised during it. No such error reaches a handler of the
     /// caller.
     pub(super) fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        self.alive()?;
         let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
         let scopes = filters.map(|filter| self.device.push_error_scope(filter));
         let value = work();
         // Scopes are a stack, so the last is popped first.
         let popped = scopes.into_iter().rev().map(wgpu::ErrorScopeGuard::pop);
-        self.first_error(popped.collect()).map_or(Ok(value), |message| Err(Error::Device { message }))
+        self.alive()?;
+        self.first_error(popped.collect()).map_or(Ok(value), Err)
     }
 
     /// Returns the first error of the popped scopes. Outside the web their futures are ready at once.
     #[cfg(not(target_arch = "wasm32"))]
     #[allow(clippy::unused_self, reason = "on the web it is needed")]
-    fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<String> {
+    fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<Error> {
         let errors: Vec<_> = popped.into_iter().filter_map(pollster::block_on).collect();
-        errors.first().map(ToString::to_string)
+        errors.into_iter().next().map(error)
     }
 
     /// Keeps the first error of the popped scopes for the next download to report. On the web their futures are ready
     /// later.
     #[cfg(target_arch = "wasm32")]
-    fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<String> {
+    fn first_error(&self, popped: Vec<impl Future<Output = Option<wgpu::Error>> + 'static>) -> Option<Error> {
         let late_error = Arc::clone(&self.late_error);
         wasm_bindgen_futures::spawn_local(async move {
             for popped in popped {
                 if let Some(error) = popped.await {
                     log::error!("{error}");
-                    let mut late = late_error.lock().unwrap_or_else(PoisonError::into_inner);
-                    late.get_or_insert(error.to_string());
+                    lock(&late_error).get_or_insert(self::error(error));
                 }
             }
         });
@@ -87,7 +99,34 @@ impl Device {
     /// Returns and clears the first late error. On the web wgpu reports an error only after the call that caused it has
     /// returned.
     pub(super) fn late_error(&self) -> Result<()> {
-        let late = self.late_error.lock().unwrap_or_else(PoisonError::into_inner).take();
-        late.map_or(Ok(()), |message| Err(Error::Device { message }))
+        lock(&self.late_error).take().map_or(Ok(()), Err)
+    }
+}
+
+fn error(error: wgpu::Error) -> Error {
+    let cause = match error {
+        wgpu::Error::OutOfMemory { .. } => DeviceError::OutOfMemory,
+        wgpu::Error::Validation { .. } => DeviceError::Validation,
+        wgpu::Error::Internal { .. } => DeviceError::Internal,
+    };
+    Error::Device { cause, message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wgpus_errors_can_be_told_apart() {
+        let source = || Box::new(std::fmt::Error);
+        let description = String::new;
+        for (reported, expected) in [
+            (wgpu::Error::OutOfMemory { source: source() }, DeviceError::OutOfMemory),
+            (wgpu::Error::Validation { source: source(), description: description() }, DeviceError::Validation),
+            (wgpu::Error::Internal { source: source(), description: description() }, DeviceError::Internal),
+        ] {
+            let Error::Device { cause, .. } = error(reported) else { panic!("not an error of the device") };
+            assert_eq!(cause, expected);
+        }
     }
 }

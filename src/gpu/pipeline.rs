@@ -1,10 +1,12 @@
 //! The compiled pipelines of a device. Each is compiled once, when a plan first needs it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::device::Device;
-use crate::error::{Error, Result};
+use super::lock::lock;
+use crate::error::{DeviceError, Error, Result};
 use crate::kernel::{Access, Kernel, Specialization, TexelFormat};
 use crate::plan::Step;
 
@@ -18,10 +20,13 @@ pub(super) struct Pipeline {
 /// A kernel's name, and the choice of one of its texts.
 type Key = (&'static str, Specialization);
 
+/// The place of a kernel that may not be compiled yet. Its lock is held while the kernel is compiled.
+type Cell = Arc<Mutex<Option<Arc<Pipeline>>>>;
+
 /// The kernels compiled so far, and the caller's cache if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
-    compiled: Mutex<HashMap<Key, Arc<Pipeline>>>,
+    cells: Mutex<HashMap<Key, Cell>>,
     cache: OnceLock<wgpu::PipelineCache>,
 }
 
@@ -30,16 +35,22 @@ impl Pipelines {
         self.cache.get_or_init(|| cache);
     }
 
-    /// Returns the step's pipeline, and compiles it at the first call. A thread that asks meanwhile waits, so no kernel
-    /// is compiled twice.
+    /// Returns the step's pipeline, and compiles it at the first call.
     pub(super) fn get(&self, device: &Device, step: &Step) -> Result<Arc<Pipeline>> {
         let key = (step.kernel.name, step.specialization);
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = compiled.get(&key) {
+        self.get_or(key, || compile(device, step, self.cache.get()))
+    }
+
+    /// Returns the kernel's pipeline, and makes it by `compile` at the first call. A thread that needs the same kernel
+    /// meanwhile waits, so no kernel is compiled twice. No other thread waits.
+    pub(super) fn get_or(&self, key: Key, compile: impl FnOnce() -> Result<Pipeline>) -> Result<Arc<Pipeline>> {
+        let cell = Arc::clone(lock(&self.cells).entry(key).or_default());
+        let mut compiled = lock(&cell);
+        if let Some(pipeline) = &*compiled {
             return Ok(Arc::clone(pipeline));
         }
-        let pipeline = Arc::new(compile(device, step, self.cache.get())?);
-        compiled.insert(key, Arc::clone(&pipeline));
+        let pipeline = Arc::new(compile()?);
+        *compiled = Some(Arc::clone(&pipeline));
         Ok(pipeline)
     }
 }
@@ -57,8 +68,11 @@ fn compile(device: &Device, step: &Step, cache: Option<&wgpu::PipelineCache>) ->
             count: None,
         })
         .collect();
-    let failed = |reason: String| Error::Device { message: format!("compiling {}: {reason}", kernel.name) };
-    let text = kernel.expand(step.specialization).map_err(|error| failed(error.to_string()))?.text;
+    let failed = |cause, reason: &dyn fmt::Display| Error::Device {
+        cause,
+        message: format!("compiling {}: {reason}", kernel.name),
+    };
+    let text = kernel.expand(step.specialization).map_err(|error| failed(DeviceError::Internal, &error))?.text;
     let compiled = device.checked(|| {
         let device = &device.device;
         let source = wgpu::ShaderSource::Wgsl(text.into());
@@ -84,7 +98,7 @@ fn compile(device: &Device, step: &Step, cache: Option<&wgpu::PipelineCache>) ->
         Pipeline { pipeline, layout }
     });
     compiled.map_err(|error| match error {
-        Error::Device { message } => failed(message),
+        Error::Device { cause, message } => failed(cause, &message),
         other => other,
     })
 }

@@ -1,8 +1,16 @@
-//! Scratch memory: the textures and buffers, other than the workspace, that a plan's steps write and later steps read.
+//! Scratch memory: the textures and buffers that a plan's steps write and later steps of the same plan read.
+//!
+//! All calls on a device share it. One queue runs in order, and every recording writes the scratch that it reads, so
+//! calls may be recorded on several threads and submitted in any order. Nothing in scratch survives a recording.
 
-use super::context::Gpu;
+use std::collections::HashMap;
+use std::mem::discriminant;
+use std::sync::{Arc, Mutex};
+
+use super::device::Device;
+use super::lock::lock;
 use crate::error::{Error, Result};
-use crate::plan::{self, Size};
+use crate::plan::{Scratch, Size, TEXEL_BYTES};
 
 const TEXTURE_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 
@@ -13,77 +21,221 @@ pub(super) enum Resource {
     Buffer(wgpu::Buffer),
 }
 
-fn create(gpu: &Gpu, needed: &plan::Scratch) -> Result<Resource> {
-    let label = Some(needed.name);
-    match needed.size {
-        Size::Texels([width, height]) => {
-            let limit = gpu.limits().max_texture_axis;
-            let axis = |got: u64| match u32::try_from(got) {
-                Ok(axis) if got <= limit => Ok(axis),
-                _ => Err(Error::TooLarge { what: format!("an axis of the texture {}", needed.name), got, limit }),
-            };
-            let [width, height] = [axis(width)?, axis(height)?];
-            let descriptor = wgpu::TextureDescriptor {
-                label,
-                size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
-                mip_level_count: 1,
-                sample_count: 1,
-                dimension: wgpu::TextureDimension::D2,
-                format: TEXTURE_FORMAT,
-                usage: wgpu::TextureUsages::STORAGE_BINDING,
-                view_formats: &[],
-            };
-            gpu.checked(|| Resource::Texture(gpu.device().create_texture(&descriptor).create_view(&Default::default())))
-        }
-        Size::Bytes(size) => {
-            let limit = gpu.device().limits().max_buffer_size;
-            if size > limit {
-                return Err(Error::BufferTooLarge { bytes: size, limit });
+impl Resource {
+    pub(super) fn new(device: &Device, name: &'static str, size: Size) -> Result<Self> {
+        let label = Some(name);
+        match size {
+            Size::Texels([width, height]) => {
+                let limit = device.limits.max_texture_axis;
+                let axis = |got: u64| match u32::try_from(got) {
+                    Ok(axis) if got <= limit => Ok(axis),
+                    _ => Err(Error::TooLarge { what: format!("an axis of the texture {name}"), got, limit }),
+                };
+                let [width, height] = [axis(width)?, axis(height)?];
+                let descriptor = wgpu::TextureDescriptor {
+                    label,
+                    size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+                    mip_level_count: 1,
+                    sample_count: 1,
+                    dimension: wgpu::TextureDimension::D2,
+                    format: TEXTURE_FORMAT,
+                    usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
+                    view_formats: &[],
+                };
+                let view = || device.device.create_texture(&descriptor).create_view(&Default::default());
+                Ok(Self::Texture(device.checked(view)?))
             }
-            let usage = wgpu::BufferUsages::STORAGE;
-            let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false };
-            gpu.checked(|| Resource::Buffer(gpu.device().create_buffer(&descriptor)))
+            Size::Bytes(size) => {
+                let limit = device.device.limits().max_buffer_size;
+                if size > limit {
+                    return Err(Error::BufferTooLarge { bytes: size, limit });
+                }
+                let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+                let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false };
+                Ok(Self::Buffer(device.checked(|| device.device.create_buffer(&descriptor))?))
+            }
         }
     }
+
+    /// Fills the part that a plan needs with NaN.
+    fn poison(&self, device: &Device, size: Size) -> Result<()> {
+        let nan = |bytes: u64| f32::NAN.to_le_bytes().repeat((bytes / 4) as usize);
+        device.checked(|| match (self, size) {
+            (Self::Texture(view), Size::Texels([width, height])) => {
+                let extent = wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 };
+                let bytes_per_row = Some((width * TEXEL_BYTES) as u32);
+                let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row, rows_per_image: None };
+                let texels = nan(width * height * TEXEL_BYTES);
+                device.queue.write_texture(view.texture().as_image_copy(), &texels, layout, extent);
+            }
+            (Self::Buffer(buffer), Size::Bytes(bytes)) => device.queue.write_buffer(buffer, 0, &nan(bytes)),
+            _ => unreachable!("a kind of scratch is either textures or buffers"),
+        })
+    }
+}
+
+/// A kind of scratch: a name, and whether it is a texture or a buffer.
+type Kind = (&'static str, std::mem::Discriminant<Size>);
+
+/// The scratch of a device, by kind.
+#[derive(Debug)]
+pub(super) struct Pool {
+    device: Arc<Device>,
+    shelves: Mutex<HashMap<Kind, Shelf>>,
+}
+
+impl Pool {
+    pub(super) fn new(device: &Arc<Device>) -> Self {
+        Self { device: Arc::clone(device), shelves: Mutex::default() }
+    }
+}
+
+/// The scratch of one kind.
+#[derive(Debug, Default)]
+struct Shelf {
+    /// The sizes that the living leases need.
+    needed: Vec<Size>,
+    /// The resources that are there, with their sizes.
+    resources: Vec<(Size, Resource)>,
+}
+
+impl Shelf {
+    fn get(&self, size: Size) -> Option<Resource> {
+        let mut serving = self.resources.iter().filter(|(has, _)| serves(*has, size));
+        serving.next().map(|(_, resource)| resource.clone())
+    }
+
+    /// Frees the resources that are larger than the living leases need.
+    fn trim(&mut self) {
+        let shared = shared_sizes(&self.needed);
+        self.resources.retain(|(size, _)| shared.contains(size));
+    }
+}
+
+/// The right to use scratch of certain sizes. The pool keeps the scratch as long as a lease on it lives.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pool: Arc<Pool>,
+    scratch: Vec<Scratch>,
+}
+
+impl Lease {
+    /// Leases scratch, and allocates what is missing.
+    pub(super) fn new(pool: &Arc<Pool>, scratch: Vec<Scratch>) -> Result<Self> {
+        {
+            let mut shelves = lock(&pool.shelves);
+            for scratch in &scratch {
+                shelves.entry(kind(scratch)).or_default().needed.push(scratch.size);
+            }
+        }
+        // If an allocation fails, dropping the lease gives the scratch back.
+        let lease = Self { pool: Arc::clone(pool), scratch };
+        lease.resources().map(|_| lease)
+    }
+
+    /// Returns the scratch by name. It is there since the lease was made, unless a lease on larger scratch has ended
+    /// since then. Then the larger scratch is gone, and smaller is allocated.
+    pub(super) fn resources(&self) -> Result<Vec<(&'static str, Resource)>> {
+        self.scratch.iter().map(|scratch| Ok((scratch.name, self.resource(scratch)?))).collect()
+    }
+
+    fn resource(&self, scratch: &Scratch) -> Result<Resource> {
+        let size = {
+            let mut shelves = lock(&self.pool.shelves);
+            let shelf = shelves.entry(kind(scratch)).or_default();
+            if let Some(resource) = shelf.get(scratch.size) {
+                return Ok(resource);
+            }
+            let mut shared = shared_sizes(&shelf.needed).into_iter();
+            shared.find(|size| serves(*size, scratch.size)).unwrap_or(scratch.size)
+        };
+        // No recording waits for the allocation.
+        let resource = Resource::new(&self.pool.device, scratch.name, size)?;
+        let mut shelves = lock(&self.pool.shelves);
+        let shelf = shelves.entry(kind(scratch)).or_default();
+        if let Some(resource) = shelf.get(scratch.size) {
+            return Ok(resource);
+        }
+        shelf.resources.push((size, resource.clone()));
+        shelf.trim();
+        Ok(resource)
+    }
+
+    pub(super) fn poison(&self) -> Result<()> {
+        self.scratch.iter().try_for_each(|scratch| self.resource(scratch)?.poison(&self.pool.device, scratch.size))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut shelves = lock(&self.pool.shelves);
+        for scratch in &self.scratch {
+            let Some(shelf) = shelves.get_mut(&kind(scratch)) else { continue };
+            if let Some(at) = shelf.needed.iter().position(|size| *size == scratch.size) {
+                shelf.needed.swap_remove(at);
+            }
+            shelf.trim();
+        }
+        shelves.retain(|_, shelf| !shelf.needed.is_empty());
+    }
+}
+
+fn kind(scratch: &Scratch) -> Kind {
+    (scratch.name, discriminant(&scratch.size))
 }
 
 /// Returns whether a resource of size `has` serves where `needed` is needed. A larger one does, because kernels address
 /// texels and bytes.
 fn serves(has: Size, needed: Size) -> bool {
-    match (has, needed) {
-        (Size::Texels([width, height]), Size::Texels(needed)) => width >= needed[0] && height >= needed[1],
-        (Size::Bytes(has), Size::Bytes(needed)) => has >= needed,
-        _ => false,
+    union(has, needed) == has
+}
+
+/// Returns the least size that serves for both.
+fn union(a: Size, b: Size) -> Size {
+    match (a, b) {
+        (Size::Texels(a), Size::Texels(b)) => Size::Texels([a[0].max(b[0]), a[1].max(b[1])]),
+        (Size::Bytes(a), Size::Bytes(b)) => Size::Bytes(a.max(b)),
+        _ => unreachable!("a kind of scratch is either textures or buffers"),
     }
 }
 
-/// Scratch by name. None of it could serve in the place of another.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pool(Vec<(plan::Scratch, Resource)>);
-
-impl Pool {
-    /// Allocates what is missing of `needed`.
-    pub(super) fn provide(&mut self, gpu: &Gpu, needed: &[plan::Scratch]) -> Result<()> {
-        for needed in needed {
-            if self.get(needed).is_none() {
-                let resource = create(gpu, needed)?;
-                self.0.retain(|(kept, _)| kept.name != needed.name || !serves(needed.size, kept.size));
-                self.0.push((*needed, resource));
-            }
+/// Returns the sizes of few resources that serve all these needs. That is the largest alone, unless textures are wide
+/// and low for one need and narrow and high for another. Two such needs share a texture if it takes no more memory than
+/// one for each.
+fn shared_sizes(needed: &[Size]) -> Vec<Size> {
+    let mut needed = needed.to_vec();
+    needed.sort_by_key(|size| std::cmp::Reverse(size.bytes()));
+    let mut shared: Vec<Size> = Vec::new();
+    for need in needed {
+        let joins = |size: &&mut Size| union(**size, need).bytes() <= size.bytes() + need.bytes();
+        match shared.iter_mut().find(|size| serves(**size, need)) {
+            Some(_) => {}
+            None => match shared.iter_mut().find(joins) {
+                Some(size) => *size = union(*size, need),
+                None => shared.push(need),
+            },
         }
-        Ok(())
+    }
+    shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_need_serves_the_smaller_ones() {
+        let buffers = [40, 160, 8].map(Size::Bytes);
+        assert_eq!(shared_sizes(&buffers), [Size::Bytes(160)]);
+        let textures = [[4, 4], [8, 6], [8, 2]].map(Size::Texels);
+        assert_eq!(shared_sizes(&textures), [Size::Texels([8, 6])]);
+        assert_eq!(shared_sizes(&[]), []);
     }
 
-    /// Frees what serves none of `needed`.
-    pub(super) fn retain<'a>(&mut self, needed: impl Iterator<Item = &'a plan::Scratch> + Clone) {
-        let wanted = |kept: &plan::Scratch| {
-            needed.clone().any(|needed| kept.name == needed.name && serves(kept.size, needed.size))
-        };
-        self.0.retain(|(kept, _)| wanted(kept));
-    }
-
-    pub(super) fn get(&self, needed: &plan::Scratch) -> Option<&Resource> {
-        let mut found = self.0.iter().filter(|(kept, _)| kept.name == needed.name && serves(kept.size, needed.size));
-        found.next().map(|(_, resource)| resource)
+    #[test]
+    fn textures_of_other_proportions_share_one_unless_that_takes_more_memory() {
+        assert_eq!(shared_sizes(&[[10, 80], [11, 79]].map(Size::Texels)), [Size::Texels([11, 80])]);
+        let extremes = [[8192, 1], [1, 8192]].map(Size::Texels);
+        assert_eq!(shared_sizes(&extremes), extremes);
     }
 }

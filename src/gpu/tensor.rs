@@ -1,14 +1,16 @@
 //! Tensors: ranges of buffers on the device, with a shape and an element type.
 
+use std::fmt;
+
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
-use super::context::{Gpu, lost_callback};
+use super::context::Gpu;
 use crate::dtype::{Dtype, Element};
 use crate::error::{Error, Result};
 
 /// An array on the device, dense and row-major: the last axis is contiguous. The handle is cheap to clone, and clones
 /// share the memory.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tensor {
     gpu: Gpu,
     buffer: wgpu::Buffer,
@@ -149,16 +151,19 @@ impl Tensor {
         let size = self.bytes().next_multiple_of(4).max(4);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let label = Some("deform download");
-        self.gpu.checked(|| {
+        let (staging, submission) = self.gpu.checked(|| {
             let staging =
                 device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false });
             let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
             encoder.copy_buffer_to_buffer(&self.buffer, self.offset, &staging, 0, size);
             let submission = self.gpu.queue().submit([encoder.finish()]);
-            let (sender, mapped) = oneshot_channel();
-            staging.map_async(wgpu::MapMode::Read, .., move |result| drop(sender.send(result)));
-            (Readback { staging, mapped }, submission)
-        })
+            (staging, submission)
+        })?;
+        let (sender, mapped) = oneshot_channel();
+        let map = || staging.map_async(wgpu::MapMode::Read, .., move |result| drop(sender.send(result)));
+        // On a lost device the copy raises no error, and the mapping does.
+        self.gpu.checked(map).map_err(|error| self.gpu.no_answer(&error.to_string()))?;
+        Ok((Readback { staging, mapped }, submission))
     }
 
     /// Returns the sizes of the axes.
@@ -198,6 +203,13 @@ impl Tensor {
     }
 }
 
+impl fmt::Debug for Tensor {
+    /// Writes one line: the element type and the shape.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({} {:?})", self.dtype, self.shape)
+    }
+}
+
 /// A copy on its way to the host: a buffer that the host can map, and the message that it is mapped.
 struct Readback {
     staging: wgpu::Buffer,
@@ -208,11 +220,12 @@ impl Readback {
     /// Returns the elements. On native platforms the caller has waited for the copy, and wgpu has called the mapping's
     /// callback during that wait. On the web this function waits for the callback.
     async fn finish<T: Element>(self, tensor: &Tensor) -> Result<Vec<T>> {
-        let device_error = |message: String| Error::Device { message };
-        let answer = self.mapped.receive().await.ok_or_else(lost_callback)?;
-        tensor.gpu.late_error()?;
-        answer.map_err(|error| device_error(error.to_string()))?;
-        let view = self.staging.get_mapped_range(..).map_err(|error| device_error(error.to_string()))?;
+        let gpu = &tensor.gpu;
+        let unmapped = |error: &dyn std::fmt::Display| gpu.no_answer(&format!("no download: {error}"));
+        let answer = self.mapped.receive().await.ok_or_else(|| unmapped(&"wgpu never answered"))?;
+        gpu.late_error()?;
+        answer.map_err(|error| unmapped(&error))?;
+        let view = self.staging.get_mapped_range(..).map_err(|error| unmapped(&error))?;
         Ok(bytemuck::pod_collect_to_vec(&view[..tensor.bytes() as usize]))
     }
 }

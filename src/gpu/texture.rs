@@ -21,9 +21,27 @@ pub struct TextureRegion<'a> {
     pub view_format: Option<wgpu::TextureFormat>,
 }
 
+/// The texels of a texture that a call reads or writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Texels {
+    pub(crate) origin: [u32; 2],
+    pub(crate) size: [u32; 2],
+    /// The format, if the call writes them.
+    pub(crate) format: Option<TexelFormat>,
+}
+
 /// A texture made ready to bind.
 #[derive(Debug)]
-pub(crate) struct BoundTexture(pub(super) Resource);
+pub(crate) struct BoundTexture {
+    pub(super) view: Resource,
+    texels: Texels,
+}
+
+impl BoundTexture {
+    pub(crate) fn texels(&self) -> Texels {
+        self.texels
+    }
+}
 
 impl<'a> TextureRegion<'a> {
     /// Returns the region of the whole first mip level.
@@ -34,11 +52,11 @@ impl<'a> TextureRegion<'a> {
 
     /// Prepares the region for reading, in any format that shaders read as floating-point numbers.
     pub(crate) fn to_read(self) -> Result<BoundTexture> {
-        self.bound(wgpu::TextureUsages::TEXTURE_BINDING)
+        self.bound(wgpu::TextureUsages::TEXTURE_BINDING, None)
     }
 
-    /// Prepares the region for writing, and returns its format.
-    pub(crate) fn to_write(self) -> Result<(BoundTexture, TexelFormat)> {
+    /// Prepares the region for writing.
+    pub(crate) fn to_write(self) -> Result<BoundTexture> {
         let format = match self.format() {
             wgpu::TextureFormat::Rgba8Unorm => TexelFormat::Rgba8Unorm,
             wgpu::TextureFormat::Rgba16Float => TexelFormat::Rgba16Float,
@@ -49,14 +67,14 @@ impl<'a> TextureRegion<'a> {
                 )));
             }
         };
-        Ok((self.bound(wgpu::TextureUsages::STORAGE_BINDING)?, format))
+        self.bound(wgpu::TextureUsages::STORAGE_BINDING, Some(format))
     }
 
     fn format(&self) -> wgpu::TextureFormat {
         self.view_format.unwrap_or(self.texture.format())
     }
 
-    fn bound(self, usage: wgpu::TextureUsages) -> Result<BoundTexture> {
+    fn bound(self, usage: wgpu::TextureUsages, format: Option<TexelFormat>) -> Result<BoundTexture> {
         let texture = self.texture;
         let layers = texture.depth_or_array_layers();
         if texture.dimension() != wgpu::TextureDimension::D2 || layers != 1 || texture.sample_count() != 1 {
@@ -95,10 +113,11 @@ impl<'a> TextureRegion<'a> {
             mip_level_count: Some(1),
             ..Default::default()
         };
-        Ok(BoundTexture(Resource::Texture(texture.create_view(&descriptor))))
+        let texels = Texels { origin: self.origin, size: self.size, format };
+        Ok(BoundTexture { view: Resource::Texture(texture.create_view(&descriptor)), texels })
     }
 }
 
-fn unsuitable(reason: String) -> Error {
+pub(super) fn unsuitable(reason: String) -> Error {
     Error::UnsuitableTexture { reason }
 }

@@ -71,6 +71,12 @@ pub trait Params: bytemuck::Pod {
 }
 
 impl Access {
+    /// Returns whether the binding is a buffer, of which a window may be bound. A texture is bound whole.
+    #[must_use]
+    pub const fn is_buffer(self) -> bool {
+        matches!(self, Self::Read | Self::ReadWrite)
+    }
+
     /// Returns whether the kernel writes the binding.
     #[must_use]
     pub const fn writes(self) -> bool {

@@ -1,11 +1,14 @@
 //! The deformable convolution as a layer.
 
+use super::conv2d::group_channels;
+use super::layer::Layer;
 use super::parameter::{Convolution, Parameter, parameter_methods};
 use crate::dtype::Dtype;
 use crate::error::Result;
-use crate::gpu::{Recorder, Tensor};
-use crate::ops::deform_conv2d::{DeformConv2d as Operator, Geometry, Gradient, Gradients, Inputs, Mode, Options};
-use crate::plan::Plan;
+use crate::gpu::{Prepared, Recorder, Tensor};
+use crate::ops::deform_conv2d::{
+    Backward, DeformConv2d as Operator, Forward, Geometry, Gradient, Gradients, Inputs, Mode, Options,
+};
 
 /// torchvision's `DeformConv2d` module. The caller provides the offset, and the mask if there is one.
 #[derive(Debug, Clone)]
@@ -15,14 +18,43 @@ pub struct DeformConv2d {
     pub(super) parameters: Convolution,
 }
 
+/// The options of a [`DeformConv2d`]. The number of offset groups follows from the offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DeformConv2dOptions {
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// The kernel, `[height, width]`.
+    pub kernel_size: [usize; 2],
+    /// The number of weight groups.
+    pub groups: usize,
+    /// Whether the layer has a bias.
+    pub bias: bool,
+    /// Stride, padding, dilation, algorithm and workspace.
+    pub deform: Options,
+}
+
+impl DeformConv2dOptions {
+    /// Returns the options of a layer with torchvision's defaults: stride 1, no padding, one group and a bias.
+    #[must_use]
+    pub const fn new(in_channels: usize, out_channels: usize, kernel_size: [usize; 2]) -> Self {
+        Self { in_channels, out_channels, kernel_size, groups: 1, bias: true, deform: Options::default() }
+    }
+}
+
 impl DeformConv2d {
     /// Makes a layer with torchvision's initialisation: weight and bias are uniform in ±1/√fan_in, from `seed`.
     ///
     /// # Errors
-    /// The same as [`Tensor::upload`].
-    pub fn new(operator: &Operator, weight_shape: [usize; 4], bias: bool, options: Options, seed: u64) -> Result<Self> {
-        let parameters = Convolution::initialized(operator.gpu(), weight_shape, bias, seed)?;
-        Ok(Self { operator: operator.clone(), options, parameters })
+    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`](crate::Error::NotAMultiple) if `groups` does not
+    /// divide `in_channels`.
+    pub fn new(operator: &Operator, options: DeformConv2dOptions, seed: u64) -> Result<Self> {
+        let DeformConv2dOptions { in_channels, out_channels, kernel_size: [height, width], groups, bias, deform } =
+            options;
+        let weight = [out_channels, group_channels(in_channels, groups)?, height, width];
+        let parameters = Convolution::initialized(operator.gpu(), weight, bias, seed)?;
+        Ok(Self { operator: operator.with_own_calls(), options: deform, parameters })
     }
 
     /// Returns the operands of a call, the layer's parameters included.
@@ -48,17 +80,16 @@ impl DeformConv2d {
         Ok(Geometry::new(self.shapes(input, offset, mask), &self.options)?.output_shape())
     }
 
-    /// Plans a forward call on operands of these shapes, so that recording it allocates nothing. The plan's
-    /// `workspace_bytes` is the size of the workspace that recording needs.
+    /// Prepares a forward call on operands of these shapes. The call records with [`DeformConv2d::inputs`].
     ///
     /// # Errors
     /// The same as the operator's [`prepare`](Operator::prepare).
-    pub fn prepare_forward(&self, input: &[usize], offset: &[usize], mask: Option<&[usize]>) -> Result<Plan> {
-        self.operator.prepare(&self.shapes(input, offset, mask), self.options)
+    pub fn prepare(&self, input: &[usize], offset: &[usize], mask: Option<&[usize]>) -> Result<Prepared<Forward>> {
+        self.operator.prepare(&self.shapes(input, offset, mask), Dtype::F32, self.options)
     }
 
-    /// Plans a backward call, so that recording it allocates nothing. `modes` says which gradients of input, offset and
-    /// mask it computes, and `mode` the same for the parameters.
+    /// Prepares a backward call. `modes` says which gradients of input, offset and mask it computes, and `mode` the same
+    /// for the parameters. The call records with [`DeformConv2d::inputs`] and [`DeformConv2d::targets`].
     ///
     /// # Errors
     /// The same as the operator's [`prepare_backward`](Operator::prepare_backward).
@@ -69,7 +100,7 @@ impl DeformConv2d {
         mask: Option<&[usize]>,
         modes: Gradients<Mode>,
         mode: Mode,
-    ) -> Result<Plan> {
+    ) -> Result<Prepared<Backward>> {
         let modes = Gradients { weight: mode, bias: self.bias().map_or(Mode::Skip, |_| mode), ..modes };
         self.operator.prepare_backward(&self.shapes(input, offset, mask), Dtype::F32, modes, self.options)
     }
@@ -89,9 +120,8 @@ impl DeformConv2d {
         recorder: impl Into<Recorder<'r, 'pass>>,
         inputs: &Inputs<&Tensor>,
         output: &Tensor,
-        workspace: &Tensor,
     ) -> Result<()> {
-        self.operator.record_forward(recorder, inputs, output, workspace, self.options)
+        self.operator.record_forward(recorder, inputs, output, self.options)
     }
 
     /// Records [`DeformConv2d::backward`] into the caller's encoder or compute pass. `inputs` come from
@@ -105,14 +135,24 @@ impl DeformConv2d {
         inputs: &Inputs<&Tensor>,
         grad_output: &Tensor,
         targets: &Gradients<Option<Gradient<'_>>>,
-        workspace: &Tensor,
         mode: Mode,
     ) -> Result<()> {
-        let targets = self.targets(targets, mode);
-        self.operator.record_backward(recorder, inputs, grad_output, &targets, workspace, self.options)
+        let targets = self.gradients(targets, mode);
+        self.operator.record_backward(recorder, inputs, grad_output, &targets, self.options)
     }
 
-    fn targets<'a>(&'a self, targets: &Gradients<Option<Gradient<'a>>>, mode: Mode) -> Gradients<Option<Gradient<'a>>> {
+    /// Returns the targets of a backward call: those of the operands in `targets`, whose weight and bias are ignored, and
+    /// those of the parameters unless `mode` is [`Mode::Skip`].
+    #[must_use]
+    pub fn targets<'a>(&'a self, targets: &Gradients<Option<&'a Tensor>>, mode: Mode) -> Gradients<Option<&'a Tensor>> {
+        self.gradients(&targets.map(|target| target.map(Gradient::Write)), mode).tensors()
+    }
+
+    fn gradients<'a>(
+        &'a self,
+        targets: &Gradients<Option<Gradient<'a>>>,
+        mode: Mode,
+    ) -> Gradients<Option<Gradient<'a>>> {
         let bias = self.bias().and_then(|bias| bias.target(mode));
         Gradients { weight: self.weight().target(mode), bias, ..*targets }
     }
@@ -131,9 +171,15 @@ impl DeformConv2d {
         targets: &Gradients<Option<Gradient<'_>>>,
         mode: Mode,
     ) -> Result<()> {
-        let targets = self.targets(targets, mode);
+        let targets = self.gradients(targets, mode);
         self.operator.backward_into(&self.inputs(input, offset, mask), grad_output, &targets, self.options)
     }
 
     parameter_methods!();
+}
+
+impl Layer for DeformConv2d {
+    fn parameters(&self) -> Vec<(String, &Parameter)> {
+        self.parameters.named("")
+    }
 }

@@ -12,7 +12,9 @@
 //! parameters, which the layer holds. An [`Optimizer`](crate::ops::optimizer::Optimizer) then changes the values. All
 //! numbers are f32. Only the methods that save a layer wait for the device.
 //!
-//! Layers of one device should share one operator, so that its plans, workspace and scratch exist once.
+//! Every constructor takes the operator whose device and measurements the layer uses, the layer's options, and the seed of
+//! its initialisation. A layer keeps its own calls, so layers do not push each other's out; scratch exists once per
+//! device.
 //!
 //! ```no_run
 //! use deform::layers::{DeformableConv2d, DeformableConv2dOptions, Mask};
@@ -33,15 +35,17 @@
 //! ```
 
 mod conv2d;
-mod cycle_fc;
+pub mod cycle_fc;
 mod deform_conv2d;
-mod deformable_conv2d;
+pub mod deformable_conv2d;
+mod layer;
 mod parameter;
 mod state;
 
-pub use conv2d::Conv2d;
-pub use cycle_fc::CycleFc;
-pub use deform_conv2d::DeformConv2d;
+pub use conv2d::{Conv2d, Conv2dOptions};
+pub use cycle_fc::{CycleFc, CycleFcOptions};
+pub use deform_conv2d::{DeformConv2d, DeformConv2dOptions};
 pub use deformable_conv2d::{Backward, DeformableConv2d, DeformableConv2dOptions, Forward, Generator, Mask, Names};
+pub use layer::Layer;
 pub use parameter::Parameter;
 pub use state::{HostTensor, State};

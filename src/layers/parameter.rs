@@ -100,16 +100,16 @@ impl Convolution {
         Ok(convolution)
     }
 
-    pub(super) fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
+    /// Returns the parameters as `{prefix}weight` and `{prefix}bias`.
+    pub(super) fn named(&self, prefix: &str) -> Vec<(String, &Parameter)> {
         let bias = self.bias.as_ref().map(|bias| ("bias", bias));
-        [("weight", &self.weight)].into_iter().chain(bias).collect()
+        let named = [("weight", &self.weight)].into_iter().chain(bias);
+        named.map(|(name, parameter)| (format!("{prefix}{name}"), parameter)).collect()
     }
 
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn save(&self, state: &mut State, prefix: &str) -> Result<()> {
-        self.parameters()
-            .into_iter()
-            .try_for_each(|(name, parameter)| state.store(format!("{prefix}{name}"), &parameter.value))
+        self.named(prefix).into_iter().try_for_each(|(name, parameter)| state.store(name, &parameter.value))
     }
 
     /// Returns the values that `state` holds for the parameters behind `prefix`. A bias in `state` is an error if the
@@ -119,11 +119,10 @@ impl Convolution {
         if self.bias.is_none() && state.tensors.contains_key(&bias) {
             return Err(state_error(format!("{bias} is there, and the layer has no bias")));
         }
-        let of = |(name, parameter): (&str, &'a Parameter)| {
-            let values = state.shaped(&format!("{prefix}{name}"), parameter.value.shape())?;
-            Ok((parameter, values.to_vec()))
+        let of = |(name, parameter): (String, &'a Parameter)| {
+            Ok((parameter, state.shaped(&name, parameter.value.shape())?.to_vec()))
         };
-        self.parameters().into_iter().map(of).collect()
+        self.named(prefix).into_iter().map(of).collect()
     }
 }
 
@@ -145,12 +144,6 @@ macro_rules! parameter_methods {
         #[must_use]
         pub fn bias(&self) -> Option<&crate::layers::parameter::Parameter> {
             self.parameters.bias.as_ref()
-        }
-
-        /// Returns the parameters with torch's names, `weight` and `bias`.
-        #[must_use]
-        pub fn parameters(&self) -> Vec<(&'static str, &crate::layers::parameter::Parameter)> {
-            self.parameters.parameters()
         }
 
         /// Writes the parameters into `state` as `{prefix}weight` and `{prefix}bias`. Waits for them, so it is not

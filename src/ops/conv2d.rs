@@ -9,13 +9,15 @@
 //! convolution without an offset. The same plans and kernels compute it, and a sample is then one pixel. An f16 output
 //! with an activation is rounded twice: once as a sum, and once behind the activation.
 
+use std::fmt;
+
 pub use super::activation::Activation;
-use super::convolution::{self, Algorithm, Convolution, Geometry, Gradient, Mode, Operands, OutputGradient, Task};
-use super::deform_conv2d::DeformConv2d;
+use super::convolution::{
+    self, Algorithm, Convolution, Geometry, Given, Gradient, Mode, Operands, OutputGradient, Task,
+};
 use crate::dtype::Dtype;
 use crate::error::Result;
-use crate::gpu::{Gpu, Recorder, Tensor};
-use crate::plan::Plan;
+use crate::gpu::{Bound, Gpu, Prepared, Recorder, Tensor};
 
 /// The operands of one call, in torch's names: tensors or shapes, depending on `T`.
 ///
@@ -32,6 +34,21 @@ pub struct Inputs<T> {
     pub weight: T,
     /// The term that is added to each output channel.
     pub bias: Option<T>,
+}
+
+impl<'a> Inputs<&'a Tensor> {
+    /// Returns the shapes.
+    #[must_use]
+    pub fn shapes(&self) -> Inputs<&'a [usize]> {
+        Inputs { input: self.input.shape(), weight: self.weight.shape(), bias: self.bias.map(Tensor::shape) }
+    }
+}
+
+impl<T> Inputs<T> {
+    /// Returns references to the operands.
+    pub fn as_ref(&self) -> Inputs<&T> {
+        Inputs { input: &self.input, weight: &self.weight, bias: self.bias.as_ref() }
+    }
 }
 
 impl<T: Copy> From<&Inputs<T>> for Operands<T> {
@@ -58,18 +75,26 @@ pub struct Options {
     pub workspace_limit: u64,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        let convolution::Options { stride, padding, dilation, algorithm, workspace_limit, .. } = Default::default();
-        Self { stride, padding, dilation, activation: Activation::default(), algorithm, workspace_limit }
-    }
-}
-
 impl Options {
+    /// Returns the defaults, as [`Default::default`] does, also in a `const`.
+    #[must_use]
+    #[allow(clippy::should_implement_trait, reason = "a trait's function cannot be const")]
+    pub const fn default() -> Self {
+        let convolution::Options { stride, padding, dilation, algorithm, workspace_limit, .. } =
+            convolution::Options::default();
+        Self { stride, padding, dilation, activation: Activation::Identity, algorithm, workspace_limit }
+    }
+
     fn of_taps(&self) -> convolution::Options {
         let &Self { stride, padding, dilation, algorithm, workspace_limit, .. } = self;
         let others = convolution::Options::default();
         convolution::Options { stride, padding, dilation, algorithm, workspace_limit, ..others }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::default()
     }
 }
 
@@ -101,8 +126,8 @@ impl<T> From<convolution::Gradients<T>> for Gradients<T> {
     }
 }
 
-/// The operator on one device. The handle is cheap to clone, `Send` and `Sync`. Clones share its plans.
-#[derive(Debug, Clone)]
+/// The operator on one device. The handle is cheap to clone, `Send` and `Sync`. Clones share its calls.
+#[derive(Clone)]
 pub struct Conv2d {
     core: Convolution,
 }
@@ -114,44 +139,35 @@ impl Conv2d {
         Self { core: Convolution::new(gpu, convolution::Tuning::default()) }
     }
 
-    /// Makes an operator that shares plans, workspace and scratch with `operator`. A model runs one call at a time, so
-    /// its calls can share them.
-    #[must_use]
-    pub fn sharing(operator: &DeformConv2d) -> Self {
-        Self { core: operator.core().clone() }
-    }
-
     /// Computes the output, `[batch, out_channels, out_height, out_width]`: validates, allocates, records and submits.
     /// Does not wait.
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::forward`].
+    /// The same as [`DeformConv2d::forward`](crate::DeformConv2d::forward).
     pub fn forward(&self, inputs: &Inputs<&Tensor>, options: Options) -> Result<Tensor> {
         self.core.forward(&task(inputs, options))
     }
 
-    /// Records the computation into the caller's encoder or compute pass, as [`DeformConv2d::record_forward`] does.
+    /// Records the computation into the caller's encoder or compute pass, as [`DeformConv2d::record_forward`](crate::DeformConv2d::record_forward) does.
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::record_forward`].
+    /// The same as [`DeformConv2d::record_forward`](crate::DeformConv2d::record_forward).
     pub fn record_forward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
         inputs: &Inputs<&Tensor>,
         output: &Tensor,
-        workspace: &Tensor,
         options: Options,
     ) -> Result<()> {
-        self.core.record_forward(recorder, &task(inputs, options), output, workspace)
+        self.core.record_forward(recorder, &task(inputs, options), output)
     }
 
-    /// Plans a call on operands of these shapes, as [`DeformConv2d::prepare_dtype`] does.
+    /// Prepares a forward call on operands of these shapes and this element type.
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::prepare_dtype`].
-    pub fn prepare(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
-        let geometry = self.geometry(shapes, dtype, &options)?;
-        Ok(self.core.prepared(geometry, options.of_taps())?.plan().clone())
+    /// The same as [`DeformConv2d::prepare`](crate::DeformConv2d::prepare).
+    pub fn prepare(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Prepared<Forward>> {
+        self.core.prepare(self.geometry(shapes, dtype, &options)?, options.of_taps())
     }
 
     /// Returns the shape of the output for operands of these shapes.
@@ -163,7 +179,7 @@ impl Conv2d {
     }
 
     /// Computes the gradients of a loss with respect to the operands from its gradient with respect to the output. The
-    /// derivative of the activation needs the output itself. Otherwise this is [`DeformConv2d::backward`].
+    /// derivative of the activation needs the output itself. Otherwise this is [`DeformConv2d::backward`](crate::DeformConv2d::backward).
     ///
     /// ```text
     /// grad_linear = grad_output · activation′                  1 for the identity, output·(1 − output/scale) for scale·σ, output > 0 for ReLU
@@ -172,7 +188,7 @@ impl Conv2d {
     /// ```
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::backward`], where `output` is checked like `grad_output`.
+    /// The same as [`DeformConv2d::backward`](crate::DeformConv2d::backward), where `output` is checked like `grad_output`.
     pub fn backward(
         &self,
         inputs: &Inputs<&Tensor>,
@@ -181,15 +197,14 @@ impl Conv2d {
         wanted: Gradients<bool>,
         options: Options,
     ) -> Result<Gradients<Option<Tensor>>> {
-        let task = task(inputs, options);
-        let of_output = OutputGradient { output: Some(output), grad_output };
-        Ok(self.core.backward(&task, of_output, wanted.into())?.into())
+        let gradients = self.core.backward(&task(inputs, options), of_output(output, grad_output), wanted.into());
+        Ok(gradients?.into())
     }
 
-    /// Computes the gradients that have a target into their targets, as [`DeformConv2d::backward_into`] does.
+    /// Computes the gradients that have a target into their targets, as [`DeformConv2d::backward_into`](crate::DeformConv2d::backward_into) does.
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::backward_into`], where `output` is checked like `grad_output`.
+    /// The same as [`DeformConv2d::backward_into`](crate::DeformConv2d::backward_into), where `output` is checked like `grad_output`.
     pub fn backward_into(
         &self,
         inputs: &Inputs<&Tensor>,
@@ -198,16 +213,14 @@ impl Conv2d {
         targets: &Gradients<Option<Gradient<'_>>>,
         options: Options,
     ) -> Result<()> {
-        let of_output = OutputGradient { output: Some(output), grad_output };
-        self.core.backward_into(&task(inputs, options), of_output, &(*targets).into())
+        self.core.backward_into(&task(inputs, options), of_output(output, grad_output), &(*targets).into())
     }
 
-    /// Records [`Conv2d::backward`] into the caller's encoder or compute pass, as [`DeformConv2d::record_backward`]
+    /// Records [`Conv2d::backward`] into the caller's encoder or compute pass, as [`DeformConv2d::record_backward`](crate::DeformConv2d::record_backward)
     /// does.
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::record_backward`].
-    #[allow(clippy::too_many_arguments, reason = "the operands and results of both passes")]
+    /// The same as [`DeformConv2d::record_backward`](crate::DeformConv2d::record_backward).
     pub fn record_backward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -215,27 +228,25 @@ impl Conv2d {
         output: &Tensor,
         grad_output: &Tensor,
         targets: &Gradients<Option<Gradient<'_>>>,
-        workspace: &Tensor,
         options: Options,
     ) -> Result<()> {
-        let of_output = OutputGradient { output: Some(output), grad_output };
-        let targets = (*targets).into();
-        self.core.record_backward(recorder, &task(inputs, options), of_output, &targets, workspace)
+        let of_output = of_output(output, grad_output);
+        self.core.record_backward(recorder, &task(inputs, options), of_output, &(*targets).into())
     }
 
-    /// Plans the backward pass of a call on operands of these shapes, as [`DeformConv2d::prepare_backward`] does.
+    /// Prepares a backward call on operands of these shapes and this element type, as
+    /// [`DeformConv2d::prepare_backward`](crate::DeformConv2d::prepare_backward) does.
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::prepare_backward`].
+    /// The same as [`DeformConv2d::prepare_backward`](crate::DeformConv2d::prepare_backward).
     pub fn prepare_backward(
         &self,
         shapes: &Inputs<&[usize]>,
         dtype: Dtype,
         modes: Gradients<Mode>,
         options: Options,
-    ) -> Result<Plan> {
-        let geometry = self.geometry(shapes, dtype, &options)?;
-        Ok(self.core.prepared_gradients(geometry, modes.into(), options.of_taps())?.plan().clone())
+    ) -> Result<Prepared<Backward>> {
+        self.core.prepare_backward(self.geometry(shapes, dtype, &options)?, modes.into(), options.of_taps())
     }
 
     fn geometry(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: &Options) -> Result<Geometry> {
@@ -244,6 +255,83 @@ impl Conv2d {
     }
 }
 
+/// The forward call of [`Conv2d`], as a [`Prepared`].
+#[derive(Debug)]
+pub enum Forward {}
+
+/// The backward call of [`Conv2d`], as a [`Prepared`].
+#[derive(Debug)]
+pub enum Backward {}
+
+impl Prepared<Forward> {
+    /// Records the call into the caller's encoder or compute pass. Does not submit or wait.
+    ///
+    /// # Errors
+    /// The same as those of the deformable convolution's `record`.
+    pub fn record<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+    ) -> Result<()> {
+        given(inputs).record_call(recorder, self, output)
+    }
+
+    /// Binds the operands of a call that is recorded many times.
+    ///
+    /// # Errors
+    /// The same as those of the deformable convolution's `record`.
+    pub fn bind(&self, inputs: &Inputs<&Tensor>, output: &Tensor) -> Result<Bound> {
+        given(inputs).bind_call(self, output)
+    }
+}
+
+impl Prepared<Backward> {
+    /// Records the call into the caller's encoder or compute pass. Does not submit or wait. Every gradient of the
+    /// prepared call has a target, whose mode was prepared.
+    ///
+    /// # Errors
+    /// The same as those of the deformable convolution's `record`.
+    pub fn record<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<&Tensor>>,
+    ) -> Result<()> {
+        given(inputs).record_backward_call(recorder, self, of_output(output, grad_output), &(*targets).into())
+    }
+
+    /// Binds the operands of a call that is recorded many times.
+    ///
+    /// # Errors
+    /// The same as those of the deformable convolution's `record`.
+    pub fn bind(
+        &self,
+        inputs: &Inputs<&Tensor>,
+        output: &Tensor,
+        grad_output: &Tensor,
+        targets: &Gradients<Option<&Tensor>>,
+    ) -> Result<Bound> {
+        given(inputs).bind_backward_call(self, of_output(output, grad_output), &(*targets).into())
+    }
+}
+
+fn given<'a>(inputs: &Inputs<&'a Tensor>) -> Given<'a> {
+    Given { operands: inputs.into(), packed: None }
+}
+
 fn task<'a>(inputs: &Inputs<&'a Tensor>, options: Options) -> Task<'a> {
-    Task { activation: options.activation, ..Task::new(inputs, options.of_taps()) }
+    Task { given: given(inputs), activation: options.activation, options: options.of_taps() }
+}
+
+fn of_output<'a>(output: &'a Tensor, grad_output: &'a Tensor) -> OutputGradient<'a> {
+    OutputGradient { output: Some(output), grad_output }
+}
+
+impl fmt::Debug for Conv2d {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Conv2d {:?}", self.core)
+    }
 }

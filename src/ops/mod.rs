@@ -2,7 +2,6 @@
 //! is one file or one small folder.
 
 pub mod activation;
-mod checks;
 pub mod conv2d;
 pub mod convolution;
 pub mod deform_conv2d;

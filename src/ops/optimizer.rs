@@ -5,10 +5,9 @@
 
 use std::ops::Range;
 
-use super::checks::{check_dtype, check_shape};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::gpu::{Call, Engine, Gpu, Tensor};
+use crate::gpu::{Call, Engine, Expected, Gpu, Planned, Prepared, Tensor};
 use crate::kernel::Storage;
 use crate::kernel::optimizer::{adam, sgd};
 use crate::kernel::shared::window;
@@ -111,14 +110,21 @@ pub struct Group {
 /// An optimiser: a rule, the groups that it changes, and the tensors that it keeps for each variable.
 #[derive(Debug)]
 pub struct Optimizer {
-    engine: Engine<usize>,
+    gpu: Gpu,
     rule: Rule,
     groups: Vec<Group>,
     /// The settings of each group for the current step.
     settings: Vec<Tensor>,
-    /// The kept tensors of each variable of each group.
-    moments: Vec<Vec<Vec<Tensor>>>,
+    /// The calls that change the variables of each group.
+    changes: Vec<Vec<Change>>,
     steps: i32,
+}
+
+/// The call that changes a variable, and the tensors that are kept for the variable between steps.
+#[derive(Debug)]
+struct Change {
+    prepared: Prepared<Self>,
+    moments: Vec<Tensor>,
 }
 
 impl Optimizer {
@@ -133,21 +139,32 @@ impl Optimizer {
         let mut seen: Vec<&Tensor> = Vec::new();
         for variable in groups.iter().flat_map(|group| &group.variables) {
             let Variable { value, gradient } = variable;
-            check_dtype("value", value, Dtype::F32)?;
+            expected("value", value).check(value)?;
             if seen.iter().any(|other| other.buffer() == value.buffer() && other.offset() == value.offset()) {
                 return Err(Error::Aliased { operand: "value", other: "value" });
             }
             seen.push(value);
-            check_dtype("gradient", gradient, Dtype::F32)?;
-            check_shape("gradient", gradient, value.shape(), "the value's shape")?;
+            expected("gradient", value).check(gradient)?;
         }
-        let new = |variable: &Variable| {
-            rule.moments().iter().map(|_| Tensor::new(gpu, variable.value.shape(), Dtype::F32)).collect()
+        let engine = Engine::new(gpu);
+        let change = |Variable { value, .. }: &Variable| {
+            let elements = value.shape().iter().product::<usize>();
+            let planned = || {
+                let moments = rule.moments().iter().copied();
+                let operands = ["gradient", "value"].into_iter().chain(moments).map(|operand| expected(operand, value));
+                let count = rule.settings(0.0, 1).len();
+                let settings = Expected { shape: vec![count], ..expected("settings", value) };
+                let operands = operands.chain([settings]).collect();
+                Ok(Planned { plan: plan(rule, elements as u64, gpu.limits())?, operands, ..Planned::default() })
+            };
+            let prepared = engine.prepare(&value.shape().to_vec(), planned)?;
+            let moments = rule.moments().iter().map(|_| Tensor::new(gpu, value.shape(), Dtype::F32));
+            Ok(Change { prepared, moments: moments.collect::<Result<_>>()? })
         };
-        let moments = groups.iter().map(|group| group.variables.iter().map(new).collect()).collect::<Result<_>>()?;
+        let changes = groups.iter().map(|group| group.variables.iter().map(change).collect()).collect::<Result<_>>()?;
         let count = rule.settings(0.0, 1).len();
         let settings = groups.iter().map(|_| Tensor::new(gpu, [count], Dtype::F32)).collect::<Result<_>>()?;
-        Ok(Self { engine: Engine::new(gpu), rule, groups, settings, moments, steps: 0 })
+        Ok(Self { gpu: gpu.clone(), rule, groups, settings, changes, steps: 0 })
     }
 
     /// Returns the groups' learning rates, for a schedule to change.
@@ -161,23 +178,29 @@ impl Optimizer {
     /// Returns [`Error::OtherDevice`], [`Error::Aliased`] or [`Error::Device`].
     pub fn step(&mut self) -> Result<()> {
         let t = self.steps.saturating_add(1);
-        let limits = self.engine.gpu().limits();
-        let mut calls = Vec::new();
-        for ((group, settings), moments) in self.groups.iter().zip(&self.settings).zip(&self.moments) {
+        for (group, settings) in self.groups.iter().zip(&self.settings) {
             settings.write(&self.rule.settings(group.learning_rate, t))?;
-            for (Variable { value, gradient }, moments) in group.variables.iter().zip(moments) {
-                let elements = value.shape().iter().product();
-                let prepared = self.engine.prepare(&elements, || plan(self.rule, elements as u64, limits))?;
-                let operands = [("settings", settings), ("gradient", gradient), ("value", value)];
-                let moments = self.rule.moments().iter().copied().zip(moments);
-                let call = Call { operands: operands.into_iter().chain(moments).collect(), ..Call::default() };
-                calls.push((prepared, call));
-            }
         }
-        self.engine.submit_all(&calls)?;
+        self.gpu.submit(|encoder| {
+            for ((group, settings), changes) in self.groups.iter().zip(&self.settings).zip(&self.changes) {
+                for (Variable { value, gradient }, Change { prepared, moments }) in group.variables.iter().zip(changes)
+                {
+                    let operands = [("settings", settings), ("gradient", gradient), ("value", value)];
+                    let moments = self.rule.moments().iter().copied().zip(moments);
+                    let call = Call { operands: operands.into_iter().chain(moments).collect(), ..Call::default() };
+                    prepared.record_call(&mut *encoder, &call)?;
+                }
+            }
+            Ok(())
+        })?;
         self.steps = t;
         Ok(())
     }
+}
+
+/// Returns that an operand must be f32 and have the shape of a variable's value.
+fn expected(operand: &'static str, value: &Tensor) -> Expected {
+    Expected { operand, shape: value.shape().to_vec(), dtype: Dtype::F32, because: "the value's shape" }
 }
 
 fn plan(rule: Rule, elements: u64, limits: &DeviceLimits) -> Result<Plan> {

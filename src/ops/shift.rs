@@ -11,10 +11,9 @@
 
 use std::sync::Arc;
 
-use super::checks::{check_dtype, check_shape};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::gpu::{Call, Engine, Gpu, Prepared, Recorder, Tensor};
+use crate::gpu::{Bound, Call, Engine, Expected, Gpu, Planned, Prepared, Recorder, Tensor};
 use crate::kernel::Storage;
 use crate::kernel::shift::channel_shift;
 use crate::plan::{DeviceLimits, Len, Plan, split};
@@ -43,7 +42,7 @@ impl Border {
 
 /// The direction of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
+enum Direction {
     /// From the input to the output.
     Forward,
     /// From the gradient of the output to the gradient of the input.
@@ -99,65 +98,120 @@ impl ChannelShift {
         self.run(grad_output, Direction::Backward)
     }
 
-    /// Plans a call on a tensor of this shape, so that recording it allocates nothing. A call needs no workspace.
+    /// Prepares a forward call on a tensor of this shape and this element type.
     ///
     /// # Errors
     /// The same as [`ChannelShift::forward`].
-    pub fn prepare(&self, shape: [usize; 4], dtype: Dtype, direction: Direction) -> Result<()> {
-        self.prepared(shape, dtype, direction).map(|_| ())
+    pub fn prepare(&self, shape: &[usize], dtype: Dtype) -> Result<Prepared<Shift>> {
+        self.prepared(shape, dtype, Direction::Forward)
     }
 
-    /// Records either direction into the caller's encoder or compute pass. Does not submit or wait, and allocates
-    /// device memory only if the call was not prepared. `output` has `input`'s shape and element type, and may not
-    /// share its buffer.
+    /// Prepares a backward call, whose operands are the gradient of the output and that of the input.
+    ///
+    /// # Errors
+    /// The same as [`ChannelShift::forward`].
+    pub fn prepare_backward(&self, shape: &[usize], dtype: Dtype) -> Result<Prepared<Shift>> {
+        self.prepared(shape, dtype, Direction::Backward)
+    }
+
+    /// Records [`ChannelShift::forward`] into the caller's encoder or compute pass. Does not submit or wait. Prepares the
+    /// call if no handle for it lives and the operator has not kept it. `output` has `input`'s shape and element type,
+    /// and may not share its buffer.
     ///
     /// # Errors
     /// The same as [`ChannelShift::forward`], [`Error::Rank`], [`Error::Axis`] or [`Error::Dtype`] for the output, and
     /// [`Error::Aliased`].
-    pub fn record<'r, 'pass: 'r>(
+    pub fn record_forward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
-        direction: Direction,
         input: &Tensor,
         output: &Tensor,
     ) -> Result<()> {
-        let shape = self.shape(input)?;
-        check_shape("output", output, &shape, "the input's shape")?;
-        check_dtype("output", output, input.dtype())?;
-        let prepared = self.prepared(shape, input.dtype(), direction)?;
-        self.engine.record(&prepared, recorder, &self.call(input, output), None)
+        self.kept(input, Direction::Forward)?.record_call(recorder, &call(input, output))
+    }
+
+    /// Records [`ChannelShift::backward`] into the caller's encoder or compute pass, as
+    /// [`ChannelShift::record_forward`] does.
+    ///
+    /// # Errors
+    /// The same as [`ChannelShift::record_forward`].
+    pub fn record_backward<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        grad_output: &Tensor,
+        grad_input: &Tensor,
+    ) -> Result<()> {
+        self.kept(grad_output, Direction::Backward)?.record_call(recorder, &call(grad_output, grad_input))
     }
 
     fn run(&self, input: &Tensor, direction: Direction) -> Result<Tensor> {
-        let shape = self.shape(input)?;
-        let prepared = self.prepared(shape, input.dtype(), direction)?;
-        let output = Tensor::new(self.engine.gpu(), shape, input.dtype())?;
-        self.engine.submit(&prepared, &self.call(input, &output))?;
+        let prepared = self.kept(input, direction)?;
+        let output = Tensor::new(self.engine.gpu(), input.shape(), input.dtype())?;
+        prepared.submit_call(&call(input, &output))?;
         Ok(output)
     }
 
-    fn shape(&self, input: &Tensor) -> Result<[usize; 4]> {
-        let rank = Error::Rank { operand: "input", expected: 4, got: input.shape().len() };
-        let shape: [usize; 4] = input.shape().try_into().map_err(|_| rank)?;
-        match self.shift.shape()[0] {
-            channels if channels == shape[1] => Ok(shape),
-            expected => {
-                let because = "a shift for each channel";
-                Err(Error::Axis { operand: "input", axis: 1, expected, got: shape[1], because })
-            }
+    fn kept(&self, input: &Tensor, direction: Direction) -> Result<Prepared<Shift>> {
+        Ok(self.engine.keep(self.prepared(input.shape(), input.dtype(), direction)?))
+    }
+
+    fn prepared(&self, shape: &[usize], dtype: Dtype, direction: Direction) -> Result<Prepared<Shift>> {
+        let rank = Error::Rank { operand: "input", expected: 4, got: shape.len() };
+        let axes: [usize; 4] = shape.try_into().map_err(|_| rank)?;
+        let shifts = self.shift.shape();
+        if shifts[0] != axes[1] {
+            let (expected, got, because) = (shifts[0], axes[1], "a shift for each channel");
+            return Err(Error::Axis { operand: "input", axis: 1, expected, got, because });
         }
-    }
-
-    fn call<'a>(&'a self, input: &'a Tensor, output: &'a Tensor) -> Call<'a> {
-        Call { operands: vec![("input", input), ("shift", &self.shift), ("output", output)], ..Call::default() }
-    }
-
-    fn prepared(&self, shape: [usize; 4], dtype: Dtype, direction: Direction) -> Result<Arc<Prepared>> {
         let gpu = self.engine.gpu();
         let storage = gpu.storage(dtype);
-        let plan = || plan(shape, storage, self.border, direction, gpu.limits());
-        self.engine.prepare(&(shape, storage, direction), plan)
+        let plan = || {
+            let plan = plan(axes, storage, self.border, direction, gpu.limits())?;
+            let because = "the input's shape";
+            let operands =
+                ["input", "output"].map(|operand| Expected { operand, shape: shape.to_vec(), dtype, because });
+            Ok(Planned {
+                plan,
+                operands: operands.into(),
+                own: vec![("shift", self.shift.clone())],
+                ..Planned::default()
+            })
+        };
+        self.engine.prepare(&(axes, storage, direction), plan)
     }
+}
+
+/// Either call of [`ChannelShift`], as a [`Prepared`].
+#[derive(Debug)]
+pub enum Shift {}
+
+impl Prepared<Shift> {
+    /// Records the call into the caller's encoder or compute pass. Does not submit or wait. A backward call reads the
+    /// gradient of the output, and writes that of the input.
+    ///
+    /// # Errors
+    /// Returns [`Error::Rank`], [`Error::Axis`] or [`Error::Dtype`] for an operand of another shape or element type than
+    /// the prepared one, [`Error::OtherDevice`], [`Error::Aliased`], or [`Error::Device`].
+    pub fn record<'r, 'pass: 'r>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        input: &Tensor,
+        output: &Tensor,
+    ) -> Result<()> {
+        self.record_call(recorder, &call(input, output))
+    }
+
+    /// Binds the operands of a call that is recorded many times.
+    ///
+    /// # Errors
+    /// The same as [`Prepared::record`].
+    pub fn bind(&self, input: &Tensor, output: &Tensor) -> Result<Bound> {
+        self.bind_call(&call(input, output))
+    }
+}
+
+fn call<'a>(input: &'a Tensor, output: &'a Tensor) -> Call<'a> {
+    Call { operands: vec![("input", input), ("output", output)], ..Call::default() }
 }
 
 /// Plans a call, with as many planes per step as a binding holds.

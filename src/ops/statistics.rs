@@ -3,11 +3,10 @@
 
 use std::ops::Range;
 
-use super::checks::{check_dtype, check_shape};
 use super::convolution::Geometry;
 use crate::dtype::Dtype;
 use crate::error::Result;
-use crate::gpu::{Call, Engine, Gpu, Tensor};
+use crate::gpu::{Call, Engine, Expected, Gpu, Planned, Tensor};
 use crate::kernel::shared::window;
 use crate::kernel::statistics::slices::SLICES;
 use crate::kernel::statistics::{magnitude, offset_magnitude, reduce};
@@ -40,9 +39,9 @@ pub struct Statistics {
     engine: Engine<Of>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Of {
-    Elements(usize),
+    Elements(Vec<usize>),
     Offset(Box<Geometry>),
 }
 
@@ -69,10 +68,10 @@ impl Statistics {
     /// # Errors
     /// The same as [`Statistics::magnitude`].
     pub async fn magnitude_async(&self, tensor: &Tensor) -> Result<Magnitude> {
-        check_dtype("tensor", tensor, Dtype::F32)?;
-        let elements = tensor.shape().iter().product::<usize>();
+        let shape = tensor.shape();
+        let elements = shape.iter().product::<usize>();
         let plan = || magnitude_plan(elements as u64, self.engine.gpu().limits());
-        let total = self.run(&Of::Elements(elements), plan, ("elements", tensor)).await?;
+        let total = self.run(&Of::Elements(shape.to_vec()), plan, shape, ("elements", tensor)).await?;
         Ok(magnitude(total, elements))
     }
 
@@ -96,10 +95,8 @@ impl Statistics {
     pub async fn offset_async(&self, geometry: &Geometry, offset: &Tensor) -> Result<OffsetMagnitude> {
         let g = *geometry;
         let shape = [g.batch, 2 * g.offset_groups * g.taps(), g.out_height, g.out_width];
-        check_dtype("offset", offset, Dtype::F32)?;
-        check_shape("offset", offset, &shape, "the geometry's")?;
         let plan = || offset_plan(&g, self.engine.gpu().limits());
-        let total = self.run(&Of::Offset(Box::new(g)), plan, ("offset", offset)).await?;
+        let total = self.run(&Of::Offset(Box::new(g)), plan, &shape, ("offset", offset)).await?;
         let elements = shape.iter().product::<usize>();
         Ok(OffsetMagnitude { offset: magnitude(total, elements), outside: total[3] / (elements / 2).max(1) as f32 })
     }
@@ -108,11 +105,22 @@ impl Statistics {
         &self,
         key: &Of,
         plan: impl FnOnce() -> Result<Plan>,
+        shape: &[usize],
         operand: (&'static str, &Tensor),
     ) -> Result<[f32; 4]> {
-        let prepared = self.engine.prepare(key, plan)?;
+        let planned = || {
+            let expected = |(operand, shape): (_, &[usize])| Expected {
+                operand,
+                shape: shape.to_vec(),
+                dtype: Dtype::F32,
+                because: "the geometry's",
+            };
+            let operands = [(operand.0, shape), ("total", &[4])].map(expected).into();
+            Ok(Planned { plan: plan()?, operands, ..Planned::default() })
+        };
+        let prepared = self.engine.keep(self.engine.prepare::<Self>(key, planned)?);
         let total = Tensor::new(self.engine.gpu(), [4], Dtype::F32)?;
-        self.engine.submit(&prepared, &Call { operands: vec![operand, ("total", &total)], ..Call::default() })?;
+        prepared.submit_call(&Call { operands: vec![operand, ("total", &total)], ..Call::default() })?;
         let mut values = [0.0; 4];
         values.copy_from_slice(&total.download_async::<f32>().await?);
         Ok(values)

@@ -105,14 +105,14 @@ impl DeviceLimits {
         let first_byte = first * storage.bytes();
         let start = first_byte - first_byte % self.binding_alignment.max(1);
         let bytes = (first_byte + count * storage.bytes() - start).next_multiple_of(4);
-        debug_assert!(bytes <= self.max_binding_bytes, "{operand}: window of {bytes} bytes");
         (Window { operand, start, bytes }, (first_byte - start) / storage.bytes())
     }
 
     /// Makes a dispatch of at least `workgroups` workgroups.
     ///
     /// # Errors
-    /// Returns [`Error::TooLarge`] if a parameter exceeds the range of u32, and the errors of [`DeviceLimits::fold`].
+    /// Returns [`Error::TooLarge`] if a parameter exceeds the range of u32, [`Error::BindingTooLarge`] if a window exceeds
+    /// the largest binding, and the errors of [`DeviceLimits::fold`].
     pub fn step<P: Params>(
         &self,
         kernel: &'static Kernel,
@@ -131,6 +131,12 @@ impl DeviceLimits {
                 Error::TooLarge { what, got: value, limit: u32::MAX.into() }
             })
         };
+        for (binding, window) in kernel.bindings.iter().zip(&windows) {
+            if binding.access.is_buffer() && window.bytes > self.max_binding_bytes {
+                let (what, limit) = (window.operand, self.max_binding_bytes);
+                return Err(Error::BindingTooLarge { what, bytes: window.bytes, limit });
+            }
+        }
         let params = P::WORDS.iter().zip(words).map(narrow).collect::<Result<_>>()?;
         let specialization = kernel.distinct(specialization.into());
         let workgroups = self.fold(kernel, workgroups)?;
@@ -156,4 +162,23 @@ impl DeviceLimits {
 /// Makes the error for a binding that holds at most `most` elements while `what` has more.
 pub(crate) fn binding_too_large(what: &'static str, storage: Storage, elements: u64, most: u64) -> Error {
     Error::BindingTooLarge { what, bytes: elements.saturating_mul(storage.bytes()), limit: most * storage.bytes() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::roofline::copy;
+
+    #[test]
+    fn a_step_with_a_window_over_the_limit_is_refused() {
+        let limits = DeviceLimits { max_binding_bytes: 1024, ..DeviceLimits::default() };
+        let step = |bytes| {
+            let window = |operand, bytes| Window { operand, start: 0, bytes };
+            let windows = vec![window("source", 1024), window("destination", bytes)];
+            limits.step(&copy::KERNEL, Storage::F32, copy::Params { count: 64 }, windows, 1)
+        };
+        assert!(step(1024).is_ok());
+        let refused = Error::BindingTooLarge { what: "destination", bytes: 1028, limit: 1024 };
+        assert_eq!(step(1028).err(), Some(refused));
+    }
 }

@@ -28,12 +28,11 @@ pub struct Plan {
     pub weight_steps: usize,
     /// The bytes of workspace that the steps share.
     pub workspace_bytes: u64,
-    /// The textures and buffers, other than the workspace, that steps write and later steps read. The operator provides
-    /// them.
+    /// The textures and buffers, other than the workspace, that steps write and later steps read.
     pub scratch: Vec<Scratch>,
 }
 
-/// A texture or buffer that the operator provides. A larger one serves, too.
+/// A texture or buffer that steps write and later steps read. A larger one serves, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scratch {
     /// The name by which windows refer to it.
@@ -94,10 +93,17 @@ impl Plan {
         if count > MAX_STEPS { Err(Error::TooManySteps { steps: count, limit: MAX_STEPS }) } else { Ok(()) }
     }
 
-    /// Returns the bytes of device memory that the call needs in addition to its operands: workspace and scratch.
+    /// Returns the device memory that the call needs beside its operands: the scratch, and the workspace if there is
+    /// one.
+    pub fn memory(&self) -> impl Iterator<Item = Scratch> {
+        let workspace = Scratch { name: WORKSPACE, size: Size::Bytes(self.workspace_bytes) };
+        self.scratch.iter().copied().chain((self.workspace_bytes > 0).then_some(workspace))
+    }
+
+    /// Returns the bytes of that memory.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        self.workspace_bytes + self.scratch.iter().map(Scratch::bytes).sum::<u64>()
+        self.memory().map(|scratch| scratch.bytes()).sum()
     }
 }
 
@@ -105,6 +111,15 @@ impl Plan {
 pub const TEXEL_BYTES: u64 = 16;
 
 impl Size {
+    /// Returns the number of bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Texels([width, height]) => width * height * TEXEL_BYTES,
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
     /// Returns the size of a texture that is one long row of texels, in the layout of `shaders/shared/texels.wgsl`.
     pub(crate) fn long_row(texels: u64) -> Self {
         Self::Texels([texels.min(TEXELS_PER_ROW), texels.div_ceil(TEXELS_PER_ROW)])
@@ -117,10 +132,7 @@ impl Scratch {
     /// Returns its size in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        match self.size {
-            Size::Texels([width, height]) => width * height * TEXEL_BYTES,
-            Size::Bytes(bytes) => bytes,
-        }
+        self.size.bytes()
     }
 
     /// Returns the number of texels that take as many bytes.

@@ -31,7 +31,7 @@ pub fn poisoned(case: &Case, wanted: Gradients<bool>) -> Gradients<Option<Tensor
     Gradients::from_fn(|operand| wanted[operand].then(|| poison(case.shapes.get(operand).unwrap())))
 }
 
-/// Runs the case through `record_backward`, with gradients and workspace full of NaN.
+/// Runs the case through a prepared call, with gradients and scratch full of NaN.
 pub fn run_backward(case: &Case, grad_output: &[f32], wanted: Gradients<bool>) -> Gradients<Option<Vec<f32>>> {
     let gradients = poisoned(case, wanted);
     record(case, grad_output, &gradients.map(|gradient| gradient.as_ref().map(Gradient::Write)));
@@ -46,14 +46,14 @@ pub fn record(case: &Case, grad_output: &[f32], targets: &Gradients<Option<Gradi
         Some(Gradient::Write(_)) => Mode::Write,
         Some(Gradient::Add(_)) => Mode::Add,
     });
-    let plan = operator()
+    let prepared = operator()
         .prepare_backward(&case.shape_slices(), Dtype::F32, modes, case.options)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    let workspace = poison(&[(plan.workspace_bytes / 4) as usize]);
+    prepared.poison_scratch().unwrap();
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
-    let inputs = inputs.map(|tensor| tensor);
-    operator()
-        .record_backward(&mut encoder, &inputs, &grad_output, targets, &workspace, case.options)
+    let inputs = inputs.as_ref();
+    prepared
+        .record(&mut encoder, &inputs, &grad_output, &targets.map(|target| target.map(Gradient::tensor)))
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
     gpu().queue().submit([encoder.finish()]);
 }
@@ -105,7 +105,7 @@ pub fn least_workspace(case: &Case) -> u64 {
 
 pub fn plan_of(case: &Case) -> deform::plan::Plan {
     let modes = modes(&all(case));
-    operator().prepare_backward(&case.shape_slices(), Dtype::F32, modes, case.options).unwrap()
+    operator().prepare_backward(&case.shape_slices(), Dtype::F32, modes, case.options).unwrap().plan().clone()
 }
 
 /// The workspaces are so small that pixels are cut, and then channels.

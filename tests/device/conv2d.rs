@@ -4,7 +4,7 @@
 use deform::ops::activation::Activate;
 use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
 use deform::ops::deform_conv2d::Mode;
-use deform::{Algorithm, Dtype, Error, Gpu, Gradient, Tensor, Tile, wgpu};
+use deform::{Algorithm, Dtype, Error, Gpu, Tensor, Tile, wgpu};
 use half::f16;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
@@ -46,23 +46,16 @@ pub fn upload(case: &Case) -> Inputs<Tensor> {
     upload_as(gpu(), case, |value| value)
 }
 
-pub fn view(inputs: &Inputs<Tensor>) -> Inputs<&Tensor> {
-    Inputs { input: &inputs.input, weight: &inputs.weight, bias: inputs.bias.as_ref() }
-}
-
-fn workspace(bytes: u64) -> Tensor {
-    poison(&[(bytes / 4) as usize])
-}
-
-/// Runs the case through `record_forward`, with output and workspace full of NaN.
+/// Runs the case through a prepared call, with output and scratch full of NaN.
 fn run(case: &Case, activation: Activation) -> Tensor {
     let options = options(case, activation);
-    let plan = conv2d().prepare(&shapes(case), Dtype::F32, options).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-    assert!(plan.memory_bytes() <= options.workspace_limit);
+    let prepared = conv2d().prepare(&shapes(case), Dtype::F32, options);
+    let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    assert!(prepared.plan().memory_bytes() <= options.workspace_limit);
+    prepared.poison_scratch().unwrap();
     let output = poison(&case.geometry().output_shape());
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
-    let workspace = workspace(plan.workspace_bytes);
-    conv2d().record_forward(&mut encoder, &view(&upload(case)), &output, &workspace, options).unwrap();
+    prepared.record(&mut encoder, &upload(case).as_ref(), &output).unwrap();
     gpu().queue().submit([encoder.finish()]);
     output
 }
@@ -133,24 +126,20 @@ pub fn check_gradients(case: &Case, activation: Activation) -> f64 {
     let linear: Vec<f32> = linear.collect();
     let grad_output = Tensor::upload(gpu(), output.shape(), &grad_output).unwrap();
     let inputs = upload(case);
-    let plan = conv2d().prepare_backward(&shapes(case), Dtype::F32, modes(case), options);
-    let plan = plan.unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    assert!(plan.memory_bytes() <= options.workspace_limit);
+    let prepared = conv2d().prepare_backward(&shapes(case), Dtype::F32, modes(case), options);
+    let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    assert!(prepared.plan().memory_bytes() <= options.workspace_limit);
+    prepared.poison_scratch().unwrap();
     let gradients = Gradients {
         input: Some(poison(inputs.input.shape())),
         weight: Some(poison(inputs.weight.shape())),
         bias: inputs.bias.as_ref().map(|bias| poison(bias.shape())),
     };
-    let targets = Gradients {
-        input: gradients.input.as_ref().map(Gradient::Write),
-        weight: gradients.weight.as_ref().map(Gradient::Write),
-        bias: gradients.bias.as_ref().map(Gradient::Write),
-    };
+    let targets =
+        Gradients { input: gradients.input.as_ref(), weight: gradients.weight.as_ref(), bias: gradients.bias.as_ref() };
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
-    let workspace = workspace(plan.workspace_bytes);
-    let inputs = view(&inputs);
-    conv2d()
-        .record_backward(&mut encoder, &inputs, &output, &grad_output, &targets, &workspace, options)
+    prepared
+        .record(&mut encoder, &inputs.as_ref(), &output, &grad_output, &targets)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
     gpu().queue().submit([encoder.finish()]);
     let download = |gradient: Option<Tensor>| gradient.map(|gradient| gradient.download().unwrap());
@@ -227,18 +216,24 @@ fn random_geometries_in_small_workspaces_meet_the_reference() {
         let activation = ACTIVATIONS[activation];
         for algorithm in ways() {
             let mut case = regular(Case::new("random", sizes, deform::Options { algorithm, ..options }));
-            let least = |error| match error {
+            let least = |refused| match refused {
                 Err(Error::WorkspaceTooSmall { needed, .. }) => needed,
-                Ok(plan) => deform::plan::Plan::memory_bytes(&plan),
-                other => panic!("{other:?}"),
+                Ok(bytes) => bytes,
+                Err(other) => panic!("{other}"),
             };
             let with_limit = |workspace_limit| Options { workspace_limit, ..self::options(&case, activation) };
-            let forward = |limit| conv2d().prepare(&shapes(&case), Dtype::F32, with_limit(limit));
-            let backward =
-                |limit| conv2d().prepare_backward(&shapes(&case), Dtype::F32, modes(&case), with_limit(limit));
-            let whole = forward(64 << 20).unwrap().memory_bytes();
+            let forward = |limit| {
+                let prepared = conv2d().prepare(&shapes(&case), Dtype::F32, with_limit(limit))?;
+                Ok(prepared.plan().memory_bytes())
+            };
+            let backward = |limit| {
+                let prepared =
+                    conv2d().prepare_backward(&shapes(&case), Dtype::F32, modes(&case), with_limit(limit))?;
+                Ok(prepared.plan().memory_bytes())
+            };
+            let whole = forward(64 << 20).unwrap();
             let limit = (whole >> shrink).max(least(forward(0)));
-            let whole = backward(64 << 20).unwrap().memory_bytes();
+            let whole = backward(64 << 20).unwrap();
             let backward_limit = (whole >> shrink).max(least(backward(0)));
             case.options.workspace_limit = limit;
             check(&case, activation);

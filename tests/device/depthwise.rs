@@ -6,7 +6,7 @@ use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gradients, O
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::backward::{all, check_gradients, plan_of, run_backward};
-use crate::device::{check, gpu, least_workspace, operator, run, say, upload, upload_to};
+use crate::device::{check, forward_plan, gpu, least_workspace, operator, run, say, upload, upload_to};
 use crate::forward::{geometries, table};
 use crate::gradients::{check_added, check_subsets, check_with_small_limits, small_limits_gpu};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
@@ -32,7 +32,7 @@ fn random_depthwise_geometries_meet_the_reference() {
     let worst = std::cell::Cell::new(0.0);
     let outcome = runner.run(&(geometries(), 0u32..4), |((sizes, options), shrink)| {
         let mut case = case("random", sizes, options);
-        let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
+        let whole = forward_plan(&case).memory_bytes();
         case.options.workspace_limit = (whole >> shrink).max(least_workspace(&case));
         worst.set(f64::max(worst.get(), check(&case)));
         case.options.workspace_limit = options.workspace_limit;
@@ -52,14 +52,13 @@ fn depthwise_meets_the_reference_from_the_least_workspace_up() {
     for (channels, offset_groups) in [(24, 1), (24, 3), (24, 8), (80, 1)] {
         let sizes = Sizes { batch: 2, in_channels: channels, offset_groups, input: [20, 19], ..PLAIN };
         let mut case = case("least workspace", sizes, padded());
-        let forward = |case: &Case| operator().prepare(&case.shape_slices(), case.options).unwrap();
-        let (least, whole) = (least_workspace(&case), forward(&case).memory_bytes());
+        let (least, whole) = (least_workspace(&case), forward_plan(&case).memory_bytes());
         assert!(least < whole / 2, "nothing is cut");
         let mut steps = Vec::new();
         for limit in [least, least + (whole - least) / 3, whole] {
             case.options.workspace_limit = limit;
-            assert!(forward(&case).memory_bytes() <= limit);
-            steps.push(forward(&case).steps.len());
+            assert!(forward_plan(&case).memory_bytes() <= limit);
+            steps.push(forward_plan(&case).steps.len());
             check(&case);
         }
         assert!(steps.is_sorted_by(|less, more| less > more), "{steps:?}");
@@ -136,12 +135,12 @@ fn a_nan_reaches_only_its_channel() {
 }
 
 #[test]
-fn a_prepared_depthwise_weight_is_not_packed_again() {
-    let case = case("prepared weight", PLAIN, padded());
+fn a_packed_depthwise_weight_is_not_packed_again() {
+    let case = case("packed weight", PLAIN, padded());
     let inputs = upload(&case);
-    let inputs = inputs.map(|tensor| tensor);
-    let shapes = case.shape_slices().with_weight(inputs.weight);
-    let weight = operator().prepare_weight(&shapes, case.options).unwrap();
+    let inputs = inputs.as_ref();
+    let prepared = operator().prepare(&inputs.shapes(), Dtype::F32, case.options).unwrap();
+    let weight = prepared.pack_weight(inputs.weight).unwrap();
     gpu().queue().write_buffer(inputs.weight.buffer(), 0, &[0; 4 * 9 * 4]);
     let output = operator().forward(&inputs.with_weight(&weight), case.options).unwrap();
     assert!(output.download::<f32>().unwrap() == run(&case));
@@ -152,7 +151,7 @@ fn the_depthwise_algorithm_refuses_other_convolutions() {
     let options = Options { algorithm: Algorithm::Depthwise, ..padded() };
     for sizes in [PLAIN, Sizes { groups: 2, ..PLAIN }, Sizes { groups: 4, out_channels: 8, ..PLAIN }] {
         let case = Case::new("groups", sizes, options);
-        let forward = operator().prepare(&case.shape_slices(), options).unwrap_err();
+        let forward = operator().prepare(&case.shape_slices(), Dtype::F32, options).unwrap_err();
         assert!(matches!(forward, Error::Unsuitable { .. }), "{forward}");
         let modes = Gradients::ALL.map(|_| Mode::Write);
         let backward = operator().prepare_backward(&case.shape_slices(), Dtype::F32, modes, options).unwrap_err();
@@ -199,8 +198,7 @@ fn depthwise_meets_the_reference_on_a_device_with_small_limits() {
         padded(),
     );
     let narrow = depthwise(narrow);
-    let output =
-        DeformConv2d::new(&gpu).forward(&upload_to(&gpu, &narrow).map(|tensor| tensor), narrow.options).unwrap();
+    let output = DeformConv2d::new(&gpu).forward(&upload_to(&gpu, &narrow).as_ref(), narrow.options).unwrap();
     let (want, magnitude) = narrow.expected();
     compare(&output.download::<f32>().unwrap(), &want, &magnitude, narrow.terms()).unwrap();
 }

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use deform::kernel::shared::subgroup::SUBGROUP_SIZE;
-use deform::{Algorithm, DeformConv2d, Error, Gpu, Inputs, Options, Tensor, Tile, wgpu};
+use deform::plan::Plan;
+use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, Tile, wgpu};
 
 use crate::support::case::Case;
 use crate::support::compare::compare;
@@ -40,12 +41,18 @@ pub fn distinct_algorithms() -> Vec<Algorithm> {
     [Algorithm::Columns, Algorithm::Direct].into_iter().chain(fused_subgroup).collect()
 }
 
+/// Returns the plan of a case's forward call.
+pub fn forward_plan(case: &Case) -> Plan {
+    let prepared = operator().prepare(&case.shape_slices(), Dtype::F32, case.options);
+    prepared.unwrap_or_else(|error| panic!("{}: {error}", case.name)).plan().clone()
+}
+
 /// Returns the least workspace limit that a case needs, from the error for a limit of 0. Returns 0 if the case needs
 /// none.
 pub fn least_workspace(case: &Case) -> u64 {
     let options = Options { workspace_limit: 0, ..case.options };
-    match operator().prepare(&case.shape_slices(), options) {
-        Ok(plan) if plan.memory_bytes() == 0 => 0,
+    match operator().prepare(&case.shape_slices(), Dtype::F32, options) {
+        Ok(prepared) if prepared.plan().memory_bytes() == 0 => 0,
         Err(Error::WorkspaceTooSmall { needed, .. }) => needed,
         other => panic!("{}: {other:?}", case.name),
     }
@@ -107,20 +114,20 @@ pub fn random_on(gpu: &Gpu, shape: [usize; 4], seed: usize) -> Tensor {
     Tensor::upload(gpu, shape, &noise(shape.iter().product(), seed)).expect("upload")
 }
 
-/// Runs the case through `record_forward`, with output and workspace full of NaN.
+/// Runs the case through a prepared call, with output and scratch full of NaN.
 pub fn run(case: &Case) -> Vec<f32> {
     run_on(gpu(), operator(), case)
 }
 
 pub fn run_on(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> Vec<f32> {
     let inputs = upload_to(gpu, case);
-    let plan = operator.prepare(&case.shape_slices(), case.options).expect("a plan");
-    let output = poison_on(gpu, &case.geometry().output_shape());
-    let workspace = poison_on(gpu, &[(plan.workspace_bytes / 4) as usize]);
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    operator
-        .record_forward(&mut encoder, &inputs.map(|tensor| tensor), &output, &workspace, case.options)
+    let prepared = operator
+        .prepare(&case.shape_slices(), Dtype::F32, case.options)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    prepared.poison_scratch().expect("poison");
+    let output = poison_on(gpu, &case.geometry().output_shape());
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    prepared.record(&mut encoder, &inputs.as_ref(), &output).unwrap_or_else(|error| panic!("{}: {error}", case.name));
     gpu.queue().submit([encoder.finish()]);
     output.download().expect("download")
 }

@@ -1,8 +1,9 @@
 //! Bad input on the device: each mistake has a typed error, and the same objects work afterwards.
 
-use deform::{Algorithm, DeformConv2d, Dtype, Error, Inputs, Options, Tensor};
+use deform::error::DeviceError;
+use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
-use crate::device::{check, default_limits_gpu, gpu, operator, poison, upload, upload_to};
+use crate::device::{callers_gpu, check, default_limits_gpu, gpu, operator, poison, upload, upload_to};
 use crate::support::case::{Case, PLAIN, padded};
 
 fn case() -> Case {
@@ -14,25 +15,18 @@ fn case() -> Case {
 struct Call {
     inputs: Inputs<Tensor>,
     output: Tensor,
-    workspace: Tensor,
     options: Options,
 }
 
 /// Returns the error of recording the case with one argument changed, and checks that a good call still works after it.
 fn record(change: impl FnOnce(&mut Call)) -> Error {
     let case = case();
-    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
-    let mut call = Call {
-        inputs: upload(&case),
-        output: poison(&case.geometry().output_shape()),
-        workspace: poison(&[(plan.workspace_bytes / 4) as usize]),
-        options: case.options,
-    };
+    let mut call =
+        Call { inputs: upload(&case), output: poison(&case.geometry().output_shape()), options: case.options };
     change(&mut call);
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
-    let inputs = call.inputs.map(|tensor| tensor);
-    let error =
-        operator().record_forward(&mut encoder, &inputs, &call.output, &call.workspace, call.options).unwrap_err();
+    let inputs = call.inputs.as_ref();
+    let error = operator().record_forward(&mut encoder, &inputs, &call.output, call.options).unwrap_err();
     // The encoder must still work, and so must everything else.
     gpu().queue().submit([encoder.finish()]);
     check(&case);
@@ -79,8 +73,6 @@ fn wrong_element_counts_are_refused() {
 
 #[test]
 fn workspaces_that_are_too_small_are_refused() {
-    let error = record(|call| call.workspace = poison(&[1511]));
-    assert_eq!(error, Error::WorkspaceTooSmall { needed: 6048, got: 6044 });
     for limit in [0, 1, 1511] {
         let error = record(|call| call.options.workspace_limit = limit);
         assert!(matches!(error, Error::WorkspaceTooSmall { needed: 1512, .. }), "{error}");
@@ -91,16 +83,8 @@ fn workspaces_that_are_too_small_are_refused() {
 fn shared_buffers_are_refused() {
     let error = record(|call| call.output = Tensor::clone(&call.inputs.input));
     assert_eq!(error, Error::Aliased { operand: "output", other: "input" });
-    let error = record(|call| call.output = part_of(&call.workspace, &[1, 4, 7, 6]));
-    assert_eq!(error, Error::Aliased { operand: "output", other: "workspace" });
-    // The workspace counts even if the plan does not need it.
-    let error = record(|call| {
-        call.options.algorithm = Algorithm::Direct;
-        call.output = part_of(&call.workspace, &[1, 4, 7, 6]);
-    });
-    assert_eq!(error, Error::Aliased { operand: "output", other: "workspace" });
-    let error = record(|call| call.inputs.bias = Some(part_of(&call.workspace, &[4])));
-    assert_eq!(error, Error::Aliased { operand: "workspace", other: "bias" });
+    let error = record(|call| call.inputs.bias = Some(part_of(&call.output, &[4])));
+    assert_eq!(error, Error::Aliased { operand: "output", other: "bias" });
 }
 
 pub fn part_of(tensor: &Tensor, shape: &[usize]) -> Tensor {
@@ -128,7 +112,47 @@ fn unsuitable_buffers_are_refused() {
 #[test]
 fn a_destroyed_buffer_leaves_the_encoder_usable() {
     let error = record(|call| call.inputs.weight.buffer().destroy());
-    assert!(matches!(error, Error::Device { .. }), "{error}");
+    assert!(matches!(error, Error::Device { cause: DeviceError::Validation, .. }), "{error}");
+}
+
+/// wgpu reports the loss of a device to one callback and to nothing else.
+#[test]
+fn a_lost_device_is_told_apart_from_other_errors() {
+    let lost = |error: &Error| matches!(error, Error::Device { cause: DeviceError::Lost, .. });
+    let own = Gpu::new().unwrap();
+    let tensor = Tensor::upload(&own, [4], &[1.0f32; 4]).unwrap();
+    own.device().destroy();
+    let error = own.wait().unwrap_err();
+    assert!(lost(&error), "{error}");
+    for error in [tensor.download::<f32>().unwrap_err(), tensor.write(&[2.0f32; 4]).unwrap_err()] {
+        assert!(lost(&error), "{error}");
+    }
+
+    // The callback of this device belongs to the caller, who reports the loss.
+    let callers = callers_gpu(wgpu::Limits::default());
+    let tensor = Tensor::upload(&callers, [4], &[1.0f32; 4]).unwrap();
+    callers.device().destroy();
+    let error = tensor.download::<f32>().unwrap_err();
+    assert!(!lost(&error) && error.to_string().contains("the device may be lost"), "{error}");
+    callers.clone().mark_lost("the caller says so");
+    let error = tensor.download::<f32>().unwrap_err();
+    assert_eq!(error, Error::Device { cause: DeviceError::Lost, message: "the caller says so".into() });
+}
+
+#[test]
+fn a_pipeline_cache_needs_the_feature() {
+    let bare = default_limits_gpu().clone();
+    let with_feature = Gpu::new().unwrap();
+    if with_feature.device().features().contains(wgpu::Features::PIPELINE_CACHE) {
+        let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
+        #[allow(
+            unsafe_code,
+            reason = "wgpu cannot check that the data of a cache comes from wgpu; here there is no data"
+        )]
+        let cache = unsafe { with_feature.device().create_pipeline_cache(&descriptor) };
+        let error = bare.with_pipeline_cache(cache).unwrap_err();
+        assert_eq!(error, Error::MissingFeature { feature: "PIPELINE_CACHE" });
+    }
 }
 
 #[test]
@@ -136,7 +160,7 @@ fn an_algorithm_that_the_device_cannot_run_is_refused() {
     // The device lacks the subgroup feature.
     let case = Case::new("plain", PLAIN, Options { algorithm: Algorithm::FusedSubgroup, ..padded() });
     let operator = DeformConv2d::new(default_limits_gpu());
-    let error = operator.prepare(&case.shape_slices(), case.options).unwrap_err();
+    let error = operator.prepare(&case.shape_slices(), Dtype::F32, case.options).unwrap_err();
     assert!(matches!(&error, Error::Unsuitable { algorithm, .. } if algorithm == "fused_subgroup"), "{error}");
-    operator.prepare(&case.shape_slices(), padded()).unwrap();
+    operator.prepare(&case.shape_slices(), Dtype::F32, padded()).unwrap();
 }

@@ -1,10 +1,10 @@
 //! Compares the device with the reference, on a table of cases and on random geometries.
 
-use deform::{Algorithm, Error, Options, Tile};
+use deform::{Algorithm, Dtype, Error, Options, Tile};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::device::{algorithms, check, distinct_algorithms, least_workspace, operator, say};
+use crate::device::{algorithms, check, distinct_algorithms, forward_plan, least_workspace, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 /// Returns cases one below, at and one above the size of each tile: 64 pixels, 64 output channels, 16 column rows, 16
@@ -103,13 +103,13 @@ fn every_workspace_from_the_least_up_meets_the_reference() {
     });
     for (algorithm, sizes) in with_memory.flat_map(|algorithm| cases.map(|sizes| (algorithm, sizes))) {
         let mut case = Case::new("least workspace", sizes, Options { algorithm, ..padded() });
-        let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
+        let whole = forward_plan(&case).memory_bytes();
         let least = least_workspace(&case);
         assert!(least < whole / 2, "nothing is cut");
         let mut plans = Vec::new();
         for limit in (0..).map(|n| least + n * whole / 9).take_while(|&limit| limit <= whole) {
             case.options.workspace_limit = limit;
-            let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+            let plan = forward_plan(&case);
             assert!(plan.memory_bytes() <= limit, "{} bytes in {limit}", plan.memory_bytes());
             plans.push(plan.steps.len());
             check(&case);
@@ -149,7 +149,7 @@ fn random_geometries_meet_the_reference() {
         for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
             let mut case = Case::new("random", sizes, Options { algorithm, ..options });
             // The whole memory, half of it, and so on, but never less than the least that suffices.
-            let whole = operator().prepare(&case.shape_slices(), case.options).unwrap().memory_bytes();
+            let whole = forward_plan(&case).memory_bytes();
             case.options.workspace_limit = (whole >> shrink).max(least_workspace(&case));
             worst.set(f64::max(worst.get(), check(&case)));
         }
@@ -166,7 +166,7 @@ fn more_workgroups_than_one_axis_holds_are_folded() {
     let sizes = Sizes { in_channels: 1, out_channels: 1, input: [2049, 2049], kernel: [1, 1], ..PLAIN };
     let options = Options { algorithm: Algorithm::Columns, ..Options::default() };
     let case = Case::new("65,601 workgroups", sizes, options);
-    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+    let plan = forward_plan(&case);
     assert!(plan.steps.iter().all(|step| step.workgroups[1] == 2), "{plan}");
     check(&case);
 }
@@ -187,7 +187,7 @@ fn sums_longer_than_mesas_loops_meet_the_reference() {
     for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
         let case = Case::new("13,000 segments", sizes, Options { algorithm, ..Options::default() });
         if algorithm == Algorithm::Direct {
-            let error = operator().prepare(&case.shape_slices(), case.options).unwrap_err();
+            let error = operator().prepare(&case.shape_slices(), Dtype::F32, case.options).unwrap_err();
             assert!(matches!(error, Error::Unsuitable { .. }), "{error}");
         } else {
             check(&case);

@@ -5,7 +5,7 @@ use deform::{
     Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gpu, Gradient, Gradients, Operand, Options, Tensor, wgpu,
 };
 
-use crate::backward::{all, check_gradients, least_workspace, modes, plan_of, poisoned, record, run_backward, ways};
+use crate::backward::{all, check_gradients, least_workspace, modes, poisoned, record, run_backward, ways};
 use crate::device::{callers_gpu, gpu, operator, poison, run, upload, upload_to};
 use crate::errors::part_of;
 use crate::support::case::{Case, PLAIN, Sizes, padded};
@@ -201,31 +201,31 @@ fn an_empty_batch_has_gradients_of_zero() {
     }
 }
 
-/// Returns the error of `record_backward` after a change of its targets or its workspace.
-fn refused(change: impl FnOnce(&mut Gradients<Option<Tensor>>, &mut Tensor), mask: bool) -> Error {
+/// Returns the error of `record_backward` after a change of its targets.
+fn refused(change: impl FnOnce(&mut Gradients<Option<Tensor>>), mask: bool) -> Error {
     let case = Case::new("refused", Sizes { mask, ..PLAIN }, padded());
     let inputs = upload(&case);
     let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), &case.grad_output()).unwrap();
     let mut gradients = poisoned(&case, all(&case));
-    let mut workspace = poison(&[plan_of(&case).workspace_bytes as usize / 4]);
-    change(&mut gradients, &mut workspace);
+    change(&mut gradients);
     let targets = gradients.map(|gradient| gradient.as_ref().map(Gradient::Write));
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
-    let inputs = inputs.map(|tensor| tensor);
-    operator().record_backward(&mut encoder, &inputs, &grad_output, &targets, &workspace, case.options).unwrap_err()
+    let inputs = inputs.as_ref();
+    operator().record_backward(&mut encoder, &inputs, &grad_output, &targets, case.options).unwrap_err()
 }
 
 #[test]
 fn targets_that_do_not_fit_are_refused() {
-    let without = refused(|gradients, _| gradients.mask = Some(poison(&[1, 9, 7, 6])), false);
+    let without = refused(|gradients| gradients.mask = Some(poison(&[1, 9, 7, 6])), false);
     assert_eq!(without, Error::NoSuchOperand { operand: "mask" });
-    let shape = refused(|gradients, _| gradients.weight = Some(poison(&[4, 4, 3, 2])), true);
+    let shape = refused(|gradients| gradients.weight = Some(poison(&[4, 4, 3, 2])), true);
     assert!(matches!(shape, Error::Axis { operand: "grad_weight", axis: 3, expected: 3, got: 2, .. }), "{shape}");
-    let half = refused(|gradients, _| gradients.bias = Some(Tensor::new(gpu(), [4], Dtype::F16).unwrap()), true);
+    let half = refused(|gradients| gradients.bias = Some(Tensor::new(gpu(), [4], Dtype::F16).unwrap()), true);
     assert!(matches!(half, Error::Dtype { operand: "grad_bias", .. }), "{half}");
-    let small = refused(|_, workspace| *workspace = poison(&[1]), true);
-    assert!(matches!(small, Error::WorkspaceTooSmall { .. }), "{small}");
-    let aliased = refused(|gradients, workspace| gradients.bias = Some(part_of(workspace, &[4])), true);
+    let share = |gradients: &mut Gradients<Option<Tensor>>| {
+        gradients.bias = gradients.weight.as_ref().map(|weight| part_of(weight, &[4]));
+    };
+    let aliased = refused(share, true);
     assert!(matches!(aliased, Error::Aliased { .. }), "{aliased}");
 }
 
@@ -244,10 +244,11 @@ pub fn small_limits_gpu() -> Gpu {
 pub fn check_with_small_limits(gpu: &Gpu, largest: u64, case: &Case) -> bool {
     let op = DeformConv2d::new(gpu);
     let inputs = upload_to(gpu, case);
-    let inputs = inputs.map(|tensor| tensor);
+    let inputs = inputs.as_ref();
     let grad = case.grad_output();
     let grad_output = Tensor::upload(gpu, case.geometry().output_shape(), &grad).unwrap();
-    let plan = op.prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(case)), case.options).unwrap();
+    let prepared = op.prepare_backward(&case.shape_slices(), Dtype::F32, modes(&all(case)), case.options).unwrap();
+    let plan = prepared.plan();
     let bound = plan.steps.iter().flat_map(|step| &step.windows);
     let is_texture = |name| plan.scratch.iter().any(|s| s.name == name && matches!(s.size, Size::Texels(_)));
     let buffers = bound.filter(|window| !is_texture(window.operand));
@@ -272,20 +273,19 @@ fn gradients_meet_the_reference_on_a_device_with_small_limits() {
     }
 }
 
-/// The two passes share workspace and scratch.
+/// The two passes share their scratch.
 #[test]
 fn gradients_accumulate_over_two_recordings_in_one_submission() {
     let case = Case::new("twice", Sizes { batch: 2, in_channels: 12, offset_groups: 2, ..PLAIN }, padded());
     let inputs = upload(&case);
-    let inputs = inputs.map(|tensor| tensor);
+    let inputs = inputs.as_ref();
     let grad = case.grad_output();
     let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), &grad).unwrap();
     let target = poison(&case.shapes.weight);
-    let workspace = poison(&[1 << 16]);
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
     for target in [Gradient::Write(&target), Gradient::Add(&target)] {
         let targets = Gradients { weight: Some(target), ..Gradients::default() };
-        operator().record_backward(&mut encoder, &inputs, &grad_output, &targets, &workspace, case.options).unwrap();
+        operator().record_backward(&mut encoder, &inputs, &grad_output, &targets, case.options).unwrap();
     }
     gpu().queue().submit([encoder.finish()]);
     let half: Vec<f32> = target.download::<f32>().unwrap().into_iter().map(|value| value / 2.0).collect();

@@ -1,11 +1,11 @@
 //! Use inside another program, the host: calls are recorded into its encoder and passes, on a device with exactly
 //! WebGPU's default limits.
 
-use deform::layers::{CycleFc, DeformableConv2d, DeformableConv2dOptions, Mask};
+use deform::layers::{CycleFc, CycleFcOptions, DeformableConv2d, DeformableConv2dOptions, Mask};
 use deform::ops::conv2d::{self, Activation, Conv2d};
 use deform::ops::deform_conv2d::Mode;
-use deform::ops::shift::{Border, ChannelShift, Direction, s2_mlp_v1};
-use deform::{DeformConv2d, Dtype, Gpu, Gradient, Gradients, Inputs, Operand, Tensor, wgpu};
+use deform::ops::shift::{Border, ChannelShift, s2_mlp_v1};
+use deform::{DeformConv2d, Dtype, Gpu, Gradients, Inputs, Operand, Tensor, wgpu};
 
 use crate::device::{callers_gpu, default_limits_gpu, poison_on, random_on, upload_to};
 use crate::gradients::check_with_small_limits;
@@ -74,12 +74,12 @@ fn calls_recorded_between_the_hosts_own_give_the_same_bits() {
     assert_eq!(gpu.device().features(), wgpu::Features::empty());
     let host = Host::new(gpu);
     let operator = DeformConv2d::new(gpu);
-    let conv2d = Conv2d::sharing(&operator);
+    let conv2d = Conv2d::new(operator.gpu());
 
     let sizes = Sizes { batch: 2, in_channels: 8, out_channels: 8, input: [12, 11], ..PLAIN };
     let case = Case::new("guest", sizes, padded());
     let inputs = upload_to(gpu, &case);
-    let inputs = inputs.map(|tensor| tensor);
+    let inputs = inputs.as_ref();
     let shapes = case.shape_slices();
     let plain = conv2d::Inputs { input: inputs.input, weight: inputs.weight, bias: inputs.bias };
     let options = conv2d::Options { padding: [1, 1], activation: Activation::Sigmoid, ..Default::default() };
@@ -89,7 +89,7 @@ fn calls_recorded_between_the_hosts_own_give_the_same_bits() {
         DeformableConv2dOptions { mask: Mask::TwiceSigmoid, ..DeformableConv2dOptions::new(8, 6, [3, 3]) };
     let layer = DeformableConv2d::new(&operator, layer_options, 1).unwrap();
     randomise_generators(&layer);
-    let cycle = CycleFc::new(&operator, 8, 5, [1, 3], true, 2).unwrap();
+    let cycle = CycleFc::new(&operator, CycleFcOptions::new(8, 5, [1, 3]), 2).unwrap();
     let grad_layer = random_on(gpu, [2, 6, 12, 11], 3);
     let grad_cycle = random_on(gpu, [2, 5, 12, 11], 4);
 
@@ -105,29 +105,26 @@ fn calls_recorded_between_the_hosts_own_give_the_same_bits() {
     let cycle_output = cycle.forward(inputs.input).unwrap();
     let cycle_gradient = cycle.backward(inputs.input, &cycle_output, &grad_cycle, Mode::Write).unwrap();
 
-    // Everything is allocated and planned before the calls are recorded.
+    // Everything is allocated and prepared before the calls are recorded.
     let input_shape = inputs.input.shape();
-    let input_axes: [usize; 4] = input_shape.try_into().unwrap();
     let modes = Gradients::ALL.map(|_| Mode::Write);
-    let conv_shapes = conv2d::Inputs { input: shapes.input, weight: shapes.weight, bias: shapes.bias };
     let conv_modes = conv2d::Gradients { input: Mode::Write, weight: Mode::Write, bias: Mode::Write };
-    let (made, layer_bytes) = layer.prepare_forward(input_shape).unwrap();
-    let (back, back_bytes) = layer.prepare_backward(input_shape, &made, Mode::Write).unwrap();
-    let needed = [
-        operator.prepare(&shapes, case.options).unwrap().workspace_bytes,
-        operator.prepare_backward(&shapes, Dtype::F32, modes, case.options).unwrap().workspace_bytes,
-        conv2d.prepare(&conv_shapes, Dtype::F32, options).unwrap().workspace_bytes,
-        conv2d.prepare_backward(&conv_shapes, Dtype::F32, conv_modes, options).unwrap().workspace_bytes,
-        layer_bytes,
-        back_bytes,
-        cycle.prepare_forward(input_axes).unwrap(),
-        cycle.prepare_backward(input_axes, Mode::Write).unwrap(),
-    ];
-    shift.prepare(input_axes, Dtype::F32, Direction::Forward).unwrap();
-    let workspace = poison_on(gpu, &[(needed.into_iter().max().unwrap() / 4) as usize]);
+    let prepared = operator.prepare(&shapes, Dtype::F32, case.options).unwrap();
+    let prepared_backward = operator.prepare_backward(&shapes, Dtype::F32, modes, case.options).unwrap();
+    let prepared_conv = conv2d.prepare(&plain.shapes(), Dtype::F32, options).unwrap();
+    let prepared_conv_backward = conv2d.prepare_backward(&plain.shapes(), Dtype::F32, conv_modes, options).unwrap();
+    let prepared_layer = layer.prepare(input_shape).unwrap();
+    let prepared_layer_backward = layer.prepare_backward(input_shape, Mode::Write).unwrap();
+    let prepared_cycle = cycle.prepare(input_shape).unwrap();
+    let prepared_cycle_backward = cycle.prepare_backward(input_shape, Mode::Write).unwrap();
+    let prepared_shift = shift.prepare(input_shape, Dtype::F32).unwrap();
+    for poisoned in [prepared.poison_scratch(), prepared_backward.poison_scratch(), prepared_conv.poison_scratch()] {
+        poisoned.unwrap();
+    }
+    let (made, back) = (prepared_layer.allocate().unwrap(), prepared_layer_backward.allocate().unwrap());
     let like = |tensor: &Tensor| poison_on(gpu, tensor.shape());
     let recorded_forward = like(&forward);
-    let recorded_prepared = like(&forward);
+    let recorded_packed = like(&forward);
     let recorded_conv = like(&conv);
     let recorded_shift = like(&shifted);
     let recorded_cycle = like(&cycle_output);
@@ -144,36 +141,30 @@ fn calls_recorded_between_the_hosts_own_give_the_same_bits() {
     let moved = like(&shifted);
 
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    let prepared =
-        operator.record_prepare_weight(&mut encoder, &shapes.with_weight(inputs.weight), case.options).unwrap();
-    operator.record_forward(&mut encoder, &inputs, &recorded_forward, &workspace, case.options).unwrap();
+    let packed = prepared.record_pack_weight(&mut encoder, inputs.weight).unwrap();
+    operator.record_forward(&mut encoder, &inputs, &recorded_forward, case.options).unwrap();
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         host.add_one(gpu, &mut pass, &moving);
-        let with_weight = inputs.with_weight(&prepared);
-        operator.record_forward(&mut pass, &with_weight, &recorded_prepared, &workspace, case.options).unwrap();
-        shift.record(&mut pass, Direction::Forward, &moving, &moved).unwrap();
-        let gradients = targets.map(|target| target.as_ref().map(Gradient::Write));
-        operator.record_backward(&mut pass, &inputs, &grad_output, &gradients, &workspace, case.options).unwrap();
+        prepared.record(&mut pass, &inputs.with_weight(&packed), &recorded_packed).unwrap();
+        prepared_shift.record(&mut pass, &moving, &moved).unwrap();
+        let targets = targets.map(Option::as_ref);
+        prepared_backward.record(&mut pass, &inputs, &grad_output, &targets).unwrap();
         host.add_one(gpu, &mut pass, &moving);
-        layer.record_forward(&mut pass, inputs.input, &made, &workspace).unwrap();
-        layer.record_backward(&mut pass, inputs.input, &made, &grad_layer, &back, &workspace, Mode::Write).unwrap();
+        prepared_layer.record(&mut pass, inputs.input, &made).unwrap();
+        prepared_layer_backward.record(&mut pass, inputs.input, &made, &grad_layer, &back).unwrap();
     }
-    conv2d.record_forward(&mut encoder, &plain, &recorded_conv, &workspace, options).unwrap();
-    let gradients_to = conv2d::Gradients::from(conv_targets.map(|target| target.as_ref().map(Gradient::Write)));
-    conv2d
-        .record_backward(&mut encoder, &plain, &recorded_conv, &grad_output, &gradients_to, &workspace, options)
-        .unwrap();
-    shift.record(&mut encoder, Direction::Forward, inputs.input, &recorded_shift).unwrap();
-    cycle.record_forward(&mut encoder, inputs.input, &cycle_shifted, &recorded_cycle, &workspace).unwrap();
+    prepared_conv.record(&mut encoder, &plain, &recorded_conv).unwrap();
+    let gradients_to = conv2d::Gradients::from(conv_targets.map(Option::as_ref));
+    prepared_conv_backward.record(&mut encoder, &plain, &recorded_conv, &grad_output, &gradients_to).unwrap();
+    shift.record_forward(&mut encoder, inputs.input, &recorded_shift).unwrap();
+    prepared_cycle.record(&mut encoder, inputs.input, &cycle_shifted, &recorded_cycle).unwrap();
     let between = [&cycle_back, &cycle_input];
-    cycle
-        .record_backward(&mut encoder, &cycle_shifted, &recorded_cycle, &grad_cycle, between, &workspace, Mode::Write)
-        .unwrap();
+    prepared_cycle_backward.record(&mut encoder, &cycle_shifted, &recorded_cycle, &grad_cycle, between).unwrap();
     gpu.queue().submit([encoder.finish()]);
 
     assert_eq!(values(&recorded_forward), values(&forward));
-    assert_eq!(values(&recorded_prepared), values(&forward), "with the weight packed in the same submission");
+    assert_eq!(values(&recorded_packed), values(&forward), "with the weight packed in the same submission");
     for (operand, got) in targets.iter() {
         assert_eq!(values(got.as_ref().unwrap()), values(gradients[operand].as_ref().unwrap()), "{operand}");
     }
@@ -207,7 +198,7 @@ fn required_limits_and_features_give_the_limits_of_our_own_device() {
     assert_eq!(Gpu::from_wgpu(device, queue).limits(), own.limits());
     let shapes: Inputs<&[usize]> =
         Inputs { input: &[1, 4, 8, 8], offset: &[1, 18, 8, 8], weight: &[4, 4, 3, 3], mask: None, bias: None };
-    assert!(!DeformConv2d::new(own).prepare(&shapes, padded()).unwrap().steps.is_empty());
+    assert!(!DeformConv2d::new(own).prepare(&shapes, Dtype::F32, padded()).unwrap().plan().steps.is_empty());
 }
 
 /// The bindings of this device may be larger than any buffer. The columns' gradients, 1.3 MB in one piece, must be cut

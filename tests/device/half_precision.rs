@@ -38,7 +38,7 @@ fn upload_halves(gpu: &Gpu, case: &Case) -> Inputs<Tensor> {
 /// error to bound.
 fn check(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> f64 {
     let inputs = upload_halves(gpu, case);
-    let output = operator.forward(&inputs.map(|tensor| tensor), case.options).unwrap();
+    let output = operator.forward(&inputs.as_ref(), case.options).unwrap();
     assert_eq!(output.dtype(), Dtype::F16);
     let (want, magnitude) = case.expected();
     let mut worst = 0.0;
@@ -113,7 +113,7 @@ fn an_infinite_pixel_stays_infinite() {
         for algorithm in [Algorithm::Columns, Algorithm::FusedTiled { tile: Tile::M32N32, splits: 1 }] {
             let inputs = upload_halves(gpu, &case);
             let options = Options { algorithm, ..case.options };
-            let output = operator.forward(&inputs.map(|tensor| tensor), options).unwrap().download::<f16>().unwrap();
+            let output = operator.forward(&inputs.as_ref(), options).unwrap().download::<f16>().unwrap();
             assert_eq!(output[0], f16::from_f32(2.0));
             assert_eq!(output[41], f16::INFINITY, "{algorithm}");
         }
@@ -134,7 +134,7 @@ fn products_are_rounded_to_the_nearest_f16() {
     for weight in [0.75, 0.4375, 1.0 / 1024.0, 3.0].map(f16::from_f64) {
         case.operands.weight = vec![weight.to_f32()];
         let inputs = upload_halves(default_limits_gpu(), &case);
-        let output = operator.forward(&inputs.map(|tensor| tensor), case.options).unwrap().download::<f16>().unwrap();
+        let output = operator.forward(&inputs.as_ref(), case.options).unwrap().download::<f16>().unwrap();
         for (&input, output) in case.operands.input.iter().zip(output) {
             assert_eq!(output, f16::from_f32(input * weight.to_f32()), "{input} · {weight}");
         }
@@ -155,7 +155,7 @@ fn numbers_beyond_f16_become_its_maximum_or_infinite() {
             [(gpu(), operator().clone()), (default_limits_gpu(), DeformConv2d::new(default_limits_gpu()))]
         {
             let inputs = upload_halves(gpu, &case);
-            let output = operator.forward(&inputs.map(|tensor| tensor), case.options).unwrap();
+            let output = operator.forward(&inputs.as_ref(), case.options).unwrap();
             assert_eq!(output.download::<f16>().unwrap()[..3], want, "bias {bias}");
         }
     }
@@ -168,14 +168,14 @@ fn sums_are_not_cut_if_the_output_would_round_their_parts() {
     for algorithm in algorithms() {
         let plan = |workspace_limit| {
             let options = Options { algorithm, workspace_limit, ..case.options };
-            operator().prepare_dtype(&case.shape_slices(), Dtype::F16, options)
+            operator().prepare(&case.shape_slices(), Dtype::F16, options)
         };
         let least = match plan(0) {
-            Ok(plan) => plan.memory_bytes(),
+            Ok(prepared) => prepared.plan().memory_bytes(),
             Err(Error::WorkspaceTooSmall { needed, .. }) => needed,
             Err(error) => panic!("{error}"),
         };
-        for step in &plan(least).unwrap().steps {
+        for step in &plan(least).unwrap().plan().steps {
             let accumulate = step.kernel.params.iter().position(|&param| param == "accumulate");
             assert!(accumulate.is_none_or(|at| step.params[at] == 0), "{step}");
         }
@@ -192,8 +192,7 @@ fn the_error_asks_for_a_workspace_that_suffices() {
     let shapes = sizes.shapes(&padded());
     let shapes = shapes.map(Vec::as_slice);
     let operator = DeformConv2d::new(default_limits_gpu());
-    let prepare =
-        |workspace_limit| operator.prepare_dtype(&shapes, Dtype::F16, Options { workspace_limit, ..padded() });
+    let prepare = |workspace_limit| operator.prepare(&shapes, Dtype::F16, Options { workspace_limit, ..padded() });
     let Err(Error::WorkspaceTooSmall { needed, .. }) = prepare(64 << 20) else { panic!("64 MiB are too few") };
     assert!(prepare(needed).is_ok());
 }
@@ -210,7 +209,7 @@ fn gradients_of_f16_data_are_f32() {
         let mut check = |gpu: &Gpu, operator: &DeformConv2d| {
             let inputs = upload_halves(gpu, &case);
             let grad_output = Tensor::upload(gpu, case.geometry().output_shape(), &halves).unwrap();
-            let inputs = inputs.map(|tensor| tensor);
+            let inputs = inputs.as_ref();
             let gradients = operator.backward(&inputs, &grad_output, Gradients::ALL, case.options).unwrap();
             assert_eq!(gradients.map(Option::is_some), all(&case));
             let got = gradients.map(|tensor| tensor.as_ref().map(|tensor| tensor.download::<f32>().unwrap()));

@@ -4,7 +4,7 @@
 use deform::{Algorithm, Options};
 
 use crate::backward::{check_some, plan_of, ways};
-use crate::device::{distinct_algorithms, gpu, operator, run};
+use crate::device::{distinct_algorithms, forward_plan, gpu, run};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
 use crate::support::compare::compare;
 
@@ -40,7 +40,7 @@ fn columns_of_784_mib_fit_a_workspace_of_64_mib() {
     for algorithm in distinct_algorithms() {
         let options = Options { padding: [3, 3], algorithm, ..Options::default() };
         let case = Case::new("birefnet_k7", sizes, options);
-        let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+        let plan = forward_plan(&case);
         assert!(plan.memory_bytes() <= 64 << 20, "{} bytes", plan.memory_bytes());
         check_spread(&case);
     }
@@ -62,7 +62,7 @@ fn operands_larger_than_one_binding_meet_the_reference() {
     let sizes = Sizes { in_channels: 9, out_channels: 8, input: [2048, 2049], kernel: [1, 1], ..PLAIN };
     let sizes = Sizes { offset_groups: 9, mask: false, ..sizes };
     let case = Case::new("wide windows", sizes, Options::default());
-    let plan = operator().prepare(&case.shape_slices(), case.options).unwrap();
+    let plan = forward_plan(&case);
     let limit = gpu().limits().max_binding_bytes;
     assert!(plan.steps.iter().flat_map(|step| &step.windows).all(|window| window.bytes <= limit), "{plan}");
     check_spread(&case);

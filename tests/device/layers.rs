@@ -1,7 +1,8 @@
 //! The layers, compared with PyTorch's stored answers and with the operators, and their state dicts.
 
 use deform::layers::{
-    Conv2d, DeformConv2d, DeformableConv2d, DeformableConv2dOptions, Generator, Mask, Parameter, State,
+    Conv2d, Conv2dOptions, DeformConv2d, DeformConv2dOptions, DeformableConv2d, DeformableConv2dOptions, Generator,
+    Layer, Mask, Parameter, State,
 };
 use deform::ops::conv2d;
 use deform::ops::deform_conv2d::Mode;
@@ -91,7 +92,7 @@ pub fn layer(mask: Mask, generator: f32) -> DeformableConv2d {
         groups: 2,
         offset_groups: 2,
         mask,
-        generator: Generator { kernel: [5, 5], padding: [2, 2], dilation: [1, 1] },
+        generator: Generator { kernel_size: [5, 5], padding: [2, 2], dilation: [1, 1] },
         deform: Options { stride: [2, 2], padding: [1, 1], ..Options::default() },
         ..DeformableConv2dOptions::new(4, 6, [3, 3])
     };
@@ -109,10 +110,11 @@ pub fn layer(mask: Mask, generator: f32) -> DeformableConv2d {
 #[test]
 fn a_generator_of_zeros_gives_an_ordinary_convolution() {
     let input = random([2, 4, 9, 11], 0);
-    let options = conv2d::Options { stride: [2, 2], padding: [1, 1], ..conv2d::Options::default() };
+    let conv = conv2d::Options { stride: [2, 2], padding: [1, 1], ..conv2d::Options::default() };
+    let options = Conv2dOptions { groups: 2, conv, ..Conv2dOptions::new(4, 6, [3, 3]) };
     for (mask, factor) in [(Mask::None, 1.0), (Mask::TwiceSigmoid, 1.0), (Mask::Sigmoid, 0.5)] {
         let layer = layer(mask, 0.0);
-        let plain = Conv2d::new(operator(), [6, 2, 3, 3], true, options, 7).unwrap();
+        let plain = Conv2d::new(operator(), options, 7).unwrap();
         assert_eq!(
             plain.weight().value().download::<f32>().unwrap(),
             layer.regular_conv.weight().value().download::<f32>().unwrap(),
@@ -135,7 +137,7 @@ fn a_generator_of_zeros_gives_an_ordinary_convolution() {
 /// The initialisation is torch's: uniform in ±1/√fan_in. The numbers fill that range and depend on the seed.
 #[test]
 fn initialisation_is_torchs_and_depends_on_the_seed() {
-    let new = |seed| DeformConv2d::new(operator(), [64, 8, 3, 3], true, Options::default(), seed).unwrap();
+    let new = |seed| DeformConv2d::new(operator(), DeformConv2dOptions::new(8, 64, [3, 3]), seed).unwrap();
     let bound = 1.0 / 72f32.sqrt();
     let (one, two) = (new(1), new(2));
     for parameter in [one.weight(), one.bias().unwrap()] {
@@ -156,7 +158,8 @@ fn deform_conv2d_passes_targets_on() {
     let sizes = Sizes { in_channels: 4, out_channels: 4, ..PLAIN };
     let case = Case::new("layer", sizes, padded());
     let inputs = crate::device::upload(&case);
-    let layer = DeformConv2d::new(operator(), [4, 4, 3, 3], true, padded(), 0).unwrap();
+    let options = DeformConv2dOptions { deform: padded(), ..DeformConv2dOptions::new(4, 4, [3, 3]) };
+    let layer = DeformConv2d::new(operator(), options, 0).unwrap();
     layer.weight().value().write(&case.operands.weight).unwrap();
     layer.bias().unwrap().value().write(case.operands.bias.as_ref().unwrap()).unwrap();
     let output = layer.forward(&inputs.input, &inputs.offset, inputs.mask.as_ref()).unwrap();
@@ -176,7 +179,7 @@ fn deform_conv2d_passes_targets_on() {
     let mut state = State::default();
     layer.save(&mut state, "dcn.").unwrap();
     assert_eq!(state.get("dcn.weight").unwrap().values, case.operands.weight);
-    let other = DeformConv2d::new(operator(), [4, 4, 3, 3], true, padded(), 9).unwrap();
+    let other = DeformConv2d::new(operator(), options, 9).unwrap();
     other.load(&state, "dcn.").unwrap();
     assert_eq!(other.bias().unwrap().value().download::<f32>().unwrap(), case.operands.bias.unwrap());
 }
@@ -187,7 +190,7 @@ fn sizes_that_do_not_fit_are_refused() {
     let refused = DeformableConv2d::new(operator(), options, 0).unwrap_err();
     assert!(matches!(refused, Error::NotAMultiple { got: 4, divisor: 3, .. }), "{refused}");
     // A generator whose output is not as large as the layer's.
-    let generator = Generator { kernel: [3, 3], padding: [0, 0], dilation: [1, 1] };
+    let generator = Generator { kernel_size: [3, 3], padding: [0, 0], dilation: [1, 1] };
     let options = DeformableConv2dOptions { generator, ..DeformableConv2dOptions::new(4, 6, [3, 3]) };
     let layer = DeformableConv2d::new(operator(), options, 0).unwrap();
     let refused = layer.forward(&random([1, 4, 8, 8], 0)).unwrap_err();
@@ -216,7 +219,7 @@ fn default_and_dilated_generators_are_convolutions() {
     let defaults = DeformableConv2dOptions::new(4, 6, [3, 3]);
     let padding = [2, 2];
     let dilated = DeformableConv2dOptions {
-        generator: Generator { kernel: [3, 3], padding, dilation: [2, 2] },
+        generator: Generator { kernel_size: [3, 3], padding, dilation: [2, 2] },
         deform: Options { padding, dilation: [2, 2], workspace_limit: 1 << 20, ..Options::default() },
         ..defaults
     };
@@ -244,7 +247,7 @@ fn default_and_dilated_generators_are_convolutions() {
             let Generator { padding, dilation, .. } = options.generator;
             let options = conv2d::Options { padding, dilation, activation, ..conv2d::Options::default() };
             let inputs = conv2d::Inputs { input: &input, weight: weight.value(), bias: None };
-            conv2d::Conv2d::sharing(operator()).forward(&inputs, options).unwrap().download::<f32>().unwrap()
+            conv2d::Conv2d::new(gpu()).forward(&inputs, options).unwrap().download::<f32>().unwrap()
         };
         let offset: Vec<f32> = forward.offset.download().unwrap();
         assert_eq!(offset, conv(layer.offset_conv.weight(), conv2d::Activation::Identity));
@@ -257,8 +260,8 @@ fn default_and_dilated_generators_are_convolutions() {
     let refused = layer.offset_conv.forward(&input).unwrap_err();
     assert!(matches!(refused, Error::WorkspaceTooSmall { got: 64, .. }), "{refused}");
     // Sizes that no device holds are an error before anything is allocated.
-    let huge = DeformConv2d::new(operator(), [1 << 44, 1, 1, 1], false, Options::default(), 0).unwrap_err();
+    let huge = DeformConv2d::new(operator(), DeformConv2dOptions::new(1, 1 << 44, [1, 1]), 0).unwrap_err();
     assert!(matches!(huge, Error::BufferTooLarge { .. }), "{huge}");
-    let huge = DeformConv2d::new(operator(), [1, 1 << 40, 1 << 40, 1], false, Options::default(), 0).unwrap_err();
+    let huge = DeformConv2d::new(operator(), DeformConv2dOptions::new(1 << 40, 1, [1 << 40, 1]), 0).unwrap_err();
     assert!(matches!(huge, Error::TooLarge { .. }), "{huge}");
 }

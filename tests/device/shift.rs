@@ -1,7 +1,7 @@
 //! Compares channel shifts with torch's stored answers, and with the definition in sizes of every kind. All results
 //! must be equal, without a tolerance.
 
-use deform::ops::shift::{Border, ChannelShift, Direction};
+use deform::ops::shift::{Border, ChannelShift};
 use deform::{Error, Gpu, Tensor, wgpu};
 use half::f16;
 
@@ -9,6 +9,13 @@ use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
 use crate::support::golden::stored;
 
 /// Computes the operator by its definition, and its gradient by a scatter.
+/// The direction of a pass.
+#[derive(Debug, Clone, Copy)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
 fn expected(shape: [usize; 4], input: &[f32], shifts: &[[i32; 2]], border: Border, direction: Direction) -> Vec<f32> {
     let [batch, channels, height, width] = shape;
     let mut output = vec![0.0; input.len()];
@@ -98,14 +105,14 @@ fn a_shift_can_be_recorded_into_an_encoder() {
     let input = Tensor::upload(gpu(), [1, 2, 6, 5], &values).unwrap();
     let output = poison(&[1, 2, 6, 5]);
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
-    operator.record(&mut encoder, Direction::Backward, &input, &output).unwrap();
+    operator.record_backward(&mut encoder, &input, &output).unwrap();
     gpu().queue().submit([encoder.finish()]);
     let want = expected([1, 2, 6, 5], &values, &shifts, Border::Zero, Direction::Backward);
     assert_eq!(output.download::<f32>().unwrap(), want);
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
-    let refused = operator.record(&mut encoder, Direction::Forward, &input, &input).unwrap_err();
+    let refused = operator.record_forward(&mut encoder, &input, &input).unwrap_err();
     assert!(matches!(refused, Error::Aliased { .. }), "{refused}");
-    let refused = operator.record(&mut encoder, Direction::Forward, &input, &poison(&[1, 2, 5, 6])).unwrap_err();
+    let refused = operator.record_forward(&mut encoder, &input, &poison(&[1, 2, 5, 6])).unwrap_err();
     assert!(matches!(refused, Error::Axis { operand: "output", axis: 2, expected: 6, got: 5, .. }), "{refused}");
 }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use deform::Error;
-use deform::layers::{Conv2d, DeformableConv2d, HostTensor, Mask, Names, State};
-use deform::ops::conv2d;
+use deform::layers::{Conv2d, Conv2dOptions, DeformableConv2d, HostTensor, Mask, Names, State};
 
 use crate::device::operator;
 use crate::layers::{layer, random};
@@ -94,9 +93,10 @@ fn states_that_do_not_fit_are_refused() {
     refused(Mask::None, Names::Mmcv, Mask::Sigmoid, v1);
     refused(Mask::Sigmoid, Names::BiRefNet, Mask::None, "p.modulator_conv.weight is there");
     refused(Mask::None, Names::BiRefNet, Mask::Sigmoid, "there is no tensor p.modulator_conv.weight");
-    let unbiased = Conv2d::new(operator(), [6, 4, 3, 3], false, conv2d::Options::default(), 0).unwrap();
+    let options = Conv2dOptions::new(4, 6, [3, 3]);
+    let unbiased = Conv2d::new(operator(), Conv2dOptions { bias: false, ..options }, 0).unwrap();
     let mut biased = State::default();
-    Conv2d::new(operator(), [6, 4, 3, 3], true, conv2d::Options::default(), 1).unwrap().save(&mut biased, "").unwrap();
+    Conv2d::new(operator(), options, 1).unwrap().save(&mut biased, "").unwrap();
     let error = unbiased.load(&biased, "").unwrap_err().to_string();
     assert!(error.contains("bias is there"), "{error}");
 }

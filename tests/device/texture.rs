@@ -179,15 +179,13 @@ fn an_image_filter_inside_a_frame() {
     let inputs = |input| Inputs { input, offset: &offset, weight: &weight, mask: None, bias: None };
     let want = operator.forward(&inputs(&picture), Options::default()).unwrap();
 
-    let plan = operator.prepare(&inputs(&picture).map(|tensor| tensor.shape()), Options::default()).unwrap();
-    let workspace = Tensor::new(gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32).unwrap();
     let input = poison_on(gpu, &[1, 3, 10, 12]);
     let output = poison_on(gpu, &[1, 3, 10, 12]);
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     textures.record_load(&mut encoder, TextureRegion::whole(&from), &input).unwrap();
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        operator.record_forward(&mut pass, &inputs(&input), &output, &workspace, Options::default()).unwrap();
+        operator.record_forward(&mut pass, &inputs(&input), &output, Options::default()).unwrap();
         textures.record_store(&mut pass, &output, TextureRegion::whole(&to)).unwrap();
     }
     gpu.queue().submit([encoder.finish()]);

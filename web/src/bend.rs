@@ -114,7 +114,7 @@ impl Device {
             kernel.v2.then(|| (0..taps).flat_map(|_| (0..pixels).map(place)).map(|(y, x)| field.mask(y, x)).collect());
         let mask = mask.map(|mask| upload([1, taps, height, width], &mask)).transpose()?;
         let inputs = Inputs { input: &input, offset: &offset, weight: &weight, mask: mask.as_ref(), bias: None };
-        let flops = Geometry::new(inputs.map(|tensor| tensor.shape()), &kernel.options())?.flops();
+        let flops = Geometry::new(inputs.shapes(), &kernel.options())?.flops();
         let output = self.operator.forward(&inputs, kernel.options())?.download_async::<f32>().await?;
         let byte = |value: f32| (255.0 * value).round().clamp(0.0, 255.0) as u8;
         let pixel = |n: usize| [byte(output[n]), byte(output[n + pixels]), byte(output[n + 2 * pixels]), 255];

@@ -31,12 +31,12 @@ impl Bench {
         case.grad_output = Some(HostTensor { shape, values });
 
         let inputs = deform_case::upload(gpu, &case.operands)?;
-        let inputs = inputs.map(|tensor| tensor);
+        let inputs = inputs.as_ref();
         let grad_output = gradients::upload(gpu, &case)?;
         let wanted = Gradients { mask: layer.mask, bias: layer.bias, ..Gradients::ALL };
         let modes = wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip });
-        let shapes = inputs.map(|tensor| tensor.shape());
-        let algorithm = op.prepare_backward(&shapes, Dtype::F32, modes, options)?.algorithm;
+        let shapes = inputs.shapes();
+        let algorithm = op.prepare_backward(&shapes, Dtype::F32, modes, options)?.plan().algorithm.clone();
         let (timing, gradients) = Timing::measure(gpu, self.runs as usize, self.max_seconds, || {
             gradients::compute(op, &inputs, &grad_output, options)
         })?;

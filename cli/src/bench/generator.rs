@@ -31,9 +31,9 @@ impl Bench {
         let activation = conv2d::Activation::Identity;
         let options =
             conv2d::Options { stride, padding, dilation, activation, algorithm: self.algorithm, workspace_limit };
-        let conv2d = Conv2d::sharing(op);
+        let conv2d = Conv2d::new(op.gpu());
         let shapes = conv2d::Inputs { input: input.shape(), weight: &weight_shape[..], bias: None };
-        let algorithm = conv2d.prepare(&shapes, Dtype::F32, options)?.algorithm;
+        let algorithm = conv2d.prepare(&shapes, Dtype::F32, options)?.plan().algorithm.clone();
         let (timing, output) =
             Timing::measure(gpu, self.runs as usize, self.max_seconds, || conv2d.forward(&inputs, options))?;
 

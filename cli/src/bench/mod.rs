@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use deform::ops::deform_conv2d::Geometry;
-use deform::{Algorithm, DeformConv2d, Gpu, Options, Roofline, Tuning};
+use deform::{Algorithm, DeformConv2d, Dtype, Gpu, Options, Roofline, Tuning};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -60,7 +60,7 @@ pub(crate) struct Bench {
     algorithm: Algorithm,
     /// Pack each layer's weight once before the timed calls, as an inference program does
     #[arg(long)]
-    prepared_weight: bool,
+    packed_weight: bool,
     /// Only print the layers' names
     #[arg(long)]
     list: bool,
@@ -164,13 +164,12 @@ impl Bench {
         let options = Options { algorithm: self.algorithm, ..layer.options() };
         let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
         let inputs = deform_case::upload(gpu, &operands)?;
-        let inputs = inputs.map(|tensor| tensor);
-        let shapes = inputs.map(|tensor| tensor.shape());
-        let algorithm = op.prepare(&shapes, options)?.algorithm;
-        let prepared = op.prepare_weight(&shapes.with_weight(inputs.weight), options)?;
+        let inputs = inputs.as_ref();
+        let prepared = op.prepare(&inputs.shapes(), Dtype::F32, options)?;
+        let weight = prepared.pack_weight(inputs.weight)?;
         let (timing, output) = Timing::measure(gpu, self.runs as usize, self.max_seconds, || {
-            if self.prepared_weight {
-                op.forward(&inputs.with_weight(&prepared), options)
+            if self.packed_weight {
+                op.forward(&inputs.with_weight(&weight), options)
             } else {
                 op.forward(&inputs, options)
             }
@@ -190,7 +189,7 @@ impl Bench {
         let mut rng = StdRng::seed_from_u64(0x5a);
         let samples = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
         Ok(Measured {
-            algorithm,
+            algorithm: prepared.plan().algorithm.clone(),
             flops_per_second: geometry.flops() / seconds,
             bytes_per_second: (4 * elements) as f64 / seconds,
             comparison: accuracy::compare_samples(&geometry, &values, &output, samples)?,

@@ -17,7 +17,7 @@ const CASE: &[u8] = include_bytes!("../../assets/article_shift.safetensors");
 pub(crate) fn explain(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
     let case = Case::from_file(&CaseFile::parse("article_shift", CASE.to_vec())?)?;
     let inputs = deform_case::upload(gpu, &case.operands)?;
-    let output = op.forward(&inputs.map(|tensor| tensor), case.options)?;
+    let output = op.forward(&inputs.as_ref(), case.options)?;
     let output = HostTensor { shape: output.shape().to_vec(), values: output.download()? };
     let answer = case.answer.as_ref().context("the example has an answer")?;
     Bounds::new(&case)?.compare(&output.values, &answer.values).check("torchvision's output")?;

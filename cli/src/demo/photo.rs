@@ -55,7 +55,7 @@ pub(crate) fn filter(
         let operands = Inputs { input, offset, weight: weight.clone(), mask: None, bias: None };
         let case = Case::new("photograph", operands, options);
         let inputs = deform_case::upload(gpu, &case.operands)?;
-        values = op.forward(&inputs.map(|tensor| tensor), options)?.download()?;
+        values = op.forward(&inputs.as_ref(), options)?.download()?;
         if !checked {
             let want = Reference::new(&case.geometry()?, case.values())?.forward();
             Bounds::new(&case)?.compare(&values, &want).check("the CPU reference")?;

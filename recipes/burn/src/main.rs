@@ -66,15 +66,12 @@ impl Host {
         let (mask, _mask) = self.share(mask)?;
         let (bias, _bias) = self.share(bias)?;
         let inputs = Inputs { input: &input, offset: &offset, weight: &weight, mask: Some(&mask), bias: Some(&bias) };
-        let shapes = inputs.map(|tensor| tensor.shape());
-        let plan = operator.prepare(&shapes, options)?;
-        let workspace = deform::Tensor::new(&self.gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32)?;
-        let output = Tensor::empty(Geometry::new(shapes, &options)?.output_shape(), &self.burn);
+        let output = Tensor::empty(Geometry::new(inputs.shapes(), &options)?.output_shape(), &self.burn);
         let (result, _result) = self.share(&output)?;
         // burn's kernels must be on the queue before deform's. This submits those of the current thread only.
         self.burn.flush()?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        operator.record_forward(&mut encoder, &inputs, &result, &workspace, options)?;
+        operator.record_forward(&mut encoder, &inputs, &result, options)?;
         self.queue.submit([encoder.finish()]);
         Ok(output)
     }

@@ -7,7 +7,7 @@
 
 use deform::ops::texture::Textures;
 use deform::wgpu;
-use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion};
+use deform::{Bound, DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion};
 use egui_wgpu::{CallbackResources, CallbackTrait, RendererOptions, ScreenDescriptor};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -15,16 +15,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const PHOTO: &[u8] = include_bytes!("../../../cli/assets/chelsea.jpg");
 const SCREEN: [u32; 2] = [512, 384];
 
-/// deform's operators and operands on the host's device. They live as long as the renderer, in its callback resources.
+/// deform's calls with their operands on the host's device. They live as long as the renderer, in its callback resources.
 struct Bend {
-    textures: Textures,
-    operator: DeformConv2d,
-    input: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    output: Tensor,
-    workspace: Tensor,
-    picture: wgpu::Texture,
+    calls: Bound,
     bent: wgpu::Texture,
 }
 
@@ -46,19 +39,13 @@ impl Bend {
         let (input, output) = (new()?, new()?);
         let weight = Tensor::upload(&gpu, [3, 3, 1, 1], &identity)?;
         let offset = Tensor::upload(&gpu, [1, 2, height, width], &waves)?;
-        let operator = DeformConv2d::new(&gpu);
+        let (textures, operator) = (Textures::new(&gpu), DeformConv2d::new(&gpu));
         let inputs = Inputs { input: &input, offset: &offset, weight: &weight, mask: None, bias: None };
-        let plan = operator.prepare(&inputs.map(|tensor| tensor.shape()), Options::default())?;
-        let workspace = Tensor::new(&gpu, [(plan.workspace_bytes / 4) as usize], Dtype::F32)?;
-        Ok(Self { textures: Textures::new(&gpu), operator, input, offset, weight, output, workspace, picture, bent })
-    }
-
-    fn record(&self, encoder: &mut wgpu::CommandEncoder) -> deform::Result<()> {
-        let Self { input, offset, weight, output, workspace, .. } = self;
-        let inputs = Inputs { input, offset, weight, mask: None, bias: None };
-        self.textures.record_load(&mut *encoder, TextureRegion::whole(&self.picture), input)?;
-        self.operator.record_forward(&mut *encoder, &inputs, output, workspace, Options::default())?;
-        self.textures.record_store(encoder, output, TextureRegion::whole(&self.bent))
+        let (from, to) = (TextureRegion::whole(&picture), TextureRegion::whole(&bent));
+        let load = textures.prepare_load(from, 3, Dtype::F32)?.bind(from, &input)?;
+        let bend = operator.prepare(&inputs.shapes(), Dtype::F32, Options::default())?.bind(&inputs, &output)?;
+        let store = textures.prepare_store(to, 3, Dtype::F32)?.bind(&output, to)?;
+        Ok(Self { calls: load.then(bend).then(store), bent })
     }
 }
 
@@ -74,8 +61,8 @@ impl CallbackTrait for BendFirst {
         encoder: &mut wgpu::CommandEncoder,
         resources: &mut CallbackResources,
     ) -> Vec<wgpu::CommandBuffer> {
-        if let Some(Err(error)) = resources.get::<Bend>().map(|bend| bend.record(encoder)) {
-            eprintln!("deform: {error}");
+        if let Some(bend) = resources.get::<Bend>() {
+            bend.calls.record(encoder);
         }
         Vec::new()
     }

@@ -2,10 +2,11 @@
 
 use super::options::{DeformableConv2dOptions, Generator, Mask};
 use crate::dtype::Dtype;
-use crate::error::{Error, Result};
-use crate::gpu::Tensor;
-use crate::layers::conv2d::Conv2d;
-use crate::layers::deform_conv2d::DeformConv2d;
+use crate::error::Result;
+use crate::gpu::{Gpu, Tensor};
+use crate::layers::conv2d::{Conv2d, Conv2dOptions};
+use crate::layers::deform_conv2d::{DeformConv2d, DeformConv2dOptions};
+use crate::layers::layer::Layer;
 use crate::layers::parameter::Parameter;
 use crate::ops::conv2d::{self, Activation};
 use crate::ops::deform_conv2d::{Algorithm, DeformConv2d as Operator, Gradient, Gradients, Mode, Options};
@@ -33,19 +34,18 @@ pub struct Backward {
 }
 
 impl Backward {
-    pub(super) fn new(input: &[usize], forward: &Forward) -> Result<Self> {
-        let new = |shape: &[usize]| Tensor::new(forward.offset.gpu(), shape, Dtype::F32);
-        let mask = forward.mask.as_ref().map(|mask| new(mask.shape())).transpose()?;
-        Ok(Self { input: new(input)?, offset: new(forward.offset.shape())?, mask })
+    pub(super) fn new(gpu: &Gpu, input: &[usize], offset: &[usize], mask: Option<&[usize]>) -> Result<Self> {
+        let new = |shape: &[usize]| Tensor::new(gpu, shape, Dtype::F32);
+        Ok(Self { input: new(input)?, offset: new(offset)?, mask: mask.map(new).transpose()? })
+    }
+
+    pub(super) fn tensors(&self) -> Gradients<Option<&Tensor>> {
+        let (input, offset, mask) = (Some(&self.input), Some(&self.offset), self.mask.as_ref());
+        Gradients { input, offset, mask, ..Gradients::default() }
     }
 
     pub(super) fn targets(&self) -> Gradients<Option<Gradient<'_>>> {
-        Gradients {
-            input: Some(Gradient::Write(&self.input)),
-            offset: Some(Gradient::Write(&self.offset)),
-            mask: self.mask.as_ref().map(Gradient::Write),
-            ..Gradients::default()
-        }
+        self.tensors().map(|tensor| tensor.map(Gradient::Write))
     }
 }
 
@@ -74,34 +74,32 @@ impl DeformableConv2d {
     /// Makes a layer with torchvision's initialisation from `seed`, and a generator of zeros.
     ///
     /// # Errors
-    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`] if `groups` does not divide `in_channels`. Other
+    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`](crate::Error::NotAMultiple) if `groups` does not divide `in_channels`. Other
     /// sizes that do not fit are reported by the first call.
     pub fn new(operator: &Operator, options: DeformableConv2dOptions, seed: u64) -> Result<Self> {
-        let o = options;
-        if o.groups == 0 || !o.in_channels.is_multiple_of(o.groups) {
-            let (got, divisor, because) = (o.in_channels, o.groups, "groups");
-            return Err(Error::NotAMultiple { operand: "input", axis: 1, got, divisor, because });
-        }
-        let [height, width] = o.kernel;
-        let taps = o.offset_groups.saturating_mul(height).saturating_mul(width);
+        let DeformableConv2dOptions { in_channels, out_channels, kernel_size, groups, bias, deform, .. } = options;
+        let regular = DeformConv2dOptions { in_channels, out_channels, kernel_size, groups, bias, deform };
+        let regular_conv = DeformConv2d::new(operator, regular, seed)?;
+        let [height, width] = kernel_size;
+        let taps = options.offset_groups.saturating_mul(height).saturating_mul(width);
         let generator = |channels, activation| {
-            let [kernel_height, kernel_width] = o.generator.kernel;
-            let shape = [channels, o.in_channels, kernel_height, kernel_width];
-            let Generator { padding, dilation, .. } = o.generator;
-            let Options { stride, workspace_limit, .. } = o.deform;
+            let Generator { kernel_size, padding, dilation } = options.generator;
+            let Options { stride, workspace_limit, .. } = deform;
             // The generator has other groups and channels than the layer, so another algorithm may suit it.
             let algorithm = Algorithm::Auto;
-            let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
-            Conv2d::zeros(operator, shape, true, options)
+            let conv = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
+            Conv2d::zeros(operator, Conv2dOptions { conv, ..Conv2dOptions::new(in_channels, channels, kernel_size) })
         };
-        let mask_conv = match o.mask {
+        let mask_conv = match options.mask {
             Mask::None => None,
             Mask::Sigmoid => Some(generator(taps, Activation::Sigmoid)?),
             Mask::TwiceSigmoid => Some(generator(taps, Activation::TwiceSigmoid)?),
         };
-        let shape = [o.out_channels, o.in_channels / o.groups, height, width];
-        let regular_conv = DeformConv2d::new(operator, shape, o.bias, o.deform, seed)?;
         Ok(Self { offset_conv: generator(taps.saturating_mul(2), Activation::Identity)?, mask_conv, regular_conv })
+    }
+
+    pub(super) fn gpu(&self) -> &Gpu {
+        self.offset_conv.weight().value().gpu()
     }
 
     /// Computes the output, the offset and the mask.
@@ -122,7 +120,7 @@ impl DeformableConv2d {
     /// The same as the operators' methods.
     pub fn backward(&self, input: &Tensor, forward: &Forward, grad_output: &Tensor, mode: Mode) -> Result<Tensor> {
         let Forward { offset, mask, .. } = forward;
-        let backward = Backward::new(input.shape(), forward)?;
+        let backward = Backward::new(input.gpu(), input.shape(), offset.shape(), mask.as_ref().map(Tensor::shape))?;
         self.regular_conv.backward(input, offset, mask.as_ref(), grad_output, &backward.targets(), mode)?;
         let more = Gradient::Add(&backward.input);
         for (conv, made, gradient) in self.generated(forward, &backward) {
@@ -145,17 +143,20 @@ impl DeformableConv2d {
     /// Returns the parameters of the deformable convolution, with BiRefNet's names.
     #[must_use]
     pub fn regular_parameters(&self) -> Vec<(String, &Parameter)> {
-        named("regular_conv.", self.regular_conv.parameters())
+        self.regular_conv.parameters.named("regular_conv.")
     }
 
     /// Returns the parameters of the generator, with BiRefNet's names. Many models train them at a lower learning rate.
     #[must_use]
     pub fn generator_parameters(&self) -> Vec<(String, &Parameter)> {
-        let mask = self.mask_conv.iter().flat_map(|conv| named("modulator_conv.", conv.parameters()));
-        named("offset_conv.", self.offset_conv.parameters()).into_iter().chain(mask).collect()
+        let mask = self.mask_conv.iter().flat_map(|conv| conv.parameters.named("modulator_conv."));
+        self.offset_conv.parameters.named("offset_conv.").into_iter().chain(mask).collect()
     }
 }
 
-fn named<'a>(prefix: &str, parameters: Vec<(&'static str, &'a Parameter)>) -> Vec<(String, &'a Parameter)> {
-    parameters.into_iter().map(|(name, parameter)| (format!("{prefix}{name}"), parameter)).collect()
+impl Layer for DeformableConv2d {
+    /// Returns [`DeformableConv2d::regular_parameters`] and [`DeformableConv2d::generator_parameters`].
+    fn parameters(&self) -> Vec<(String, &Parameter)> {
+        self.regular_parameters().into_iter().chain(self.generator_parameters()).collect()
+    }
 }

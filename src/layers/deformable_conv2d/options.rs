@@ -19,7 +19,7 @@ pub enum Mask {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generator {
     /// The kernel, `[height, width]`.
-    pub kernel: [usize; 2],
+    pub kernel_size: [usize; 2],
     /// Rows and columns of zeros on both sides.
     pub padding: [usize; 2],
     /// Input pixels between neighbouring taps.
@@ -34,7 +34,7 @@ pub struct DeformableConv2dOptions {
     /// Channels of the output.
     pub out_channels: usize,
     /// The kernel, `[height, width]`.
-    pub kernel: [usize; 2],
+    pub kernel_size: [usize; 2],
     /// The number of weight groups.
     pub groups: usize,
     /// The number of offset groups: groups of input channels that have their own offsets.
@@ -53,17 +53,17 @@ impl DeformableConv2dOptions {
     /// Returns the options of a layer of stride 1 whose output is as large as its input (for odd kernels). It has a
     /// bias, a [`Mask::Sigmoid`], one group of each kind, and a generator with the same kernel and padding.
     #[must_use]
-    pub fn new(in_channels: usize, out_channels: usize, kernel: [usize; 2]) -> Self {
-        let padding = kernel.map(|size| size / 2);
+    pub const fn new(in_channels: usize, out_channels: usize, kernel_size: [usize; 2]) -> Self {
+        let padding = [kernel_size[0] / 2, kernel_size[1] / 2];
         Self {
             in_channels,
             out_channels,
-            kernel,
+            kernel_size,
             groups: 1,
             offset_groups: 1,
             bias: true,
-            mask: Mask::default(),
-            generator: Generator { kernel, padding, dilation: [1, 1] },
+            mask: Mask::Sigmoid,
+            generator: Generator { kernel_size, padding, dilation: [1, 1] },
             deform: Options { padding, ..Options::default() },
         }
     }

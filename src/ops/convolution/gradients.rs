@@ -169,7 +169,11 @@ impl<'a> Gradient<'a> {
     }
 }
 
-impl Gradients<Option<Gradient<'_>>> {
+impl<'a> Gradients<Option<Gradient<'a>>> {
+    pub(crate) fn tensors(&self) -> Gradients<Option<&'a Tensor>> {
+        self.map(|target| target.map(Gradient::tensor))
+    }
+
     pub(in crate::ops) fn modes(&self) -> Gradients<Mode> {
         self.map(|target| target.map_or(Mode::Skip, Gradient::mode))
     }

@@ -27,7 +27,7 @@ pub use forward::{choice, plan};
 pub use geometry::Geometry;
 pub use gradients::{Gradient, Gradients, Mode, Operand};
 pub use operands::Operands;
-pub(in crate::ops) use operator::{Convolution, OutputGradient, Task};
+pub(in crate::ops) use operator::{Convolution, Given, OutputGradient, Task};
 pub use options::{BorderGradient, Options};
 pub use tuning::Tuning;
 #[cfg(not(target_arch = "wasm32"))]

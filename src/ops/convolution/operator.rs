@@ -1,5 +1,6 @@
-//! The operator behind deform_conv2d and conv2d: it validates, plans, prepares, records and submits.
+//! The operator behind deform_conv2d and conv2d: it validates, plans, prepares, binds, records and submits.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::algorithm::Algorithm;
@@ -12,43 +13,34 @@ use super::options::Options;
 use super::tuning::Tuning;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::gpu::{Call, Engine, Gpu, Packed, Prepared, Recorder, Tensor};
+use crate::gpu::{Bound, Call, Engine, Expected, Gpu, Packed, Planned, Prepared, Recorder, Tensor};
+use crate::kernel::{Sampling, Storage};
 use crate::ops::activation::Activation;
-use crate::ops::checks::{check_dtype, check_shape};
 
-/// The key of a prepared plan: everything that the plan depends on. A key without gradients is a forward pass.
+/// The key of a prepared call: everything that its plan depends on. A key without gradients is a forward pass.
 type Key = (Geometry, Options, Option<Gradients<Mode>>);
 
-/// The convolution on one device. The handle is cheap to clone, and clones share its plans.
-#[derive(Debug, Clone)]
+/// The convolution on one device. The handle is cheap to clone, and clones share its calls.
+#[derive(Clone)]
 pub(in crate::ops) struct Convolution {
     engine: Arc<Engine<Key>>,
     tuning: Arc<Mutex<Tuning>>,
 }
 
-/// A call: its operands and options.
-pub(in crate::ops) struct Task<'a> {
+/// The operands of a call.
+#[derive(Clone, Copy)]
+pub(in crate::ops) struct Given<'a> {
     pub(in crate::ops) operands: Operands<&'a Tensor>,
     /// The packed weight, if it was packed before.
     pub(in crate::ops) packed: Option<&'a Packed>,
-    pub(in crate::ops) activation: Activation,
-    pub(in crate::ops) options: Options,
 }
 
-impl<'a> Task<'a> {
-    /// Makes a call without an activation, whose weight is not packed yet.
-    pub(in crate::ops) fn new(operands: impl Into<Operands<&'a Tensor>>, options: Options) -> Self {
-        Self { operands: operands.into(), packed: None, activation: Activation::default(), options }
-    }
-
-    fn named(&self) -> impl Iterator<Item = (&'static str, &'a Tensor)> {
-        self.operands.named().map(|(operand, &tensor)| (operand, tensor))
-    }
-
-    fn call<'b>(&'b self, output: &'b Tensor) -> Call<'b> {
-        let operands = self.named().chain([("output", output)]).collect();
-        Call { operands, packed: self.packed, ..Call::default() }
-    }
+/// A call without a handle: its operands and options.
+#[derive(Clone, Copy)]
+pub(in crate::ops) struct Task<'a> {
+    pub(in crate::ops) given: Given<'a>,
+    pub(in crate::ops) activation: Activation,
+    pub(in crate::ops) options: Options,
 }
 
 /// The gradient of the output of a call, and the output itself if the derivative of an activation needs it.
@@ -61,9 +53,64 @@ pub(in crate::ops) struct OutputGradient<'a> {
 /// The targets of the gradients of a call.
 pub(in crate::ops) type Targets<'a> = Gradients<Option<Gradient<'a>>>;
 
+impl Given<'_> {
+    fn named(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+        self.operands.named().map(|(operand, &tensor)| (operand, tensor))
+    }
+
+    fn call<'b>(&'b self, output: &'b Tensor) -> Call<'b> {
+        let operands = self.named().chain([("output", output)]).collect();
+        Call { operands, packed: self.packed, ..Call::default() }
+    }
+
+    fn backward_call<'b>(&'b self, of_output: OutputGradient<'b>, targets: &Gradients<Option<&'b Tensor>>) -> Call<'b> {
+        let target = |(operand, target): (Operand, &Option<&'b Tensor>)| Some((operand.gradient_name(), (*target)?));
+        let output = of_output.output.map(|output| ("output", output));
+        let given = self.named().chain([("grad_output", of_output.grad_output)]).chain(output);
+        Call { operands: given.chain(targets.iter().filter_map(target)).collect(), ..Call::default() }
+    }
+
+    pub(in crate::ops) fn record_call<'r, 'pass: 'r, C>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        prepared: &Prepared<C>,
+        output: &Tensor,
+    ) -> Result<()> {
+        prepared.record_call(recorder, &self.call(output))
+    }
+
+    pub(in crate::ops) fn bind_call<C>(&self, prepared: &Prepared<C>, output: &Tensor) -> Result<Bound> {
+        prepared.bind_call(&self.call(output))
+    }
+
+    pub(in crate::ops) fn record_backward_call<'r, 'pass: 'r, C>(
+        &self,
+        recorder: impl Into<Recorder<'r, 'pass>>,
+        prepared: &Prepared<C>,
+        of_output: OutputGradient<'_>,
+        targets: &Gradients<Option<&Tensor>>,
+    ) -> Result<()> {
+        prepared.record_call(recorder, &self.backward_call(of_output, targets))
+    }
+
+    pub(in crate::ops) fn bind_backward_call<C>(
+        &self,
+        prepared: &Prepared<C>,
+        of_output: OutputGradient<'_>,
+        targets: &Gradients<Option<&Tensor>>,
+    ) -> Result<Bound> {
+        prepared.bind_call(&self.backward_call(of_output, targets))
+    }
+}
+
 impl Convolution {
     pub(in crate::ops) fn new(gpu: &Gpu, tuning: Tuning) -> Self {
         Self { engine: Arc::new(Engine::new(gpu)), tuning: Arc::new(Mutex::new(tuning)) }
+    }
+
+    /// Returns an operator with the same measurements that finds only its own calls, and no one else's push them out.
+    pub(in crate::ops) fn with_own_calls(&self) -> Self {
+        Self { engine: Arc::new(Engine::new(self.gpu())), tuning: Arc::clone(&self.tuning) }
     }
 
     pub(in crate::ops) fn gpu(&self) -> &Gpu {
@@ -86,18 +133,27 @@ impl Convolution {
 
     /// Checks that all operands have one element type, and returns the sizes of the call.
     pub(in crate::ops) fn checked_geometry(&self, task: &Task<'_>) -> Result<Geometry> {
-        let operands = &task.operands;
+        let operands = &task.given.operands;
         let dtype = operands.input.dtype();
         let geometry = self.geometry(operands.map(|tensor| tensor.shape()), dtype, &task.options)?;
-        operands.named().try_for_each(|(operand, tensor)| check_dtype(operand, tensor, dtype))?;
+        for (operand, tensor) in operands.named() {
+            let got = tensor.dtype();
+            if got != dtype {
+                return Err(Error::Dtype { operand, expected: dtype, got });
+            }
+        }
         Ok(Geometry { activation: task.activation, ..geometry })
     }
 
-    /// Returns the prepared plan of a forward call.
-    pub(in crate::ops) fn prepared(&self, geometry: Geometry, options: Options) -> Result<Arc<Prepared>> {
+    /// Makes a forward call ready.
+    pub(in crate::ops) fn prepare<C>(&self, geometry: Geometry, options: Options) -> Result<Prepared<C>> {
         let prepare = |algorithm| {
             let options = Options { algorithm, ..options };
-            self.engine.prepare(&(geometry, options, None), || plan(&geometry, &options, self.gpu().limits()))
+            let plan = || {
+                let plan = plan(&geometry, &options, self.gpu().limits())?;
+                Ok(Planned { plan, operands: forward_operands(&geometry), ..Planned::default() })
+            };
+            self.engine.prepare(&(geometry, options, None), plan)
         };
         let tuned = match options.algorithm {
             Algorithm::Auto => self.tuning().get(self.gpu(), &geometry),
@@ -107,28 +163,41 @@ impl Convolution {
         tuned.map(prepare).filter(Result::is_ok).unwrap_or_else(|| prepare(options.algorithm))
     }
 
-    /// Returns the prepared plan of a backward call.
-    pub(in crate::ops) fn prepared_gradients(
+    /// Makes a backward call ready.
+    pub(in crate::ops) fn prepare_backward<C>(
         &self,
         geometry: Geometry,
         modes: Gradients<Mode>,
         options: Options,
-    ) -> Result<Arc<Prepared>> {
+    ) -> Result<Prepared<C>> {
         for (operand, there) in [(Operand::Mask, geometry.has_mask), (Operand::Bias, geometry.has_bias)] {
             if !there && modes[operand].wanted() {
                 return Err(Error::NoSuchOperand { operand: operand.name() });
             }
         }
-        let plan = || plan_backward(&geometry, &modes, &options, self.gpu().limits());
+        let plan = || {
+            let plan = plan_backward(&geometry, &modes, &options, self.gpu().limits())?;
+            Ok(Planned { plan, operands: backward_operands(&geometry, &modes), ..Planned::default() })
+        };
         self.engine.prepare(&(geometry, options, Some(modes)), plan)
+    }
+
+    /// Returns the call for a task, which the operator keeps.
+    fn of_task(&self, task: &Task<'_>) -> Result<(Geometry, Prepared<()>)> {
+        let geometry = self.checked_geometry(task)?;
+        Ok((geometry, self.engine.keep(self.prepare(geometry, task.options)?)))
+    }
+
+    fn of_backward_task(&self, task: &Task<'_>, modes: Gradients<Mode>) -> Result<Prepared<()>> {
+        let geometry = self.checked_geometry(task)?;
+        Ok(self.engine.keep(self.prepare_backward(geometry, modes, task.options)?))
     }
 
     /// Computes the output: allocates, records and submits.
     pub(in crate::ops) fn forward(&self, task: &Task<'_>) -> Result<Tensor> {
-        let geometry = self.checked_geometry(task)?;
-        let prepared = self.prepared(geometry, task.options)?;
-        let output = Tensor::new(self.gpu(), geometry.output_shape(), task.operands.input.dtype())?;
-        self.engine.submit(&prepared, &task.call(&output))?;
+        let (geometry, prepared) = self.of_task(task)?;
+        let output = Tensor::new(self.gpu(), geometry.output_shape(), task.given.operands.input.dtype())?;
+        prepared.submit_call(&task.given.call(&output))?;
         Ok(output)
     }
 
@@ -137,27 +206,8 @@ impl Convolution {
         recorder: impl Into<Recorder<'r, 'pass>>,
         task: &Task<'_>,
         output: &Tensor,
-        workspace: &Tensor,
     ) -> Result<()> {
-        let geometry = self.checked_geometry(task)?;
-        let prepared = self.prepared(geometry, task.options)?;
-        check_shape("output", output, &geometry.output_shape(), "the output's shape")?;
-        check_dtype("output", output, task.operands.input.dtype())?;
-        self.engine.record(&prepared, recorder, &task.call(output), Some(workspace))
-    }
-
-    /// Packs a weight and submits.
-    pub(in crate::ops) fn pack(&self, prepared: &Prepared, weight: &Tensor) -> Result<Packed> {
-        self.engine.pack(prepared, ("weight", weight))
-    }
-
-    pub(in crate::ops) fn record_pack<'r, 'pass: 'r>(
-        &self,
-        recorder: impl Into<Recorder<'r, 'pass>>,
-        prepared: &Prepared,
-        weight: &Tensor,
-    ) -> Result<Packed> {
-        self.engine.record_pack(prepared, recorder, ("weight", weight))
+        task.given.record_call(recorder, &self.of_task(task)?.1, output)
     }
 
     /// Computes the wanted gradients, except those by operands that the call does not have: allocates, records and
@@ -169,7 +219,7 @@ impl Convolution {
         wanted: Gradients<bool>,
     ) -> Result<Gradients<Option<Tensor>>> {
         let gradients = Gradients::try_from_fn(|operand| {
-            let operand = task.operands.get(operand).filter(|_| wanted[operand]);
+            let operand = task.given.operands.get(operand).filter(|_| wanted[operand]);
             operand.map(|operand| Tensor::new(self.gpu(), operand.shape(), Dtype::F32)).transpose()
         })?;
         // New tensors hold zeros, so the gradients that several steps add up are added to them.
@@ -187,8 +237,8 @@ impl Convolution {
         of_output: OutputGradient<'_>,
         targets: &Targets<'_>,
     ) -> Result<()> {
-        let prepared = self.checked_backward(task, of_output, targets)?;
-        self.engine.submit(&prepared, &backward_call(task, of_output, targets))
+        let prepared = self.of_backward_task(task, targets.modes())?;
+        prepared.submit_call(&task.given.backward_call(of_output, &targets.tensors()))
     }
 
     pub(in crate::ops) fn record_backward<'r, 'pass: 'r>(
@@ -197,41 +247,54 @@ impl Convolution {
         task: &Task<'_>,
         of_output: OutputGradient<'_>,
         targets: &Targets<'_>,
-        workspace: &Tensor,
     ) -> Result<()> {
-        let prepared = self.checked_backward(task, of_output, targets)?;
-        self.engine.record(&prepared, recorder, &backward_call(task, of_output, targets), Some(workspace))
-    }
-
-    fn checked_backward(
-        &self,
-        task: &Task<'_>,
-        of_output: OutputGradient<'_>,
-        targets: &Targets<'_>,
-    ) -> Result<Arc<Prepared>> {
-        let geometry = self.checked_geometry(task)?;
-        for (name, tensor) in [("grad_output", Some(of_output.grad_output)), ("output", of_output.output)] {
-            let Some(tensor) = tensor else { continue };
-            check_shape(name, tensor, &geometry.output_shape(), "the output's shape")?;
-            check_dtype(name, tensor, task.operands.input.dtype())?;
-        }
-        let prepared = self.prepared_gradients(geometry, targets.modes(), task.options)?;
-        for (operand, target) in targets.iter() {
-            let Some(target) = target else { continue };
-            let expected = task.operands.get(operand).ok_or(Error::NoSuchOperand { operand: operand.name() })?;
-            let name = operand.gradient_name();
-            check_dtype(name, target.tensor(), Dtype::F32)?;
-            check_shape(name, target.tensor(), expected.shape(), "the shape of its operand")?;
-        }
-        Ok(prepared)
+        let prepared = self.of_backward_task(task, targets.modes())?;
+        task.given.record_backward_call(recorder, &prepared, of_output, &targets.tensors())
     }
 }
 
-fn backward_call<'a>(task: &'a Task<'_>, of_output: OutputGradient<'a>, targets: &Targets<'a>) -> Call<'a> {
-    let named =
-        |(operand, target): (Operand, &Option<Gradient<'a>>)| Some((operand.gradient_name(), (*target)?.tensor()));
-    let targets = targets.iter().filter_map(named);
-    let output = of_output.output.map(|output| ("output", output));
-    let operands = task.named().chain([("grad_output", of_output.grad_output)]).chain(output).chain(targets);
-    Call { operands: operands.collect(), ..Call::default() }
+/// Returns the operands of a call, with the shapes from which its geometry was made.
+fn operands(g: &Geometry) -> Vec<(Operand, Vec<usize>)> {
+    let taps = g.offset_groups * g.taps();
+    let of_taps = |planes: usize| vec![g.batch, planes * taps, g.out_height, g.out_width];
+    let offset = (Operand::Offset, of_taps(2));
+    let (mask, bias) = ((Operand::Mask, of_taps(1)), (Operand::Bias, vec![g.out_channels]));
+    let input = vec![g.batch, g.in_channels, g.in_height, g.in_width];
+    let weight = vec![g.out_channels, g.channels_per_group(), g.kernel_height, g.kernel_width];
+    let optional = [(g.sampling == Sampling::Deformed, offset), (g.has_mask, mask), (g.has_bias, bias)];
+    let optional = optional.into_iter().filter(|(there, _)| *there).map(|(_, operand)| operand);
+    [(Operand::Input, input), (Operand::Weight, weight)].into_iter().chain(optional).collect()
+}
+
+fn dtype(g: &Geometry) -> Dtype {
+    match g.storage {
+        Storage::F32 => Dtype::F32,
+        Storage::F16 | Storage::PackedF16 => Dtype::F16,
+    }
+}
+
+fn forward_operands(g: &Geometry) -> Vec<Expected> {
+    let dtype = dtype(g);
+    let because = "the shape that the call was prepared for";
+    let given =
+        operands(g).into_iter().map(|(operand, shape)| Expected { operand: operand.name(), shape, dtype, because });
+    given.chain([like_output("output", g)]).collect()
+}
+
+fn backward_operands(g: &Geometry, modes: &Gradients<Mode>) -> Vec<Expected> {
+    let because = "the shape of its operand";
+    let wanted = operands(g).into_iter().filter(|(operand, _)| modes[*operand].wanted());
+    let targets =
+        wanted.map(|(operand, shape)| Expected { operand: operand.gradient_name(), shape, dtype: Dtype::F32, because });
+    forward_operands(g).into_iter().chain([like_output("grad_output", g)]).chain(targets).collect()
+}
+
+fn like_output(operand: &'static str, g: &Geometry) -> Expected {
+    Expected { operand, shape: g.output_shape().to_vec(), dtype: dtype(g), because: "the output's shape" }
+}
+
+impl fmt::Debug for Convolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.engine)
+    }
 }

@@ -20,16 +20,25 @@ pub struct Options {
     pub workspace_limit: u64,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// Returns the defaults, as [`Default::default`] does, also in a `const`.
+    #[must_use]
+    #[allow(clippy::should_implement_trait, reason = "a trait's function cannot be const")]
+    pub const fn default() -> Self {
         Self {
             stride: [1, 1],
             padding: [0, 0],
             dilation: [1, 1],
-            algorithm: Algorithm::default(),
-            border_gradient: BorderGradient::default(),
+            algorithm: Algorithm::Auto,
+            border_gradient: BorderGradient::Torchvision,
             workspace_limit: 64 << 20,
         }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::default()
     }
 }
 

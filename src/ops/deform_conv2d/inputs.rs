@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::gpu::{Packed, Tensor};
-use crate::ops::convolution::{Operand, Operands, Options, Task};
+use crate::ops::activation::Activation;
+use crate::ops::convolution::{Given, Operand, Operands, Options, OutputGradient, Task};
 
 /// The operands of one call, in torchvision's names: tensors, host slices or shapes, depending on `T`. The weight may
-/// have another type `W`, such as [`PreparedWeight`].
+/// have another type `W`, such as [`PackedWeight`].
 ///
 /// | operand | shape |
 /// |---|---|
@@ -36,7 +37,20 @@ impl<T: Copy, W> Inputs<T, W> {
     }
 }
 
+impl<'a> Inputs<&'a Tensor> {
+    /// Returns the shapes.
+    #[must_use]
+    pub fn shapes(&self) -> Inputs<&'a [usize]> {
+        self.map(|tensor| tensor.shape())
+    }
+}
+
 impl<T> Inputs<T> {
+    /// Returns references to the operands.
+    pub fn as_ref(&self) -> Inputs<&T> {
+        self.map(|operand| operand)
+    }
+
     /// Returns `view` of each operand.
     pub fn map<'a, U>(&'a self, view: impl Fn(&'a T) -> U) -> Inputs<U> {
         Inputs {
@@ -78,18 +92,18 @@ impl<T: Copy> From<Inputs<T>> for Operands<T> {
     }
 }
 
-/// A weight that is packed once for many calls, as in inference.
-/// [`DeformConv2d::prepare_weight`](super::DeformConv2d::prepare_weight) makes it. The handle is cheap to clone.
+/// A weight that is packed once for many calls, as in inference, in memory of its own.
+/// [`pack_weight`](crate::Prepared::pack_weight) makes it. The handle is cheap to clone.
 ///
 /// The handle serves every call. A call that needs another packing, because its groups, offset groups or algorithm
 /// differ, packs the original tensor again.
 #[derive(Debug, Clone)]
-pub struct PreparedWeight {
+pub struct PackedWeight {
     weight: Tensor,
     packed: Arc<Packed>,
 }
 
-impl PreparedWeight {
+impl PackedWeight {
     pub(super) fn new(weight: &Tensor, packed: Packed) -> Self {
         Self { weight: weight.clone(), packed: Arc::new(packed) }
     }
@@ -101,7 +115,7 @@ pub enum Weight<'a> {
     /// The weight is a tensor.
     Tensor(&'a Tensor),
     /// The weight was packed before.
-    Prepared(&'a PreparedWeight),
+    Packed(&'a PackedWeight),
 }
 
 impl<'a> From<&'a Tensor> for Weight<'a> {
@@ -110,10 +124,22 @@ impl<'a> From<&'a Tensor> for Weight<'a> {
     }
 }
 
-impl<'a> From<&'a PreparedWeight> for Weight<'a> {
-    fn from(weight: &'a PreparedWeight) -> Self {
-        Self::Prepared(weight)
+impl<'a> From<&'a PackedWeight> for Weight<'a> {
+    fn from(weight: &'a PackedWeight) -> Self {
+        Self::Packed(weight)
     }
+}
+
+/// Returns the convolution's operands.
+pub(super) fn given<'a, W>(inputs: &Inputs<&'a Tensor, W>) -> Given<'a>
+where
+    W: Copy + Into<Weight<'a>>,
+{
+    let (weight, packed) = match inputs.weight.into() {
+        Weight::Tensor(weight) => (weight, None),
+        Weight::Packed(PackedWeight { weight, packed }) => (weight, Some(&**packed)),
+    };
+    Given { operands: inputs.with_weight(weight).into(), packed }
 }
 
 /// Returns the convolution's task for these operands.
@@ -121,11 +147,10 @@ pub(super) fn task<'a, W>(inputs: &Inputs<&'a Tensor, W>, options: Options) -> T
 where
     W: Copy + Into<Weight<'a>>,
 {
-    match inputs.weight.into() {
-        Weight::Tensor(weight) => Task::new(inputs.with_weight(weight), options),
-        Weight::Prepared(prepared) => {
-            let inputs = inputs.with_weight(&prepared.weight);
-            Task { packed: Some(&prepared.packed), ..Task::new(inputs, options) }
-        }
-    }
+    Task { given: given(inputs), activation: Activation::default(), options }
+}
+
+/// Wraps the gradient of an output without an activation, whose derivative needs no output.
+pub(super) fn of_output(grad_output: &Tensor) -> OutputGradient<'_> {
+    OutputGradient { output: None, grad_output }
 }

@@ -15,28 +15,30 @@
 //! once.
 
 mod inputs;
+mod prepared;
 
-use std::sync::Arc;
+use std::fmt;
 #[cfg(not(target_arch = "wasm32"))]
 use std::time::Duration;
 
-use self::inputs::task;
-pub use self::inputs::{Inputs, PreparedWeight, Weight};
+pub use self::inputs::{Inputs, PackedWeight, Weight};
+use self::inputs::{of_output, task};
+pub use self::prepared::{Backward, Forward};
+use super::convolution::Convolution;
 pub use super::convolution::{
     Algorithm, BorderGradient, Geometry, Gradient, Gradients, Mode, Operand, Options, ParseAlgorithmError, Tile,
     Tuning, choice, plan, plan_backward, reference,
 };
-use super::convolution::{Convolution, OutputGradient};
 use crate::dtype::Dtype;
 use crate::error::Result;
 use crate::gpu::{Gpu, Prepared, Recorder, Tensor};
-use crate::plan::Plan;
 
-/// The operator on one device. The handle is cheap to clone, `Send` and `Sync`. Clones share its plans.
+/// The operator on one device. The handle is cheap to clone, `Send` and `Sync`. Clones share its calls.
 ///
 /// The first call with a new geometry plans it, compiles the kernels that the device has not compiled yet, and keeps
-/// both.
-#[derive(Debug, Clone)]
+/// the 64 calls made last. [`DeformConv2d::prepare`] returns a handle, and a call stays ready as long as its handle
+/// lives.
+#[derive(Clone)]
 pub struct DeformConv2d {
     core: Convolution,
 }
@@ -66,8 +68,9 @@ impl DeformConv2d {
         self.core.tuning().clone()
     }
 
-    pub(in crate::ops) fn core(&self) -> &Convolution {
-        &self.core
+    /// Returns an operator with the same measurements that keeps its own calls.
+    pub(crate) fn with_own_calls(&self) -> Self {
+        Self { core: self.core.with_own_calls() }
     }
 
     /// Measures the algorithms that can compute these operands on this device, and remembers the fastest.
@@ -103,83 +106,37 @@ impl DeformConv2d {
         self.core.forward(&task(inputs, options))
     }
 
-    /// Records the computation into the caller's encoder or compute pass. Does not submit or wait, and allocates no
-    /// device memory if the call was prepared.
+    /// Records the computation into the caller's encoder or compute pass, with the caller's output. Does not submit or
+    /// wait.
     ///
-    /// The call writes `output`, and keeps intermediate results in `workspace`, which needs at least the
-    /// `workspace_bytes` of [`DeformConv2d::prepare`]. Neither may share a buffer with another operand. Several
-    /// recordings in one submission may share a workspace. A call that was not prepared is prepared first, which
-    /// allocates uniforms and scratch, writes to the queue, and may compile kernels. The encoder must belong to the
-    /// operator's device.
+    /// The output may not share a buffer with another operand. The call is prepared if no handle for such a call lives
+    /// and the operator has not kept it. Preparing may compile kernels, allocates memory and writes to the queue, so a
+    /// program that must not wait here calls [`DeformConv2d::prepare`] first. The encoder must belong to the operator's
+    /// device.
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::forward`], [`Error::Axis`](crate::Error::Axis) if the output has another shape,
-    /// [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall), and [`Error::Aliased`](crate::Error::Aliased).
+    /// The same as [`DeformConv2d::forward`], [`Error::Axis`](crate::Error::Axis) if the output has another shape, and
+    /// [`Error::Aliased`](crate::Error::Aliased).
     pub fn record_forward<'a, 'r, 'pass: 'r, W>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
         inputs: &Inputs<&'a Tensor, W>,
         output: &'a Tensor,
-        workspace: &Tensor,
         options: Options,
     ) -> Result<()>
     where
         W: Copy + Into<Weight<'a>>,
     {
-        self.core.record_forward(recorder, &task(inputs, options), output, workspace)
+        self.core.record_forward(recorder, &task(inputs, options), output)
     }
 
-    /// Packs the weight for calls with these shapes and options, and submits. Such calls do not pack it again.
-    ///
-    /// After a write to the tensor the weight must be prepared again: calls that use the packed weight see the old
-    /// values, and calls whose algorithm needs no packing, or another one, see the new.
-    ///
-    /// # Errors
-    /// The same as [`DeformConv2d::forward`].
-    pub fn prepare_weight(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<PreparedWeight> {
-        let packed = self.core.pack(&*self.prepared(shapes, options)?, shapes.weight)?;
-        Ok(PreparedWeight::new(shapes.weight, packed))
-    }
-
-    /// Records [`DeformConv2d::prepare_weight`] into the caller's encoder or compute pass. Allocates and returns the
-    /// packed weight, which is ready once the encoder is submitted.
-    ///
-    /// # Errors
-    /// The same as [`DeformConv2d::forward`].
-    pub fn record_prepare_weight<'r, 'pass: 'r>(
-        &self,
-        recorder: impl Into<Recorder<'r, 'pass>>,
-        shapes: &Inputs<&[usize], &Tensor>,
-        options: Options,
-    ) -> Result<PreparedWeight> {
-        let packed = self.core.record_pack(recorder, &*self.prepared(shapes, options)?, shapes.weight)?;
-        Ok(PreparedWeight::new(shapes.weight, packed))
-    }
-
-    fn prepared(&self, shapes: &Inputs<&[usize], &Tensor>, options: Options) -> Result<Arc<Prepared>> {
-        let weight = shapes.weight;
-        let geometry = self.core.geometry(shapes.with_weight(weight.shape()), weight.dtype(), &options)?;
-        self.core.prepared(geometry, options)
-    }
-
-    /// Plans a call on f32 operands of these shapes, compiles its kernels and uploads its uniforms, so that recording
-    /// it need not. The plan's `workspace_bytes` is the size of the workspace that recording needs. An operator keeps
-    /// the 64 plans used last, and the scratch that they need.
+    /// Prepares a forward call on operands of these shapes and this element type.
     ///
     /// # Errors
     /// The same as [`Geometry::new`] and [`plan`], and [`Error::Device`](crate::Error::Device) if a kernel does not
     /// compile.
-    pub fn prepare(&self, shapes: &Inputs<&[usize]>, options: Options) -> Result<Plan> {
-        self.prepare_dtype(shapes, Dtype::F32, options)
-    }
-
-    /// [`DeformConv2d::prepare`] for operands of `dtype`.
-    ///
-    /// # Errors
-    /// The same as [`DeformConv2d::prepare`].
-    pub fn prepare_dtype(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Plan> {
-        let geometry = self.core.geometry(shapes, dtype, &options)?;
-        Ok(self.core.prepared(geometry, options)?.plan().clone())
+    pub fn prepare(&self, shapes: &Inputs<&[usize]>, dtype: Dtype, options: Options) -> Result<Prepared<Forward>> {
+        self.core.prepare(self.core.geometry(shapes, dtype, &options)?, options)
     }
 
     /// Computes the gradients of a loss with respect to the operands from its gradient with respect to the output:
@@ -209,8 +166,7 @@ impl DeformConv2d {
         self.core.backward(&task(inputs, options), of_output(grad_output), wanted)
     }
 
-    /// Computes the gradients that have a target into their targets: records and submits with the operator's own
-    /// workspace. Does not wait.
+    /// Computes the gradients that have a target into their targets: records and submits. Does not wait.
     ///
     /// # Errors
     /// The same as [`DeformConv2d::record_backward`].
@@ -224,33 +180,29 @@ impl DeformConv2d {
         self.core.backward_into(&task(inputs, options), of_output(grad_output), targets)
     }
 
-    /// Records [`DeformConv2d::backward`] into the caller's encoder or compute pass. Does not submit or wait, and
-    /// allocates no device memory if the call was prepared.
+    /// Records [`DeformConv2d::backward`] into the caller's encoder or compute pass. Does not submit or wait.
     ///
-    /// The call computes the gradients that have a target, and writes each to its target or adds it. It keeps
-    /// intermediate results in `workspace`, which needs at least the `workspace_bytes` of
-    /// [`DeformConv2d::prepare_backward`]. Neither a target nor the workspace may share a buffer with another operand.
-    /// Otherwise this is like [`DeformConv2d::record_forward`].
+    /// The call computes the gradients that have a target, and writes each to its target or adds it. No target may share
+    /// a buffer with another operand. Otherwise this is like [`DeformConv2d::record_forward`].
     ///
     /// # Errors
     /// The same as [`DeformConv2d::backward`], [`Error::NoSuchOperand`](crate::Error::NoSuchOperand) for a target of a
     /// mask or bias that the call does not have, [`Error::Axis`](crate::Error::Axis) or
-    /// [`Error::Dtype`](crate::Error::Dtype) for a target that is not f32 or has another shape than its operand,
-    /// [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall), and [`Error::Aliased`](crate::Error::Aliased).
+    /// [`Error::Dtype`](crate::Error::Dtype) for a target that is not f32 or has another shape than its operand, and
+    /// [`Error::Aliased`](crate::Error::Aliased).
     pub fn record_backward<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
         inputs: &Inputs<&Tensor>,
         grad_output: &Tensor,
         targets: &Gradients<Option<Gradient<'_>>>,
-        workspace: &Tensor,
         options: Options,
     ) -> Result<()> {
-        self.core.record_backward(recorder, &task(inputs, options), of_output(grad_output), targets, workspace)
+        self.core.record_backward(recorder, &task(inputs, options), of_output(grad_output), targets)
     }
 
-    /// Plans the backward pass of a call on operands of these shapes, compiles its kernels and uploads its uniforms, so
-    /// that recording it need not. The plan's `workspace_bytes` is the size of the workspace that recording needs.
+    /// Prepares a backward call on operands of these shapes and this element type. `modes` says which gradients it
+    /// computes, and whether it writes each or adds it to its target.
     ///
     /// # Errors
     /// The same as [`Geometry::new`] and [`plan_backward`], [`Error::NoSuchOperand`](crate::Error::NoSuchOperand), and
@@ -261,13 +213,13 @@ impl DeformConv2d {
         dtype: Dtype,
         modes: Gradients<Mode>,
         options: Options,
-    ) -> Result<Plan> {
-        let geometry = self.core.geometry(shapes, dtype, &options)?;
-        Ok(self.core.prepared_gradients(geometry, modes, options)?.plan().clone())
+    ) -> Result<Prepared<Backward>> {
+        self.core.prepare_backward(self.core.geometry(shapes, dtype, &options)?, modes, options)
     }
 }
 
-/// Wraps the gradient of an output without an activation, whose derivative needs no output.
-fn of_output(grad_output: &Tensor) -> OutputGradient<'_> {
-    OutputGradient { output: None, grad_output }
+impl fmt::Debug for DeformConv2d {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeformConv2d {:?}", self.core)
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Roofline;
 use crate::dtype::Dtype;
 use crate::error::Result;
-use crate::gpu::{Call, Engine, Gpu, Prepared, Tensor};
+use crate::gpu::{Call, Engine, Expected, Gpu, Planned, Prepared, Tensor};
 use crate::kernel::Storage;
 use crate::kernel::roofline::{copy, multiply_add};
 use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Window};
@@ -37,13 +37,12 @@ impl Roofline {
 }
 
 fn multiply_add(gpu: &Gpu) -> Result<f64> {
-    let engine = Engine::new(gpu);
     let invocations = MAX_INVOCATIONS.min(gpu.limits().max_window_elements());
     let sink = Tensor::new(gpu, [invocations as usize], Dtype::F32)?;
     let mut iterations = FIRST_ITERATIONS;
     loop {
-        let prepared = engine.prepare(&iterations, || multiply_add_plan(gpu.limits(), invocations, iterations))?;
-        let seconds = fastest(&engine, &prepared, &[("sink", &sink)])?;
+        let plan = multiply_add_plan(gpu.limits(), invocations, iterations)?;
+        let seconds = fastest(gpu, plan, &[("sink", &sink)])?;
         if seconds >= LONG_ENOUGH_SECONDS || iterations >= MAX_ITERATIONS {
             let vec4_lanes = 4.0;
             let per_iteration = 2.0 * vec4_lanes * (multiply_add::CHAINS * multiply_add::UNROLL) as f64;
@@ -62,15 +61,14 @@ fn multiply_add_plan(limits: &DeviceLimits, invocations: u64, iterations: u64) -
 }
 
 fn copy(gpu: &Gpu) -> Result<f64> {
-    let engine = Engine::new(gpu);
     // The copy is in whole vec4s.
     let bytes = MAX_COPY_BYTES.min(gpu.limits().max_binding_bytes / 16 * 16);
     let [source, destination] = {
         let make = || Tensor::new(gpu, [(bytes / 4) as usize], Dtype::F32);
         [make()?, make()?]
     };
-    let prepared = engine.prepare(&(), || copy_plan(gpu.limits(), bytes))?;
-    let seconds = fastest(&engine, &prepared, &[("source", &source), ("destination", &destination)])?;
+    let plan = copy_plan(gpu.limits(), bytes)?;
+    let seconds = fastest(gpu, plan, &[("source", &source), ("destination", &destination)])?;
     Ok(2.0 * bytes as f64 / seconds)
 }
 
@@ -84,18 +82,22 @@ fn copy_plan(limits: &DeviceLimits, bytes: u64) -> Result<Plan> {
     Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 
-fn fastest<K: PartialEq + Clone>(
-    engine: &Engine<K>,
-    prepared: &Prepared,
-    operands: &[(&'static str, &Tensor)],
-) -> Result<f64> {
+fn fastest(gpu: &Gpu, plan: Plan, operands: &[(&'static str, &Tensor)]) -> Result<f64> {
+    let expected = |&(operand, tensor): &(_, &Tensor)| Expected {
+        operand,
+        shape: tensor.shape().to_vec(),
+        dtype: Dtype::F32,
+        because: "the plan",
+    };
+    let planned = Planned { plan, operands: operands.iter().map(expected).collect(), ..Planned::default() };
+    let prepared: Prepared<()> = Engine::new(gpu).prepare(&(), || Ok(planned))?;
     let call = Call { operands: operands.to_vec(), ..Call::default() };
     let mut fastest = f64::INFINITY;
     // The first run does not count: it compiles the kernel and finds the memory cold.
     for run in 0..=RUNS {
         let start = Instant::now();
-        engine.submit(prepared, &call)?;
-        engine.gpu().wait()?;
+        prepared.submit_call(&call)?;
+        gpu.wait()?;
         if run > 0 {
             fastest = fastest.min(start.elapsed().as_secs_f64());
         }

@@ -1,7 +1,8 @@
 //! The peer deform.
 
 use anyhow::{Context, Result};
-use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, PreparedWeight, Tensor};
+use deform::ops::deform_conv2d::PackedWeight;
+use deform::{DeformConv2d, Dtype, Gpu, Gradients, Inputs, Options, Tensor};
 
 use crate::layer::{Layer, Operand, PADDING};
 use crate::{Peer, describe};
@@ -10,7 +11,7 @@ pub(crate) struct DeformPeer {
     gpu: Gpu,
     op: DeformConv2d,
     /// The operands of the forward pass alone; the weight is packed once, as in an inference program.
-    operands: Option<Inputs<Tensor, PreparedWeight>>,
+    operands: Option<Inputs<Tensor, PackedWeight>>,
     /// The weight as it is, for the gradients: a training program cannot pack it in advance, because each step changes
     /// it.
     weight: Option<Tensor>,
@@ -67,14 +68,14 @@ impl Peer for DeformPeer {
         let shapes = Inputs {
             input: &layer.input.shape[..],
             offset: &layer.offset.shape[..],
-            weight: &tensor,
+            weight: &layer.weight.shape[..],
             mask: Some(&layer.mask.shape[..]),
             bias: Some(&layer.bias.shape[..]),
         };
         self.operands = Some(Inputs {
             input: self.upload(&layer.input)?,
             offset: self.upload(&layer.offset)?,
-            weight: self.op.prepare_weight(&shapes, options())?,
+            weight: self.op.prepare(&shapes, Dtype::F32, options())?.pack_weight(&tensor)?,
             mask: Some(self.upload(&layer.mask)?),
             bias: Some(self.upload(&layer.bias)?),
         });

@@ -17,7 +17,8 @@ use crate::plan::{DeviceLimits, Plan, split};
 
 /// Plans the output of one call.
 ///
-/// # Errors Returns [`Error::WorkspaceTooSmall`] if `options.workspace_limit` cannot hold the smallest chunk of the
+/// # Errors
+/// Returns [`Error::WorkspaceTooSmall`] if `options.workspace_limit` cannot hold the smallest chunk of the
 /// work, [`Error::BindingTooLarge`] if a part that the algorithm cannot cut exceeds the device's binding limit,
 /// [`Error::TooManySteps`], [`Error::Unsuitable`] if the chosen algorithm (or, in f16, every algorithm) does not suit
 /// the device or the geometry, or [`Error::TooLarge`] if a device with less than WebGPU's limits cannot dispatch the
