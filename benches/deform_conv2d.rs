@@ -16,9 +16,9 @@ use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use deform::ops::deform_conv2d::{Geometry, plan};
+use deform::ops::deform_conv2d::{Algorithm, Geometry, Tile, plan};
 use deform::plan::DeviceLimits;
-use deform::{Algorithm, DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, Tile};
+use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};

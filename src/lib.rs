@@ -3,7 +3,7 @@
 
 mod dtype;
 pub mod error;
-pub mod gpu;
+mod gpu;
 pub mod kernel;
 pub mod layers;
 pub mod ops;
@@ -11,7 +11,5 @@ pub mod plan;
 
 pub use dtype::{Dtype, Element};
 pub use error::{Error, Result};
-pub use gpu::{Bound, CommandEncoder, Gpu, Prepared, Recorder, Tensor, TextureRegion, wgpu};
-pub use ops::deform_conv2d::{Algorithm, BorderGradient, DeformConv2d, Inputs, Options, Tile, Tuning};
-pub use ops::deform_conv2d::{Gradient, Gradients, Operand, PackedWeight, Weight};
-pub use ops::roofline::Roofline;
+pub use gpu::{Bound, Gpu, Prepared, Recorder, Tensor, wgpu};
+pub use ops::deform_conv2d::{DeformConv2d, Gradients, Inputs, Options};

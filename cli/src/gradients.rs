@@ -12,8 +12,8 @@
 //! across a whole number, the derivatives of both sides are acceptable, and the element is not compared.
 
 use anyhow::{Context, Result, ensure};
-use deform::ops::deform_conv2d::Geometry;
-use deform::{DeformConv2d, Gpu, Gradients, Inputs, Operand, Options, Tensor};
+use deform::ops::deform_conv2d::{Geometry, Operand};
+use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, Tensor};
 
 use crate::accuracy::{Comparison, Mismatch, UNIT, largest};
 use crate::case::Case;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use deform::{Algorithm, DeformConv2d, Gpu, Options, Tensor};
+use deform::ops::deform_conv2d::Algorithm;
+use deform::{DeformConv2d, Gpu, Options, Tensor};
 use deform_case::{Answer, CaseFile};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;

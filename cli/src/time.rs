@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use deform::{Algorithm, DeformConv2d, Gpu, Options};
+use deform::ops::deform_conv2d::Algorithm;
+use deform::{DeformConv2d, Gpu, Options};
 use serde_json::json;
 
 use crate::case::Case;

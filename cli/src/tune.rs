@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use deform::ops::deform_conv2d::Geometry;
-use deform::{DeformConv2d, Gpu, Tuning};
+use deform::ops::deform_conv2d::{Geometry, Tuning};
+use deform::{DeformConv2d, Gpu};
 
 use crate::bench::layers::{LAYERS, layer_names};
 use crate::case::Case;

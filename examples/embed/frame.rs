@@ -1,7 +1,8 @@
 //! One frame: the host draws a picture, deform bends it, and the host draws the result.
 
+use deform::ops::texture::TextureRegion;
 use deform::ops::texture::Textures;
-use deform::{Bound, DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion, wgpu};
+use deform::{Bound, DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, wgpu};
 
 use crate::Result;
 

@@ -174,7 +174,7 @@ impl Gpu {
         &self.shared.device.info
     }
 
-    /// Returns the names of adapter, backend and driver, and the driver's version. [`Tuning`](crate::Tuning) stores its
+    /// Returns the names of adapter, backend and driver, and the driver's version. [`Tuning`](crate::ops::deform_conv2d::Tuning) stores its
     /// measurements under this text.
     #[must_use]
     pub fn identity(&self) -> String {

@@ -26,4 +26,4 @@ pub use recorder::Recorder;
 pub use tensor::Tensor;
 pub use texture::TextureRegion;
 pub(crate) use texture::{BoundTexture, Texels};
-pub use wgpu::{self, CommandEncoder};
+pub use wgpu;

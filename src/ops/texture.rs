@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::gpu::{
-    Bound, BoundTexture, Call, Engine, Expected, Gpu, Planned, Prepared, Recorder, Tensor, Texels, TextureRegion,
-};
+pub use crate::gpu::TextureRegion;
+use crate::gpu::{Bound, BoundTexture, Call, Engine, Expected, Gpu, Planned, Prepared, Recorder, Tensor, Texels};
 use crate::kernel::texture::{load, region, store};
 use crate::kernel::{Storage, TexelFormat};
 use crate::plan::{DeviceLimits, Plan, Window};

@@ -1,8 +1,8 @@
 //! Compares the gradients with the reference, on the case table, on random geometries and in small workspaces.
 
-use deform::ops::deform_conv2d::Mode;
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::{Algorithm, Dtype, Error, Gradient, Gradients, Operand, Options, Tensor};
+use deform::ops::deform_conv2d::{Algorithm, Gradient, Mode, Operand};
+use deform::{Dtype, Error, Gradients, Options, Tensor};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::device::{distinct_algorithms, gpu, operator, poison, say, upload};

@@ -3,8 +3,8 @@
 
 use deform::ops::activation::Activate;
 use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
-use deform::ops::deform_conv2d::Mode;
-use deform::{Algorithm, Dtype, Error, Gpu, Tensor, Tile, wgpu};
+use deform::ops::deform_conv2d::{Algorithm, Mode, Tile};
+use deform::{Dtype, Error, Gpu, Tensor, wgpu};
 use half::f16;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 

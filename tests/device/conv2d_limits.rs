@@ -1,8 +1,8 @@
 //! The ordinary convolution in f16 and at the limits of sizes, and the errors for operands that do not fit.
 
 use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
-use deform::ops::deform_conv2d::Mode;
-use deform::{Dtype, Error, Gradient, Tensor, wgpu};
+use deform::ops::deform_conv2d::{Gradient, Mode};
+use deform::{Dtype, Error, Tensor, wgpu};
 use half::f16;
 
 use crate::conv2d::{ALL_MODES, activated, check, check_gradients, conv2d, modes, options, shapes, upload, upload_as};

@@ -1,8 +1,8 @@
 //! Depthwise convolutions, which have their own kernels: forward and all gradients, with the same table, geometries and
 //! identities as the other convolutions.
 
-use deform::ops::deform_conv2d::Mode;
-use deform::{Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gradients, Operand, Options};
+use deform::ops::deform_conv2d::{Algorithm, BorderGradient, Mode, Operand};
+use deform::{DeformConv2d, Dtype, Error, Gradients, Options};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::backward::{all, check_gradients, plan_of, run_backward};

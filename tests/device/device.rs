@@ -4,8 +4,9 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use deform::kernel::shared::subgroup::SUBGROUP_SIZE;
+use deform::ops::deform_conv2d::{Algorithm, Tile};
 use deform::plan::Plan;
-use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, Tile, wgpu};
+use deform::{DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
 use crate::support::case::Case;
 use crate::support::compare::compare;

@@ -1,7 +1,8 @@
 //! Bad input on the device: each mistake has a typed error, and the same objects work afterwards.
 
 use deform::error::DeviceError;
-use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
+use deform::ops::deform_conv2d::Algorithm;
+use deform::{DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
 use crate::device::{callers_gpu, check, default_limits_gpu, gpu, operator, poison, upload, upload_to};
 use crate::support::case::{Case, PLAIN, padded};

@@ -1,6 +1,7 @@
 //! Compares the device with the reference, on a table of cases and on random geometries.
 
-use deform::{Algorithm, Dtype, Error, Options, Tile};
+use deform::ops::deform_conv2d::{Algorithm, Tile};
+use deform::{Dtype, Error, Options};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 

@@ -3,9 +3,10 @@
 
 use allocation_counter::measure;
 use deform::ops::activation::{Activate, Activation};
+use deform::ops::texture::TextureRegion;
 use deform::ops::texture::Textures;
 use deform::plan::Plan;
-use deform::{Bound, DeformConv2d, Dtype, Gpu, Tensor, TextureRegion, wgpu};
+use deform::{Bound, DeformConv2d, Dtype, Gpu, Tensor, wgpu};
 
 use crate::device::{poison_on, upload_to};
 use crate::support::case::{Case, PLAIN, Sizes, padded};

@@ -1,6 +1,7 @@
 //! Compares the device with torchvision's stored answers.
 
-use deform::{Algorithm, Options};
+use deform::Options;
+use deform::ops::deform_conv2d::Algorithm;
 
 use crate::device::{algorithms, check, run};
 use crate::support::case::Case;

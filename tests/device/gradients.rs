@@ -1,9 +1,8 @@
 //! Properties that the gradients have independently of the reference, and the errors for targets that do not fit.
 
+use deform::ops::deform_conv2d::{Algorithm, BorderGradient, Gradient, Operand};
 use deform::plan::Size;
-use deform::{
-    Algorithm, BorderGradient, DeformConv2d, Dtype, Error, Gpu, Gradient, Gradients, Operand, Options, Tensor, wgpu,
-};
+use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Options, Tensor, wgpu};
 
 use crate::backward::{all, check_gradients, least_workspace, modes, poisoned, record, run_backward, ways};
 use crate::device::{callers_gpu, gpu, operator, poison, run, upload, upload_to};

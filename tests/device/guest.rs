@@ -3,9 +3,9 @@
 
 use deform::layers::{CycleFc, CycleFcOptions, DeformableConv2d, DeformableConv2dOptions, Mask};
 use deform::ops::conv2d::{self, Activation, Conv2d};
-use deform::ops::deform_conv2d::Mode;
+use deform::ops::deform_conv2d::{Mode, Operand};
 use deform::ops::shift::{Border, ChannelShift, s2_mlp_v1};
-use deform::{DeformConv2d, Dtype, Gpu, Gradients, Inputs, Operand, Tensor, wgpu};
+use deform::{DeformConv2d, Dtype, Gpu, Gradients, Inputs, Tensor, wgpu};
 
 use crate::device::{callers_gpu, default_limits_gpu, poison_on, random_on, upload_to};
 use crate::gradients::check_with_small_limits;

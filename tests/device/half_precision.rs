@@ -1,7 +1,8 @@
 //! Operands in f16. They are read exactly, computed in f32 and rounded once, on a device with f16 shaders and on one
 //! without.
 
-use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor, Tile};
+use deform::ops::deform_conv2d::{Algorithm, Tile};
+use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor};
 use half::f16;
 
 use crate::backward::{all, ways};

@@ -1,7 +1,8 @@
 //! Properties of the output that hold independently of the reference.
 
+use deform::Options;
+use deform::ops::deform_conv2d::Algorithm;
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::{Algorithm, Options};
 
 use crate::device::{algorithms, run};
 use crate::support::case::{Case, PLAIN, Sizes, padded};

@@ -1,7 +1,8 @@
 //! Layers of real sizes, whose columns and operands exceed the workspace and one binding. The longest tests are
 //! ignored, and `cargo xtask nightly` runs them.
 
-use deform::{Algorithm, Options};
+use deform::Options;
+use deform::ops::deform_conv2d::Algorithm;
 
 use crate::backward::{check_some, plan_of, ways};
 use crate::device::{distinct_algorithms, forward_plan, gpu, run};

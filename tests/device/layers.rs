@@ -5,8 +5,8 @@ use deform::layers::{
     Layer, Mask, Parameter, State,
 };
 use deform::ops::conv2d;
-use deform::ops::deform_conv2d::Mode;
-use deform::{Error, Gradient, Gradients, Options, Tensor};
+use deform::ops::deform_conv2d::{Gradient, Mode};
+use deform::{Error, Gradients, Options, Tensor};
 use deform_case::CaseFile;
 
 use crate::aspp;

@@ -4,8 +4,8 @@ use std::sync::Barrier;
 
 use deform::layers::{DeformableConv2d, DeformableConv2dOptions, Mask};
 use deform::ops::activation::{Activate, Activation};
-use deform::ops::deform_conv2d::Mode;
-use deform::{Algorithm, DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor};
+use deform::ops::deform_conv2d::{Algorithm, Mode};
+use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor};
 
 use crate::backward::{all, modes};
 use crate::device::{gpu, operator, poison, poison_on, random_on, run, upload, upload_to};

@@ -1,7 +1,8 @@
 //! Reading and writing textures: every format, rectangles and mip levels, and an image filter inside a frame.
 
+use deform::ops::texture::TextureRegion;
 use deform::ops::texture::Textures;
-use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion, wgpu};
+use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, wgpu};
 use half::f16;
 use wgpu::TextureFormat::{self, Rgba8Unorm, Rgba8UnormSrgb, Rgba16Float, Rgba32Float};
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use deform::{Algorithm, DeformConv2d, Dtype, Error, Options, Tile, Tuning};
+use deform::ops::deform_conv2d::{Algorithm, Tile, Tuning};
+use deform::{DeformConv2d, Dtype, Error, Options};
 
 use crate::device::{gpu, upload};
 use crate::support::case::{Case, PLAIN, padded};

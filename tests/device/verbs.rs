@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deform::{Algorithm, DeformConv2d, Dtype, Gpu, Inputs, Options, Roofline, Tensor, wgpu};
+use deform::ops::deform_conv2d::Algorithm;
+use deform::ops::roofline::Roofline;
+use deform::{DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, wgpu};
 
 use crate::device::{
     algorithms, callers_gpu, default_limits_gpu, gpu, operator, poison, run, run_on, upload, upload_to,

@@ -1,7 +1,7 @@
 //! The algorithm that `Auto` takes, and the algorithms' names.
 
+use deform::ops::deform_conv2d::{Algorithm, Tile};
 use deform::plan::{DeviceKind, DeviceLimits};
-use deform::{Algorithm, Tile};
 
 use crate::plans::plan_of;
 use crate::support::case::{PLAIN, Sizes, padded};

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deform::kernel::{KERNELS, Sampling};
 use deform::ops::conv2d;
-use deform::ops::deform_conv2d::{Geometry, Mode, plan, plan_backward};
+use deform::ops::deform_conv2d::{Algorithm, Geometry, Mode, Tile, plan, plan_backward};
 use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan, Step};
-use deform::{Algorithm, Gradients, Options, Tile};
+use deform::{Gradients, Options};
 use naga::{Function, Statement};
 
 use crate::kernels::{constants, module};

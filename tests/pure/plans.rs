@@ -3,9 +3,9 @@
 
 use deform::kernel::Storage;
 use deform::kernel::forward::fused_tiled::Variant;
-use deform::ops::deform_conv2d::{Geometry, plan};
+use deform::ops::deform_conv2d::{Algorithm, Geometry, Tile, plan};
 use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan, Size, WORKSPACE};
-use deform::{Algorithm, Error, Options, Tile};
+use deform::{Error, Options};
 
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 

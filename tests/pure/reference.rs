@@ -1,7 +1,8 @@
 //! Compares the reference with torchvision's stored answers, and its gradients with finite differences.
 
+use deform::ops::deform_conv2d::Operand;
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::{Error, Inputs, Operand, Options};
+use deform::{Error, Inputs, Options};
 
 use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
 use crate::support::golden;

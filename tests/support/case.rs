@@ -77,7 +77,7 @@ pub fn regular(mut case: Case) -> Case {
     case
 }
 
-/// Turns the case into a depthwise convolution of its input channels, computed by [`deform::Algorithm::Depthwise`]. The
+/// Turns the case into a depthwise convolution of its input channels, computed by [`deform::ops::deform_conv2d::Algorithm::Depthwise`]. The
 /// numbers of its weight and bias are cut off or repeated to fill the new shapes.
 pub fn depthwise(mut case: Case) -> Case {
     let channels = case.shapes.input[1];
@@ -88,7 +88,7 @@ pub fn depthwise(mut case: Case) -> Case {
         shape[0] = channels;
         repeat(bias, channels);
     }
-    case.options.algorithm = deform::Algorithm::Depthwise;
+    case.options.algorithm = deform::ops::deform_conv2d::Algorithm::Depthwise;
     case
 }
 

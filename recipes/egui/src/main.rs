@@ -5,9 +5,10 @@
 //! `frame.wgpu_render_state()`. This program draws one frame into a PNG file instead, so that it runs without a window:
 //! `cargo run --manifest-path recipes/egui/Cargo.toml`.
 
+use deform::ops::texture::TextureRegion;
 use deform::ops::texture::Textures;
 use deform::wgpu;
-use deform::{Bound, DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor, TextureRegion};
+use deform::{Bound, DeformConv2d, Dtype, Gpu, Inputs, Options, Tensor};
 use egui_wgpu::{CallbackResources, CallbackTrait, RendererOptions, ScreenDescriptor};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
