@@ -261,6 +261,11 @@ impl Gpu {
         &self.shared.scratch
     }
 
+    /// Returns a pool of scratch that is no one else's.
+    pub(super) fn own_scratch(&self) -> Arc<Pool> {
+        Arc::new(Pool::new(&self.shared.device))
+    }
+
     /// Makes a texture or buffer that is no one else's.
     pub(super) fn resource(&self, name: &'static str, size: Size) -> Result<Resource> {
         Resource::new(&self.shared.device, name, size)

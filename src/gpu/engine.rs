@@ -41,7 +41,7 @@ impl<K: Eq + Hash + Clone> Engine<K> {
             return Ok(Prepared::new(program));
         }
         // No lock is held meanwhile, so no recording waits for the planning and the compiling.
-        let program = Arc::new(Program::new(&self.gpu, plan()?)?);
+        let program = Arc::new(Program::new(&self.gpu, plan()?, self.gpu.scratch())?);
         let mut known = lock(&self.alive);
         if let Some(program) = alive(&known) {
             return Ok(Prepared::new(program));

@@ -63,13 +63,17 @@ impl<C> Prepared<C> {
         &self.program.planned.plan
     }
 
-    /// Fills the scratch that the call needs with NaN. The next recording must not read it before it has written it.
+    /// Returns the same call with scratch of its own, full of NaN. The next recording must not read it before it has
+    /// written it.
     ///
     /// # Errors
-    /// Returns [`Error::Device`].
+    /// Returns [`Error::Device`](crate::Error::Device).
     #[doc(hidden)]
-    pub fn poison_scratch(&self) -> Result<()> {
-        self.program.scratch.poison()
+    pub fn poisoned(&self) -> Result<Self> {
+        let Program { gpu, planned, .. } = &*self.program;
+        let program = Program::new(gpu, planned.clone(), &gpu.own_scratch())?;
+        program.scratch.poison()?;
+        Ok(Self::new(Arc::new(program)))
     }
 
     /// Records a call into the caller's encoder or pass.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::context::Gpu;
 use super::pipeline::Pipeline;
-use super::scratch::{Lease, Resource};
+use super::scratch::{Lease, Pool, Resource};
 use super::tensor::Tensor;
 use super::texture::Texels;
 use crate::dtype::Dtype;
@@ -27,7 +27,7 @@ pub(super) struct Program {
 }
 
 /// A plan, and the operands that its windows name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     /// The operands that the caller gives.
@@ -66,7 +66,7 @@ impl Expected {
 }
 
 impl Program {
-    pub(super) fn new(gpu: &Gpu, planned: Planned) -> Result<Self> {
+    pub(super) fn new(gpu: &Gpu, planned: Planned, pool: &Arc<Pool>) -> Result<Self> {
         let plan = &planned.plan;
         let pipelines = plan.steps.iter().map(|step| gpu.pipeline(step)).collect::<Result<Vec<_>>>()?;
         let alignment = u64::from(gpu.device().limits().min_uniform_buffer_offset_alignment);
@@ -88,7 +88,7 @@ impl Program {
             uniforms
         })?;
         let label = format!("deform {}", plan.algorithm).trim_end().to_owned();
-        let scratch = Lease::new(gpu.scratch(), plan.memory().collect())?;
+        let scratch = Lease::new(pool, plan.memory().collect())?;
         Ok(Self { gpu: gpu.clone(), planned, pipelines, uniforms, uniform_stride, label, scratch })
     }
 

@@ -49,7 +49,7 @@ pub fn record(case: &Case, grad_output: &[f32], targets: &Gradients<Option<Gradi
     let prepared = operator()
         .prepare_backward(&case.shape_slices(), Dtype::F32, modes, case.options)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    prepared.poison_scratch().unwrap();
+    let prepared = prepared.poisoned().unwrap();
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
     let inputs = inputs.as_ref();
     prepared

@@ -52,7 +52,7 @@ fn run(case: &Case, activation: Activation) -> Tensor {
     let prepared = conv2d().prepare(&shapes(case), Dtype::F32, options);
     let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error}", case.name));
     assert!(prepared.plan().memory_bytes() <= options.workspace_limit);
-    prepared.poison_scratch().unwrap();
+    let prepared = prepared.poisoned().unwrap();
     let output = poison(&case.geometry().output_shape());
     let mut encoder = gpu().device().create_command_encoder(&Default::default());
     prepared.record(&mut encoder, &upload(case).as_ref(), &output).unwrap();
@@ -129,7 +129,7 @@ pub fn check_gradients(case: &Case, activation: Activation) -> f64 {
     let prepared = conv2d().prepare_backward(&shapes(case), Dtype::F32, modes(case), options);
     let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error}", case.name));
     assert!(prepared.plan().memory_bytes() <= options.workspace_limit);
-    prepared.poison_scratch().unwrap();
+    let prepared = prepared.poisoned().unwrap();
     let gradients = Gradients {
         input: Some(poison(inputs.input.shape())),
         weight: Some(poison(inputs.weight.shape())),

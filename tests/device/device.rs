@@ -125,7 +125,7 @@ pub fn run_on(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> Vec<f32> {
     let prepared = operator
         .prepare(&case.shape_slices(), Dtype::F32, case.options)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    prepared.poison_scratch().expect("poison");
+    let prepared = prepared.poisoned().expect("poison");
     let output = poison_on(gpu, &case.geometry().output_shape());
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     prepared.record(&mut encoder, &inputs.as_ref(), &output).unwrap_or_else(|error| panic!("{}: {error}", case.name));

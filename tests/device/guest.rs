@@ -109,7 +109,7 @@ fn calls_recorded_between_the_hosts_own_give_the_same_bits() {
     let input_shape = inputs.input.shape();
     let modes = Gradients::ALL.map(|_| Mode::Write);
     let conv_modes = conv2d::Gradients { input: Mode::Write, weight: Mode::Write, bias: Mode::Write };
-    let prepared = operator.prepare(&shapes, Dtype::F32, case.options).unwrap();
+    let prepared = operator.prepare(&shapes, Dtype::F32, case.options).unwrap().poisoned().unwrap();
     let prepared_backward = operator.prepare_backward(&shapes, Dtype::F32, modes, case.options).unwrap();
     let prepared_conv = conv2d.prepare(&plain.shapes(), Dtype::F32, options).unwrap();
     let prepared_conv_backward = conv2d.prepare_backward(&plain.shapes(), Dtype::F32, conv_modes, options).unwrap();
@@ -118,9 +118,6 @@ fn calls_recorded_between_the_hosts_own_give_the_same_bits() {
     let prepared_cycle = cycle.prepare(input_shape).unwrap();
     let prepared_cycle_backward = cycle.prepare_backward(input_shape, Mode::Write).unwrap();
     let prepared_shift = shift.prepare(input_shape, Dtype::F32).unwrap();
-    for poisoned in [prepared.poison_scratch(), prepared_backward.poison_scratch(), prepared_conv.poison_scratch()] {
-        poisoned.unwrap();
-    }
     let (made, back) = (prepared_layer.allocate().unwrap(), prepared_layer_backward.allocate().unwrap());
     let like = |tensor: &Tensor| poison_on(gpu, tensor.shape());
     let recorded_forward = like(&forward);
