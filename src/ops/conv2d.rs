@@ -274,7 +274,7 @@ impl Prepared<Forward> {
         inputs: &Inputs<&Tensor>,
         output: &Tensor,
     ) -> Result<()> {
-        given(inputs).record_call(recorder, self, output)
+        self.record_call(recorder, &given(inputs).call(output))
     }
 
     /// Binds the operands of a call that is recorded many times.
@@ -282,7 +282,7 @@ impl Prepared<Forward> {
     /// # Errors
     /// The same as those of the deformable convolution's `record`.
     pub fn bind(&self, inputs: &Inputs<&Tensor>, output: &Tensor) -> Result<Bound> {
-        given(inputs).bind_call(self, output)
+        self.bind_call(&given(inputs).call(output))
     }
 }
 
@@ -300,7 +300,8 @@ impl Prepared<Backward> {
         grad_output: &Tensor,
         targets: &Gradients<Option<&Tensor>>,
     ) -> Result<()> {
-        given(inputs).record_backward_call(recorder, self, of_output(output, grad_output), &(*targets).into())
+        let of_output = of_output(output, grad_output);
+        self.record_call(recorder, &given(inputs).backward_call(of_output, &(*targets).into()))
     }
 
     /// Binds the operands of a call that is recorded many times.
@@ -314,7 +315,8 @@ impl Prepared<Backward> {
         grad_output: &Tensor,
         targets: &Gradients<Option<&Tensor>>,
     ) -> Result<Bound> {
-        given(inputs).bind_backward_call(self, of_output(output, grad_output), &(*targets).into())
+        let of_output = of_output(output, grad_output);
+        self.bind_call(&given(inputs).backward_call(of_output, &(*targets).into()))
     }
 }
 

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::tuning::Tuning;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::gpu::{Bound, Call, Engine, Expected, Gpu, Packed, Planned, Prepared, Recorder, Tensor};
+use crate::gpu::{Call, Engine, Expected, Gpu, Packed, Planned, Prepared, Recorder, Tensor};
 use crate::kernel::{Sampling, Storage};
 use crate::ops::activation::Activation;
 
@@ -58,48 +58,20 @@ impl Given<'_> {
         self.operands.named().map(|(operand, &tensor)| (operand, tensor))
     }
 
-    fn call<'b>(&'b self, output: &'b Tensor) -> Call<'b> {
+    pub(in crate::ops) fn call<'b>(&'b self, output: &'b Tensor) -> Call<'b> {
         let operands = self.named().chain([("output", output)]).collect();
         Call { operands, packed: self.packed, ..Call::default() }
     }
 
-    fn backward_call<'b>(&'b self, of_output: OutputGradient<'b>, targets: &Gradients<Option<&'b Tensor>>) -> Call<'b> {
+    pub(in crate::ops) fn backward_call<'b>(
+        &'b self,
+        of_output: OutputGradient<'b>,
+        targets: &Gradients<Option<&'b Tensor>>,
+    ) -> Call<'b> {
         let target = |(operand, target): (Operand, &Option<&'b Tensor>)| Some((operand.gradient_name(), (*target)?));
         let output = of_output.output.map(|output| ("output", output));
         let given = self.named().chain([("grad_output", of_output.grad_output)]).chain(output);
         Call { operands: given.chain(targets.iter().filter_map(target)).collect(), ..Call::default() }
-    }
-
-    pub(in crate::ops) fn record_call<'r, 'pass: 'r, C>(
-        &self,
-        recorder: impl Into<Recorder<'r, 'pass>>,
-        prepared: &Prepared<C>,
-        output: &Tensor,
-    ) -> Result<()> {
-        prepared.record_call(recorder, &self.call(output))
-    }
-
-    pub(in crate::ops) fn bind_call<C>(&self, prepared: &Prepared<C>, output: &Tensor) -> Result<Bound> {
-        prepared.bind_call(&self.call(output))
-    }
-
-    pub(in crate::ops) fn record_backward_call<'r, 'pass: 'r, C>(
-        &self,
-        recorder: impl Into<Recorder<'r, 'pass>>,
-        prepared: &Prepared<C>,
-        of_output: OutputGradient<'_>,
-        targets: &Gradients<Option<&Tensor>>,
-    ) -> Result<()> {
-        prepared.record_call(recorder, &self.backward_call(of_output, targets))
-    }
-
-    pub(in crate::ops) fn bind_backward_call<C>(
-        &self,
-        prepared: &Prepared<C>,
-        of_output: OutputGradient<'_>,
-        targets: &Gradients<Option<&Tensor>>,
-    ) -> Result<Bound> {
-        prepared.bind_call(&self.backward_call(of_output, targets))
     }
 }
 
@@ -207,7 +179,7 @@ impl Convolution {
         task: &Task<'_>,
         output: &Tensor,
     ) -> Result<()> {
-        task.given.record_call(recorder, &self.of_task(task)?.1, output)
+        self.of_task(task)?.1.record_call(recorder, &task.given.call(output))
     }
 
     /// Computes the wanted gradients, except those by operands that the call does not have: allocates, records and
@@ -249,7 +221,7 @@ impl Convolution {
         targets: &Targets<'_>,
     ) -> Result<()> {
         let prepared = self.of_backward_task(task, targets.modes())?;
-        task.given.record_backward_call(recorder, &prepared, of_output, &targets.tensors())
+        prepared.record_call(recorder, &task.given.backward_call(of_output, &targets.tensors()))
     }
 }
 

@@ -31,7 +31,7 @@ impl Prepared<Forward> {
     where
         W: Copy + Into<Weight<'a>>,
     {
-        given(inputs).record_call(recorder, self, output)
+        self.record_call(recorder, &given(inputs).call(output))
     }
 
     /// Binds the operands of a call that is recorded many times.
@@ -42,7 +42,7 @@ impl Prepared<Forward> {
     where
         W: Copy + Into<Weight<'a>>,
     {
-        given(inputs).bind_call(self, output)
+        self.bind_call(&given(inputs).call(output))
     }
 
     /// Packs a weight for this call and for others that pack it in the same way, and submits. Such calls do not pack it
@@ -84,7 +84,7 @@ impl Prepared<Backward> {
         grad_output: &Tensor,
         targets: &Gradients<Option<&Tensor>>,
     ) -> Result<()> {
-        given(inputs).record_backward_call(recorder, self, of_output(grad_output), targets)
+        self.record_call(recorder, &given(inputs).backward_call(of_output(grad_output), targets))
     }
 
     /// Binds the operands of a call that is recorded many times.
@@ -97,6 +97,6 @@ impl Prepared<Backward> {
         grad_output: &Tensor,
         targets: &Gradients<Option<&Tensor>>,
     ) -> Result<Bound> {
-        given(inputs).bind_backward_call(self, of_output(grad_output), targets)
+        self.bind_call(&given(inputs).backward_call(of_output(grad_output), targets))
     }
 }
