@@ -9,7 +9,9 @@ use deform::plan::Plan;
 use deform::{Bound, DeformConv2d, Dtype, Gpu, Tensor, wgpu};
 
 use crate::device::{poison_on, upload_to};
+use crate::guest::Host;
 use crate::support::case::{Case, PLAIN, Sizes, padded};
+use crate::texture::texture;
 
 /// The debug label of a call, and the names of its kernels, which are debug markers.
 type Names = (String, Vec<&'static str>);
@@ -21,19 +23,8 @@ fn names(plan: &Plan) -> Names {
 
 /// Binds the calls that read a texture, bend it, apply an activation, and write a texture.
 fn bound_calls(gpu: &Gpu, case: &Case) -> (Bound, [Names; 4]) {
-    let [height, width] = [case.shapes.input[2], case.shapes.input[3]];
-    let texture = |usage| {
-        gpu.device().create_texture(&wgpu::TextureDescriptor {
-            label: None,
-            size: wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 },
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: wgpu::TextureFormat::Rgba8Unorm,
-            usage,
-            view_formats: &[],
-        })
-    };
+    let size = [case.shapes.input[2] as u32, case.shapes.input[3] as u32];
+    let texture = |usage| texture(gpu, wgpu::TextureFormat::Rgba8Unorm, size, usage);
     let (from, to) = (texture(wgpu::TextureUsages::TEXTURE_BINDING), texture(wgpu::TextureUsages::STORAGE_BINDING));
     let (from, to) = (TextureRegion::whole(&from), TextureRegion::whole(&to));
     let (textures, operator, activate) = (Textures::new(gpu), DeformConv2d::new(gpu), Activate::new(gpu));
@@ -49,47 +40,17 @@ fn bound_calls(gpu: &Gpu, case: &Case) -> (Bound, [Names; 4]) {
     (bound.then(relu.bind(&output).unwrap()).then(store.bind(&output, to).unwrap()), names)
 }
 
-/// The host's own calls: as many dispatches of a kernel that does nothing, with the same labels.
-struct Raw {
-    pipeline: wgpu::ComputePipeline,
-    group: wgpu::BindGroup,
-}
-
-impl Raw {
-    fn new(gpu: &Gpu) -> Self {
-        let text = "@group(0) @binding(0) var<storage, read_write> values: array<f32>;
-            @compute @workgroup_size(64) fn main() { values[0] = 0.0; }";
-        let device = gpu.device();
-        let source = wgpu::ShaderSource::Wgsl(text.into());
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: None,
-            layout: None,
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: Default::default(),
-            cache: None,
-        });
-        let buffer = poison_on(gpu, &[64]);
-        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.buffer().as_entire_binding() }],
-        });
-        Self { pipeline, group }
-    }
-
-    fn record(&self, pass: &mut wgpu::ComputePass<'_>, calls: &[Names]) {
-        for (label, kernels) in calls {
-            pass.push_debug_group(label);
-            for kernel in kernels {
-                pass.insert_debug_marker(kernel);
-                pass.set_pipeline(&self.pipeline);
-                pass.set_bind_group(0, &self.group, &[]);
-                pass.dispatch_workgroups(1, 1, 1);
-            }
-            pass.pop_debug_group();
+/// Records the host's own calls: as many dispatches of its kernel, with the same labels.
+fn record_raw(pass: &mut wgpu::ComputePass<'_>, host: &Host, group: &wgpu::BindGroup, calls: &[Names]) {
+    for (label, kernels) in calls {
+        pass.push_debug_group(label);
+        for kernel in kernels {
+            pass.insert_debug_marker(kernel);
+            pass.set_pipeline(&host.pipeline);
+            pass.set_bind_group(0, group, &[]);
+            pass.dispatch_workgroups(1, 1, 1);
         }
+        pass.pop_debug_group();
     }
 }
 
@@ -99,7 +60,8 @@ fn a_frame_of_bound_calls_makes_no_garbage() {
     let gpu = Gpu::new().unwrap();
     let case = Case::new("frame", Sizes { in_channels: 4, out_channels: 4, input: [24, 20], ..PLAIN }, padded());
     let (bound, names) = bound_calls(&gpu, &case);
-    let raw = Raw::new(&gpu);
+    let host = Host::new(&gpu);
+    let group = host.group(&gpu, &poison_on(&gpu, &[64]));
     let recording = |record: &dyn Fn(&mut wgpu::ComputePass<'_>)| {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -122,7 +84,7 @@ fn a_frame_of_bound_calls_makes_no_garbage() {
     let before = objects();
     for _ in 0..10 {
         let ours = recording(&|pass| bound.record(pass));
-        let theirs = recording(&|pass| raw.record(pass, &names));
+        let theirs = recording(&|pass| record_raw(pass, &host, &group, &names));
         assert!(ours <= theirs, "{ours} allocations, and {theirs} by wgpu alone");
         assert_eq!(objects(), before);
     }

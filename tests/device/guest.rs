@@ -20,12 +20,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < arrayLength(&values) { values[id.x] += 1.0; }
 }";
 
-struct Host {
-    pipeline: wgpu::ComputePipeline,
+pub struct Host {
+    pub pipeline: wgpu::ComputePipeline,
 }
 
 impl Host {
-    fn new(gpu: &Gpu) -> Self {
+    pub fn new(gpu: &Gpu) -> Self {
         let source = wgpu::ShaderSource::Wgsl(HOST.into());
         let module = gpu.device().create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source });
         let pipeline = gpu.device().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -39,15 +39,18 @@ impl Host {
         Self { pipeline }
     }
 
-    /// Adds one to a tensor, in a pass that is already begun.
-    fn add_one(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, tensor: &Tensor) {
-        let group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+    pub fn group(&self, gpu: &Gpu, tensor: &Tensor) -> wgpu::BindGroup {
+        gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &self.pipeline.get_bind_group_layout(0),
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: tensor.buffer().as_entire_binding() }],
-        });
+        })
+    }
+
+    /// Adds one to a tensor, in a pass that is already begun.
+    fn add_one(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, tensor: &Tensor) {
         pass.set_pipeline(&self.pipeline);
-        pass.set_bind_group(0, &group, &[]);
+        pass.set_bind_group(0, &self.group(gpu, tensor), &[]);
         pass.dispatch_workgroups((tensor.bytes() / 256 + 1) as u32, 1, 1);
     }
 }

@@ -11,9 +11,9 @@ use crate::backward::{all, modes};
 use crate::device::{gpu, operator, poison, poison_on, random_on, run, upload, upload_to};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
-/// Returns the objects that exist on a device, by wgpu's counters: buffers, views, bind groups, and the bytes of buffers
-/// and textures. wgpu's counter of textures counts only their ends. A test that compares objects has its own device,
-/// because others make objects on the shared one.
+/// Returns the objects that exist on a device, by wgpu's counters: buffers, views, bind groups, and the bytes of
+/// buffers and textures. wgpu's counter of textures counts only their ends. A test that compares objects has its own
+/// device, because others make objects on the shared one.
 fn objects(gpu: &Gpu) -> [isize; 5] {
     // What the last submission used is freed once the device is done with it.
     gpu.queue().submit([]);

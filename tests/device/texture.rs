@@ -19,7 +19,12 @@ const HALF_A_STEP: f32 = 0.5001 / 255.0;
 /// The relative step of an f16: WebGPU leaves open whether a value is rounded or cut off.
 const F16_STEP: f32 = 1.0 / 1024.0;
 
-fn texture(gpu: &Gpu, format: TextureFormat, [height, width]: [u32; 2], usage: wgpu::TextureUsages) -> wgpu::Texture {
+pub fn texture(
+    gpu: &Gpu,
+    format: TextureFormat,
+    [height, width]: [u32; 2],
+    usage: wgpu::TextureUsages,
+) -> wgpu::Texture {
     gpu.device().create_texture(&wgpu::TextureDescriptor {
         label: None,
         size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },

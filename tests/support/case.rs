@@ -77,8 +77,9 @@ pub fn regular(mut case: Case) -> Case {
     case
 }
 
-/// Turns the case into a depthwise convolution of its input channels, computed by [`deform::ops::deform_conv2d::Algorithm::Depthwise`]. The
-/// numbers of its weight and bias are cut off or repeated to fill the new shapes.
+/// Turns the case into a depthwise convolution of its input channels, computed by
+/// [`deform::ops::deform_conv2d::Algorithm::Depthwise`]. The numbers of its weight and bias are cut off or repeated to
+/// fill the new shapes.
 pub fn depthwise(mut case: Case) -> Case {
     let channels = case.shapes.input[1];
     let repeat = |values: &mut Vec<f32>, count| *values = values.iter().copied().cycle().take(count).collect();
