@@ -1,7 +1,7 @@
 //! Compiled kernels kept on disk: `cargo run --release --example pipeline_cache` (twice).
 //!
-//! The program gives wgpu the file of its last run, computes, and writes the file anew. Drivers that fill the cache then
-//! compile nothing. The file belongs to one adapter and driver, so its name comes from wgpu.
+//! The program gives wgpu the file of its last run, computes, and writes the file anew. Drivers that fill the cache
+//! then compile nothing. The file belongs to one adapter and driver, so its name comes from wgpu.
 
 use std::path::Path;
 use std::time::Instant;

@@ -217,8 +217,7 @@ pub enum Error {
         /// The operand's name.
         operand: &'static str,
     },
-    /// An output shares its buffer with another operand. WebGPU does not allow a dispatch to read and
-    /// write one buffer.
+    /// An output shares its buffer with another operand. WebGPU does not allow a dispatch to read and write one buffer.
     #[error("{operand} is written but shares its buffer with {other}")]
     Aliased {
         /// The operand written.

@@ -42,9 +42,9 @@ impl Gpu {
     /// Finds an adapter and opens a device on it.
     ///
     /// wgpu's environment variables such as `WGPU_BACKEND`, `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` choose the
-    /// adapter. Without them it is the most powerful one. The device has the features of [`Gpu::required_features`]
-    /// if the adapter has them, and no others. It has WebGPU's default limits, except that buffers, bindings and textures may
-    /// be as large as the adapter allows.
+    /// adapter. Without them it is the most powerful one. The device has the features of [`Gpu::required_features`] and
+    /// no others. It has WebGPU's default limits, except that buffers, bindings and textures may be as large as the
+    /// adapter allows.
     ///
     /// # Errors
     /// Returns [`Error::NoAdapter`], with the message of every backend, or [`Error::NoDevice`].
@@ -142,9 +142,11 @@ impl Gpu {
         Ok(self)
     }
 
-    /// Reports that the device is lost: all calls on it then return [`DeviceError::Lost`]. A program that gave its own
-    /// device to [`Gpu::from_wgpu`] calls this in its device-lost callback, because wgpu has one callback and tells
-    /// nobody else. [`Gpu::new`] sets the callback itself.
+    /// Reports that the device is lost. Calls that reach the device then return [`DeviceError::Lost`]. Preparing a call
+    /// that is prepared and recording a [`Bound`](crate::Bound) do not reach it.
+    ///
+    /// A program that gave its own device to [`Gpu::from_wgpu`] calls this in its device-lost callback, because wgpu
+    /// has one callback and tells nobody else. [`Gpu::new`] sets the callback itself.
     pub fn mark_lost(&self, reason: impl Into<String>) {
         drop(self.shared.device.lost.set(reason.into()));
     }
@@ -174,8 +176,8 @@ impl Gpu {
         &self.shared.device.info
     }
 
-    /// Returns the names of adapter, backend and driver, and the driver's version. [`Tuning`](crate::ops::deform_conv2d::Tuning) stores its
-    /// measurements under this text.
+    /// Returns the names of adapter, backend and driver, and the driver's version.
+    /// [`Tuning`](crate::ops::deform_conv2d::Tuning) stores its measurements under this text.
     #[must_use]
     pub fn identity(&self) -> String {
         let info = self.info();

@@ -32,8 +32,8 @@ impl<K: Eq + Hash + Clone> Engine<K> {
         &self.gpu
     }
 
-    /// Returns the call that is alive under `key`, or makes `plan()` ready. Two threads that prepare one key at the same
-    /// time may both plan it, and share one result.
+    /// Returns the call that is alive under `key`, or makes `plan()` ready. Two threads that prepare one key at the
+    /// same time may both plan it, and share one result.
     pub(crate) fn prepare<C>(&self, key: &K, plan: impl FnOnce() -> Result<Planned>) -> Result<Prepared<C>> {
         let alive = |known: &HashMap<K, Weak<Program>>| known.get(key).and_then(Weak::upgrade);
         let found = alive(&lock(&self.alive));

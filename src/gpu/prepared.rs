@@ -22,10 +22,14 @@ use crate::plan::{Plan, Step};
 ///
 /// # Memory
 /// A call keeps intermediate results in scratch. All calls on a device share their scratch, of each kind the largest
-/// that a living handle needs, so a model needs no more of it than its largest layer. (Images of very different
+/// that a living call needs, so a model needs no more of it than its largest layer. (Images of very different
 /// proportions may need two textures in place of one.) One queue runs in order, and every recording writes the scratch
 /// that it reads. So calls may be recorded into several encoders at once and submitted in any order, and nothing in
-/// scratch survives a recording. Dropping the last handle frees what it alone needed.
+/// scratch survives a recording.
+///
+/// A call lives as long as a handle or a [`Bound`] of it, and longer if it is one of those that the operator keeps for
+/// callers without a handle. A `Bound` keeps the scratch that was there when it was bound. A program that prepares all
+/// its calls before it binds the first keeps only the largest scratch.
 pub struct Prepared<C> {
     program: Arc<Program>,
     call: PhantomData<fn(C)>,

@@ -88,8 +88,8 @@ impl DeformConv2d {
         self.operator.prepare(&self.shapes(input, offset, mask), Dtype::F32, self.options)
     }
 
-    /// Prepares a backward call. `modes` says which gradients of input, offset and mask it computes, and `mode` the same
-    /// for the parameters. The call records with [`DeformConv2d::inputs`] and [`DeformConv2d::targets`].
+    /// Prepares a backward call. `modes` says which gradients of input, offset and mask it computes, and `mode` the
+    /// same for the parameters. The call records with [`DeformConv2d::inputs`] and [`DeformConv2d::targets`].
     ///
     /// # Errors
     /// The same as the operator's [`prepare_backward`](Operator::prepare_backward).
@@ -141,8 +141,8 @@ impl DeformConv2d {
         self.operator.record_backward(recorder, inputs, grad_output, &targets, self.options)
     }
 
-    /// Returns the targets of a backward call: those of the operands in `targets`, whose weight and bias are ignored, and
-    /// those of the parameters unless `mode` is [`Mode::Skip`].
+    /// Returns the targets of a backward call: those of the operands in `targets`, whose weight and bias are ignored,
+    /// and those of the parameters unless `mode` is [`Mode::Skip`].
     #[must_use]
     pub fn targets<'a>(&'a self, targets: &Gradients<Option<&'a Tensor>>, mode: Mode) -> Gradients<Option<&'a Tensor>> {
         self.gradients(&targets.map(|target| target.map(Gradient::Write)), mode).tensors()

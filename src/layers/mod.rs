@@ -12,8 +12,8 @@
 //! parameters, which the layer holds. An [`Optimizer`](crate::ops::optimizer::Optimizer) then changes the values. All
 //! numbers are f32. Only the methods that save a layer wait for the device.
 //!
-//! Every constructor takes the operator whose device and measurements the layer uses, the layer's options, and the seed of
-//! its initialisation. A layer keeps its own calls, so layers do not push each other's out; scratch exists once per
+//! Every constructor takes the operator whose device and measurements the layer uses, the layer's options, and the seed
+//! of its initialisation. A layer keeps its own calls, so layers do not push each other's out. Scratch exists once per
 //! device.
 //!
 //! ```no_run

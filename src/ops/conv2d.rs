@@ -148,7 +148,8 @@ impl Conv2d {
         self.core.forward(&task(inputs, options))
     }
 
-    /// Records the computation into the caller's encoder or compute pass, as [`DeformConv2d::record_forward`](crate::DeformConv2d::record_forward) does.
+    /// Records the computation into the caller's encoder or compute pass, as
+    /// [`DeformConv2d::record_forward`](crate::DeformConv2d::record_forward) does.
     ///
     /// # Errors
     /// The same as [`DeformConv2d::record_forward`](crate::DeformConv2d::record_forward).
@@ -179,7 +180,8 @@ impl Conv2d {
     }
 
     /// Computes the gradients of a loss with respect to the operands from its gradient with respect to the output. The
-    /// derivative of the activation needs the output itself. Otherwise this is [`DeformConv2d::backward`](crate::DeformConv2d::backward).
+    /// derivative of the activation needs the output itself. Otherwise this is
+    /// [`DeformConv2d::backward`](crate::DeformConv2d::backward).
     ///
     /// ```text
     /// grad_linear = grad_output · activation′                  1 for the identity, output·(1 − output/scale) for scale·σ, output > 0 for ReLU
@@ -188,7 +190,8 @@ impl Conv2d {
     /// ```
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::backward`](crate::DeformConv2d::backward), where `output` is checked like `grad_output`.
+    /// The same as [`DeformConv2d::backward`](crate::DeformConv2d::backward), where `output` is checked like
+    /// `grad_output`.
     pub fn backward(
         &self,
         inputs: &Inputs<&Tensor>,
@@ -201,10 +204,12 @@ impl Conv2d {
         Ok(gradients?.into())
     }
 
-    /// Computes the gradients that have a target into their targets, as [`DeformConv2d::backward_into`](crate::DeformConv2d::backward_into) does.
+    /// Computes the gradients that have a target into their targets, as
+    /// [`DeformConv2d::backward_into`](crate::DeformConv2d::backward_into) does.
     ///
     /// # Errors
-    /// The same as [`DeformConv2d::backward_into`](crate::DeformConv2d::backward_into), where `output` is checked like `grad_output`.
+    /// The same as [`DeformConv2d::backward_into`](crate::DeformConv2d::backward_into), where `output` is checked like
+    /// `grad_output`.
     pub fn backward_into(
         &self,
         inputs: &Inputs<&Tensor>,
@@ -216,8 +221,8 @@ impl Conv2d {
         self.core.backward_into(&task(inputs, options), of_output(output, grad_output), &(*targets).into())
     }
 
-    /// Records [`Conv2d::backward`] into the caller's encoder or compute pass, as [`DeformConv2d::record_backward`](crate::DeformConv2d::record_backward)
-    /// does.
+    /// Records [`Conv2d::backward`] into the caller's encoder or compute pass, as
+    /// [`DeformConv2d::record_backward`](crate::DeformConv2d::record_backward) does.
     ///
     /// # Errors
     /// The same as [`DeformConv2d::record_backward`](crate::DeformConv2d::record_backward).

@@ -114,9 +114,9 @@ impl ChannelShift {
         self.prepared(shape, dtype, Direction::Backward)
     }
 
-    /// Records [`ChannelShift::forward`] into the caller's encoder or compute pass. Does not submit or wait. Prepares the
-    /// call if no handle for it lives and the operator has not kept it. `output` has `input`'s shape and element type,
-    /// and may not share its buffer.
+    /// Records [`ChannelShift::forward`] into the caller's encoder or compute pass. Does not submit or wait. Prepares
+    /// the call if no handle for it lives and the operator has not kept it. `output` has `input`'s shape and element
+    /// type, and may not share its buffer.
     ///
     /// # Errors
     /// The same as [`ChannelShift::forward`], [`Error::Rank`], [`Error::Axis`] or [`Error::Dtype`] for the output, and
@@ -190,8 +190,8 @@ impl Prepared<Shift> {
     /// gradient of the output, and writes that of the input.
     ///
     /// # Errors
-    /// Returns [`Error::Rank`], [`Error::Axis`] or [`Error::Dtype`] for an operand of another shape or element type than
-    /// the prepared one, [`Error::OtherDevice`], [`Error::Aliased`], or [`Error::Device`].
+    /// Returns [`Error::Rank`], [`Error::Axis`] or [`Error::Dtype`] for an operand of another shape or element type
+    /// than the prepared one, [`Error::OtherDevice`], [`Error::Aliased`], or [`Error::Device`].
     pub fn record<'r, 'pass: 'r>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,

@@ -48,8 +48,8 @@ impl Textures {
         Ok(tensor)
     }
 
-    /// Records [`Textures::load`] into the caller's encoder or compute pass, with the caller's tensor. Prepares the call
-    /// if no handle for it lives and the operator has not kept it.
+    /// Records [`Textures::load`] into the caller's encoder or compute pass, with the caller's tensor. Prepares the
+    /// call if no handle for it lives and the operator has not kept it.
     ///
     /// # Errors
     /// The same as [`Textures::load`], and [`Error::Rank`] or [`Error::Axis`] if the tensor's shape is not
@@ -86,8 +86,8 @@ impl Textures {
         self.engine.keep(prepared).submit_call(&call(tensor, &texture))
     }
 
-    /// Records [`Textures::store`] into the caller's encoder or compute pass. Prepares the call if no handle for it lives
-    /// and the operator has not kept it.
+    /// Records [`Textures::store`] into the caller's encoder or compute pass. Prepares the call if no handle for it
+    /// lives and the operator has not kept it.
     ///
     /// # Errors
     /// The same as [`Textures::store`].

@@ -111,8 +111,8 @@ impl DeviceLimits {
     /// Makes a dispatch of at least `workgroups` workgroups.
     ///
     /// # Errors
-    /// Returns [`Error::TooLarge`] if a parameter exceeds the range of u32, [`Error::BindingTooLarge`] if a window exceeds
-    /// the largest binding, and the errors of [`DeviceLimits::fold`].
+    /// Returns [`Error::TooLarge`] if a parameter exceeds the range of u32, [`Error::BindingTooLarge`] if a window
+    /// exceeds the largest binding, and the errors of [`DeviceLimits::fold`].
     pub fn step<P: Params>(
         &self,
         kernel: &'static Kernel,

@@ -16,7 +16,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const PHOTO: &[u8] = include_bytes!("../../../cli/assets/chelsea.jpg");
 const SCREEN: [u32; 2] = [512, 384];
 
-/// deform's calls with their operands on the host's device. They live as long as the renderer, in its callback resources.
+/// deform's calls with their operands on the host's device. They live as long as the renderer, in its callback
+/// resources.
 struct Bend {
     calls: Bound,
     bent: wgpu::Texture,

@@ -74,8 +74,8 @@ impl DeformableConv2d {
     /// Makes a layer with torchvision's initialisation from `seed`, and a generator of zeros.
     ///
     /// # Errors
-    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`](crate::Error::NotAMultiple) if `groups` does not divide `in_channels`. Other
-    /// sizes that do not fit are reported by the first call.
+    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`](crate::Error::NotAMultiple) if `groups` does not
+    /// divide `in_channels`. Other sizes that do not fit are reported by the first call.
     pub fn new(operator: &Operator, options: DeformableConv2dOptions, seed: u64) -> Result<Self> {
         let DeformableConv2dOptions { in_channels, out_channels, kernel_size, groups, bias, deform, .. } = options;
         let regular = DeformConv2dOptions { in_channels, out_channels, kernel_size, groups, bias, deform };

@@ -182,8 +182,8 @@ impl DeformConv2d {
 
     /// Records [`DeformConv2d::backward`] into the caller's encoder or compute pass. Does not submit or wait.
     ///
-    /// The call computes the gradients that have a target, and writes each to its target or adds it. No target may share
-    /// a buffer with another operand. Otherwise this is like [`DeformConv2d::record_forward`].
+    /// The call computes the gradients that have a target, and writes each to its target or adds it. No target may
+    /// share a buffer with another operand. Otherwise this is like [`DeformConv2d::record_forward`].
     ///
     /// # Errors
     /// The same as [`DeformConv2d::backward`], [`Error::NoSuchOperand`](crate::Error::NoSuchOperand) for a target of a

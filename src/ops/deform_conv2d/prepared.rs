@@ -19,9 +19,9 @@ impl Prepared<Forward> {
     /// # Errors
     /// Returns [`Error::Rank`](crate::Error::Rank), [`Error::Axis`](crate::Error::Axis) or
     /// [`Error::Dtype`](crate::Error::Dtype) if an operand has another shape or element type than the prepared one,
-    /// [`Error::MissingOperand`](crate::Error::MissingOperand), [`Error::UnknownOperand`](crate::Error::UnknownOperand),
-    /// [`Error::OtherDevice`](crate::Error::OtherDevice), [`Error::Aliased`](crate::Error::Aliased), or
-    /// [`Error::Device`](crate::Error::Device).
+    /// [`Error::MissingOperand`](crate::Error::MissingOperand),
+    /// [`Error::UnknownOperand`](crate::Error::UnknownOperand), [`Error::OtherDevice`](crate::Error::OtherDevice),
+    /// [`Error::Aliased`](crate::Error::Aliased), or [`Error::Device`](crate::Error::Device).
     pub fn record<'a, 'r, 'pass: 'r, W>(
         &self,
         recorder: impl Into<Recorder<'r, 'pass>>,
@@ -48,8 +48,8 @@ impl Prepared<Forward> {
     /// Packs a weight for this call and for others that pack it in the same way, and submits. Such calls do not pack it
     /// again.
     ///
-    /// After a write to the tensor the weight must be packed again: calls that use the packed weight see the old values,
-    /// and calls whose algorithm needs no packing, or another one, see the new.
+    /// After a write to the tensor the weight must be packed again: calls that use the packed weight see the old
+    /// values, and calls whose algorithm needs no packing, or another one, see the new.
     ///
     /// # Errors
     /// The same as [`Prepared::record`].
