@@ -103,7 +103,7 @@ impl<C> Prepared<C> {
     fn part(&self, call: &Call<'_>) -> Result<Part> {
         let Planned { plan, own, texture, .. } = &self.program.planned;
         call.operands.iter().try_for_each(|&(operand, tensor)| self.program.check(operand, tensor))?;
-        let texels = call.texture.map(|(_, texture)| texture.texels());
+        let texels = call.texture.map(|(_, texture)| texture.texels);
         if texels != *texture {
             return Err(unsuitable(format!("the call was prepared for {texture:?}, not {texels:?}")));
         }

@@ -34,13 +34,7 @@ pub(crate) struct Texels {
 #[derive(Debug)]
 pub(crate) struct BoundTexture {
     pub(super) view: Resource,
-    texels: Texels,
-}
-
-impl BoundTexture {
-    pub(crate) fn texels(&self) -> Texels {
-        self.texels
-    }
+    pub(crate) texels: Texels,
 }
 
 impl<'a> TextureRegion<'a> {

@@ -76,6 +76,11 @@ impl Rule {
         }
     }
 
+    /// Returns the number of the kernel's settings.
+    fn setting_count(self) -> usize {
+        self.settings(0.0, 1).len()
+    }
+
     /// Returns the kernel's settings in step `t`.
     fn settings(self, learning_rate: f32, t: i32) -> Vec<f32> {
         match self {
@@ -152,8 +157,7 @@ impl Optimizer {
             let planned = || {
                 let moments = rule.moments().iter().copied();
                 let operands = ["gradient", "value"].into_iter().chain(moments).map(|operand| expected(operand, value));
-                let count = rule.settings(0.0, 1).len();
-                let settings = Expected { shape: vec![count], ..expected("settings", value) };
+                let settings = Expected { shape: vec![rule.setting_count()], ..expected("settings", value) };
                 let operands = operands.chain([settings]).collect();
                 Ok(Planned { plan: plan(rule, elements as u64, gpu.limits())?, operands, ..Planned::default() })
             };
@@ -162,8 +166,8 @@ impl Optimizer {
             Ok(Change { prepared, moments: moments.collect::<Result<_>>()? })
         };
         let changes = groups.iter().map(|group| group.variables.iter().map(change).collect()).collect::<Result<_>>()?;
-        let count = rule.settings(0.0, 1).len();
-        let settings = groups.iter().map(|_| Tensor::new(gpu, [count], Dtype::F32)).collect::<Result<_>>()?;
+        let settings =
+            groups.iter().map(|_| Tensor::new(gpu, [rule.setting_count()], Dtype::F32)).collect::<Result<_>>()?;
         Ok(Self { gpu: gpu.clone(), rule, groups, settings, changes, steps: 0 })
     }
 
@@ -208,7 +212,7 @@ fn plan(rule: Rule, elements: u64, limits: &DeviceLimits) -> Result<Plan> {
         Rule::Sgd { .. } => &sgd::KERNEL,
         Rule::Adam { .. } => &adam::KERNEL,
     };
-    let settings = limits.window("settings", 0, rule.settings(0.0, 1).len() as u64).0;
+    let settings = limits.window("settings", 0, rule.setting_count() as u64).0;
     let step = |part: Range<u64>| {
         let window = |operand| limits.window(operand, part.start, part.len());
         let (gradient, base) = window("gradient");

@@ -117,7 +117,7 @@ impl Textures {
     ) -> Result<(Prepared<Load>, BoundTexture)> {
         check_channels(channels, &[1, 2, 3, 4], "1 to 4 channels of a texel")?;
         let texture = region.to_read()?;
-        Ok((self.prepare(texture.texels(), channels, dtype)?, texture))
+        Ok((self.prepare(texture.texels, channels, dtype)?, texture))
     }
 
     fn storing(
@@ -128,7 +128,7 @@ impl Textures {
     ) -> Result<(Prepared<Store>, BoundTexture)> {
         check_channels(channels, &[1, 3, 4], "1, 3 or 4 channels of a picture")?;
         let texture = region.to_write()?;
-        Ok((self.prepare(texture.texels(), channels, dtype)?, texture))
+        Ok((self.prepare(texture.texels, channels, dtype)?, texture))
     }
 
     fn prepare<C>(&self, texels: Texels, channels: usize, dtype: Dtype) -> Result<Prepared<C>> {
