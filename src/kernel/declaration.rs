@@ -6,41 +6,41 @@ use super::specialization::{Sampling, Specialization, Storage};
 
 /// One compute kernel: a shader file, or one of its variants, with the entry point `main`.
 #[derive(Debug)]
-pub struct Kernel {
+pub(crate) struct Kernel {
     /// The file's path below `shaders/`, followed by a slash and the variant if there is one. Labels and plans show it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The file's path below `shaders/`, without the ending.
-    pub file: &'static str,
+    pub(crate) file: &'static str,
     /// The variant; empty for a file that has none.
-    pub variant: &'static str,
+    pub(crate) variant: &'static str,
     /// Invocations in a workgroup; every kernel is one-dimensional.
-    pub workgroup_size: u64,
+    pub(crate) workgroup_size: u64,
     /// Whether the kernel uses subgroup operations (`SUBGROUP`).
-    pub subgroups: bool,
+    pub(crate) subgroups: bool,
     /// Whether its text depends on the [`Sampling`](super::Sampling).
-    pub sampling: bool,
+    pub(crate) sampling: bool,
     /// The storage buffers and textures, `@binding(1)` onwards; `@binding(0)` is the uniform `params`.
-    pub bindings: &'static [Binding],
+    pub(crate) bindings: &'static [Binding],
     /// The words of the uniform `params`, in order, each a `u32`.
-    pub params: &'static [&'static str],
+    pub(crate) params: &'static [&'static str],
     /// The text of every shader file, by its path below `shaders/`.
     pub(super) files: &'static [(&'static str, &'static str)],
 }
 
 /// One storage buffer or texture of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Binding {
+pub(crate) struct Binding {
     /// The variable's name in the WGSL.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How the kernel uses it.
-    pub access: Access,
+    pub(crate) access: Access,
     /// Whether it is an operand of the caller, whose [`Storage`](super::Storage) the caller chooses.
-    pub operand: bool,
+    pub(crate) operand: bool,
 }
 
 /// The kind of a binding, and how a kernel uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// `var<storage, read>`
     Read,
     /// `var<storage, read_write>`
@@ -55,7 +55,7 @@ pub enum Access {
 
 /// The formats of storage textures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TexelFormat {
+pub(crate) enum TexelFormat {
     /// `rgba8unorm`
     Rgba8Unorm,
     /// `rgba16float`
@@ -65,7 +65,7 @@ pub enum TexelFormat {
 }
 
 /// The parameters of a kernel: a struct whose fields are all u64. Each reaches the device as a u32.
-pub trait Params: bytemuck::Pod {
+pub(crate) trait Params: bytemuck::Pod {
     /// The names of the words, in order.
     const WORDS: &'static [&'static str];
 }
@@ -73,13 +73,13 @@ pub trait Params: bytemuck::Pod {
 impl Access {
     /// Returns whether the binding is a buffer, of which a window may be bound. A texture is bound whole.
     #[must_use]
-    pub const fn is_buffer(self) -> bool {
+    pub(crate) const fn is_buffer(self) -> bool {
         matches!(self, Self::Read | Self::ReadWrite)
     }
 
     /// Returns whether the kernel writes the binding.
     #[must_use]
-    pub const fn writes(self) -> bool {
+    pub(crate) const fn writes(self) -> bool {
         matches!(self, Self::ReadWrite | Self::TextureWrite(_))
     }
 }
@@ -90,7 +90,7 @@ impl Kernel {
     /// # Errors
     /// Returns the first malformed directive of the shader file. No file of this crate has one: a test expands them
     /// all.
-    pub fn expand(&self, specialization: impl Into<Specialization>) -> Result<Expanded, ExpandError> {
+    pub(crate) fn expand(&self, specialization: impl Into<Specialization>) -> Result<Expanded, ExpandError> {
         let Specialization { operands, output, sampling } = specialization.into();
         let choice = Choice {
             file: self.file,
@@ -104,13 +104,13 @@ impl Kernel {
 
     /// Returns the number of workgroups that hold so many invocations.
     #[must_use]
-    pub const fn workgroups(&self, invocations: u64) -> u64 {
+    pub(crate) const fn workgroups(&self, invocations: u64) -> u64 {
         invocations.div_ceil(self.workgroup_size)
     }
 
     /// Returns the representative of all specializations that have the same text.
     #[must_use]
-    pub fn distinct(&self, specialization: Specialization) -> Specialization {
+    pub(crate) fn distinct(&self, specialization: Specialization) -> Specialization {
         let Specialization { operands, output, sampling } = specialization;
         let has_operands = |written| self.bindings.iter().any(|b| b.operand && b.access.writes() == written);
         Specialization {

@@ -34,15 +34,17 @@ use super::sources::{Choice, Line, Place, Result, Sources};
 
 /// A module, and the origin of each of its lines.
 #[derive(Debug, Default)]
-pub struct Expanded {
+pub(crate) struct Expanded {
     /// The WGSL.
-    pub text: String,
+    pub(crate) text: String,
     /// The file and the line, counted from 1, that each line of the text was written from.
-    pub origins: Vec<(String, usize)>,
+    pub(crate) origins: Vec<(String, usize)>,
     /// The names of the bindings that are the caller's operands.
-    pub operands: Vec<String>,
+    #[allow(dead_code, reason = "xtask reads it")]
+    pub(crate) operands: Vec<String>,
     /// Whether the module has the constant `DEFORMED`.
-    pub sampling: bool,
+    #[allow(dead_code, reason = "xtask reads it")]
+    pub(crate) sampling: bool,
 }
 
 /// Writes the module that `choice` names. `find` returns the text of a file.

@@ -3,12 +3,12 @@
 //! Written by `cargo xtask kernels`. Do not edit: `cargo xtask check` fails if this file does not match the shaders.
 
 /// The shaders of `shaders/activation`.
-pub mod activation {
+pub(crate) mod activation {
     /// Applies an activation to an output, in place.
-    pub mod activate {
+    pub(crate) mod activate {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "activation/activate",
             file: "activation/activate",
             variant: "",
@@ -22,13 +22,13 @@ pub mod activation {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Elements of the step.
-            pub elements: u64,
+            pub(crate) elements: u64,
             /// The activation: see shared/activation_kinds.wgsl.
-            pub kind: u64,
+            pub(crate) kind: u64,
             /// Start of the elements in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["elements", "kind", "output_base"];
@@ -36,10 +36,10 @@ pub mod activation {
     }
 
     /// Computes the gradient in front of an activation from the gradient behind it.
-    pub mod grad_activation {
+    pub(crate) mod grad_activation {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "activation/grad_activation",
             file: "activation/grad_activation",
             variant: "",
@@ -57,17 +57,17 @@ pub mod activation {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Elements of the step.
-            pub elements: u64,
+            pub(crate) elements: u64,
             /// The activation: see shared/activation_kinds.wgsl.
-            pub kind: u64,
+            pub(crate) kind: u64,
             /// Start of the elements in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// Start of the elements in the bound gradient of the output, in elements.
-            pub grad_output_base: u64,
+            pub(crate) grad_output_base: u64,
             /// Start of the elements in the bound result, in elements.
-            pub grad_linear_base: u64,
+            pub(crate) grad_linear_base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] =
@@ -77,12 +77,12 @@ pub mod activation {
 }
 
 /// The shaders of `shaders/backward`.
-pub mod backward {
+pub(crate) mod backward {
     /// Computes the gradient of an ordinary convolution's input from the gradients of its columns.
-    pub mod col2im {
+    pub(crate) mod col2im {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "backward/col2im",
             file: "backward/col2im",
             variant: "",
@@ -99,27 +99,27 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Geometry of the taps.
-            pub geometry: super::super::shared::tap_geometry::TapGeometry,
+            pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
             /// First output pixel of the part.
-            pub first_pixel: u64,
+            pub(crate) first_pixel: u64,
             /// Output pixels of the part.
-            pub pixels: u64,
+            pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
-            pub padded_pixels: u64,
+            pub(crate) padded_pixels: u64,
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// First pack of each segment in this step.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// Packs of this step's channels.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Invocations that have work; the rest of the grid is idle.
-            pub invocations: u64,
+            pub(crate) invocations: u64,
             /// Start of this step's channels in the bound gradient, in elements.
-            pub grad_input_base: u64,
+            pub(crate) grad_input_base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -150,16 +150,16 @@ pub mod backward {
 
     /// The layout of columns and of their gradients in a buffer of packs. The buffer holds blocks of 8 packs of channels. A
     /// block is ordered by tap, then by pixel, and the packs of one pixel are neighbours.
-    pub mod columns_layout {
+    pub(crate) mod columns_layout {
         /// Packs of a block.
-        pub const PACKS_PER_BLOCK: u64 = 8;
+        pub(crate) const PACKS_PER_BLOCK: u64 = 8;
     }
 
     /// Fills a window of a gradient with zeros, for the steps that add to it.
-    pub mod fill_zero {
+    pub(crate) mod fill_zero {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "backward/fill_zero",
             file: "backward/fill_zero",
             variant: "",
@@ -170,15 +170,15 @@ pub mod backward {
             params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use super::super::shared::window::Params;
+        pub(crate) use super::super::shared::window::Params;
     }
 
     /// Computes partial sums of the gradient of the bias: the gradient of the output, summed over slices of one image's
     /// pixels.
-    pub mod grad_bias {
+    pub(crate) mod grad_bias {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel's variant `linear`.
-        pub static LINEAR: Kernel = Kernel {
+        pub(crate) static LINEAR: Kernel = Kernel {
             name: "backward/grad_bias/linear",
             file: "backward/grad_bias",
             variant: "linear",
@@ -194,7 +194,7 @@ pub mod backward {
             files: super::super::FILES,
         };
         /// The kernel's variant `activated`.
-        pub static ACTIVATED: Kernel = Kernel {
+        pub(crate) static ACTIVATED: Kernel = Kernel {
             name: "backward/grad_bias/activated",
             file: "backward/grad_bias",
             variant: "activated",
@@ -212,19 +212,19 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Pixels of one output plane.
-            pub out_pixels: u64,
+            pub(crate) out_pixels: u64,
             /// Slices of a channel.
-            pub slices: u64,
+            pub(crate) slices: u64,
             /// Invocations that have work; the rest of the grid is idle.
-            pub invocations: u64,
+            pub(crate) invocations: u64,
             /// Start of the image in the bound gradient, in elements.
-            pub grad_output_base: u64,
+            pub(crate) grad_output_base: u64,
             /// Start of the image in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// The activation: see shared/activation_kinds.wgsl.
-            pub kind: u64,
+            pub(crate) kind: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] =
@@ -234,24 +234,24 @@ pub mod backward {
 
     /// Computes the gradient of the columns: the transposed weight times the gradient of the output, a product of two
     /// textures.
-    pub mod grad_column {
+    pub(crate) mod grad_column {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Pixels of one invocation.
-        pub const PIXELS_PER_INVOCATION: u64 = 4;
+        pub(crate) const PIXELS_PER_INVOCATION: u64 = 4;
         /// Packs of one invocation.
-        pub const PACKS_PER_INVOCATION: u64 = 8;
+        pub(crate) const PACKS_PER_INVOCATION: u64 = 8;
         /// A variant of the kernel, with its constants.
         #[derive(Debug)]
-        pub struct Variant {
+        pub(crate) struct Variant {
             /// The kernel.
-            pub kernel: Kernel,
+            pub(crate) kernel: Kernel,
             /// Invocations of a workgroup.
-            pub lanes: u64,
+            pub(crate) lanes: u64,
             /// Packs whose weights one lane loads; it gets those of the others from the other lanes.
-            pub loaded_packs: u64,
+            pub(crate) loaded_packs: u64,
         }
         /// The kernel's variant `subgroup`.
-        pub static SUBGROUP: Variant = Variant {
+        pub(crate) static SUBGROUP: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_column/subgroup",
                 file: "backward/grad_column",
@@ -279,7 +279,7 @@ pub mod backward {
             loaded_packs: 1,
         };
         /// The kernel's variant `portable`.
-        pub static PORTABLE: Variant = Variant {
+        pub(crate) static PORTABLE: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_column/portable",
                 file: "backward/grad_column",
@@ -309,37 +309,37 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Packs of the packed weight.
-            pub weight_packs: u64,
+            pub(crate) weight_packs: u64,
             /// Number of this step's first pack among the packs of the packed weight.
-            pub first_pack: u64,
+            pub(crate) first_pack: u64,
             /// Packs of this step's channels.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// First segment of this step.
-            pub segment_start: u64,
+            pub(crate) segment_start: u64,
             /// One past the last segment of this step.
-            pub segment_end: u64,
+            pub(crate) segment_end: u64,
             /// Segments of a weight group.
-            pub segments_per_group: u64,
+            pub(crate) segments_per_group: u64,
             /// First group of this step.
-            pub group_start: u64,
+            pub(crate) group_start: u64,
             /// Blocks of packs of a weight group.
-            pub pack_blocks: u64,
+            pub(crate) pack_blocks: u64,
             /// Packs of the output channels of a weight group.
-            pub row_packs: u64,
+            pub(crate) row_packs: u64,
             /// Packs of the output channels of all weight groups of this step.
-            pub all_row_packs: u64,
+            pub(crate) all_row_packs: u64,
             /// Output pixels of the part, filled up to whole blocks.
-            pub padded_pixels: u64,
+            pub(crate) padded_pixels: u64,
             /// Blocks of pixels.
-            pub pixel_blocks: u64,
+            pub(crate) pixel_blocks: u64,
             /// Workgroups that have work; the rest of the grid is idle.
-            pub workgroups: u64,
+            pub(crate) workgroups: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -363,20 +363,20 @@ pub mod backward {
     }
 
     /// Computes the gradient of the input.
-    pub mod grad_input {
+    pub(crate) mod grad_input {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Entries per iteration of the loop, because a driver may end a loop after 65,535 iterations.
-        pub const ENTRIES_PER_ITERATION: u64 = 4;
+        pub(crate) const ENTRIES_PER_ITERATION: u64 = 4;
         /// A variant of the kernel, with its constants.
         #[derive(Debug)]
-        pub struct Variant {
+        pub(crate) struct Variant {
             /// The kernel.
-            pub kernel: Kernel,
+            pub(crate) kernel: Kernel,
             /// Packs of one invocation: 1 or 2.
-            pub packs_per_lane: u64,
+            pub(crate) packs_per_lane: u64,
         }
         /// The kernel's variant `single`.
-        pub static SINGLE: Variant = Variant {
+        pub(crate) static SINGLE: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_input/single",
                 file: "backward/grad_input",
@@ -401,7 +401,7 @@ pub mod backward {
             packs_per_lane: 1,
         };
         /// The kernel's variant `paired`.
-        pub static PAIRED: Variant = Variant {
+        pub(crate) static PAIRED: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_input/paired",
                 file: "backward/grad_input",
@@ -426,7 +426,7 @@ pub mod backward {
             packs_per_lane: 2,
         };
         /// The kernel's variant `depthwise_single`.
-        pub static DEPTHWISE_SINGLE: Variant = Variant {
+        pub(crate) static DEPTHWISE_SINGLE: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_input/depthwise_single",
                 file: "backward/grad_input",
@@ -460,7 +460,7 @@ pub mod backward {
             packs_per_lane: 1,
         };
         /// The kernel's variant `depthwise_paired`.
-        pub static DEPTHWISE_PAIRED: Variant = Variant {
+        pub(crate) static DEPTHWISE_PAIRED: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_input/depthwise_paired",
                 file: "backward/grad_input",
@@ -496,52 +496,52 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Rows of the input.
-            pub in_height: u64,
+            pub(crate) in_height: u64,
             /// Columns of the input.
-            pub in_width: u64,
+            pub(crate) in_width: u64,
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// First pack of each segment in this step.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// First segment of this step.
-            pub segment_start: u64,
+            pub(crate) segment_start: u64,
             /// One past the last segment of this step.
-            pub segment_end: u64,
+            pub(crate) segment_end: u64,
             /// Segments of an offset group.
-            pub segments_per_offset_group: u64,
+            pub(crate) segments_per_offset_group: u64,
             /// First offset group of this step.
-            pub group_start: u64,
+            pub(crate) group_start: u64,
             /// Packs of this step's channels.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Packs of all segments.
-            pub all_packs: u64,
+            pub(crate) all_packs: u64,
             /// Number of this step's first pack among the packs of all segments.
-            pub first_pack: u64,
+            pub(crate) first_pack: u64,
             /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
-            pub tap_shift: u64,
+            pub(crate) tap_shift: u64,
             /// Entries of one offset group.
-            pub entries: u64,
+            pub(crate) entries: u64,
             /// Counters of one offset group in `ends`.
-            pub counters: u64,
+            pub(crate) counters: u64,
             /// Counters of one row of cells in `ends`.
-            pub counters_per_row: u64,
+            pub(crate) counters_per_row: u64,
             /// 0 for the even rows of cells, 1 for the odd rows.
-            pub parity: u64,
+            pub(crate) parity: u64,
             /// Rows of cells of this parity.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// Lanes that walk through a row together.
-            pub lanes_per_row: u64,
+            pub(crate) lanes_per_row: u64,
             /// Units of an offset group. A unit is lanes_per_row lanes, which walk through one row for as many packs as they
             /// own. The number is rounded up so that no vector of 8 lanes serves two offset groups.
-            pub units_per_group: u64,
+            pub(crate) units_per_group: u64,
             /// Units of all offset groups of this step.
-            pub units: u64,
+            pub(crate) units: u64,
             /// Start of this step's channels in the bound gradient, in elements.
-            pub grad_input_base: u64,
+            pub(crate) grad_input_base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -572,10 +572,10 @@ pub mod backward {
     }
 
     /// Computes the gradients of offset and mask, and the columns that the gradient of the weight needs.
-    pub mod grad_offset {
+    pub(crate) mod grad_offset {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel's variant `drops_columns`.
-        pub static DROPS_COLUMNS: Kernel = Kernel {
+        pub(crate) static DROPS_COLUMNS: Kernel = Kernel {
             name: "backward/grad_offset/drops_columns",
             file: "backward/grad_offset",
             variant: "drops_columns",
@@ -593,7 +593,7 @@ pub mod backward {
             files: super::super::FILES,
         };
         /// The kernel's variant `keeps_columns`.
-        pub static KEEPS_COLUMNS: Kernel = Kernel {
+        pub(crate) static KEEPS_COLUMNS: Kernel = Kernel {
             name: "backward/grad_offset/keeps_columns",
             file: "backward/grad_offset",
             variant: "keeps_columns",
@@ -612,7 +612,7 @@ pub mod backward {
             files: super::super::FILES,
         };
         /// The kernel's variant `depthwise`.
-        pub static DEPTHWISE: Kernel = Kernel {
+        pub(crate) static DEPTHWISE: Kernel = Kernel {
             name: "backward/grad_offset/depthwise",
             file: "backward/grad_offset",
             variant: "depthwise",
@@ -641,59 +641,59 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Rows of the input.
-            pub in_height: u64,
+            pub(crate) in_height: u64,
             /// Columns of the input.
-            pub in_width: u64,
+            pub(crate) in_width: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Pixels of one output plane.
-            pub out_pixels: u64,
+            pub(crate) out_pixels: u64,
             /// First output pixel of the part.
-            pub first_pixel: u64,
+            pub(crate) first_pixel: u64,
             /// Output pixels of the part.
-            pub pixels: u64,
+            pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
-            pub padded_pixels: u64,
+            pub(crate) padded_pixels: u64,
             /// Number of a tap's first column minus that of the tap before.
-            pub column_stride: u64,
+            pub(crate) column_stride: u64,
             /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
-            pub tap_shift: u64,
+            pub(crate) tap_shift: u64,
             /// Packs of this step's channels.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// Packs of all segments.
-            pub all_packs: u64,
+            pub(crate) all_packs: u64,
             /// Number of this step's first pack among the packs of all segments.
-            pub first_pack: u64,
+            pub(crate) first_pack: u64,
             /// First segment of this step.
-            pub segment_start: u64,
+            pub(crate) segment_start: u64,
             /// One past the last segment of this step.
-            pub segment_end: u64,
+            pub(crate) segment_end: u64,
             /// Segments of an offset group.
-            pub segments_per_offset_group: u64,
+            pub(crate) segments_per_offset_group: u64,
             /// First offset group of this step.
-            pub group_start: u64,
+            pub(crate) group_start: u64,
             /// Invocations that have work; the rest of the grid is idle.
-            pub invocations: u64,
+            pub(crate) invocations: u64,
             /// Start of this step's offset groups in the bound gradient of the offset, in elements.
-            pub grad_offset_base: u64,
+            pub(crate) grad_offset_base: u64,
             /// Start of this step's offset groups in the bound gradient of the mask, in elements.
-            pub grad_mask_base: u64,
+            pub(crate) grad_mask_base: u64,
             /// 1 if an earlier step had the segment's first channels.
-            pub follows: u64,
+            pub(crate) follows: u64,
             /// 1 to compute the gradient of the offset.
-            pub wants_offset: u64,
+            pub(crate) wants_offset: u64,
             /// 1 to compute the gradient of the mask.
-            pub wants_mask: u64,
+            pub(crate) wants_mask: u64,
             /// 1 to add to the gradient of the offset, 0 to replace it.
-            pub adds_offset: u64,
+            pub(crate) adds_offset: u64,
             /// 1 to add to the gradient of the mask, 0 to replace it.
-            pub adds_mask: u64,
+            pub(crate) adds_mask: u64,
             /// 1 for mmcv's derivative with respect to the position at exactly −1, which is 0.
-            pub zero_at_border: u64,
+            pub(crate) zero_at_border: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -729,26 +729,26 @@ pub mod backward {
 
     /// Computes partial sums of the gradient of the weight: the gradient of the output times the columns, summed over
     /// pixels.
-    pub mod grad_weight {
+    pub(crate) mod grad_weight {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// A variant of the kernel, with its constants.
         #[derive(Debug)]
-        pub struct Variant {
+        pub(crate) struct Variant {
             /// The kernel.
-            pub kernel: Kernel,
+            pub(crate) kernel: Kernel,
             /// Invocations of a workgroup.
-            pub lanes: u64,
+            pub(crate) lanes: u64,
             /// Packs of output channels that the lanes load together, one per lane; 1 if all lanes load the same packs.
-            pub round: u64,
+            pub(crate) round: u64,
             /// Packs of output channels of one invocation.
-            pub row_packs: u64,
+            pub(crate) row_packs: u64,
             /// Pixels that one iteration of the loop adds.
-            pub pixels_per_iteration: u64,
+            pub(crate) pixels_per_iteration: u64,
             /// Iterations of the loop for one block of pixels.
-            pub iterations_per_block: u64,
+            pub(crate) iterations_per_block: u64,
         }
         /// The kernel's variant `stored_subgroup_64`.
-        pub static STORED_SUBGROUP_64: Variant = Variant {
+        pub(crate) static STORED_SUBGROUP_64: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_weight/stored_subgroup_64",
                 file: "backward/grad_weight",
@@ -775,7 +775,7 @@ pub mod backward {
             iterations_per_block: 8,
         };
         /// The kernel's variant `sampled_subgroup_64`.
-        pub static SAMPLED_SUBGROUP_64: Variant = Variant {
+        pub(crate) static SAMPLED_SUBGROUP_64: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_weight/sampled_subgroup_64",
                 file: "backward/grad_weight",
@@ -811,7 +811,7 @@ pub mod backward {
             iterations_per_block: 8,
         };
         /// The kernel's variant `regular_subgroup_64`.
-        pub static REGULAR_SUBGROUP_64: Variant = Variant {
+        pub(crate) static REGULAR_SUBGROUP_64: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_weight/regular_subgroup_64",
                 file: "backward/grad_weight",
@@ -847,7 +847,7 @@ pub mod backward {
             iterations_per_block: 8,
         };
         /// The kernel's variant `sampled_subgroup_32`.
-        pub static SAMPLED_SUBGROUP_32: Variant = Variant {
+        pub(crate) static SAMPLED_SUBGROUP_32: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_weight/sampled_subgroup_32",
                 file: "backward/grad_weight",
@@ -883,7 +883,7 @@ pub mod backward {
             iterations_per_block: 8,
         };
         /// The kernel's variant `regular_subgroup_32`.
-        pub static REGULAR_SUBGROUP_32: Variant = Variant {
+        pub(crate) static REGULAR_SUBGROUP_32: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_weight/regular_subgroup_32",
                 file: "backward/grad_weight",
@@ -919,7 +919,7 @@ pub mod backward {
             iterations_per_block: 8,
         };
         /// The kernel's variant `stored`.
-        pub static STORED: Variant = Variant {
+        pub(crate) static STORED: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_weight/stored",
                 file: "backward/grad_weight",
@@ -946,7 +946,7 @@ pub mod backward {
             iterations_per_block: 16,
         };
         /// The kernel's variant `sampled`.
-        pub static SAMPLED: Variant = Variant {
+        pub(crate) static SAMPLED: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_weight/sampled",
                 file: "backward/grad_weight",
@@ -982,7 +982,7 @@ pub mod backward {
             iterations_per_block: 16,
         };
         /// The kernel's variant `regular`.
-        pub static REGULAR: Variant = Variant {
+        pub(crate) static REGULAR: Variant = Variant {
             kernel: Kernel {
                 name: "backward/grad_weight/regular",
                 file: "backward/grad_weight",
@@ -1020,41 +1020,41 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Rows of the input.
-            pub in_height: u64,
+            pub(crate) in_height: u64,
             /// Packs of this step's channels.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// First segment of this step.
-            pub segment_start: u64,
+            pub(crate) segment_start: u64,
             /// One past the last segment of this step.
-            pub segment_end: u64,
+            pub(crate) segment_end: u64,
             /// Segments of a weight group.
-            pub segments_per_group: u64,
+            pub(crate) segments_per_group: u64,
             /// Segments of an offset group.
-            pub segments_per_offset_group: u64,
+            pub(crate) segments_per_offset_group: u64,
             /// First weight group of this step.
-            pub group_start: u64,
+            pub(crate) group_start: u64,
             /// Weight groups of this step.
-            pub groups: u64,
+            pub(crate) groups: u64,
             /// Packs of the output channels of a weight group.
-            pub row_packs: u64,
+            pub(crate) row_packs: u64,
             /// Packs of the output channels of all weight groups of this step.
-            pub all_row_packs: u64,
+            pub(crate) all_row_packs: u64,
             /// Blocks of pixels.
-            pub pixel_blocks: u64,
+            pub(crate) pixel_blocks: u64,
             /// Iterations of the loop of one split.
-            pub iterations_per_split: u64,
+            pub(crate) iterations_per_split: u64,
             /// Tiles of columns.
-            pub column_tiles: u64,
+            pub(crate) column_tiles: u64,
             /// Tiles of output channels.
-            pub row_tiles: u64,
+            pub(crate) row_tiles: u64,
             /// Workgroups that have work; the rest of the grid is idle.
-            pub workgroups: u64,
+            pub(crate) workgroups: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1080,12 +1080,12 @@ pub mod backward {
     }
 
     /// Computes partial sums of the gradient of a depthwise convolution's weight.
-    pub mod grad_weight_depthwise {
+    pub(crate) mod grad_weight_depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Packs of one invocation.
-        pub const PACKS: u64 = 4;
+        pub(crate) const PACKS: u64 = 4;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "backward/grad_weight_depthwise",
             file: "backward/grad_weight_depthwise",
             variant: "",
@@ -1108,29 +1108,29 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Rows of the input.
-            pub in_height: u64,
+            pub(crate) in_height: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Output pixels of the part.
-            pub pixels: u64,
+            pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
-            pub padded_pixels: u64,
+            pub(crate) padded_pixels: u64,
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Segments of this step.
-            pub segments: u64,
+            pub(crate) segments: u64,
             /// First pack of each segment in this step.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// Blocks of packs of a segment.
-            pub pack_blocks: u64,
+            pub(crate) pack_blocks: u64,
             /// Packs of this step's channels.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Slices of a sum.
-            pub slices: u64,
+            pub(crate) slices: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1150,12 +1150,12 @@ pub mod backward {
     }
 
     /// Adds the partial sums of grad_weight.wgsl to the gradient of the weight, in order.
-    pub mod grad_weight_reduce {
+    pub(crate) mod grad_weight_reduce {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The largest number of taps of one invocation.
-        pub const TAPS_PER_INVOCATION: u64 = 16;
+        pub(crate) const TAPS_PER_INVOCATION: u64 = 16;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "backward/grad_weight_reduce",
             file: "backward/grad_weight_reduce",
             variant: "",
@@ -1172,37 +1172,37 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// First pack of each segment in this step.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// First segment of this step.
-            pub segment_start: u64,
+            pub(crate) segment_start: u64,
             /// One past the last segment of this step.
-            pub segment_end: u64,
+            pub(crate) segment_end: u64,
             /// Segments of a weight group.
-            pub segments_per_group: u64,
+            pub(crate) segments_per_group: u64,
             /// First weight group of this step.
-            pub group_start: u64,
+            pub(crate) group_start: u64,
             /// Weight groups of this step.
-            pub groups: u64,
+            pub(crate) groups: u64,
             /// Output channels of a weight group.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// Packs of output channels of a tile.
-            pub row_packs_per_tile: u64,
+            pub(crate) row_packs_per_tile: u64,
             /// Packs of columns of a tile.
-            pub column_packs_per_tile: u64,
+            pub(crate) column_packs_per_tile: u64,
             /// Tiles of columns.
-            pub column_tiles: u64,
+            pub(crate) column_tiles: u64,
             /// Tiles of output channels.
-            pub row_tiles: u64,
+            pub(crate) row_tiles: u64,
             /// Splits of the sum.
-            pub splits: u64,
+            pub(crate) splits: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1226,12 +1226,12 @@ pub mod backward {
     }
 
     /// Packs the gradient of the output for a part of one image's pixels: four channels per texel, in blocks of 32 pixels.
-    pub mod pack_grad_output {
+    pub(crate) mod pack_grad_output {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of packs of one invocation.
-        pub const PACKS_PER_INVOCATION: u64 = 8;
+        pub(crate) const PACKS_PER_INVOCATION: u64 = 8;
         /// The kernel's variant `linear`.
-        pub static LINEAR: Kernel = Kernel {
+        pub(crate) static LINEAR: Kernel = Kernel {
             name: "backward/pack_grad_output/linear",
             file: "backward/pack_grad_output",
             variant: "linear",
@@ -1251,7 +1251,7 @@ pub mod backward {
             files: super::super::FILES,
         };
         /// The kernel's variant `activated`.
-        pub static ACTIVATED: Kernel = Kernel {
+        pub(crate) static ACTIVATED: Kernel = Kernel {
             name: "backward/pack_grad_output/activated",
             file: "backward/pack_grad_output",
             variant: "activated",
@@ -1273,33 +1273,33 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Output channels of a group.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// Packs of each group in this step.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Packs of all groups of this step.
-            pub part_packs: u64,
+            pub(crate) part_packs: u64,
             /// Number of this step's first pack among all packs of the texture.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// Packs of the texture.
-            pub all_packs: u64,
+            pub(crate) all_packs: u64,
             /// First output channel of each group in this step.
-            pub row_start: u64,
+            pub(crate) row_start: u64,
             /// Pixels of one output plane.
-            pub out_pixels: u64,
+            pub(crate) out_pixels: u64,
             /// First output pixel of the part.
-            pub first_pixel: u64,
+            pub(crate) first_pixel: u64,
             /// Output pixels of the part.
-            pub pixels: u64,
+            pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
-            pub padded_pixels: u64,
+            pub(crate) padded_pixels: u64,
             /// Start of the image in the bound gradient, in elements.
-            pub grad_output_base: u64,
+            pub(crate) grad_output_base: u64,
             /// Start of the image in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// The activation: see shared/activation_kinds.wgsl.
-            pub kind: u64,
+            pub(crate) kind: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1322,12 +1322,12 @@ pub mod backward {
 
     /// Packs the taps of a part of one image's pixels: computes each position once for all kernels that sample there or add
     /// there.
-    pub mod pack_taps {
+    pub(crate) mod pack_taps {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of taps of one invocation.
-        pub const TAPS_PER_INVOCATION: u64 = 64;
+        pub(crate) const TAPS_PER_INVOCATION: u64 = 64;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "backward/pack_taps",
             file: "backward/pack_taps",
             variant: "",
@@ -1345,27 +1345,27 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Geometry of the taps.
-            pub geometry: super::super::shared::tap_geometry::TapGeometry,
+            pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
             /// First output pixel of the part.
-            pub first_pixel: u64,
+            pub(crate) first_pixel: u64,
             /// Output pixels of the part.
-            pub pixels: u64,
+            pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
-            pub padded_pixels: u64,
+            pub(crate) padded_pixels: u64,
             /// Number of a tap's first column minus that of the tap before.
-            pub column_stride: u64,
+            pub(crate) column_stride: u64,
             /// Blocks of taps of a kernel.
-            pub tap_blocks: u64,
+            pub(crate) tap_blocks: u64,
             /// Invocations that have work; the rest of the grid is idle.
-            pub invocations: u64,
+            pub(crate) invocations: u64,
             /// Start of this step's offset groups in the bound offset, in elements.
-            pub offset_base: u64,
+            pub(crate) offset_base: u64,
             /// Start of this step's offset groups in the bound mask, in elements.
-            pub mask_base: u64,
+            pub(crate) mask_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
-            pub has_mask: u64,
+            pub(crate) has_mask: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1395,12 +1395,12 @@ pub mod backward {
     }
 
     /// Packs the weight for grad_column.wgsl, which multiplies by the transposed weight: four output channels per texel.
-    pub mod pack_weight_columns {
+    pub(crate) mod pack_weight_columns {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of taps of one invocation.
-        pub const TAPS_PER_INVOCATION: u64 = 16;
+        pub(crate) const TAPS_PER_INVOCATION: u64 = 16;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "backward/pack_weight_columns",
             file: "backward/pack_weight_columns",
             variant: "",
@@ -1421,25 +1421,25 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// First segment of this step.
-            pub segment_start: u64,
+            pub(crate) segment_start: u64,
             /// First pack of each segment in this step.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// Segments of a weight group.
-            pub segments_per_group: u64,
+            pub(crate) segments_per_group: u64,
             /// Packs of this step's channels.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Output channels of a weight group.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// Packs of the output channels of a weight group.
-            pub row_packs: u64,
+            pub(crate) row_packs: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1458,16 +1458,16 @@ pub mod backward {
 
     /// The pixels of a part are rounded up to whole blocks. packed_grad_output is ordered block by block; the packed taps
     /// and the columns only have the rounded number of pixels.
-    pub mod pixel_blocks {
+    pub(crate) mod pixel_blocks {
         /// Pixels of a block.
-        pub const BLOCK_PIXELS: u64 = 32;
+        pub(crate) const BLOCK_PIXELS: u64 = 32;
     }
 
     /// Adds partial sums to a gradient, in order.
-    pub mod sum_slices {
+    pub(crate) mod sum_slices {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "backward/sum_slices",
             file: "backward/sum_slices",
             variant: "",
@@ -1484,13 +1484,13 @@ pub mod backward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Elements to add to.
-            pub elements: u64,
+            pub(crate) elements: u64,
             /// Slices of each element.
-            pub slices: u64,
+            pub(crate) slices: u64,
             /// Start of the elements in the bound gradient, in elements.
-            pub base: u64,
+            pub(crate) base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["elements", "slices", "base"];
@@ -1499,14 +1499,14 @@ pub mod backward {
 }
 
 /// The shaders of `shaders/convolution`.
-pub mod convolution {
+pub(crate) mod convolution {
     /// Packs one image into a texture that other kernels sample: four channels per texel, with zeros around every plane.
-    pub mod pack_input {
+    pub(crate) mod pack_input {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of texels of one invocation.
-        pub const ROWS_PER_INVOCATION: u64 = 8;
+        pub(crate) const ROWS_PER_INVOCATION: u64 = 8;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "convolution/pack_input",
             file: "convolution/pack_input",
             variant: "",
@@ -1527,23 +1527,23 @@ pub mod convolution {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Rows of the input.
-            pub in_height: u64,
+            pub(crate) in_height: u64,
             /// Columns of the input.
-            pub in_width: u64,
+            pub(crate) in_width: u64,
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Packs of a segment in the texture.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// First pack in the texture, counted in its segment.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// Columns of the texture to write.
-            pub texture_width: u64,
+            pub(crate) texture_width: u64,
             /// Rows of the texture to write.
-            pub texture_height: u64,
+            pub(crate) texture_height: u64,
             /// Start of the first channel in the texture in the bound input, in elements.
-            pub input_base: u64,
+            pub(crate) input_base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1560,10 +1560,10 @@ pub mod convolution {
     }
 
     /// Packs the weight of a depthwise convolution: four channels per texel.
-    pub mod pack_weight_depthwise {
+    pub(crate) mod pack_weight_depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "convolution/pack_weight_depthwise",
             file: "convolution/pack_weight_depthwise",
             variant: "",
@@ -1584,17 +1584,17 @@ pub mod convolution {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Packs of a segment.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// Packs of all segments.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Texels to write.
-            pub texels: u64,
+            pub(crate) texels: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["segment_channels", "segment_packs", "packs", "taps", "texels"];
@@ -1603,14 +1603,14 @@ pub mod convolution {
 }
 
 /// The shaders of `shaders/forward`.
-pub mod forward {
+pub(crate) mod forward {
     /// Computes a depthwise convolution, in which each output channel has one input channel: four channels at a time.
-    pub mod depthwise {
+    pub(crate) mod depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Packs of one invocation.
-        pub const PACKS: u64 = 4;
+        pub(crate) const PACKS: u64 = 4;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "forward/depthwise",
             file: "forward/depthwise",
             variant: "",
@@ -1635,37 +1635,37 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Geometry of the taps.
-            pub geometry: super::super::shared::tap_geometry::TapGeometry,
+            pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Packs of a whole segment.
-            pub all_segment_packs: u64,
+            pub(crate) all_segment_packs: u64,
             /// Packs of all segments.
-            pub all_packs: u64,
+            pub(crate) all_packs: u64,
             /// First segment of this step.
-            pub segment_start: u64,
+            pub(crate) segment_start: u64,
             /// Segments of this step.
-            pub segments: u64,
+            pub(crate) segments: u64,
             /// First pack of each segment in this step.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// Packs of each segment in this step.
-            pub segment_packs: u64,
+            pub(crate) segment_packs: u64,
             /// Blocks of packs of a segment.
-            pub pack_blocks: u64,
+            pub(crate) pack_blocks: u64,
             /// Workgroups along the pixels, one per block of pixels.
-            pub pixel_blocks: u64,
+            pub(crate) pixel_blocks: u64,
             /// Start of the image in the bound offset, in elements.
-            pub offset_base: u64,
+            pub(crate) offset_base: u64,
             /// Start of the image in the bound mask, in elements.
-            pub mask_base: u64,
+            pub(crate) mask_base: u64,
             /// Start of the image in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
-            pub has_mask: u64,
+            pub(crate) has_mask: u64,
             /// 1 with a bias, 0 without one.
-            pub has_bias: u64,
+            pub(crate) has_bias: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1701,14 +1701,14 @@ pub mod forward {
 
     /// Computes outputs one by one, without a product and without memory for intermediate results: for weight groups of few
     /// channels.
-    pub mod direct {
+    pub(crate) mod direct {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// Consecutive output channels of one invocation.
-        pub const OUT_CHANNELS: u64 = 4;
+        pub(crate) const OUT_CHANNELS: u64 = 4;
         /// A number that no channel and no group has.
-        pub const NONE: u64 = 4294967295;
+        pub(crate) const NONE: u64 = 4294967295;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "forward/direct",
             file: "forward/direct",
             variant: "",
@@ -1729,41 +1729,41 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Geometry of the taps.
-            pub geometry: super::super::shared::tap_geometry::TapGeometry,
+            pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Input channels of a weight group.
-            pub channels_per_group: u64,
+            pub(crate) channels_per_group: u64,
             /// Input channels that share an offset group.
-            pub channels_per_offset_group: u64,
+            pub(crate) channels_per_offset_group: u64,
             /// Output channels of a weight group.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// Output channels.
-            pub out_channels: u64,
+            pub(crate) out_channels: u64,
             /// Columns of this step: images times output pixels.
-            pub columns: u64,
+            pub(crate) columns: u64,
             /// Workgroups along the columns, one per block of columns.
-            pub column_blocks: u64,
+            pub(crate) column_blocks: u64,
             /// Elements between images of the input.
-            pub input_image_stride: u64,
+            pub(crate) input_image_stride: u64,
             /// Elements between images of the offset.
-            pub offset_image_stride: u64,
+            pub(crate) offset_image_stride: u64,
             /// Elements between images of the mask.
-            pub mask_image_stride: u64,
+            pub(crate) mask_image_stride: u64,
             /// Elements between images of the output.
-            pub output_image_stride: u64,
+            pub(crate) output_image_stride: u64,
             /// Start of the first image in the bound input, in elements.
-            pub input_base: u64,
+            pub(crate) input_base: u64,
             /// Start of the first image in the bound offset, in elements.
-            pub offset_base: u64,
+            pub(crate) offset_base: u64,
             /// Start of the first image in the bound mask, in elements.
-            pub mask_base: u64,
+            pub(crate) mask_base: u64,
             /// Start of the first image in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
-            pub has_mask: u64,
+            pub(crate) has_mask: u64,
             /// 1 with a bias, 0 without one.
-            pub has_bias: u64,
+            pub(crate) has_bias: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1801,23 +1801,23 @@ pub mod forward {
 
     /// Samples straight into the product: the deformable convolution without a column buffer, for CPU drivers with subgroups
     /// of 8.
-    pub mod fused_subgroup {
+    pub(crate) mod fused_subgroup {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// Pixels of one invocation.
-        pub const PIXELS_PER_INVOCATION: u64 = 4;
+        pub(crate) const PIXELS_PER_INVOCATION: u64 = 4;
         /// A variant of the kernel, with its constants.
         #[derive(Debug)]
-        pub struct Variant {
+        pub(crate) struct Variant {
             /// The kernel.
-            pub kernel: Kernel,
+            pub(crate) kernel: Kernel,
             /// Output channels of one invocation.
-            pub out_channels: u64,
+            pub(crate) out_channels: u64,
             /// Blocks of SUBGROUP_SIZE output channels. A lane loads the weights of one channel of each block and gets the others
             /// from the other lanes.
-            pub blocks: u64,
+            pub(crate) blocks: u64,
         }
         /// The kernel's variant `out64`.
-        pub static OUT64: Variant = Variant {
+        pub(crate) static OUT64: Variant = Variant {
             kernel: Kernel {
                 name: "forward/fused_subgroup/out64",
                 file: "forward/fused_subgroup",
@@ -1848,7 +1848,7 @@ pub mod forward {
             blocks: 8,
         };
         /// The kernel's variant `out32`.
-        pub static OUT32: Variant = Variant {
+        pub(crate) static OUT32: Variant = Variant {
             kernel: Kernel {
                 name: "forward/fused_subgroup/out32",
                 file: "forward/fused_subgroup",
@@ -1881,43 +1881,43 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Geometry of the taps.
-            pub geometry: super::super::shared::tap_geometry::TapGeometry,
+            pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Segments of a weight group.
-            pub segments_per_group: u64,
+            pub(crate) segments_per_group: u64,
             /// Segments of an offset group.
-            pub segments_per_offset_group: u64,
+            pub(crate) segments_per_offset_group: u64,
             /// First segment of this step.
-            pub segment_start: u64,
+            pub(crate) segment_start: u64,
             /// One past the last segment of this step.
-            pub segment_end: u64,
+            pub(crate) segment_end: u64,
             /// Packs of a segment in the packed weight.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// First pack of each segment in this step.
-            pub pack_start: u64,
+            pub(crate) pack_start: u64,
             /// One past the last pack of each segment in this step.
-            pub pack_end: u64,
+            pub(crate) pack_end: u64,
             /// Output channels of a weight group.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// Blocks of output channels of a weight group.
-            pub row_blocks: u64,
+            pub(crate) row_blocks: u64,
             /// Blocks of output pixels.
-            pub pixel_blocks: u64,
+            pub(crate) pixel_blocks: u64,
             /// First weight group of this step.
-            pub group_start: u64,
+            pub(crate) group_start: u64,
             /// Workgroups that have work; the rest of the grid is idle.
-            pub blocks: u64,
+            pub(crate) blocks: u64,
             /// Start of the image in the bound offset, in elements.
-            pub offset_base: u64,
+            pub(crate) offset_base: u64,
             /// Start of the image in the bound mask, in elements.
-            pub mask_base: u64,
+            pub(crate) mask_base: u64,
             /// Start of the image in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
-            pub has_mask: u64,
+            pub(crate) has_mask: u64,
             /// 1 with a bias, 0 without one.
-            pub has_bias: u64,
+            pub(crate) has_bias: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -1955,38 +1955,38 @@ pub mod forward {
     }
 
     /// Samples straight into the product, in tiles: the deformable convolution without a column buffer, for GPUs.
-    pub mod fused_tiled {
+    pub(crate) mod fused_tiled {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The index of a corner outside the image.
-        pub const ABSENT: u64 = 2147483648;
+        pub(crate) const ABSENT: u64 = 2147483648;
         /// A variant of the kernel, with its constants.
         #[derive(Debug)]
-        pub struct Variant {
+        pub(crate) struct Variant {
             /// The kernel.
-            pub kernel: Kernel,
+            pub(crate) kernel: Kernel,
             /// Output channels of a tile.
-            pub tile_m: u64,
+            pub(crate) tile_m: u64,
             /// Columns of a tile.
-            pub tile_n: u64,
+            pub(crate) tile_n: u64,
             /// Channels of a block, which a tile multiplies at a time.
-            pub tile_k: u64,
+            pub(crate) tile_k: u64,
             /// vec4s of output channels of one invocation.
-            pub vectors_m: u64,
+            pub(crate) vectors_m: u64,
             /// vec4s of columns of one invocation.
-            pub vectors_n: u64,
+            pub(crate) vectors_n: u64,
             /// Invocations along the tile's output channels.
-            pub row_lanes: u64,
+            pub(crate) row_lanes: u64,
             /// Invocations along the tile's columns.
-            pub column_lanes: u64,
+            pub(crate) column_lanes: u64,
             /// Invocations side by side that sample the same channel.
-            pub sample_lanes: u64,
+            pub(crate) sample_lanes: u64,
             /// Channels that the workgroup samples at a time.
-            pub sample_rows: u64,
+            pub(crate) sample_rows: u64,
             /// How often the workgroup samples SAMPLE_ROWS channels for one block of TILE_K channels.
-            pub samples: u64,
+            pub(crate) samples: u64,
         }
         /// The kernel's variant `m128n128`.
-        pub static M128N128: Variant = Variant {
+        pub(crate) static M128N128: Variant = Variant {
             kernel: Kernel {
                 name: "forward/fused_tiled/m128n128",
                 file: "forward/fused_tiled",
@@ -2017,7 +2017,7 @@ pub mod forward {
             samples: 1,
         };
         /// The kernel's variant `m128n64`.
-        pub static M128N64: Variant = Variant {
+        pub(crate) static M128N64: Variant = Variant {
             kernel: Kernel {
                 name: "forward/fused_tiled/m128n64",
                 file: "forward/fused_tiled",
@@ -2048,7 +2048,7 @@ pub mod forward {
             samples: 2,
         };
         /// The kernel's variant `m64n64`.
-        pub static M64N64: Variant = Variant {
+        pub(crate) static M64N64: Variant = Variant {
             kernel: Kernel {
                 name: "forward/fused_tiled/m64n64",
                 file: "forward/fused_tiled",
@@ -2079,7 +2079,7 @@ pub mod forward {
             samples: 4,
         };
         /// The kernel's variant `m32n64`.
-        pub static M32N64: Variant = Variant {
+        pub(crate) static M32N64: Variant = Variant {
             kernel: Kernel {
                 name: "forward/fused_tiled/m32n64",
                 file: "forward/fused_tiled",
@@ -2110,7 +2110,7 @@ pub mod forward {
             samples: 2,
         };
         /// The kernel's variant `m32n32`.
-        pub static M32N32: Variant = Variant {
+        pub(crate) static M32N32: Variant = Variant {
             kernel: Kernel {
                 name: "forward/fused_tiled/m32n32",
                 file: "forward/fused_tiled",
@@ -2143,53 +2143,53 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Geometry of the taps.
-            pub geometry: super::super::shared::tap_geometry::TapGeometry,
+            pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Segments of a weight group.
-            pub segments_per_group: u64,
+            pub(crate) segments_per_group: u64,
             /// Segments of an offset group.
-            pub segments_per_offset_group: u64,
+            pub(crate) segments_per_offset_group: u64,
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// `segment_channels` rounded up to whole blocks: see pack_weight_rows.wgsl.
-            pub padded_channels: u64,
+            pub(crate) padded_channels: u64,
             /// Output channels of a weight group.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// `rows` rounded up to whole vec4s.
-            pub padded_rows: u64,
+            pub(crate) padded_rows: u64,
             /// Columns of this step: images times output pixels.
-            pub columns: u64,
+            pub(crate) columns: u64,
             /// Tiles along the columns.
-            pub column_tiles: u64,
+            pub(crate) column_tiles: u64,
             /// Tiles along a weight group's rows.
-            pub row_tiles: u64,
+            pub(crate) row_tiles: u64,
             /// Weight groups.
-            pub groups: u64,
+            pub(crate) groups: u64,
             /// Parts of the sum. With more than one, the output is `partial`.
-            pub splits: u64,
+            pub(crate) splits: u64,
             /// Blocks of each part of the sum.
-            pub blocks_per_split: u64,
+            pub(crate) blocks_per_split: u64,
             /// Elements between images of the input.
-            pub input_image_stride: u64,
+            pub(crate) input_image_stride: u64,
             /// Elements between images of the offset.
-            pub offset_image_stride: u64,
+            pub(crate) offset_image_stride: u64,
             /// Elements between images of the mask.
-            pub mask_image_stride: u64,
+            pub(crate) mask_image_stride: u64,
             /// Elements between images of the output.
-            pub output_image_stride: u64,
+            pub(crate) output_image_stride: u64,
             /// Start of the first image in the bound input, in elements.
-            pub input_base: u64,
+            pub(crate) input_base: u64,
             /// Start of the first image in the bound offset, in elements.
-            pub offset_base: u64,
+            pub(crate) offset_base: u64,
             /// Start of the first image in the bound mask, in elements.
-            pub mask_base: u64,
+            pub(crate) mask_base: u64,
             /// Start of the first image in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
-            pub has_mask: u64,
+            pub(crate) has_mask: u64,
             /// 1 with a bias, 0 without one.
-            pub has_bias: u64,
+            pub(crate) has_bias: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -2232,12 +2232,12 @@ pub mod forward {
     }
 
     /// Samples the input where each tap of each output pixel lands: the columns of the deformable convolution.
-    pub mod im2col {
+    pub(crate) mod im2col {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The largest number of channels of one invocation.
-        pub const CHANNELS_PER_INVOCATION: u64 = 16;
+        pub(crate) const CHANNELS_PER_INVOCATION: u64 = 16;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "forward/im2col",
             file: "forward/im2col",
             variant: "",
@@ -2256,43 +2256,43 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Geometry of the taps.
-            pub geometry: super::super::shared::tap_geometry::TapGeometry,
+            pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
             /// First output pixel of this chunk in each image.
-            pub pixel_start: u64,
+            pub(crate) pixel_start: u64,
             /// Output pixels of this chunk in each image.
-            pub pixels: u64,
+            pub(crate) pixels: u64,
             /// Columns of the column buffer: images of this chunk times `pixels`.
-            pub columns_width: u64,
+            pub(crate) columns_width: u64,
             /// Workgroups along the columns, one per block of pixels.
-            pub pixel_blocks: u64,
+            pub(crate) pixel_blocks: u64,
             /// First (offset group, tap) pair of this step.
-            pub pair_start: u64,
+            pub(crate) pair_start: u64,
             /// (offset group, tap) pairs of this step.
-            pub pairs: u64,
+            pub(crate) pairs: u64,
             /// Input channels that share an offset group.
-            pub channels_per_offset_group: u64,
+            pub(crate) channels_per_offset_group: u64,
             /// First input channel of this step.
-            pub channel_start: u64,
+            pub(crate) channel_start: u64,
             /// One past the last input channel of this step.
-            pub channel_end: u64,
+            pub(crate) channel_end: u64,
             /// First input channel that the column buffer holds.
-            pub columns_channel_start: u64,
+            pub(crate) columns_channel_start: u64,
             /// Elements between images of the input.
-            pub input_image_stride: u64,
+            pub(crate) input_image_stride: u64,
             /// Elements between images of the offset.
-            pub offset_image_stride: u64,
+            pub(crate) offset_image_stride: u64,
             /// Elements between images of the mask.
-            pub mask_image_stride: u64,
+            pub(crate) mask_image_stride: u64,
             /// Start of channel `channel_start` in the bound input, in elements.
-            pub input_base: u64,
+            pub(crate) input_base: u64,
             /// Start of channel `2·pair_start`, pixel `pixel_start` in the bound offset, in elements.
-            pub offset_base: u64,
+            pub(crate) offset_base: u64,
             /// Start of channel `pair_start`, pixel `pixel_start` in the bound mask, in elements.
-            pub mask_base: u64,
+            pub(crate) mask_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
-            pub has_mask: u64,
+            pub(crate) has_mask: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -2330,21 +2330,21 @@ pub mod forward {
     }
 
     /// Multiplies the weight by the columns, in tiles: the convolution's sum over channels and taps.
-    pub mod matmul {
+    pub(crate) mod matmul {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// Output channels of a tile.
-        pub const TILE_M: u64 = 64;
+        pub(crate) const TILE_M: u64 = 64;
         /// Pixels of a tile.
-        pub const TILE_N: u64 = 64;
+        pub(crate) const TILE_N: u64 = 64;
         /// Column rows that a tile multiplies at a time.
-        pub const TILE_K: u64 = 16;
+        pub(crate) const TILE_K: u64 = 16;
         /// Elements of each operand's tile that one invocation loads.
-        pub const LOADS_PER_INVOCATION: u64 = 16;
+        pub(crate) const LOADS_PER_INVOCATION: u64 = 16;
         /// The workgroup is a square of SIDE × SIDE invocations. So are the outputs of an invocation: SIDE channels × SIDE
         /// pixels.
-        pub const SIDE: u64 = 8;
+        pub(crate) const SIDE: u64 = 8;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "forward/matmul",
             file: "forward/matmul",
             variant: "",
@@ -2363,47 +2363,47 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Output channels of each weight group in this step.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// Columns of the column buffer.
-            pub columns_width: u64,
+            pub(crate) columns_width: u64,
             /// Column rows of each weight group in this step.
-            pub depth: u64,
+            pub(crate) depth: u64,
             /// Tiles along the rows.
-            pub row_tiles: u64,
+            pub(crate) row_tiles: u64,
             /// Tiles along the columns.
-            pub column_tiles: u64,
+            pub(crate) column_tiles: u64,
             /// Tiles of all weight groups of this step.
-            pub tiles: u64,
+            pub(crate) tiles: u64,
             /// Output pixels of this chunk in each image.
-            pub pixels: u64,
+            pub(crate) pixels: u64,
             /// Elements between rows of the weight.
-            pub weight_row_stride: u64,
+            pub(crate) weight_row_stride: u64,
             /// Elements between weight groups in the weight.
-            pub weight_group_stride: u64,
+            pub(crate) weight_group_stride: u64,
             /// Elements between weight groups in the column buffer.
-            pub columns_group_stride: u64,
+            pub(crate) columns_group_stride: u64,
             /// Elements between rows of the output, one plane.
-            pub output_row_stride: u64,
+            pub(crate) output_row_stride: u64,
             /// Elements between weight groups in the output.
-            pub output_group_stride: u64,
+            pub(crate) output_group_stride: u64,
             /// Elements between images of the output.
-            pub output_image_stride: u64,
+            pub(crate) output_image_stride: u64,
             /// Start of this step's weights in the bound weight, in elements.
-            pub weight_base: u64,
+            pub(crate) weight_base: u64,
             /// Start of this step's rows in the bound column buffer, in elements.
-            pub columns_base: u64,
+            pub(crate) columns_base: u64,
             /// Start of this step's outputs in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// Start of this step's bias in the bound bias, in elements.
-            pub bias_base: u64,
+            pub(crate) bias_base: u64,
             /// Elements between weight groups in the bias.
-            pub bias_group_stride: u64,
+            pub(crate) bias_group_stride: u64,
             /// 1 with a bias, 0 without one.
-            pub has_bias: u64,
+            pub(crate) has_bias: u64,
             /// 1 to add to what earlier steps wrote, 0 to start from the bias.
-            pub accumulate: u64,
+            pub(crate) accumulate: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -2432,10 +2432,10 @@ pub mod forward {
     }
 
     /// Packs the weight into a texture for fused_subgroup.wgsl: four input channels per texel.
-    pub mod pack_weight {
+    pub(crate) mod pack_weight {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "forward/pack_weight",
             file: "forward/pack_weight",
             variant: "",
@@ -2456,19 +2456,19 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// Packs of a segment.
-            pub packs: u64,
+            pub(crate) packs: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Elements between rows of the weight.
-            pub row_stride: u64,
+            pub(crate) row_stride: u64,
             /// Columns of the texture to write.
-            pub texture_width: u64,
+            pub(crate) texture_width: u64,
             /// Texels to write.
-            pub texels: u64,
+            pub(crate) texels: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] =
@@ -2477,12 +2477,12 @@ pub mod forward {
     }
 
     /// Packs the weight for fused_tiled.wgsl: one row per sampled value, with its output channels side by side.
-    pub mod pack_weight_rows {
+    pub(crate) mod pack_weight_rows {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// A multiple of every TILE_K of fused_tiled.wgsl, so that no block of channels lies in two taps.
-        pub const CHANNEL_MULTIPLE: u64 = 16;
+        pub(crate) const CHANNEL_MULTIPLE: u64 = 16;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "forward/pack_weight_rows",
             file: "forward/pack_weight_rows",
             variant: "",
@@ -2499,21 +2499,21 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Output channels of a weight group.
-            pub rows: u64,
+            pub(crate) rows: u64,
             /// `rows` rounded up to whole vec4s.
-            pub padded_rows: u64,
+            pub(crate) padded_rows: u64,
             /// Segments of a weight group.
-            pub segments_per_group: u64,
+            pub(crate) segments_per_group: u64,
             /// Channels of a segment.
-            pub segment_channels: u64,
+            pub(crate) segment_channels: u64,
             /// `segment_channels` rounded up to a multiple of CHANNEL_MULTIPLE.
-            pub padded_channels: u64,
+            pub(crate) padded_channels: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// vec4s to write.
-            pub packs: u64,
+            pub(crate) packs: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] =
@@ -2522,10 +2522,10 @@ pub mod forward {
     }
 
     /// Adds the partial sums that the splits of fused_tiled.wgsl wrote, in order.
-    pub mod reduce {
+    pub(crate) mod reduce {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "forward/reduce",
             file: "forward/reduce",
             variant: "",
@@ -2543,21 +2543,21 @@ pub mod forward {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Output channels.
-            pub out_channels: u64,
+            pub(crate) out_channels: u64,
             /// Pixels of one output plane.
-            pub out_pixels: u64,
+            pub(crate) out_pixels: u64,
             /// Columns of this step: images times output pixels.
-            pub columns: u64,
+            pub(crate) columns: u64,
             /// Output elements of this step.
-            pub outputs: u64,
+            pub(crate) outputs: u64,
             /// Partial sums of each output.
-            pub splits: u64,
+            pub(crate) splits: u64,
             /// Start of the first image in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
             /// 1 with a bias, 0 without one.
-            pub has_bias: u64,
+            pub(crate) has_bias: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] =
@@ -2567,12 +2567,12 @@ pub mod forward {
 }
 
 /// The shaders of `shaders/optimizer`.
-pub mod optimizer {
+pub(crate) mod optimizer {
     /// Takes one step of Adam, as torch.optim.Adam does: weight decay is added to the gradient.
-    pub mod adam {
+    pub(crate) mod adam {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "optimizer/adam",
             file: "optimizer/adam",
             variant: "",
@@ -2589,14 +2589,14 @@ pub mod optimizer {
             params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use super::super::shared::window::Params;
+        pub(crate) use super::super::shared::window::Params;
     }
 
     /// Takes one step of stochastic gradient descent with momentum, as torch.optim.SGD does.
-    pub mod sgd {
+    pub(crate) mod sgd {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "optimizer/sgd",
             file: "optimizer/sgd",
             variant: "",
@@ -2612,17 +2612,17 @@ pub mod optimizer {
             params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use super::super::shared::window::Params;
+        pub(crate) use super::super::shared::window::Params;
     }
 }
 
 /// The shaders of `shaders/roofline`.
-pub mod roofline {
+pub(crate) mod roofline {
     /// Copies a buffer. Its rate is the memory rate that other kernels are compared with.
-    pub mod copy {
+    pub(crate) mod copy {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "roofline/copy",
             file: "roofline/copy",
             variant: "",
@@ -2639,9 +2639,9 @@ pub mod roofline {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// vec4 elements to copy.
-            pub count: u64,
+            pub(crate) count: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["count"];
@@ -2650,14 +2650,14 @@ pub mod roofline {
 
     /// Multiplies and adds in registers, and does nothing else. Its rate is the f32 multiply-add rate that other kernels are
     /// compared with.
-    pub mod multiply_add {
+    pub(crate) mod multiply_add {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// Independent vec4 chains of one invocation.
-        pub const CHAINS: u64 = 3;
+        pub(crate) const CHAINS: u64 = 3;
         /// Multiply-adds of each chain in one iteration of the loop.
-        pub const UNROLL: u64 = 16;
+        pub(crate) const UNROLL: u64 = 16;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "roofline/multiply_add",
             file: "roofline/multiply_add",
             variant: "",
@@ -2671,11 +2671,11 @@ pub mod roofline {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Iterations of the loop.
-            pub iterations: u64,
+            pub(crate) iterations: u64,
             /// Invocations that write.
-            pub invocations: u64,
+            pub(crate) invocations: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["iterations", "invocations"];
@@ -2684,56 +2684,56 @@ pub mod roofline {
 }
 
 /// The shaders of `shaders/shared`.
-pub mod shared {
+pub(crate) mod shared {
     /// The values of the parameter `kind` of an activation. For both sigmoids the output is kind · σ(v).
-    pub mod activation_kinds {
+    pub(crate) mod activation_kinds {
         /// output = max(v, 0)
-        pub const RELU: u64 = 3;
+        pub(crate) const RELU: u64 = 3;
         /// output = v
-        pub const IDENTITY: u64 = 0;
+        pub(crate) const IDENTITY: u64 = 0;
         /// output = σ(v)
-        pub const SIGMOID: u64 = 1;
+        pub(crate) const SIGMOID: u64 = 1;
         /// output = 2 · σ(v)
-        pub const TWICE_SIGMOID: u64 = 2;
+        pub(crate) const TWICE_SIGMOID: u64 = 2;
     }
 
     /// The size of the subgroups of CPU drivers. Kernels for these pass values from lane to lane.
-    pub mod subgroup {
+    pub(crate) mod subgroup {
         /// Lanes of a subgroup.
-        pub const SUBGROUP_SIZE: u64 = 8;
+        pub(crate) const SUBGROUP_SIZE: u64 = 8;
     }
 
     /// The geometry of a convolution's taps. It is the first member of the parameters of every kernel that computes
     /// positions.
-    pub mod tap_geometry {
+    pub(crate) mod tap_geometry {
         /// The kernel's `TapGeometry`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct TapGeometry {
+        pub(crate) struct TapGeometry {
             /// Rows of the input.
-            pub in_height: u64,
+            pub(crate) in_height: u64,
             /// Columns of the input.
-            pub in_width: u64,
+            pub(crate) in_width: u64,
             /// Columns of the output.
-            pub out_width: u64,
+            pub(crate) out_width: u64,
             /// Pixels of one output plane.
-            pub out_pixels: u64,
+            pub(crate) out_pixels: u64,
             /// Taps along x.
-            pub kernel_width: u64,
+            pub(crate) kernel_width: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
-            pub taps: u64,
+            pub(crate) taps: u64,
             /// Stride along y.
-            pub stride_h: u64,
+            pub(crate) stride_h: u64,
             /// Stride along x.
-            pub stride_w: u64,
+            pub(crate) stride_w: u64,
             /// Padding along y.
-            pub pad_h: u64,
+            pub(crate) pad_h: u64,
             /// Padding along x.
-            pub pad_w: u64,
+            pub(crate) pad_w: u64,
             /// Dilation along y.
-            pub dil_h: u64,
+            pub(crate) dil_h: u64,
             /// Dilation along x.
-            pub dil_w: u64,
+            pub(crate) dil_w: u64,
         }
         impl crate::kernel::declaration::Params for TapGeometry {
             const WORDS: &'static [&'static str] = &[
@@ -2755,21 +2755,21 @@ pub mod shared {
 
     /// A texture as one long row of texels, for data that has an index and no shape of its own. TEXELS_PER_ROW is a power of
     /// two, and WebGPU's default limits allow textures of that width.
-    pub mod texels {
+    pub(crate) mod texels {
         /// Texels of a row.
-        pub const TEXELS_PER_ROW: u64 = 4096;
+        pub(crate) const TEXELS_PER_ROW: u64 = 4096;
     }
 
     /// The parameters of an elementwise kernel on a window of a tensor.
-    pub mod window {
+    pub(crate) mod window {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Elements of the window.
-            pub elements: u64,
+            pub(crate) elements: u64,
             /// Start of the window in the bound tensor, in elements.
-            pub base: u64,
+            pub(crate) base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["elements", "base"];
@@ -2778,18 +2778,18 @@ pub mod shared {
 }
 
 /// The shaders of `shaders/shift`.
-pub mod shift {
+pub(crate) mod shift {
     /// Moves every channel by its own whole number of pixels, or computes the gradient of that.
-    pub mod channel_shift {
+    pub(crate) mod channel_shift {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The value of `border` by which a pixel without a source is 0.
-        pub const ZERO: u64 = 0;
+        pub(crate) const ZERO: u64 = 0;
         /// The value of `border` by which a pixel without a source keeps its own value.
-        pub const KEEP: u64 = 1;
+        pub(crate) const KEEP: u64 = 1;
         /// The value of `border` for periodic planes.
-        pub const WRAP: u64 = 2;
+        pub(crate) const WRAP: u64 = 2;
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "shift/channel_shift",
             file: "shift/channel_shift",
             variant: "",
@@ -2807,25 +2807,25 @@ pub mod shift {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Rows of a plane.
-            pub height: u64,
+            pub(crate) height: u64,
             /// Columns of a plane.
-            pub width: u64,
+            pub(crate) width: u64,
             /// Channels of an image.
-            pub channels: u64,
+            pub(crate) channels: u64,
             /// First plane of this step.
-            pub first_plane: u64,
+            pub(crate) first_plane: u64,
             /// Pixels of this step's planes.
-            pub elements: u64,
+            pub(crate) elements: u64,
             /// The border rule: ZERO, KEEP or WRAP.
-            pub border: u64,
+            pub(crate) border: u64,
             /// 1 to compute the gradient.
-            pub backward: u64,
+            pub(crate) backward: u64,
             /// Start of the first plane in the bound input, in elements.
-            pub input_base: u64,
+            pub(crate) input_base: u64,
             /// Start of the first plane in the bound output, in elements.
-            pub output_base: u64,
+            pub(crate) output_base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -2844,13 +2844,13 @@ pub mod shift {
 }
 
 /// The shaders of `shaders/sort`.
-pub mod sort {
+pub(crate) mod sort {
     /// Counts the entries of each partition and bucket: the first kernel of a pass of the sort. partition.wgsl describes the
     /// sort.
-    pub mod count {
+    pub(crate) mod count {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "sort/count",
             file: "sort/count",
             variant: "",
@@ -2865,32 +2865,32 @@ pub mod sort {
             params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use super::super::sort::partition::Params;
+        pub(crate) use super::super::sort::partition::Params;
     }
 
     /// The sort: it orders the entries of each group by the cells that they lie in. Its kernels are count.wgsl, scan.wgsl
     /// and scatter.wgsl; this file holds what they share. A kernel that uses it declares `params` and `packed_taps`.
-    pub mod partition {
+    pub(crate) mod partition {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Entries of one group.
-            pub entries: u64,
+            pub(crate) entries: u64,
             /// Buckets of one group.
-            pub buckets: u64,
+            pub(crate) buckets: u64,
             /// Partitions of one group.
-            pub partitions: u64,
+            pub(crate) partitions: u64,
             /// Entries of a partition.
-            pub entries_per_partition: u64,
+            pub(crate) entries_per_partition: u64,
             /// Groups of this step.
-            pub groups: u64,
+            pub(crate) groups: u64,
             /// 1 in the second pass, which starts from the order of the first.
-            pub follows: u64,
+            pub(crate) follows: u64,
             /// Buckets from a cell to the next cell of its row.
-            pub column_step: u64,
+            pub(crate) column_step: u64,
             /// Buckets from a cell to the one below it.
-            pub row_step: u64,
+            pub(crate) row_step: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -2908,10 +2908,10 @@ pub mod sort {
 
     /// Replaces the counts by where each partition's entries of each bucket begin: an exclusive prefix sum. The second
     /// kernel of a pass of the sort; partition.wgsl describes the sort.
-    pub mod scan {
+    pub(crate) mod scan {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "sort/scan",
             file: "sort/scan",
             variant: "",
@@ -2925,13 +2925,13 @@ pub mod sort {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Buckets times partitions.
-            pub counters: u64,
+            pub(crate) counters: u64,
             /// Counters of one invocation.
-            pub counters_per_lane: u64,
+            pub(crate) counters_per_lane: u64,
             /// Offset groups of this step.
-            pub groups: u64,
+            pub(crate) groups: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["counters", "counters_per_lane", "groups"];
@@ -2939,10 +2939,10 @@ pub mod sort {
     }
 
     /// Moves every entry to its place: the last kernel of a pass of the sort. partition.wgsl describes the sort.
-    pub mod scatter {
+    pub(crate) mod scatter {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "sort/scatter",
             file: "sort/scatter",
             variant: "",
@@ -2958,17 +2958,17 @@ pub mod sort {
             params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use super::super::sort::partition::Params;
+        pub(crate) use super::super::sort::partition::Params;
     }
 }
 
 /// The shaders of `shaders/statistics`.
-pub mod statistics {
+pub(crate) mod statistics {
     /// Computes partial sums of the magnitudes of a tensor's elements. reduce.wgsl adds them up.
-    pub mod magnitude {
+    pub(crate) mod magnitude {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "statistics/magnitude",
             file: "statistics/magnitude",
             variant: "",
@@ -2982,15 +2982,15 @@ pub mod statistics {
             params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use super::super::shared::window::Params;
+        pub(crate) use super::super::shared::window::Params;
     }
 
     /// Computes partial sums of the magnitudes of offsets, and counts the taps that offsets move out of the image.
     /// reduce.wgsl adds them up.
-    pub mod offset_magnitude {
+    pub(crate) mod offset_magnitude {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "statistics/offset_magnitude",
             file: "statistics/offset_magnitude",
             variant: "",
@@ -3007,13 +3007,13 @@ pub mod statistics {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// Geometry of the taps.
-            pub geometry: super::super::shared::tap_geometry::TapGeometry,
+            pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
             /// Taps of all pixels and offset groups of this step's images.
-            pub all_taps: u64,
+            pub(crate) all_taps: u64,
             /// Start of the first image in the bound offset, in elements.
-            pub base: u64,
+            pub(crate) base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
@@ -3036,10 +3036,10 @@ pub mod statistics {
     }
 
     /// Combines the partial sums of a tensor with each other and with the total of earlier windows.
-    pub mod reduce {
+    pub(crate) mod reduce {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "statistics/reduce",
             file: "statistics/reduce",
             variant: "",
@@ -3056,9 +3056,9 @@ pub mod statistics {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// 1 if `total` holds the total of earlier windows.
-            pub follows: u64,
+            pub(crate) follows: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["follows"];
@@ -3066,19 +3066,19 @@ pub mod statistics {
     }
 
     /// How the kernels of the statistics share the elements of a window.
-    pub mod slices {
+    pub(crate) mod slices {
         /// Invocations that share the elements. Each takes every SLICES-th.
-        pub const SLICES: u64 = 4096;
+        pub(crate) const SLICES: u64 = 4096;
     }
 }
 
 /// The shaders of `shaders/texture`.
-pub mod texture {
+pub(crate) mod texture {
     /// Reads a rectangle of a texture into a tensor: the first channels of each texel, one plane per channel.
-    pub mod load {
+    pub(crate) mod load {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel.
-        pub static KERNEL: Kernel = Kernel {
+        pub(crate) static KERNEL: Kernel = Kernel {
             name: "texture/load",
             file: "texture/load",
             variant: "",
@@ -3092,25 +3092,25 @@ pub mod texture {
             params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use super::super::texture::region::Params;
+        pub(crate) use super::super::texture::region::Params;
     }
 
     /// The parameters of a kernel that works on a rectangle of a texture.
-    pub mod region {
+    pub(crate) mod region {
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
+        pub(crate) struct Params {
             /// First row of the rectangle.
-            pub origin_y: u64,
+            pub(crate) origin_y: u64,
             /// First column of the rectangle.
-            pub origin_x: u64,
+            pub(crate) origin_x: u64,
             /// Columns of the rectangle.
-            pub width: u64,
+            pub(crate) width: u64,
             /// Texels of the rectangle.
-            pub pixels: u64,
+            pub(crate) pixels: u64,
             /// Channels of the tensor.
-            pub channels: u64,
+            pub(crate) channels: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &["origin_y", "origin_x", "width", "pixels", "channels"];
@@ -3118,10 +3118,10 @@ pub mod texture {
     }
 
     /// Writes a tensor into a rectangle of a texture, one plane per channel. A tensor of one plane becomes a grey image.
-    pub mod store {
+    pub(crate) mod store {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel's variant `rgba8unorm`.
-        pub static RGBA8UNORM: Kernel = Kernel {
+        pub(crate) static RGBA8UNORM: Kernel = Kernel {
             name: "texture/store/rgba8unorm",
             file: "texture/store",
             variant: "rgba8unorm",
@@ -3136,7 +3136,7 @@ pub mod texture {
             files: super::super::FILES,
         };
         /// The kernel's variant `rgba16float`.
-        pub static RGBA16FLOAT: Kernel = Kernel {
+        pub(crate) static RGBA16FLOAT: Kernel = Kernel {
             name: "texture/store/rgba16float",
             file: "texture/store",
             variant: "rgba16float",
@@ -3151,7 +3151,7 @@ pub mod texture {
             files: super::super::FILES,
         };
         /// The kernel's variant `rgba32float`.
-        pub static RGBA32FLOAT: Kernel = Kernel {
+        pub(crate) static RGBA32FLOAT: Kernel = Kernel {
             name: "texture/store/rgba32float",
             file: "texture/store",
             variant: "rgba32float",
@@ -3165,12 +3165,12 @@ pub mod texture {
             params: Params::WORDS,
             files: super::super::FILES,
         };
-        pub use super::super::texture::region::Params;
+        pub(crate) use super::super::texture::region::Params;
     }
 }
 
 /// Every kernel.
-pub static KERNELS: &[&super::declaration::Kernel] = &[
+pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &activation::activate::KERNEL,
     &activation::grad_activation::KERNEL,
     &backward::col2im::KERNEL,

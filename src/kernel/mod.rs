@@ -7,12 +7,15 @@
 mod declaration;
 mod expand;
 mod expression;
+#[allow(dead_code, reason = "it holds whatever the shaders declare")]
 mod generated;
+mod modules;
 mod sources;
 mod specialization;
 
-pub use declaration::{Access, Binding, Kernel, Params, TexelFormat};
-pub use expand::Expanded;
-pub use generated::*;
-pub use sources::ExpandError;
-pub use specialization::{Sampling, Specialization, Storage};
+pub(crate) use declaration::{Access, Kernel, Params, TexelFormat};
+#[cfg(test)]
+pub(crate) use expand::Expanded;
+pub(crate) use generated::*;
+pub use modules::wgsl_modules;
+pub(crate) use specialization::{Sampling, Specialization, Storage};

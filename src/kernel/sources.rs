@@ -21,7 +21,7 @@ pub(crate) struct Choice<'a> {
 
 /// A malformed directive, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpandError {
+pub(crate) struct ExpandError {
     file: String,
     line: usize,
     reason: String,

@@ -3,7 +3,7 @@
 /// How the elements of a call's operands are stored in their buffers. Every kernel computes in f32 and accesses its
 /// operands by functions such as `read_input(at)` and `write_output(at, value)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Storage {
+pub(crate) enum Storage {
     /// As f32.
     #[default]
     F32,
@@ -16,7 +16,7 @@ pub enum Storage {
 impl Storage {
     /// Returns the bytes of one element.
     #[must_use]
-    pub const fn bytes(self) -> u64 {
+    pub(crate) const fn bytes(self) -> u64 {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::PackedF16 => 2,
@@ -35,7 +35,7 @@ impl Storage {
 
 /// Where the taps of a convolution lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Sampling {
+pub(crate) enum Sampling {
     /// Each tap lies where its offset moves it.
     #[default]
     Deformed,
@@ -45,13 +45,13 @@ pub enum Sampling {
 
 /// The choice of one text of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Specialization {
+pub(crate) struct Specialization {
     /// The storage of the operands that the kernel reads.
-    pub operands: Storage,
+    pub(crate) operands: Storage,
     /// The storage of the output that the kernel writes.
-    pub output: Storage,
+    pub(crate) output: Storage,
     /// Where the taps lie. A kernel without taps has the same text for both.
-    pub sampling: Sampling,
+    pub(crate) sampling: Sampling,
 }
 
 impl From<Storage> for Specialization {

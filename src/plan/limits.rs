@@ -57,14 +57,12 @@ impl Default for DeviceLimits {
 impl DeviceLimits {
     /// Returns the largest number of f32 elements that a window may hold wherever it starts. Its first byte may have to
     /// move down to the alignment, and indices inside a window stay below 2³¹.
-    #[must_use]
-    pub fn max_window_elements(&self) -> u64 {
+    pub(crate) fn max_window_elements(&self) -> u64 {
         self.max_operand_elements(Storage::F32)
     }
 
     /// The same for elements of any storage.
-    #[must_use]
-    pub fn max_operand_elements(&self, storage: Storage) -> u64 {
+    pub(crate) fn max_operand_elements(&self, storage: Storage) -> u64 {
         let fitting = self.max_binding_bytes.saturating_sub(self.binding_alignment) / storage.bytes();
         // Aligning the start may add binding_alignment elements at most.
         fitting.min((1 << 31) - 1 - self.binding_alignment)
@@ -74,7 +72,7 @@ impl DeviceLimits {
     ///
     /// # Errors
     /// Returns [`Error::BindingTooLarge`] if it cannot.
-    pub fn check_elements(&self, what: &'static str, storage: Storage, elements: u64) -> Result<()> {
+    pub(crate) fn check_elements(&self, what: &'static str, storage: Storage, elements: u64) -> Result<()> {
         let most = self.max_operand_elements(storage);
         if elements <= most {
             return Ok(());
@@ -83,8 +81,7 @@ impl DeviceLimits {
     }
 
     /// Returns whether a binding, or a texture of the device, can hold so much.
-    #[must_use]
-    pub fn hold(&self, scratch: &Scratch) -> bool {
+    pub(crate) fn hold(&self, scratch: &Scratch) -> bool {
         match scratch.size {
             Size::Texels(size) => size.into_iter().all(|size| size <= self.max_texture_axis),
             Size::Bytes(bytes) => bytes <= self.max_binding_bytes,
@@ -93,15 +90,19 @@ impl DeviceLimits {
 
     /// Returns the window over `count` f32 elements of `operand` from element `first` on, and the index of that element
     /// in the window.
-    #[must_use]
-    pub fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u64) {
+    pub(crate) fn window(&self, operand: &'static str, first: u64, count: u64) -> (Window, u64) {
         self.operand_window(Storage::F32, operand, first, count)
     }
 
     /// The same as [`DeviceLimits::window`] for elements of any storage. A window always covers whole 32-bit words, as
     /// tensors do.
-    #[must_use]
-    pub fn operand_window(&self, storage: Storage, operand: &'static str, first: u64, count: u64) -> (Window, u64) {
+    pub(crate) fn operand_window(
+        &self,
+        storage: Storage,
+        operand: &'static str,
+        first: u64,
+        count: u64,
+    ) -> (Window, u64) {
         let first_byte = first * storage.bytes();
         let start = first_byte - first_byte % self.binding_alignment.max(1);
         let bytes = (first_byte + count * storage.bytes() - start).next_multiple_of(4);
@@ -113,7 +114,7 @@ impl DeviceLimits {
     /// # Errors
     /// Returns [`Error::TooLarge`] if a parameter exceeds the range of u32, [`Error::BindingTooLarge`] if a window
     /// exceeds the largest binding, and the errors of [`DeviceLimits::fold`].
-    pub fn step<P: Params>(
+    pub(crate) fn step<P: Params>(
         &self,
         kernel: &'static Kernel,
         specialization: impl Into<Specialization>,
@@ -125,6 +126,7 @@ impl DeviceLimits {
         // Another kernel's parameters are a mistake in this crate, which the tests find.
         debug_assert_eq!(P::WORDS, kernel.params, "{}", kernel.name);
         debug_assert_eq!(windows.len(), kernel.bindings.len(), "{}", kernel.name);
+        debug_assert!(!kernel.subgroups || self.subgroup_size > 0, "{}", kernel.name);
         let narrow = |(name, &value): (&&str, &u64)| {
             u32::try_from(value).map_err(|_| {
                 let what = format!("the parameter {name} of {}", kernel.name);
@@ -149,7 +151,7 @@ impl DeviceLimits {
     ///
     /// # Errors
     /// Returns [`Error::TooLarge`] if two axes do not hold them. With WebGPU's limits they hold 65,535² workgroups.
-    pub fn fold(&self, kernel: &Kernel, total: u64) -> Result<[u32; 3]> {
+    pub(crate) fn fold(&self, kernel: &Kernel, total: u64) -> Result<[u32; 3]> {
         let limit = self.max_workgroups_per_axis;
         let rows = total.div_ceil(limit.max(1)).max(1);
         if rows > limit {

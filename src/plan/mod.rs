@@ -8,4 +8,5 @@ mod steps;
 pub(crate) use limits::binding_too_large;
 pub use limits::{DeviceKind, DeviceLimits};
 pub(crate) use parts::{Len, split};
-pub use steps::{F32_BYTES, MAX_LOOP_STEPS, MAX_STEPS, Plan, Scratch, Size, Step, TEXEL_BYTES, WORKSPACE, Window};
+pub(crate) use steps::{F32_BYTES, MAX_LOOP_STEPS, TEXEL_BYTES};
+pub use steps::{MAX_STEPS, Plan, Scratch, Size, Step, WORKSPACE, Window};

@@ -10,7 +10,7 @@ use crate::kernel::{Kernel, Specialization};
 ///
 /// Mesa's CPU driver up to version 24.3 ends every loop without an error once an invocation has used 65,535 steps, and
 /// the results are wrong then. Staying below that costs other devices nothing.
-pub const MAX_LOOP_STEPS: u64 = 60_000;
+pub(crate) const MAX_LOOP_STEPS: u64 = 60_000;
 
 /// The largest number of steps that a plan may have. A tiny workspace would need so many that recording them would
 /// never end; the limit makes that an error.
@@ -54,12 +54,12 @@ pub enum Size {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The kernel.
-    pub kernel: &'static Kernel,
+    pub(crate) kernel: &'static Kernel,
     /// The choice of one of the kernel's texts.
-    pub specialization: Specialization,
+    pub(crate) specialization: Specialization,
     /// The words of its uniform.
-    pub params: Vec<u32>,
-    /// The windows for its bindings, in their order.
+    pub(crate) params: Vec<u32>,
+    /// The windows for the kernel's bindings, in their order.
     pub windows: Vec<Window>,
     /// The grid.
     pub workgroups: [u32; 3],
@@ -80,7 +80,7 @@ pub struct Window {
 pub const WORKSPACE: &str = "workspace";
 
 /// Bytes of an f32 element.
-pub const F32_BYTES: u64 = 4;
+pub(crate) const F32_BYTES: u64 = 4;
 
 impl Plan {
     /// Adds a step.
@@ -108,7 +108,7 @@ impl Plan {
 }
 
 /// Bytes of an `rgba32float` texel.
-pub const TEXEL_BYTES: u64 = 16;
+pub(crate) const TEXEL_BYTES: u64 = 16;
 
 impl Size {
     /// Returns the number of bytes.
@@ -144,6 +144,22 @@ impl Scratch {
     #[must_use]
     pub fn window(&self) -> Window {
         Window { operand: self.name, start: 0, bytes: self.bytes() }
+    }
+}
+
+impl Step {
+    /// Returns the name of the kernel: the path of its shader below `shaders/`, and a variant if it has any. The step's
+    /// debug marker has the same name.
+    #[must_use]
+    pub fn kernel(&self) -> &'static str {
+        self.kernel.name
+    }
+
+    /// Returns a parameter of the kernel, or `None` if the kernel has none of that name.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<u32> {
+        let at = self.kernel.params.iter().position(|param| *param == name)?;
+        self.params.get(at).copied()
     }
 }
 

@@ -68,7 +68,7 @@ fn no_plan_binds_an_offset_or_sorts() {
     let backward = conv2d().prepare_backward(&shapes(&case), Dtype::F32, modes(&case), options).unwrap();
     for step in forward.plan().steps.iter().chain(&backward.plan().steps) {
         assert!(step.windows.iter().all(|window| window.operand != "offset"), "{step}");
-        assert!(!step.kernel.name.starts_with("sort/"), "{step}");
+        assert!(!step.kernel().starts_with("sort/"), "{step}");
     }
 }
 

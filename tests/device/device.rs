@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use deform::kernel::shared::subgroup::SUBGROUP_SIZE;
 use deform::ops::deform_conv2d::{Algorithm, Tile};
 use deform::plan::Plan;
 use deform::{DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
@@ -38,7 +37,7 @@ pub fn algorithms() -> Vec<Algorithm> {
 
 /// The same as [`algorithms`], without the tiled ones. Tests of large cases or of many cases use it.
 pub fn distinct_algorithms() -> Vec<Algorithm> {
-    let fused_subgroup = (gpu().limits().subgroup_size == SUBGROUP_SIZE).then_some(Algorithm::FusedSubgroup);
+    let fused_subgroup = (gpu().limits().subgroup_size == 8).then_some(Algorithm::FusedSubgroup);
     [Algorithm::Columns, Algorithm::Direct].into_iter().chain(fused_subgroup).collect()
 }
 

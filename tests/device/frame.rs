@@ -5,7 +5,7 @@ use allocation_counter::measure;
 use deform::ops::activation::{Activate, Activation};
 use deform::ops::texture::TextureRegion;
 use deform::ops::texture::Textures;
-use deform::plan::Plan;
+use deform::plan::{Plan, Step};
 use deform::{Bound, DeformConv2d, Dtype, Gpu, Tensor, wgpu};
 
 use crate::device::{poison_on, upload_to};
@@ -18,7 +18,7 @@ type Names = (String, Vec<&'static str>);
 
 fn names(plan: &Plan) -> Names {
     let label = format!("deform {}", plan.algorithm).trim_end().to_owned();
-    (label, plan.steps.iter().map(|step| step.kernel.name).collect())
+    (label, plan.steps.iter().map(Step::kernel).collect())
 }
 
 /// Binds the calls that read a texture, bend it, apply an activation, and write a texture.

@@ -177,8 +177,7 @@ fn sums_are_not_cut_if_the_output_would_round_their_parts() {
             Err(error) => panic!("{error}"),
         };
         for step in &plan(least).unwrap().plan().steps {
-            let accumulate = step.kernel.params.iter().position(|&param| param == "accumulate");
-            assert!(accumulate.is_none_or(|at| step.params[at] == 0), "{step}");
+            assert!(step.param("accumulate").is_none_or(|accumulate| accumulate == 0), "{step}");
         }
         let options = Options { algorithm, workspace_limit: least, ..case.options };
         check(gpu(), operator(), &Case { options, ..case.clone() });

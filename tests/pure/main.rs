@@ -1,4 +1,5 @@
-//! The tests that need no adapter: geometry, plans, the reference, the shaders' texts, the structure of the crate.
+//! The tests that need no adapter and only the public interface: geometry, the reference, the structure of the crate.
+//! The unit tests in tests/unit see the kernels and the plans, too.
 
 #![allow(
     unreachable_pub,
@@ -9,15 +10,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod algorithms;
 mod arrows;
-mod backward_plans;
 mod comparator;
 mod geometry;
 mod imports;
-mod kernels;
-mod loops;
-mod plans;
 mod reference;
-mod shaders;
-mod windows;

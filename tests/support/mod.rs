@@ -4,5 +4,6 @@
 
 pub mod case;
 pub mod compare;
+pub mod files;
 pub mod golden;
 pub mod gradients;

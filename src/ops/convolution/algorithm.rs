@@ -57,8 +57,7 @@ impl Tile {
     pub const ALL: [Self; 5] = [Self::M128N128, Self::M128N64, Self::M64N64, Self::M32N64, Self::M32N32];
 
     /// Returns the kernel that computes such tiles, and their sizes.
-    #[must_use]
-    pub const fn variant(self) -> &'static fused_tiled::Variant {
+    pub(crate) const fn variant(self) -> &'static fused_tiled::Variant {
         match self {
             Self::M128N128 => &fused_tiled::M128N128,
             Self::M128N64 => &fused_tiled::M128N64,

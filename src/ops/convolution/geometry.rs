@@ -31,8 +31,8 @@ pub struct Geometry {
     pub dilation: [usize; 2],
     pub has_mask: bool,
     pub has_bias: bool,
-    pub storage: Storage,
-    pub sampling: Sampling,
+    pub(crate) storage: Storage,
+    pub(crate) sampling: Sampling,
     pub activation: Activation,
 }
 
@@ -159,14 +159,12 @@ impl Geometry {
     }
 
     /// Returns the same sizes with another storage of the operands. [`Geometry::new`] assumes f32.
-    #[must_use]
-    pub fn stored(self, storage: Storage) -> Self {
+    pub(crate) fn stored(self, storage: Storage) -> Self {
         Self { storage, ..self }
     }
 
     /// Returns the specialization of this call's kernels.
-    #[must_use]
-    pub fn specialization(&self) -> Specialization {
+    pub(crate) fn specialization(&self) -> Specialization {
         Specialization { sampling: self.sampling, ..self.storage.into() }
     }
 

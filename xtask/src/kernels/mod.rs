@@ -3,7 +3,6 @@
 //!
 //! The expander of the directives is included by its path, so that this also works while the library does not compile.
 
-#[allow(unreachable_pub, reason = "public in the library, and private here")]
 #[path = "../../../src/kernel/expand.rs"]
 mod expand;
 #[cfg(test)]
@@ -11,7 +10,6 @@ mod expand_tests;
 #[path = "../../../src/kernel/expression.rs"]
 mod expression;
 mod facts;
-#[allow(unreachable_pub, reason = "public in the library, and private here")]
 #[path = "../../../src/kernel/sources.rs"]
 mod sources;
 mod write;

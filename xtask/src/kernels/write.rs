@@ -34,13 +34,13 @@ pub(super) fn rust(files: &Files, kernels: &[Kernel]) -> Result<String> {
         families.entry(family).or_default().push((name, module));
     }
     for (family, modules) in &families {
-        writeln!(text, "/// The shaders of `shaders/{family}`.\npub mod {family} {{")?;
+        writeln!(text, "/// The shaders of `shaders/{family}`.\npub(crate) mod {family} {{")?;
         for (name, module) in modules {
             write_module(&mut text, &format!("{family}/{name}"), name, module, files)?;
         }
         writeln!(text, "}}\n")?;
     }
-    writeln!(text, "/// Every kernel.\npub static KERNELS: &[&super::declaration::Kernel] = &[")?;
+    writeln!(text, "/// Every kernel.\npub(crate) static KERNELS: &[&super::declaration::Kernel] = &[")?;
     for kernel in kernels {
         let path = kernel.file.replace('/', "::");
         let field = if modules[kernel.file.as_str()].varying.is_empty() { "" } else { ".kernel" };
@@ -106,7 +106,7 @@ fn write_module(text: &mut String, path: &str, name: &str, module: &Module<'_>, 
     for line in purpose(&files[path]) {
         writeln!(text, "/// {line}")?;
     }
-    writeln!(text, "pub mod {name} {{")?;
+    writeln!(text, "pub(crate) mod {name} {{")?;
     if !module.kernels.is_empty() {
         let bindings = module.kernels.iter().flat_map(|kernel| &kernel.facts.bindings);
         let texels = bindings.into_iter().any(|binding| binding.access.contains("TexelFormat"));
@@ -115,16 +115,16 @@ fn write_module(text: &mut String, path: &str, name: &str, module: &Module<'_>, 
     }
     for constant in &module.constants {
         docs(text, &constant.docs)?;
-        writeln!(text, "pub const {}: u64 = {};", constant.name, constant.value)?;
+        writeln!(text, "pub(crate) const {}: u64 = {};", constant.name, constant.value)?;
     }
     if !module.varying.is_empty() {
         writeln!(
             text,
-            "/// A variant of the kernel, with its constants.\n#[derive(Debug)]\npub struct Variant {{ /// The kernel.\npub kernel: Kernel,"
+            "/// A variant of the kernel, with its constants.\n#[derive(Debug)]\npub(crate) struct Variant {{ /// The kernel.\npub(crate) kernel: Kernel,"
         )?;
         for name in &module.varying {
             docs(text, &meaning(module, name, &files[path]).with_context(|| format!("shaders/{path}.wgsl"))?)?;
-            writeln!(text, "pub {}: u64,", name.to_lowercase())?;
+            writeln!(text, "pub(crate) {}: u64,", name.to_lowercase())?;
         }
         writeln!(text, "}}")?;
     }
@@ -137,7 +137,7 @@ fn write_module(text: &mut String, path: &str, name: &str, module: &Module<'_>, 
     if let Some(params) =
         module.kernels.first().and_then(|kernel| kernel.facts.structs.last()).filter(|params| params.file != path)
     {
-        writeln!(text, "pub use super::super::{}::Params;", params.file.replace('/', "::"))?;
+        writeln!(text, "pub(crate) use super::super::{}::Params;", params.file.replace('/', "::"))?;
     }
     writeln!(text, "}}\n")?;
     Ok(())
@@ -151,7 +151,7 @@ fn write_kernel(text: &mut String, kernel: &Kernel, varying: &[&str]) -> Result<
         (format!("{file}/{variant}"), format!("The kernel's variant `{variant}`."))
     };
     let ty = if varying.is_empty() { "Kernel" } else { "Variant" };
-    write!(text, "/// {doc}\npub static {}: {ty} = ", name_of(kernel))?;
+    write!(text, "/// {doc}\npub(crate) static {}: {ty} = ", name_of(kernel))?;
     if !varying.is_empty() {
         write!(text, "Variant {{ kernel: ")?;
     }
@@ -208,7 +208,7 @@ fn write_struct(text: &mut String, declared: &Struct, module: &Module<'_>) -> Re
     let all: Vec<_> = module.kernels.iter().flat_map(|kernel| &kernel.facts.structs).collect();
     writeln!(
         text,
-        "/// The kernel's `{0}`: each number reaches the device as a u32.\n#[repr(C)]\n#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]\npub struct {0} {{",
+        "/// The kernel's `{0}`: each number reaches the device as a u32.\n#[repr(C)]\n#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]\npub(crate) struct {0} {{",
         declared.name
     )?;
     for field in &declared.fields {
@@ -220,7 +220,7 @@ fn write_struct(text: &mut String, declared: &Struct, module: &Module<'_>) -> Re
                 format!("super::super::{}::{of}", file.replace('/', "::"))
             }
         };
-        writeln!(text, "pub {}: {ty},", field.name)?;
+        writeln!(text, "pub(crate) {}: {ty},", field.name)?;
     }
     let words = words(&all, declared);
     writeln!(

@@ -7,9 +7,9 @@ use deform::kernel::{KERNELS, Sampling};
 use deform::ops::conv2d::Activation;
 use deform::plan::{DeviceLimits, Step, WORKSPACE};
 
-use crate::loops::{geometries, plans};
-use crate::plans::{param, subgroups_of_8};
-use crate::support::case::{PLAIN, Sizes, padded};
+use super::case::{PLAIN, Sizes, padded};
+use super::loops::{geometries, plans};
+use super::plans::{param, subgroups_of_8};
 
 /// The bindings whose windows have other names than they.
 const OTHER_NAMES: &[(&str, &[&str])] = &[

@@ -10,9 +10,9 @@ use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan, Step};
 use deform::{Gradients, Options};
 use naga::{Function, Statement};
 
-use crate::kernels::{constants, module};
-use crate::plans::{param, subgroups_of_8};
-use crate::support::case::{PLAIN, Sizes};
+use super::case::{PLAIN, Sizes};
+use super::kernels::{constants, module};
+use super::plans::{param, subgroups_of_8};
 
 /// The iterations after which the driver ends the loops of an invocation.
 const DRIVER_LIMIT: u64 = 65_535;

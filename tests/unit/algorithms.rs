@@ -3,8 +3,8 @@
 use deform::ops::deform_conv2d::{Algorithm, Tile};
 use deform::plan::{DeviceKind, DeviceLimits};
 
-use crate::plans::plan_of;
-use crate::support::case::{PLAIN, Sizes, padded};
+use super::case::{PLAIN, Sizes, padded};
+use super::plans::plan_of;
 
 #[test]
 fn auto_takes_the_algorithm_of_the_table() {

@@ -4,8 +4,8 @@ use deform::ops::deform_conv2d::{Geometry, Mode, plan_backward};
 use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan};
 use deform::{Gradients, Options};
 
-use crate::plans::{param, subgroups_of_8};
-use crate::support::case::{PLAIN, Sizes, padded};
+use super::case::{PLAIN, Sizes, padded};
+use super::plans::{param, subgroups_of_8};
 
 fn plan_of(sizes: Sizes, limits: &DeviceLimits) -> Plan {
     // Enough for a whole layer in one chunk.
@@ -16,7 +16,7 @@ fn plan_of(sizes: Sizes, limits: &DeviceLimits) -> Plan {
 }
 
 fn steps<'a>(plan: &'a Plan, kernel: &'a str) -> impl Iterator<Item = &'a deform::plan::Step> {
-    plan.steps.iter().filter(move |step| step.kernel.name == kernel)
+    plan.steps.iter().filter(move |step| step.kernel() == kernel)
 }
 
 fn has(plan: &Plan, scratch: &str) -> bool {

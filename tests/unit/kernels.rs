@@ -7,7 +7,7 @@ use naga::{
     AddressSpace, ImageClass, ImageDimension, Literal, Module, Scalar, StorageAccess, StorageFormat, TypeInner,
 };
 
-use crate::shaders::parse;
+use super::shaders::parse;
 
 /// Parses a kernel's module for f32 operands and a call with an offset.
 pub fn module(kernel: &Kernel) -> Module {
@@ -23,7 +23,7 @@ fn every_shader_file_is_a_kernel_or_a_part_of_one() {
             used.extend(expanded.origins.into_iter().map(|(file, _)| file));
         }
     }
-    for (path, text) in crate::arrows::files("shaders", "wgsl") {
+    for (path, text) in super::files::files("shaders", "wgsl") {
         let file = path.trim_start_matches("shaders/").trim_end_matches(".wgsl");
         assert!(used.contains(file), "no kernel uses {path}");
         let variants: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("//@ variant ")).collect();
@@ -35,7 +35,7 @@ fn every_shader_file_is_a_kernel_or_a_part_of_one() {
 
 #[test]
 fn every_kernel_says_what_it_does_and_why() {
-    for (path, text) in crate::arrows::files("shaders", "wgsl") {
+    for (path, text) in super::files::files("shaders", "wgsl") {
         if !text.contains("@compute") {
             continue;
         }

@@ -7,7 +7,7 @@ use deform::ops::deform_conv2d::{Algorithm, Geometry, Tile, plan};
 use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan, Size, WORKSPACE};
 use deform::{Error, Options};
 
-use crate::support::case::{Case, PLAIN, Sizes, padded};
+use super::case::{Case, PLAIN, Sizes, padded};
 
 pub fn plan_of(sizes: Sizes, options: Options, limits: &DeviceLimits) -> Result<Plan, Error> {
     let shapes = sizes.shapes(&options);
@@ -21,7 +21,7 @@ fn columns() -> Options {
 
 /// Returns a field of a step's uniform by its name.
 pub fn param(step: &deform::plan::Step, name: &str) -> u64 {
-    u64::from(step.params[step.kernel.params.iter().position(|param| *param == name).unwrap()])
+    step.param(name).unwrap().into()
 }
 
 /// Returns the largest layers of BiRefNet and EDVR, and a layer of ResNeXt with many channels.
@@ -88,7 +88,7 @@ fn check_fused_subgroup_plan(sizes: Sizes, options: Options) -> usize {
     let packs = (sizes.in_channels / segments).div_ceil(4);
     let mut done = vec![vec![0; packs]; segments];
     let mut cut = 0;
-    for step in plan.steps.iter().filter(|step| step.kernel.name.starts_with("forward/fused")) {
+    for step in plan.steps.iter().filter(|step| step.kernel().starts_with("forward/fused")) {
         let range = |start, end| param(step, start) as usize..param(step, end) as usize;
         for segment in &mut done[range("segment_start", "segment_end")] {
             for times in &mut segment[range("pack_start", "pack_end")] {
@@ -112,7 +112,7 @@ fn every_product_is_done_once() {
         for workspace_limit in [64 << 20, 1 << 20, 100_000] {
             let limits = DeviceLimits { max_binding_bytes: 16 << 20, ..DeviceLimits::default() };
             let plan = plan_of(sizes, Options { workspace_limit, ..options }, &limits).unwrap();
-            let matmuls = plan.steps.iter().filter(|step| step.kernel.name == "forward/matmul");
+            let matmuls = plan.steps.iter().filter(|step| step.kernel() == "forward/matmul");
             let products: u64 = matmuls
                 .map(|step| {
                     let groups = param(step, "tiles") / param(step, "row_tiles") / param(step, "column_tiles");
@@ -208,7 +208,7 @@ fn im2col_has_no_more_workgroups_than_its_channels_need() {
     // The workspace holds one of 4,096 channels at a time: one workgroup for each tap and block of pixels.
     let sizes = Sizes { in_channels: 4096, input: [8, 8], ..PLAIN };
     let plan = plan_of(sizes, Options { workspace_limit: 9 * 64 * 4, ..columns() }, &DeviceLimits::default()).unwrap();
-    let mut im2col = plan.steps.iter().filter(|step| step.kernel.name == "forward/im2col");
+    let mut im2col = plan.steps.iter().filter(|step| step.kernel() == "forward/im2col");
     assert!(im2col.all(|step| step.workgroups == [9, 1, 1]));
 }
 
@@ -252,7 +252,7 @@ fn depthwise_plans_do_every_pack_once() {
         // Three segments of 20 channels, which are 5 packs.
         let mut done = [[0; 5]; 3];
         let plan = plan_of(sizes, options, &limits).unwrap();
-        for step in plan.steps.iter().filter(|step| step.kernel.name == "forward/depthwise") {
+        for step in plan.steps.iter().filter(|step| step.kernel() == "forward/depthwise") {
             let range = |start, count| {
                 let start = param(step, start) as usize;
                 start..start + param(step, count) as usize
@@ -331,6 +331,6 @@ fn the_number_of_splits_stays_below_mesas_loop_limit() {
     let options = Options { padding: [3, 3], algorithm: tiled, ..Options::default() };
     let plan = plan_of(sizes, options, &DeviceLimits::default()).unwrap();
     let reduce = plan.steps.last().unwrap();
-    assert_eq!(reduce.kernel.name, "forward/reduce");
+    assert_eq!(reduce.kernel(), "forward/reduce");
     assert!((30_000..MAX_LOOP_STEPS).contains(&param(reduce, "splits")), "{reduce}");
 }
