@@ -9,7 +9,7 @@ use crate::gpu::{Bound, Call, Engine, Expected, Gpu, Planned, Prepared, Recorder
 use crate::kernel::Storage;
 use crate::kernel::activation::{activate, grad_activation};
 use crate::kernel::shared::activation_kinds;
-use crate::plan::{DeviceLimits, Len, Plan, Step, split};
+use crate::plan::{DeviceLimits, Len, Plan, Step, check_shape, split};
 
 /// A function that is applied to each element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -118,13 +118,15 @@ impl Activate {
     /// Prepares a forward call on a tensor of this shape and this element type.
     ///
     /// # Errors
-    /// The same as [`Activate::forward`].
+    /// Returns [`Error::TooLarge`](crate::Error::TooLarge) for a shape that no device holds,
+    /// [`Error::TooManySteps`](crate::Error::TooManySteps), or [`Error::Device`](crate::Error::Device).
     pub fn prepare(&self, shape: &[usize], dtype: Dtype, activation: Activation) -> Result<Prepared<Forward>> {
         let (storage, limits) = (self.engine.gpu().storage(dtype), self.engine.gpu().limits());
         let plan = || {
-            let parts = split(0..elements(shape), limits.max_operand_elements(storage));
-            let steps = parts.filter_map(|part| activation.step(limits, storage, part).transpose());
-            let plan = Plan { steps: steps.collect::<Result<_>>()?, ..Plan::default() };
+            let mut plan = Plan::default();
+            for part in split(0..check_shape("output", shape)?, limits.max_operand_elements(storage)) {
+                activation.step(limits, storage, part)?.map_or(Ok(()), |step| plan.push(step))?;
+            }
             Ok(Planned { plan, operands: vec![like("output", shape, dtype)], ..Planned::default() })
         };
         self.engine.prepare(&(shape.to_vec(), storage, activation, Pass::Forward), plan)
@@ -164,7 +166,7 @@ impl Activate {
     /// Prepares a backward call on tensors of this shape, `output` and `grad_output` of this element type.
     ///
     /// # Errors
-    /// The same as [`Activate::backward`].
+    /// The same as [`Activate::prepare`].
     pub fn prepare_backward(
         &self,
         shape: &[usize],
@@ -174,8 +176,10 @@ impl Activate {
         let (storage, limits) = (self.engine.gpu().storage(dtype), self.engine.gpu().limits());
         let plan = || {
             let most = limits.max_operand_elements(storage).min(limits.max_window_elements());
-            let steps = split(0..elements(shape), most).map(|part| activation.grad_step(limits, storage, part));
-            let plan = Plan { steps: steps.collect::<Result<_>>()?, ..Plan::default() };
+            let mut plan = Plan::default();
+            for part in split(0..check_shape("output", shape)?, most) {
+                plan.push(activation.grad_step(limits, storage, part)?)?;
+            }
             let operands = [("output", dtype), ("grad_output", dtype), ("grad_linear", Dtype::F32)];
             let operands = operands.map(|(operand, dtype)| like(operand, shape, dtype)).into();
             Ok(Planned { plan, operands, ..Planned::default() })
@@ -255,8 +259,4 @@ fn backward_call<'a>(output: &'a Tensor, grad_output: &'a Tensor, grad_input: &'
 
 fn like(operand: &'static str, shape: &[usize], dtype: Dtype) -> Expected {
     Expected { operand, shape: shape.to_vec(), dtype, because: "the output's shape" }
-}
-
-fn elements(shape: &[usize]) -> u64 {
-    shape.iter().fold(1, |product, &size| product.saturating_mul(size as u64))
 }

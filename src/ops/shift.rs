@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Bound, Call, Engine, Expected, Gpu, Planned, Prepared, Recorder, Tensor};
 use crate::kernel::Storage;
 use crate::kernel::shift::channel_shift;
-use crate::plan::{DeviceLimits, Len, Plan, split};
+use crate::plan::{DeviceLimits, Len, Plan, check_shape, split};
 
 /// The value of a pixel that would come from outside the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -84,7 +84,8 @@ impl ChannelShift {
     ///
     /// # Errors
     /// Returns [`Error::Rank`], [`Error::Axis`] if there are not as many channels as shifts, [`Error::BindingTooLarge`]
-    /// if a plane exceeds the device's binding limit, [`Error::OtherDevice`], or [`Error::Device`].
+    /// if a plane exceeds the device's binding limit, [`Error::TooLarge`] for a shape that no device holds,
+    /// [`Error::TooManySteps`], [`Error::OtherDevice`], or [`Error::Device`].
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
         self.run(input, Direction::Forward)
     }
@@ -216,30 +217,32 @@ fn call<'a>(input: &'a Tensor, output: &'a Tensor) -> Call<'a> {
 
 /// Plans a call, with as many planes per step as a binding holds.
 fn plan(
-    [batch, channels, height, width]: [usize; 4],
+    shape: [usize; 4],
     storage: Storage,
     border: Border,
     direction: Direction,
     limits: &DeviceLimits,
 ) -> Result<Plan> {
-    let pixels = (height as u64).saturating_mul(width as u64);
+    check_shape("input", &shape)?;
+    let [batch, channels, height, width] = shape.map(|size| size as u64);
+    let pixels = height * width;
     limits.check_elements("one channel", storage, pixels)?;
-    let shifts = 2 * channels as u64;
+    let shifts = 2 * channels;
     limits.check_elements("the shifts", Storage::F32, shifts)?;
     let window = limits.max_operand_elements(storage);
     // Planes without pixels need no step.
     let planes_per_step = window.checked_div(pixels).unwrap_or(0);
-    let planes = if pixels > 0 { (batch * channels) as u64 } else { 0 };
-    let mut steps = Vec::new();
+    let planes = if pixels > 0 { batch * channels } else { 0 };
+    let mut plan = Plan::default();
     for part in split(0..planes, planes_per_step) {
         let (first, elements) = (part.start * pixels, part.len() * pixels);
         let (input, input_base) = limits.operand_window(storage, "input", first, elements);
         let (output, output_base) = limits.operand_window(storage, "output", first, elements);
         let (shift, _) = limits.window("shift", 0, shifts);
         let params = channel_shift::Params {
-            height: height as u64,
-            width: width as u64,
-            channels: channels as u64,
+            height,
+            width,
+            channels,
             first_plane: part.start,
             elements,
             border: border.code(),
@@ -248,9 +251,9 @@ fn plan(
             output_base,
         };
         let workgroups = channel_shift::KERNEL.workgroups(elements);
-        steps.push(limits.step(&channel_shift::KERNEL, storage, params, vec![input, shift, output], workgroups)?);
+        plan.push(limits.step(&channel_shift::KERNEL, storage, params, vec![input, shift, output], workgroups)?)?;
     }
-    Ok(Plan { steps, ..Plan::default() })
+    Ok(plan)
 }
 
 /// Returns S²-MLP's shifts (Yu et al. 2021), for [`Border::Keep`]: the quarters of the channels move down, up, right

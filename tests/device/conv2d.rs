@@ -288,3 +288,20 @@ fn activations_alone_meet_their_formulas() {
     let bits: Vec<_> = ends.download::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
     assert_eq!(bits, [0.0, 0.0, f32::INFINITY].map(f32::to_bits));
 }
+
+#[test]
+fn activations_of_shapes_that_no_device_holds_are_refused() {
+    let operator = Activate::new(gpu());
+    let prepare = |shape: &[usize]| {
+        let forward = operator.prepare(shape, Dtype::F32, Activation::Relu).unwrap_err();
+        assert_eq!(operator.prepare_backward(shape, Dtype::F32, Activation::Relu).unwrap_err(), forward);
+        forward
+    };
+    let error = prepare(&[usize::MAX, 2]);
+    assert!(matches!(error, Error::TooLarge { got: u64::MAX, .. }), "{error}");
+    let error = prepare(&[1 << 30, 1 << 30]);
+    assert!(matches!(error, Error::TooLarge { got: 0x1000_0000_0000_0000, .. }), "{error}");
+    let error = prepare(&[1 << 27, 1 << 20]);
+    assert!(matches!(error, Error::TooManySteps { steps: 65_537, .. }), "{error}");
+    assert!(operator.prepare(&[1 << 30, 0], Dtype::F32, Activation::Relu).unwrap().plan().steps.is_empty());
+}

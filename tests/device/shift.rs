@@ -2,7 +2,7 @@
 //! must be equal, without a tolerance.
 
 use deform::ops::shift::{Border, ChannelShift};
-use deform::{Error, Gpu, Tensor, wgpu};
+use deform::{Dtype, Error, Gpu, Tensor, wgpu};
 use half::f16;
 
 use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
@@ -127,8 +127,20 @@ fn tensors_that_do_not_fit_are_refused() {
     assert!(matches!(refused, Error::TooLarge { got: 0x200_0000, .. }), "{refused}");
     let refused = ChannelShift::new(gpu(), &[], Border::Zero).unwrap_err();
     assert!(matches!(refused, Error::EmptyAxis { operand: "shift", .. }), "{refused}");
-    let empty = Tensor::new(gpu(), [0, 3, 1 << 40, 1 << 40], deform::Dtype::F32).unwrap();
+    let empty = Tensor::new(gpu(), [0, 3, 1 << 20, 1 << 20], Dtype::F32).unwrap();
     let refused = operator.forward(&empty).unwrap_err();
     assert!(matches!(refused, Error::BindingTooLarge { what: "one channel", .. }), "{refused}");
     assert!(operator.forward(&poison(&[0, 3, 2, 2])).unwrap().download::<f32>().unwrap().is_empty());
+    for (shape, what, got) in [
+        ([usize::MAX, 3, 2, 2], "input axis 0", u64::MAX),
+        ([1 << 30, 3, 1 << 30, 2], "the elements of input", 3 << 61),
+        ([0, 3, 1 << 40, 1 << 40], "input axis 2", 1 << 40),
+    ] {
+        for refused in [operator.prepare(&shape, Dtype::F32), operator.prepare_backward(&shape, Dtype::F32)] {
+            let error = refused.unwrap_err();
+            assert!(matches!(&error, Error::TooLarge { what: w, got: g, .. } if w == what && *g == got), "{error}");
+        }
+    }
+    let refused = operator.prepare(&[1 << 22, 3, 4000, 4000], Dtype::F16).unwrap_err();
+    assert!(matches!(refused, Error::TooManySteps { .. }), "{refused}");
 }

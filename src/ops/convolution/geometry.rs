@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernel::shared::tap_geometry::TapGeometry;
 use crate::kernel::{Sampling, Specialization, Storage};
 use crate::ops::activation::Activation;
+use crate::plan::check_shape;
 
 /// All sizes of one call. `groups` and `offset_groups` follow from the shapes, as in torchvision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,13 +64,9 @@ impl fmt::Display for Geometry {
     }
 }
 
-/// The largest size of an axis. The kernels' sizes are u32, and the sum of two must fit.
-const MAX_AXIS: u64 = i32::MAX as u64;
 /// The largest position. f32 holds every whole number up to it, so positions without offsets, and the image's size, are
 /// exact.
 const MAX_POSITION: u64 = 1 << 24;
-/// The largest number of elements. No device holds more, and products of a few sizes stay in the range of u64.
-const MAX_ELEMENTS: u64 = 1 << 48;
 const AXIS_NAMES: [&str; 2] = ["height", "width"];
 
 impl Geometry {
@@ -93,7 +90,9 @@ impl Geometry {
                 return Err(Error::EmptyAxis { operand, axis });
             }
         }
-        shapes.named().try_for_each(|(operand, shape)| check_size(operand, shape))?;
+        for (operand, shape) in shapes.named() {
+            check_shape(operand, shape)?;
+        }
         for (option, value) in [("stride", options.stride), ("dilation", options.dilation)] {
             if let Some(axis) = (0..2).find(|&axis| value[axis] == 0) {
                 return Err(Error::ZeroOption { option, axis, axis_name: AXIS_NAMES[axis] });
@@ -134,7 +133,7 @@ impl Geometry {
             same("bias", 0, bias_channels, out_channels, "the output channels, weight axis 0")?;
         }
 
-        check_size("output", &[batch, out_channels, out_height, out_width])?;
+        check_shape("output", &[batch, out_channels, out_height, out_width])?;
         Ok(Self {
             batch,
             in_channels,
@@ -284,20 +283,6 @@ impl Geometry {
 
 fn axes<const N: usize>(operand: &'static str, shape: &[usize]) -> Result<[usize; N]> {
     shape.try_into().map_err(|_| Error::Rank { operand, expected: N, got: shape.len() })
-}
-
-/// Checks that no axis exceeds [`MAX_AXIS`], and the number of elements does not exceed [`MAX_ELEMENTS`]. An empty axis
-/// counts as 1.
-fn check_size(operand: &'static str, shape: &[usize]) -> Result<()> {
-    if let Some(axis) = shape.iter().position(|&size| size as u64 > MAX_AXIS) {
-        let what = format!("{operand} axis {axis}");
-        return Err(Error::TooLarge { what, got: shape[axis] as u64, limit: MAX_AXIS });
-    }
-    let elements = shape.iter().fold(1u64, |product, &size| product.saturating_mul(size.max(1) as u64));
-    if elements > MAX_ELEMENTS {
-        return Err(Error::TooLarge { what: format!("the elements of {operand}"), got: elements, limit: MAX_ELEMENTS });
-    }
-    Ok(())
 }
 
 fn same(operand: &'static str, axis: usize, got: usize, expected: usize, because: &'static str) -> Result<()> {
