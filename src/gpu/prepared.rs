@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::bound::{Bound, Part};
+use super::context::Gpu;
 use super::program::{Planned, Program, writes};
 use super::recorder::Recorder;
 use super::scratch::Resource;
@@ -59,6 +60,10 @@ impl<C> Prepared<C> {
 
     pub(super) fn program(&self) -> &Arc<Program> {
         &self.program
+    }
+
+    pub(crate) fn gpu(&self) -> &Gpu {
+        &self.program.gpu
     }
 
     /// Returns the plan. It implements `Display`.

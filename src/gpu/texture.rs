@@ -1,7 +1,8 @@
 //! A caller's texture as an operand.
 
+use super::context::Gpu;
 use super::scratch::Resource;
-use crate::error::{Error, Result};
+use crate::error::{DeviceError, Error, Result};
 use crate::kernel::TexelFormat;
 
 /// A rectangle of one mip level of a caller's two-dimensional texture. The texture must belong to the operator's
@@ -45,12 +46,12 @@ impl<'a> TextureRegion<'a> {
     }
 
     /// Prepares the region for reading, in any format that shaders read as floating-point numbers.
-    pub(crate) fn to_read(self) -> Result<BoundTexture> {
-        self.bound(wgpu::TextureUsages::TEXTURE_BINDING, None)
+    pub(crate) fn to_read(self, gpu: &Gpu) -> Result<BoundTexture> {
+        self.bound(gpu, wgpu::TextureUsages::TEXTURE_BINDING, None)
     }
 
     /// Prepares the region for writing.
-    pub(crate) fn to_write(self) -> Result<BoundTexture> {
+    pub(crate) fn to_write(self, gpu: &Gpu) -> Result<BoundTexture> {
         let format = match self.format() {
             wgpu::TextureFormat::Rgba8Unorm => TexelFormat::Rgba8Unorm,
             wgpu::TextureFormat::Rgba16Float => TexelFormat::Rgba16Float,
@@ -61,14 +62,14 @@ impl<'a> TextureRegion<'a> {
                 )));
             }
         };
-        self.bound(wgpu::TextureUsages::STORAGE_BINDING, Some(format))
+        self.bound(gpu, wgpu::TextureUsages::STORAGE_BINDING, Some(format))
     }
 
     fn format(&self) -> wgpu::TextureFormat {
         self.view_format.unwrap_or(self.texture.format())
     }
 
-    fn bound(self, usage: wgpu::TextureUsages, format: Option<TexelFormat>) -> Result<BoundTexture> {
+    fn bound(self, gpu: &Gpu, usage: wgpu::TextureUsages, format: Option<TexelFormat>) -> Result<BoundTexture> {
         let texture = self.texture;
         let layers = texture.depth_or_array_layers();
         if texture.dimension() != wgpu::TextureDimension::D2 || layers != 1 || texture.sample_count() != 1 {
@@ -108,7 +109,14 @@ impl<'a> TextureRegion<'a> {
             ..Default::default()
         };
         let texels = Texels { origin: self.origin, size: self.size, format };
-        Ok(BoundTexture { view: Resource::Texture(texture.create_view(&descriptor)), texels })
+        let view = gpu.checked(|| texture.create_view(&descriptor)).map_err(|error| match error {
+            // Everything else is checked above, but a texture does not tell the formats of its views.
+            Error::Device { cause: DeviceError::Validation, .. } => {
+                unsuitable(format!("its view_formats lack {:?}", self.format()))
+            }
+            error => error,
+        })?;
+        Ok(BoundTexture { view: Resource::Texture(view), texels })
     }
 }
 

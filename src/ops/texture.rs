@@ -116,7 +116,7 @@ impl Textures {
         dtype: Dtype,
     ) -> Result<(Prepared<Load>, BoundTexture)> {
         check_channels(channels, &[1, 2, 3, 4], "1 to 4 channels of a texel")?;
-        let texture = region.to_read()?;
+        let texture = region.to_read(self.engine.gpu())?;
         Ok((self.prepare(texture.texels, channels, dtype)?, texture))
     }
 
@@ -127,7 +127,7 @@ impl Textures {
         dtype: Dtype,
     ) -> Result<(Prepared<Store>, BoundTexture)> {
         check_channels(channels, &[1, 3, 4], "1, 3 or 4 channels of a picture")?;
-        let texture = region.to_write()?;
+        let texture = region.to_write(self.engine.gpu())?;
         Ok((self.prepare(texture.texels, channels, dtype)?, texture))
     }
 
@@ -198,7 +198,7 @@ impl Prepared<Load> {
         region: TextureRegion<'_>,
         tensor: &Tensor,
     ) -> Result<()> {
-        self.record_call(recorder, &call(tensor, &region.to_read()?))
+        self.record_call(recorder, &call(tensor, &region.to_read(self.gpu())?))
     }
 
     /// Binds the operands of a call that is recorded many times. Makes a view of the texture.
@@ -206,7 +206,7 @@ impl Prepared<Load> {
     /// # Errors
     /// The same as [`Prepared::record`].
     pub fn bind(&self, region: TextureRegion<'_>, tensor: &Tensor) -> Result<Bound> {
-        self.bind_call(&call(tensor, &region.to_read()?))
+        self.bind_call(&call(tensor, &region.to_read(self.gpu())?))
     }
 }
 
@@ -221,7 +221,7 @@ impl Prepared<Store> {
         tensor: &Tensor,
         region: TextureRegion<'_>,
     ) -> Result<()> {
-        self.record_call(recorder, &call(tensor, &region.to_write()?))
+        self.record_call(recorder, &call(tensor, &region.to_write(self.gpu())?))
     }
 
     /// Binds the operands of a call that is recorded many times. Makes a view of the texture.
@@ -229,7 +229,7 @@ impl Prepared<Store> {
     /// # Errors
     /// The same as [`Prepared::record`].
     pub fn bind(&self, tensor: &Tensor, region: TextureRegion<'_>) -> Result<Bound> {
-        self.bind_call(&call(tensor, &region.to_write()?))
+        self.bind_call(&call(tensor, &region.to_write(self.gpu())?))
     }
 }
 

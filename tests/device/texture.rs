@@ -235,6 +235,11 @@ fn regions_and_tensors_that_do_not_fit_are_refused() {
         operator.store(&of([1, 3, 8, 6]), TextureRegion::whole(&srgb)),
         "its format is Rgba8UnormSrgb, expected rgba8unorm",
     );
+    // wgpu alone knows the formats of a texture's views. Its own refusal would reach a handler that panics.
+    let other = Some(TextureFormat::Rgba8Snorm);
+    refused(load(TextureRegion { view_format: other, ..whole }, 3), "its view_formats lack Rgba8Snorm");
+    let halves = Some(Rgba16Float);
+    refused(operator.store(&of([1, 3, 8, 6]), TextureRegion { view_format: halves, ..to }), "lack Rgba16Float");
     let nothing = TextureRegion { size: [0, 6], ..whole };
     assert_eq!(operator.load(nothing, 3, Dtype::F32).unwrap().shape(), [1, 3, 0, 6]);
 }
