@@ -105,10 +105,18 @@ impl Shelf {
         serving.next().map(|(_, resource)| resource.clone())
     }
 
-    /// Frees the resources that are larger than the living leases need.
+    /// Frees the resources that are larger than the living leases need, and those whose leases have a larger one.
     fn trim(&mut self) {
         let shared = shared_sizes(&self.needed);
-        self.resources.retain(|(size, _)| shared.contains(size));
+        let (kept, others) =
+            std::mem::take(&mut self.resources).into_iter().partition(|(size, _)| shared.contains(size));
+        self.resources = kept;
+        // A lease has scratch of its own size if the device could not hold more.
+        for (size, resource) in others {
+            if self.needed.contains(&size) && self.get(size).is_none() {
+                self.resources.push((size, resource));
+            }
+        }
     }
 }
 
@@ -150,7 +158,10 @@ impl Lease {
             shared.find(|size| serves(*size, scratch.size)).unwrap_or(scratch.size)
         };
         // No recording waits for the allocation.
-        let resource = Resource::new(&self.pool.device, scratch.name, size)?;
+        let new = |size| Resource::new(&self.pool.device, scratch.name, size).map(|resource| (size, resource));
+        // If another lease needs more than the device can hold, that is no error of this one.
+        let larger = if size == scratch.size { None } else { new(size).ok() };
+        let (size, resource) = larger.map_or_else(|| new(scratch.size), Ok)?;
         let mut shelves = lock(&self.pool.shelves);
         let shelf = shelves.entry(kind(scratch)).or_default();
         if let Some(resource) = shelf.get(scratch.size) {
@@ -199,12 +210,20 @@ fn union(a: Size, b: Size) -> Size {
     }
 }
 
+fn width(size: Size) -> u64 {
+    match size {
+        Size::Texels([width, _]) => width,
+        Size::Bytes(bytes) => bytes,
+    }
+}
+
 /// Returns the sizes of few resources that serve all these needs. That is the largest alone, unless textures are wide
 /// and low for one need and narrow and high for another. Two such needs share a texture if it takes no more memory than
 /// one for each.
 fn shared_sizes(needed: &[Size]) -> Vec<Size> {
     let mut needed = needed.to_vec();
-    needed.sort_by_key(|size| std::cmp::Reverse(size.bytes()));
+    // The order is that of the sizes alone, so the result does not depend on which leases came and went.
+    needed.sort_by_key(|size| std::cmp::Reverse((size.bytes(), width(*size))));
     let mut shared: Vec<Size> = Vec::new();
     for need in needed {
         let joins = |size: &&mut Size| union(**size, need).bytes() <= size.bytes() + need.bytes();
@@ -237,5 +256,43 @@ mod tests {
         assert_eq!(shared_sizes(&[[10, 80], [11, 79]].map(Size::Texels)), [Size::Texels([11, 80])]);
         let extremes = [[8192, 1], [1, 8192]].map(Size::Texels);
         assert_eq!(shared_sizes(&extremes), extremes);
+    }
+
+    #[test]
+    fn the_order_of_the_needs_does_not_matter() {
+        let sizes = [[6, 4], [12, 2], [4, 6], [24, 1]].map(Size::Texels);
+        let shared = shared_sizes(&sizes);
+        for at in 0..4 {
+            let mut other = sizes;
+            other.rotate_left(at);
+            assert_eq!(shared_sizes(&other), shared);
+            other.swap(0, 2);
+            assert_eq!(shared_sizes(&other), shared);
+        }
+    }
+
+    #[test]
+    #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    fn scratch_of_which_another_lease_needs_too_much_is_as_large_as_needed() {
+        let instance = wgpu::Instance::default();
+        let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+        let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+        let pool = Arc::new(Pool::new(&Arc::new(Device::new(device, queue))));
+        let scratch = |bytes| vec![Scratch { name: "scratch", size: Size::Bytes(bytes) }];
+        let sizes = || {
+            let shelves = lock(&pool.shelves);
+            shelves.values().flat_map(|shelf| &shelf.resources).map(|(size, _)| *size).collect::<Vec<_>>()
+        };
+        // The lease of another thread, which is about to fail.
+        let failing = Lease { pool: Arc::clone(&pool), scratch: scratch(1 << 50) };
+        lock(&pool.shelves).entry(kind(&failing.scratch[0])).or_default().needed.push(failing.scratch[0].size);
+        let lease = Lease::new(&pool, scratch(8)).unwrap();
+        assert_eq!(sizes(), [Size::Bytes(8)]);
+        assert!(lease.resources().is_ok());
+        assert_eq!(sizes(), [Size::Bytes(8)]);
+        drop(failing);
+        assert_eq!(sizes(), [Size::Bytes(8)]);
+        let _larger = Lease::new(&pool, scratch(16)).unwrap();
+        assert_eq!(sizes(), [Size::Bytes(16)]);
     }
 }
