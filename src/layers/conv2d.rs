@@ -76,19 +76,23 @@ impl Conv2d {
         Inputs { input, weight: self.weight().value(), bias: self.bias().map(Parameter::value) }
     }
 
-    /// Returns the targets of a backward call: the gradient of the input, and those of the parameters unless `mode` is
-    /// [`Mode::Skip`].
+    /// Returns the targets of a backward call: the gradient of the input if it is wanted, and those of the parameters
+    /// unless `mode` is [`Mode::Skip`].
     #[must_use]
-    pub fn targets<'a>(&'a self, grad_input: &'a Tensor, mode: Mode) -> Gradients<Option<&'a Tensor>> {
-        let targets = self.gradients(Gradient::Write(grad_input), mode);
+    pub fn targets<'a>(
+        &'a self,
+        grad_input: impl Into<Option<&'a Tensor>>,
+        mode: Mode,
+    ) -> Gradients<Option<&'a Tensor>> {
+        let targets = self.gradients(grad_input.into().map(Gradient::Write), mode);
         let [input, weight, bias] =
             [targets.input, targets.weight, targets.bias].map(|target| target.map(Gradient::tensor));
         Gradients { input, weight, bias }
     }
 
-    fn gradients<'a>(&'a self, grad_input: Gradient<'a>, mode: Mode) -> Gradients<Option<Gradient<'a>>> {
+    fn gradients<'a>(&'a self, grad_input: Option<Gradient<'a>>, mode: Mode) -> Gradients<Option<Gradient<'a>>> {
         Gradients {
-            input: Some(grad_input),
+            input: grad_input,
             weight: self.weight().target(mode),
             bias: self.bias().and_then(|bias| bias.target(mode)),
         }
@@ -128,8 +132,8 @@ impl Conv2d {
         self.operator.prepare(&self.shapes(input), Dtype::F32, self.options)
     }
 
-    /// Prepares a backward call. `grad_input` says whether it writes the gradient of the input or adds to it, and
-    /// `mode` the same for the parameters. The call records with [`Conv2d::inputs`] and [`Conv2d::targets`].
+    /// Prepares a backward call. `grad_input` says whether it writes the gradient of the input, adds to it or
+    /// skips it, and `mode` the same for the parameters. The call records with [`Conv2d::inputs`] and [`Conv2d::targets`].
     ///
     /// # Errors
     /// The same as the operator's [`prepare_backward`](conv2d::Conv2d::prepare_backward).
@@ -170,7 +174,7 @@ impl Conv2d {
         grad_input: Gradient<'_>,
         mode: Mode,
     ) -> Result<()> {
-        let targets = self.gradients(grad_input, mode);
+        let targets = self.gradients(Some(grad_input), mode);
         self.operator.record_backward(recorder, &self.inputs(input), output, grad_output, &targets, self.options)
     }
 
@@ -182,7 +186,7 @@ impl Conv2d {
         grad_input: Gradient<'_>,
         mode: Mode,
     ) -> Result<()> {
-        let targets = self.gradients(grad_input, mode);
+        let targets = self.gradients(Some(grad_input), mode);
         self.operator.backward_into(&self.inputs(input), output, grad_output, &targets, self.options)
     }
 

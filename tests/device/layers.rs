@@ -184,6 +184,24 @@ fn deform_conv2d_passes_targets_on() {
     assert_eq!(other.bias().unwrap().value().download::<f32>().unwrap(), case.operands.bias.unwrap());
 }
 
+/// Without the gradient of the input, which a first layer need not compute.
+#[test]
+fn conv2d_records_what_it_was_prepared_for() {
+    let layer = Conv2d::new(operator(), Conv2dOptions::new(3, 4, [3, 3]), 0).unwrap();
+    let (input, grad_output) = (random([1, 3, 6, 5], 1), random([1, 4, 4, 3], 2));
+    let output = layer.forward(&input).unwrap();
+    layer.backward(&input, &output, &grad_output, Mode::Write).unwrap();
+    let gradient = || layer.weight().gradient().download::<f32>().unwrap();
+    let expected = gradient();
+    layer.weight().gradient().write(&vec![f32::NAN; expected.len()]).unwrap();
+    let prepared = layer.prepare_backward(input.shape(), Mode::Skip, Mode::Write).unwrap();
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let targets = layer.targets(None, Mode::Write);
+    prepared.record(&mut encoder, &layer.inputs(&input), &output, &grad_output, &targets).unwrap();
+    gpu().queue().submit([encoder.finish()]);
+    assert_eq!(gradient(), expected);
+}
+
 #[test]
 fn sizes_that_do_not_fit_are_refused() {
     let options = DeformableConv2dOptions { groups: 3, ..DeformableConv2dOptions::new(4, 6, [3, 3]) };
