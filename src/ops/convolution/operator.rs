@@ -18,7 +18,7 @@ use crate::kernel::{Sampling, Storage};
 use crate::ops::activation::Activation;
 
 /// The key of a prepared call: everything that its plan depends on. A key without gradients is a forward pass.
-type Key = (Geometry, Options, Option<Gradients<Mode>>);
+type Key = (Geometry, Options, Option<Algorithm>, Option<Gradients<Mode>>);
 
 /// The convolution on one device. The handle is cheap to clone, and clones share its calls.
 #[derive(Clone)]
@@ -119,20 +119,17 @@ impl Convolution {
 
     /// Makes a forward call ready.
     pub(in crate::ops) fn prepare<C>(&self, geometry: Geometry, options: Options) -> Result<Prepared<C>> {
-        let prepare = |algorithm| {
-            let options = Options { algorithm, ..options };
-            let plan = || {
-                let plan = plan(&geometry, &options, self.gpu().limits())?;
-                Ok(Planned { plan, operands: forward_operands(&geometry), ..Planned::default() })
-            };
-            self.engine.prepare(&(geometry, options, None), plan)
-        };
         let tuned = match options.algorithm {
             Algorithm::Auto => self.tuning().get(self.gpu(), &geometry),
             _ => None,
         };
-        // An algorithm that was tuned with a larger workspace may not fit into this one.
-        tuned.map(prepare).filter(Result::is_ok).unwrap_or_else(|| prepare(options.algorithm))
+        let planned = || {
+            let by = |algorithm| plan(&geometry, &Options { algorithm, ..options }, self.gpu().limits());
+            // An algorithm that was tuned with a larger workspace may not fit into this one.
+            let plan = tuned.map(by).filter(Result::is_ok).unwrap_or_else(|| by(options.algorithm))?;
+            Ok(Planned { plan, operands: forward_operands(&geometry), ..Planned::default() })
+        };
+        self.engine.prepare(&(geometry, options, tuned, None), planned)
     }
 
     /// Makes a backward call ready.
@@ -151,7 +148,7 @@ impl Convolution {
             let plan = plan_backward(&geometry, &modes, &options, self.gpu().limits())?;
             Ok(Planned { plan, operands: backward_operands(&geometry, &modes), ..Planned::default() })
         };
-        self.engine.prepare(&(geometry, options, Some(modes)), plan)
+        self.engine.prepare(&(geometry, options, None, Some(modes)), plan)
     }
 
     /// Returns the call for a task, which the operator keeps.
