@@ -144,7 +144,10 @@ fn a_lost_device_is_told_apart_from_other_errors() {
 fn a_pipeline_cache_needs_the_feature() {
     let bare = default_limits_gpu().clone();
     let with_feature = Gpu::new().unwrap();
-    if with_feature.device().features().contains(wgpu::Features::PIPELINE_CACHE) {
+    let adapter = Gpu::adapters().into_iter().find(|adapter| adapter.get_info() == *with_feature.info()).unwrap();
+    let has = |features: wgpu::Features| features.contains(wgpu::Features::PIPELINE_CACHE);
+    assert_eq!(has(with_feature.device().features()), has(adapter.features()));
+    if has(adapter.features()) {
         let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
         #[allow(
             unsafe_code,
