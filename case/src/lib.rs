@@ -8,6 +8,6 @@ mod operators;
 
 pub use file::{Answer, CaseFile};
 pub use operators::{
-    Computed, conv2d, cycle_fc, cycle_fc_layer, deform_conv2d, deformable_conv2d, deformable_conv2d_layer,
+    Call, Computed, conv2d, cycle_fc, cycle_fc_layer, deform_conv2d, deformable_conv2d, deformable_conv2d_layer,
     generator_gradients, shift, upload,
 };

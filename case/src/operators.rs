@@ -1,4 +1,4 @@
-//! Functions that run an operator on the operands of a case file.
+//! Functions that put the operands of a case file on the device and return the operator's call on them.
 
 use anyhow::{Context, Result, bail};
 use deform::layers::{
@@ -18,6 +18,10 @@ pub struct Computed {
     /// The tensors that make up the result, concatenated along the first axis.
     parts: Vec<Tensor>,
 }
+
+/// A call of an operator whose operands are on the device. It can be repeated, and computes the results anew each time:
+/// the output, and then the gradients, if they are wanted.
+pub type Call = Box<dyn Fn() -> deform::Result<Vec<Computed>>>;
 
 impl Computed {
     fn new(name: &str, tensor: Tensor) -> Self {
@@ -68,21 +72,31 @@ fn gradients(parameters: &[(String, &Parameter)]) -> Vec<Computed> {
     parameters.iter().map(gradient).collect()
 }
 
-/// Computes torchvision's `deform_conv2d` and all of its gradients.
+/// Returns the file's `grad_output` on the device, which a backward pass needs.
+fn upload_grad_output(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Option<Tensor>> {
+    backward.then(|| file.upload(gpu, "grad_output")).transpose()
+}
+
+/// Returns a call of torchvision's `deform_conv2d`, with all of its gradients if `backward` is set.
 ///
 /// # Errors
-/// Returns an error if the file lacks an operand, if a metadata entry is invalid, or if the operator fails. The same
-/// holds for the other functions of this module.
-pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile) -> Result<Vec<Computed>> {
-    let gpu = operator.gpu();
-    let inputs = upload(gpu, &file.operands()?)?;
-    let (inputs, options) = (inputs.as_ref(), file.options()?);
-    let mut results = vec![Computed::new("output", operator.forward(&inputs, options)?)];
-    let gradients = operator.backward(&inputs, &file.upload(gpu, "grad_output")?, Gradients::ALL, options)?;
-    for (operand, gradient) in gradients.iter() {
-        results.extend(gradient.clone().map(|gradient| Computed::new(operand.gradient_name(), gradient)));
-    }
-    Ok(results)
+/// Returns an error if the file lacks an operand, if a metadata entry is invalid, or if an operand does not fit the
+/// device. The same holds for the other functions of this module.
+pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
+    let operator = operator.clone();
+    let inputs = upload(operator.gpu(), &file.operands()?)?;
+    let grad_output = upload_grad_output(operator.gpu(), file, backward)?;
+    Ok(Box::new(move || {
+        let inputs = inputs.as_ref();
+        let mut results = vec![Computed::new("output", operator.forward(&inputs, options)?)];
+        if let Some(grad_output) = &grad_output {
+            let gradients = operator.backward(&inputs, grad_output, Gradients::ALL, options)?;
+            for (operand, gradient) in gradients.iter() {
+                results.extend(gradient.clone().map(|gradient| Computed::new(operand.gradient_name(), gradient)));
+            }
+        }
+        Ok(results)
+    }))
 }
 
 /// Builds the layer that generates its own offsets and loads its parameters from the file. `options` holds its stride,
@@ -121,24 +135,21 @@ pub fn deformable_conv2d_layer(operator: &DeformConv2d, file: &CaseFile, options
     Ok(layer)
 }
 
-/// Computes the output of [`deformable_conv2d_layer`], and its gradients if `backward` is set.
-pub fn deformable_conv2d(
-    operator: &DeformConv2d,
-    file: &CaseFile,
-    options: Options,
-    backward: bool,
-) -> Result<Vec<Computed>> {
+/// Returns a call of [`deformable_conv2d_layer`], with its gradients if `backward` is set.
+pub fn deformable_conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
     let layer = deformable_conv2d_layer(operator, file, options)?;
     let input = file.upload(operator.gpu(), "input")?;
-    let forward = layer.forward(&input)?;
-    let mut results = vec![Computed::new("output", forward.output.clone())];
-    if backward {
-        let grad_output = file.upload(operator.gpu(), "grad_output")?;
-        results.push(Computed::new("grad_input", layer.backward(&input, &forward, &grad_output, Mode::Write)?));
-        results.extend(gradients(&layer.regular_conv.parameters()));
-        results.extend(generator_gradients(&layer));
-    }
-    Ok(results)
+    let grad_output = upload_grad_output(operator.gpu(), file, backward)?;
+    Ok(Box::new(move || {
+        let forward = layer.forward(&input)?;
+        let mut results = vec![Computed::new("output", forward.output.clone())];
+        if let Some(grad_output) = &grad_output {
+            results.push(Computed::new("grad_input", layer.backward(&input, &forward, grad_output, Mode::Write)?));
+            results.extend(gradients(&layer.regular_conv.parameters()));
+            results.extend(generator_gradients(&layer));
+        }
+        Ok(results)
+    }))
 }
 
 /// Returns the gradients of the generator under the file's names. The file stores the generator as one convolution
@@ -166,22 +177,24 @@ pub fn cycle_fc_layer(operator: &DeformConv2d, file: &CaseFile) -> Result<CycleF
     Ok(layer)
 }
 
-/// Computes the output of [`cycle_fc_layer`], and its gradients if `backward` is set.
-pub fn cycle_fc(operator: &DeformConv2d, file: &CaseFile, backward: bool) -> Result<Vec<Computed>> {
+/// Returns a call of [`cycle_fc_layer`], with its gradients if `backward` is set.
+pub fn cycle_fc(operator: &DeformConv2d, file: &CaseFile, backward: bool) -> Result<Call> {
     let layer = cycle_fc_layer(operator, file)?;
     let input = file.upload(operator.gpu(), "input")?;
-    let output = layer.forward(&input)?;
-    let mut results = vec![Computed::new("output", output.clone())];
-    if backward {
-        let grad_output = file.upload(operator.gpu(), "grad_output")?;
-        results.push(Computed::new("grad_input", layer.backward(&input, &output, &grad_output, Mode::Write)?));
-        results.extend(gradients(&layer.parameters()));
-    }
-    Ok(results)
+    let grad_output = upload_grad_output(operator.gpu(), file, backward)?;
+    Ok(Box::new(move || {
+        let output = layer.forward(&input)?;
+        let mut results = vec![Computed::new("output", output.clone())];
+        if let Some(grad_output) = &grad_output {
+            results.push(Computed::new("grad_input", layer.backward(&input, &output, grad_output, Mode::Write)?));
+            results.extend(gradients(&layer.parameters()));
+        }
+        Ok(results)
+    }))
 }
 
-/// Computes a channel shift, and its gradient if `backward` is set.
-pub fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Vec<Computed>> {
+/// Returns a call of a channel shift, with its gradient if `backward` is set.
+pub fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Call> {
     let [_, channels, _, _] = file.shape("input")?;
     let shift_size = file.number("shift_size", 5)?;
     let (shifts, border) = match file.word("kind", "roll") {
@@ -193,17 +206,20 @@ pub fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Vec<Computed>
         other => bail!("metadata kind: got {other:?}, expected s2v1, s2v2, as_h, as_w or roll"),
     };
     let operator = ChannelShift::new(gpu, &shifts, border)?;
-    let mut results = vec![Computed::new("output", operator.forward(&file.upload(gpu, "input")?)?)];
-    if backward {
-        let grad_input = operator.backward(&file.upload(gpu, "grad_output")?)?;
-        results.push(Computed::new("grad_input", grad_input));
-    }
-    Ok(results)
+    let input = file.upload(gpu, "input")?;
+    let grad_output = upload_grad_output(gpu, file, backward)?;
+    Ok(Box::new(move || {
+        let mut results = vec![Computed::new("output", operator.forward(&input)?)];
+        if let Some(grad_output) = &grad_output {
+            results.push(Computed::new("grad_input", operator.backward(grad_output)?));
+        }
+        Ok(results)
+    }))
 }
 
-/// Computes an ordinary convolution followed by an activation, and its gradients if `backward` is set. `options` holds
-/// its stride, padding, dilation, algorithm and workspace limit.
-pub fn conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Vec<Computed>> {
+/// Returns a call of an ordinary convolution followed by an activation, with its gradients if `backward` is set.
+/// `options` holds its stride, padding, dilation, algorithm and workspace limit.
+pub fn conv2d(gpu: &Gpu, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
     let Options { stride, padding, dilation, algorithm, workspace_limit, .. } = options;
     let activation = match file.word("activation", "identity") {
         "identity" => Activation::Identity,
@@ -213,18 +229,20 @@ pub fn conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backwa
         other => bail!("metadata activation: got {other:?}, expected identity, relu, sigmoid or twice_sigmoid"),
     };
     let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
-    let of = |name: &str| file.upload(operator.gpu(), name);
-    let bias = file.has("bias").then(|| of("bias")).transpose()?;
-    let (input, weight) = (of("input")?, of("weight")?);
-    let inputs = conv2d::Inputs { input: &input, weight: &weight, bias: bias.as_ref() };
-    let operator = Conv2d::new(operator.gpu());
-    let output = operator.forward(&inputs, options)?;
-    let mut results = vec![Computed::new("output", output.clone())];
-    if backward {
-        let grad_output = of("grad_output")?;
-        let gradients = operator.backward(&inputs, &output, &grad_output, conv2d::Gradients::ALL, options)?;
-        let named = [("grad_input", gradients.input), ("grad_weight", gradients.weight), ("grad_bias", gradients.bias)];
-        results.extend(named.into_iter().filter_map(|(name, gradient)| Some(Computed::new(name, gradient?))));
-    }
-    Ok(results)
+    let bias = file.has("bias").then(|| file.upload(gpu, "bias")).transpose()?;
+    let (input, weight) = (file.upload(gpu, "input")?, file.upload(gpu, "weight")?);
+    let grad_output = upload_grad_output(gpu, file, backward)?;
+    let operator = Conv2d::new(gpu);
+    Ok(Box::new(move || {
+        let inputs = conv2d::Inputs { input: &input, weight: &weight, bias: bias.as_ref() };
+        let output = operator.forward(&inputs, options)?;
+        let mut results = vec![Computed::new("output", output.clone())];
+        if let Some(grad_output) = &grad_output {
+            let conv2d::Gradients { input, weight, bias } =
+                operator.backward(&inputs, &output, grad_output, conv2d::Gradients::ALL, options)?;
+            let named = [("grad_input", input), ("grad_weight", weight), ("grad_bias", bias)];
+            results.extend(named.into_iter().filter_map(|(name, gradient)| Some(Computed::new(name, gradient?))));
+        }
+        Ok(results)
+    }))
 }

@@ -26,14 +26,14 @@ pub(crate) fn compute(
     options: Options,
     backward: bool,
 ) -> Result<Results> {
-    let results = match kind {
+    let call = match kind {
         Operator::DeformableConv2d => deform_case::deformable_conv2d(operator, file, options, backward)?,
         Operator::CycleFc => deform_case::cycle_fc(operator, file, backward)?,
         Operator::Shift => deform_case::shift(operator.gpu(), file, backward)?,
-        Operator::Conv2d => deform_case::conv2d(operator, file, options, backward)?,
+        Operator::Conv2d => deform_case::conv2d(operator.gpu(), file, options, backward)?,
         Operator::DeformConv2d => bail!("deform_conv2d is computed from a `Case`"),
     };
-    results.into_iter().map(|result| Ok((result.name.clone(), result.download()?))).collect()
+    call()?.into_iter().map(|result| Ok((result.name.clone(), result.download()?))).collect()
 }
 
 /// Compares each result with the file's answer, if there is one.

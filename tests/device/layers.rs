@@ -73,7 +73,7 @@ fn deformable_conv2d_meets_every_stored_case() {
 fn cycle_fc_meets_every_stored_case() {
     for case in stored("cycle_fc", 4) {
         let layer = deform_case::cycle_fc_layer(operator(), &case).unwrap();
-        for result in deform_case::cycle_fc(operator(), &case, true).unwrap() {
+        for result in deform_case::cycle_fc(operator(), &case, true).unwrap()().unwrap() {
             let got = result.download().unwrap().values;
             close_values(&format!("{} {}", case.name, result.name), &got, &answer(&case, &result.name));
         }

@@ -47,7 +47,7 @@ fn expected(shape: [usize; 4], input: &[f32], shifts: &[[i32; 2]], border: Borde
 #[test]
 fn shifts_meet_every_stored_case() {
     for case in stored("shift", 5) {
-        let results = deform_case::shift(gpu(), &case, true).unwrap();
+        let results = deform_case::shift(gpu(), &case, true).unwrap()().unwrap();
         assert_eq!(results.len(), 2);
         for result in results {
             // A sum of two f32 numbers has one rounding, so it equals the f64 answer rounded to f32.

@@ -4,7 +4,7 @@ mod bend;
 
 use anyhow::{Context, Result};
 use deform::{DeformConv2d, Gpu};
-use deform_case::{CaseFile, Computed};
+use deform_case::{Call, CaseFile};
 use wasm_bindgen::prelude::*;
 
 /// The browser's device and the operator on it.
@@ -34,7 +34,7 @@ impl Device {
     async fn worst_error(&self, file: &[u8]) -> Result<f64> {
         let file = CaseFile::parse("case", file.to_vec())?;
         let mut worst = None;
-        for result in self.compute(&file)? {
+        for result in self.call(&file)?()? {
             if let Some(answer) = file.answer(&result.name)? {
                 let error = error(&result.download_async().await?.values, &answer.values);
                 worst = Some(f64::max(worst.unwrap_or(0.0), error));
@@ -43,9 +43,9 @@ impl Device {
         worst.context("the file has no answer to compare with")
     }
 
-    fn compute(&self, file: &CaseFile) -> Result<Vec<Computed>> {
+    fn call(&self, file: &CaseFile) -> Result<Call> {
         if file.has("offset") {
-            deform_case::deform_conv2d(&self.operator, file)
+            deform_case::deform_conv2d(&self.operator, file, file.options()?, true)
         } else if file.has("generator_weight") {
             deform_case::deformable_conv2d(&self.operator, file, file.options()?, true)
         } else if file.has("weight") {
