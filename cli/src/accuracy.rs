@@ -241,14 +241,7 @@ mod tests {
             bias: Some(operand(&[6], 1.0)),
         };
         let options = Options { padding: [1, 1], ..Options::default() };
-        Case {
-            name: "small".to_owned(),
-            operands,
-            options,
-            answer: None,
-            grad_output: None,
-            grad_answers: Default::default(),
-        }
+        Case::new("small", operands, options)
     }
 
     #[test]

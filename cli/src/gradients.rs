@@ -1,4 +1,4 @@
-//! The gradients of a case: computing them, and comparing them with the file's answers.
+//! The error bounds of computed gradients.
 //!
 //! The bound of an element follows [`accuracy`](crate::accuracy), with the operands' largest values in place of the
 //! actual terms. The element sums n terms of at most t in absolute value, and m is the number of terms, each weighted
@@ -11,11 +11,10 @@
 //! The derivative with respect to the position jumps at whole numbers. If rounding the position to f32 carries it
 //! across a whole number, the derivatives of both sides are acceptable, and the element is not compared.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use deform::ops::deform_conv2d::{Geometry, Operand};
-use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, Tensor};
 
-use crate::accuracy::{Comparison, Mismatch, UNIT, largest};
+use crate::accuracy::{Comparison, UNIT, largest};
 use crate::case::Case;
 
 /// The description of the bound in `--help`.
@@ -24,65 +23,6 @@ The bound of an element of a gradient that sums n terms is 2^-24 * sqrt(n) * (4 
 t. Here t is the largest term that the operands' largest values allow, and m is the number of terms, each weighted by \
 its bilinear factor, or by its |mask| relative to the largest. An element of grad_offset is not compared if rounding \
 its position to f32 carries it across a whole number, because the derivative jumps there.";
-
-/// The shapes and values of the gradients on the host.
-pub(crate) type Values = Gradients<Option<(Vec<usize>, Vec<f32>)>>;
-
-/// Uploads the case's gradient of the output.
-pub(crate) fn upload(gpu: &Gpu, case: &Case) -> Result<Tensor> {
-    let grad_output = case.grad_output.as_ref().context("the backward pass needs a tensor grad_output in the file")?;
-    Ok(Tensor::upload(gpu, &grad_output.shape, &grad_output.values)?)
-}
-
-/// Computes the gradients of all operands.
-pub(crate) fn compute(
-    op: &DeformConv2d,
-    inputs: &Inputs<&Tensor>,
-    grad_output: &Tensor,
-    options: Options,
-) -> deform::Result<Gradients<Option<Tensor>>> {
-    op.backward(inputs, grad_output, Gradients::ALL, options)
-}
-
-/// Downloads the gradients.
-pub(crate) fn download(gradients: &Gradients<Option<Tensor>>) -> Result<Values> {
-    let values = |gradient: &Tensor| Ok((gradient.shape().to_vec(), gradient.download::<f32>()?));
-    Gradients::try_from_fn(|operand| gradients[operand].as_ref().map(values).transpose())
-}
-
-/// Compares each gradient with the file's answer, if there is one.
-pub(crate) fn compare(case: &Case, values: &Values) -> Result<Gradients<Option<Comparison>>> {
-    let bounds = Bounds::new(case)?;
-    Gradients::try_from_fn(|operand| {
-        let (Some((shape, values)), Some(answer)) = (&values[operand], &case.grad_answers[operand]) else {
-            return Ok(None);
-        };
-        ensure!(
-            answer.shape == *shape,
-            Mismatch(format!(
-                "the gradient of {operand} has shape {shape:?}, the file's {} has {:?}",
-                answer.name, answer.shape
-            ))
-        );
-        let mut comparison = Comparison::default();
-        for (index, (&got, &want)) in values.iter().zip(&answer.values).enumerate() {
-            if let Some(bound) = bounds.of(operand, index) {
-                comparison.add(index, f64::from(got), want, bound);
-            }
-        }
-        Ok(Some(comparison))
-    })
-}
-
-/// Returns an error for the first gradient that has an element beyond its bound; the error names the worst element.
-pub(crate) fn check(case: &Case, comparisons: &Gradients<Option<Comparison>>) -> Result<(), Mismatch> {
-    for (operand, comparison) in comparisons.iter() {
-        if let (Some(comparison), Some(answer)) = (comparison, &case.grad_answers[operand]) {
-            comparison.check(&format!("the file's {}", answer.name))?;
-        }
-    }
-    Ok(())
-}
 
 /// The values from which the bounds of all gradient elements follow.
 pub(crate) struct Bounds<'a> {
@@ -117,6 +57,17 @@ impl<'a> Bounds<'a> {
         };
         bounds.readers = bounds.count_readers();
         Ok(bounds)
+    }
+
+    /// Compares all elements of the gradient of `operand` with the expected ones.
+    pub(crate) fn compare(&self, operand: Operand, got: &[f32], want: &[f64]) -> Comparison {
+        let mut comparison = Comparison::default();
+        for (index, (&got, &want)) in got.iter().zip(want).enumerate() {
+            if let Some(bound) = self.of(operand, index) {
+                comparison.add(index, f64::from(got), want, bound);
+            }
+        }
+        comparison
     }
 
     fn count_readers(&self) -> Vec<(u32, f64)> {

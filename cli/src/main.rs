@@ -7,7 +7,7 @@ mod case;
 mod demo;
 mod gradients;
 mod info;
-mod layer;
+mod operator;
 mod run;
 mod shaders;
 mod time;
@@ -16,7 +16,7 @@ mod tune;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 /// The meaning of the exit codes, which are part of the tool's interface.
 const EXIT_CODES: &str = "\
@@ -49,22 +49,6 @@ enum Command {
     Tune(tune::Tune),
     Shaders(shaders::Shaders),
     Demo(demo::Demo),
-}
-
-/// The operators that `run` computes.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Operator {
-    /// torchvision's deform_conv2d, version 1 (no mask) or 2 (with a mask)
-    DeformConv2d,
-    /// The layer that computes its offsets and masks with a convolution of its own
-    DeformableConv2d,
-    /// CycleMLP's fully connected layer
-    CycleFc,
-    /// Channel shifts: those of S²-MLP and AS-MLP, and roll
-    Shift,
-    /// Ordinary convolution followed by an activation
-    Conv2d,
 }
 
 fn main() -> ExitCode {

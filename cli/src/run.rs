@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
+use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::Algorithm;
-use deform::{DeformConv2d, Gpu, Options, Tensor};
-use deform_case::{Answer, CaseFile};
+use deform::{DeformConv2d, Gpu, Options};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::Operator;
-use crate::accuracy::{self, Bounds, Comparison, Mismatch};
-use crate::case::Case;
-use crate::{gradients, layer};
+use crate::operator::{self, Call, Compared, Operator, Results};
+use crate::{accuracy, gradients};
 
 /// Compute an operator's output, and optionally its gradients, for the operands in a file, and compare them with the
 /// file's answers.
@@ -41,7 +39,7 @@ use crate::{gradients, layer};
 /// conv2d: tensors input, weight, bias; metadata stride, padding, dilation, activation (identity, relu, sigmoid,
 /// twice_sigmoid).
 #[derive(Args)]
-#[command(after_help = format!("{}\n\n{}\n\n{}", accuracy::BOUND, gradients::BOUND, layer::BOUND))]
+#[command(after_help = format!("{}\n\n{}\n\n{}", accuracy::BOUND, gradients::BOUND, operator::BOUND))]
 pub(crate) struct Run {
     /// The operator to compute
     #[arg(value_enum)]
@@ -52,8 +50,8 @@ pub(crate) struct Run {
     /// such as grad_input
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of splits such as
-    /// fused_tiled_64x64/4
+    /// The algorithm of a convolution: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of
+    /// splits such as fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
     /// The limit on device memory for intermediate results [default: 64 MiB]
@@ -66,109 +64,38 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(&self) -> Result<()> {
-        if self.operator != Operator::DeformConv2d {
-            return self.run_layer();
-        }
-        let case = Case::read(&self.case)?;
+        let call = Call::read(self.operator, &self.case)?;
         let gpu = Gpu::new()?;
-        let inputs = deform_case::upload(&gpu, &case.operands)?;
-        let options = self.options(case.options);
-        let op = DeformConv2d::new(&gpu);
-        let inputs = inputs.as_ref();
-        let output = op.forward(&inputs, options)?;
-        let values = output.download::<f32>()?;
-        let gradients = if self.backward {
-            let grad_output = gradients::upload(&gpu, &case)?;
-            gradients::download(&gradients::compute(&op, &inputs, &grad_output, options)?)?
-        } else {
-            gradients::Values::default()
-        };
-        println!("{}: output {:?} on {}", case.name, output.shape(), gpu.info().name);
-        if let Some(path) = &self.out {
-            let gradients = gradients.iter().filter_map(|(operand, gradient)| {
-                let (shape, values) = gradient.as_ref()?;
-                Some((operand.gradient_name().to_owned(), shape.as_slice(), values.as_slice()))
-            });
-            let output = [("output".to_owned(), output.shape(), values.as_slice())];
-            write(path, output.into_iter().chain(gradients))?;
-        }
-        match &case.answer {
-            None => println!("the file has no answer to compare with"),
-            Some(answer) => {
-                let comparison = compare(&case, answer, &output, &values)?;
-                report(&answer.name, &comparison);
-                comparison.check(&format!("the file's {}", answer.name))?;
-            }
-        }
-        if self.backward {
-            let comparisons = gradients::compare(&case, &gradients)?;
-            for (operand, comparison) in comparisons.iter() {
-                if let (Some(comparison), Some(answer)) = (comparison, &case.grad_answers[operand]) {
-                    report(&answer.name, comparison);
-                }
-            }
-            gradients::check(&case, &comparisons)?;
-        }
-        Ok(())
-    }
-
-    /// Returns the file's options with the algorithm and workspace limit of the command line.
-    fn options(&self, file: Options) -> Options {
+        let file = call.file.options()?;
         let workspace_limit = self.workspace.unwrap_or(file.workspace_limit);
-        Options { algorithm: self.algorithm, workspace_limit, ..file }
-    }
-
-    fn run_layer(&self) -> Result<()> {
-        let file = CaseFile::read(&self.case)?;
-        let gpu = Gpu::new()?;
-        let options = self.options(file.options()?);
-        let results = layer::compute(&DeformConv2d::new(&gpu), self.operator, &file, options, self.backward)?;
-        for (name, result) in &results {
-            println!("{name} {:?} on {}", result.shape, gpu.info().name);
+        let options = Options { algorithm: self.algorithm, workspace_limit, ..file };
+        let results = operator::download(&call.on(&DeformConv2d::new(&gpu), options, self.backward)?()?)?;
+        println!("{} on {}", call.file.name, gpu.info().name);
+        for (name, HostTensor { shape, .. }) in &results {
+            println!("{name} {shape:?}");
         }
         if let Some(path) = &self.out {
-            let results = results.iter();
-            write(
-                path,
-                results.map(|(name, result)| (name.clone(), result.shape.as_slice(), result.values.as_slice())),
-            )?;
+            write(path, &results)?;
         }
-        let comparisons = layer::compare(&file, &results)?;
-        if comparisons.is_empty() {
+        let compared = call.compare(&results)?;
+        if compared.is_empty() {
             println!("the file has no answer to compare with");
         }
-        comparisons.iter().for_each(|(name, comparison)| report(name, comparison));
-        comparisons.iter().try_for_each(|(name, comparison)| comparison.check(&format!("the file's {name}")))?;
-        Ok(())
+        for Compared { answer, comparison, .. } in &compared {
+            println!(
+                "max abs error {:.3e} against {answer}; worst element at {:.3} of its bound {:.3e}",
+                comparison.max_abs_error, comparison.worst_ratio, comparison.worst.bound
+            );
+        }
+        Ok(operator::check(&compared)?)
     }
 }
 
-fn report(name: &str, comparison: &Comparison) {
-    println!(
-        "max abs error {:.3e} against {}; worst element at {:.3} of its bound {:.3e}",
-        comparison.max_abs_error, name, comparison.worst_ratio, comparison.worst.bound
-    );
-}
-
-/// Compares `values`, the downloaded output, with the case's answer.
-pub(crate) fn compare(case: &Case, answer: &Answer, output: &Tensor, values: &[f32]) -> Result<Comparison> {
-    ensure!(
-        answer.shape == output.shape(),
-        Mismatch(format!(
-            "the output has shape {:?}, the file's {} has {:?}",
-            output.shape(),
-            answer.name,
-            answer.shape
-        ))
-    );
-    Ok(Bounds::new(case)?.compare(values, &answer.values))
-}
-
-fn write<'a>(path: &Path, tensors: impl Iterator<Item = (String, &'a [usize], &'a [f32])>) -> Result<()> {
+fn write(path: &Path, results: &Results) -> Result<()> {
     let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape.to_vec(), bytes(values))).collect();
+    let tensors: Vec<_> = results.iter().map(|(name, result)| (name, &result.shape, bytes(&result.values))).collect();
     let views =
-        tensors.iter().map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
+        tensors.iter().map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), bytes)?)));
     let views = views.collect::<Result<Vec<_>>>()?;
     let metadata = HashMap::from([("source".to_owned(), format!("deform {}", env!("CARGO_PKG_VERSION")))]);
     std::fs::write(path, safetensors::serialize(views, Some(metadata))?)

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use deform::ops::deform_conv2d::Algorithm;
+use deform::ops::deform_conv2d::{Algorithm, Operand};
 use deform::{DeformConv2d, Gpu, Options};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::case::Case;
+use crate::operator::{self, Call, Operator};
 use crate::timing::Timing;
-use crate::{gradients, run};
 
 /// Time single calls of an operator on the operands in a file, and print one line of JSON.
 ///
@@ -22,7 +21,7 @@ use crate::{gradients, run};
 pub(crate) struct Time {
     /// The operator to time
     #[arg(value_enum)]
-    operator: TimedOperator,
+    operator: Operator,
     /// What to compute
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
@@ -34,80 +33,60 @@ pub(crate) struct Time {
     /// Start no further call after this many seconds; at least one call is timed
     #[arg(long, value_name = "S", default_value = "60")]
     max_seconds: f64,
-    /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of splits such as
-    /// fused_tiled_64x64/4
+    /// The algorithm of a convolution: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of
+    /// splits such as fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
 }
 
-/// The operators that `time` can time.
-#[derive(Clone, Copy, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum TimedOperator {
-    /// torchvision's deform_conv2d, version 1 (no mask) or 2 (with a mask)
-    DeformConv2d,
-}
-
-#[derive(Clone, Copy, Default, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, ValueEnum)]
 enum Mode {
     /// The forward pass
     #[default]
     Fwd,
-    /// The forward pass, then the gradients of all operands
+    /// The forward pass, then all gradients
     Fwdbwd,
 }
 
 impl Time {
     pub(crate) fn run(&self) -> Result<()> {
-        let TimedOperator::DeformConv2d = self.operator;
-        let case = Case::read(&self.case)?;
+        let call = Call::read(self.operator, &self.case)?;
         let gpu = Gpu::new()?;
-        let op = DeformConv2d::new(&gpu);
-        let inputs = deform_case::upload(&gpu, &case.operands)?;
-        let inputs = inputs.as_ref();
-        let options = Options { algorithm: self.algorithm, ..case.options };
-        let grad_output = match self.mode {
-            Mode::Fwd => None,
-            Mode::Fwdbwd => Some(gradients::upload(&gpu, &case)?),
-        };
-        let (timing, (output, gradients)) = Timing::measure(&gpu, self.runs as usize, self.max_seconds, || {
-            let output = op.forward(&inputs, options)?;
-            let backward = |grad_output| gradients::compute(&op, &inputs, grad_output, options);
-            Ok((output, grad_output.as_ref().map(backward).transpose()?))
-        })?;
+        let options = Options { algorithm: self.algorithm, ..call.file.options()? };
+        let backward = self.mode == Mode::Fwdbwd;
+        let on_device = call.on(&DeformConv2d::new(&gpu), options, backward)?;
+        let (timing, results) = Timing::measure(&gpu, self.runs as usize, self.max_seconds, on_device)?;
 
-        let answer = case.answer.as_ref();
-        let comparison =
-            answer.map(|answer| run::compare(&case, answer, &output, &output.download::<f32>()?)).transpose()?;
-        let comparisons = match &gradients {
-            Some(gradients) => Some(gradients::compare(&case, &gradients::download(gradients)?)?),
-            None => None,
+        let results = operator::download(&results)?;
+        let compared = call.compare(&results)?;
+        // JSON has no infinity: if a result is NaN, the infinite error becomes null, and the exit code is 4.
+        let error = |name: &str| {
+            json!(compared.iter().find(|result| result.name == name).map(|result| result.comparison.max_abs_error))
         };
         let mut line = json!({
             "peer": "project",
             "device": gpu.info().name,
-            "case": case.name,
-            "mode": if comparisons.is_some() { "fwdbwd" } else { "fwd" },
+            "case": call.file.name,
+            "mode": if backward { "fwdbwd" } else { "fwd" },
             "median_ms": timing.median(),
             "min_ms": timing.min(),
             "max_ms": timing.max(),
             "runs": timing.runs(),
-            // JSON has no infinity: if the output is NaN, the infinite error becomes null, and the exit code is 4.
-            "max_abs_err_vs_torchvision": comparison.map(|comparison| comparison.max_abs_error),
+            "max_abs_err_vs_torchvision": error("output"),
         });
-        if let Some(comparisons) = &comparisons {
-            let errors = comparisons.iter().map(|(operand, comparison)| {
-                (operand.name(), json!(comparison.as_ref().map(|comparison| comparison.max_abs_error)))
-            });
-            line["grad_err_vs_torchvision"] = errors.collect();
+        if backward {
+            let operands = results.iter().filter_map(|(name, _)| name.strip_prefix("grad_"));
+            let mut errors: Map<_, _> =
+                operands.map(|operand| (operand.to_owned(), error(&format!("grad_{operand}")))).collect();
+            if self.operator == Operator::DeformConv2d {
+                // A call without a mask or a bias has the same keys.
+                for operand in Operand::ALL {
+                    errors.entry(operand.name()).or_insert(Value::Null);
+                }
+            }
+            line["grad_err_vs_torchvision"] = errors.into();
         }
         println!("{line}");
-        if let (Some(answer), Some(comparison)) = (answer, comparison) {
-            comparison.check(&format!("the file's {}", answer.name))?;
-        }
-        if let Some(comparisons) = &comparisons {
-            gradients::check(&case, comparisons)?;
-        }
-        Ok(())
+        Ok(operator::check(&compared)?)
     }
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::ops::deform_conv2d::{Geometry, Mode};
-use deform::{DeformConv2d, Dtype, Gpu, Gradients, Options};
+use deform::{DeformConv2d, Dtype, Gpu, Gradients, Options, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
@@ -14,7 +14,7 @@ use super::layers::Layer;
 use super::{Bench, Measured};
 use crate::accuracy::Comparison;
 use crate::case::Case;
-use crate::gradients::{self, Bounds};
+use crate::gradients::Bounds;
 use crate::timing::Timing;
 
 /// The number of elements of each gradient that are compared with the reference.
@@ -27,24 +27,25 @@ impl Bench {
         let geometry = case.geometry()?;
         let mut rng = StdRng::seed_from_u64(0x6a);
         let shape = geometry.output_shape().to_vec();
-        let values = (0..shape.iter().product()).map(|_| StandardNormal.sample(&mut rng)).collect();
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| StandardNormal.sample(&mut rng)).collect();
+        let grad_output = Tensor::upload(gpu, shape.as_slice(), &values)?;
         case.grad_output = Some(HostTensor { shape, values });
 
         let inputs = deform_case::upload(gpu, &case.operands)?;
         let inputs = inputs.as_ref();
-        let grad_output = gradients::upload(gpu, &case)?;
         let wanted = Gradients { mask: layer.mask, bias: layer.bias, ..Gradients::ALL };
         let modes = wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip });
         let shapes = inputs.shapes();
         let algorithm = op.prepare_backward(&shapes, Dtype::F32, modes, options)?.plan().algorithm.clone();
         let (timing, gradients) = Timing::measure(gpu, self.runs as usize, self.max_seconds, || {
-            gradients::compute(op, &inputs, &grad_output, options)
+            op.backward(&inputs, &grad_output, Gradients::ALL, options)
         })?;
 
         let values = case.operands.map(|operand| operand.values.len());
         let operands: usize = values.named().map(|(_, elements)| elements).sum();
         let seconds = timing.median() / 1e3;
-        let gradients = gradients::download(&gradients)?;
+        let download = |gradient: &Tensor| gradient.download::<f32>();
+        let gradients = Gradients::try_from_fn(|operand| gradients[operand].as_ref().map(download).transpose())?;
         Ok(Measured {
             algorithm,
             // The gradients of the columns and of the weight are one product each, as large as that of the forward
@@ -60,7 +61,7 @@ impl Bench {
 fn compare_samples(
     case: &Case,
     geometry: &Geometry,
-    gradients: &gradients::Values,
+    gradients: &Gradients<Option<Vec<f32>>>,
     rng: &mut StdRng,
 ) -> Result<Comparison> {
     let bounds = Bounds::new(case)?;
@@ -68,7 +69,7 @@ fn compare_samples(
     let reference = Reference::new(geometry, case.values())?;
     let mut comparison = Comparison::default();
     for (operand, gradient) in gradients.iter() {
-        let Some((_, values)) = gradient else { continue };
+        let Some(values) = gradient else { continue };
         for n in 0..SAMPLES {
             // The first and the last element, where tiles begin and end, then random ones.
             let index = [0, values.len() - 1].get(n).copied().unwrap_or_else(|| rng.random_range(0..values.len()));

@@ -15,11 +15,12 @@ const CASE: &[u8] = include_bytes!("../../assets/article_shift.safetensors");
 
 /// Computes the example on the device, checks it against torchvision's output and explains it in grids of numbers.
 pub(crate) fn explain(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
-    let case = Case::from_file(&CaseFile::parse("article_shift", CASE.to_vec())?)?;
+    let file = CaseFile::parse("article_shift", CASE.to_vec())?;
+    let case = Case::new(&file.name, file.operands()?, file.options()?);
     let inputs = deform_case::upload(gpu, &case.operands)?;
     let output = op.forward(&inputs.as_ref(), case.options)?;
     let output = HostTensor { shape: output.shape().to_vec(), values: output.download()? };
-    let answer = case.answer.as_ref().context("the example has an answer")?;
+    let answer = file.answer("output")?.context("the example has an answer")?;
     Bounds::new(&case)?.compare(&output.values, &answer.values).check("torchvision's output")?;
 
     let HostTensor { shape, values: weight } = &case.operands.weight;

@@ -48,6 +48,16 @@ fn time_of_both_passes_prints_the_error_of_every_gradient() {
 }
 
 #[test]
+fn time_of_both_passes_has_a_key_for_an_operand_that_the_call_lacks() {
+    let case = golden("v1_no_bias");
+    let stdout = deform(&["time", "deform_conv2d", "--mode", "fwdbwd", text(&case), "--runs", "1"], 0).stdout;
+    let line: serde_json::Value = serde_json::from_str(&stdout).expect("one line of JSON");
+    let errors = line["grad_err_vs_torchvision"].as_object().expect("it is an object");
+    let null = errors.iter().filter(|(_, error)| error.is_null()).map(|(operand, _)| operand.as_str());
+    assert_eq!(null.collect::<Vec<_>>(), ["bias", "mask"], "{line}");
+}
+
+#[test]
 fn the_backward_pass_needs_a_gradient_of_the_output() {
     let folder = folder();
     let case = changed(&folder, |tensors, _| drop(tensors.remove("grad_output")));

@@ -1,4 +1,4 @@
-//! Tests of `deform run` for the operators other than `deform_conv2d`.
+//! Tests of `deform run` and `deform time` for the operators other than `deform_conv2d`.
 
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,7 @@ fn one_wrong_element_is_exit_code_4() {
                 bytes[..8].copy_from_slice(&(value + 0.05).to_le_bytes());
             });
             deform(&["run", operator, "--backward", text(&case)], 4).says(&["does not match", answer, "element 0"]);
+            deform(&["time", operator, "--mode", "fwdbwd", text(&case), "--runs", "1"], 4).says(&[answer]);
         }
     }
 }
@@ -71,6 +72,39 @@ fn run_writes_results_of_the_stored_shapes() {
         }
         assert!(written.names().contains(&"grad_input"));
     }
+}
+
+/// Returns the line that `deform time` prints.
+fn time(arguments: &[&str]) -> serde_json::Value {
+    let stdout = deform(&[&["time", "--runs", "2"], arguments].concat(), 0).stdout;
+    assert_eq!(stdout.lines().count(), 1, "{stdout}");
+    serde_json::from_str(&stdout).expect("the line is JSON")
+}
+
+#[test]
+fn time_has_the_same_keys_for_every_operator() {
+    let keys =
+        |line: &serde_json::Value| line.as_object().expect("it is an object").keys().cloned().collect::<Vec<_>>();
+    let deform_conv2d = crate::golden("v2");
+    let [fwd, fwdbwd] =
+        ["fwd", "fwdbwd"].map(|mode| keys(&time(&["deform_conv2d", "--mode", mode, text(&deform_conv2d)])));
+    for (operator, _) in FOLDERS {
+        let file = stored(operator).remove(0);
+        let line = time(&[operator, text(&file)]);
+        assert_eq!((keys(&line), &line["mode"], &line["runs"]), (fwd.clone(), &"fwd".into(), &2.into()));
+        let line = time(&[operator, "--mode", "fwdbwd", text(&file)]);
+        assert_eq!((keys(&line), &line["mode"], &line["runs"]), (fwdbwd.clone(), &"fwdbwd".into(), &2.into()));
+        for error in [&line["max_abs_err_vs_torchvision"], &line["grad_err_vs_torchvision"]["input"]] {
+            assert!(error.as_f64().is_some_and(|error| error < 1e-4), "{line}");
+        }
+    }
+    // The file has no answers of an ordinary convolution.
+    let folder = folder();
+    let without = changed_file(&folder, &deform_conv2d, |tensors, _| {
+        tensors.retain(|name, _| ["input", "weight", "bias", "grad_output"].contains(&name.as_str()));
+    });
+    let line = time(&["conv2d", "--mode", "fwdbwd", text(&without)]);
+    assert_eq!(line["grad_err_vs_torchvision"], serde_json::json!({ "input": null, "weight": null, "bias": null }));
 }
 
 /// An ordinary convolution is `deform_conv2d` with offsets of 0: the output of one is the expected output of the other.
@@ -110,5 +144,4 @@ fn missing_operands_and_unknown_metadata_are_named() {
     let case = changed_file(&folder, &file, |_, metadata| drop(metadata.insert("kind".into(), "twirl".into())));
     deform(&["run", "shift", text(&case)], 1).says(&["kind", "twirl", "as_h"]);
     deform(&["run", "shift", text(Path::new("nowhere.safetensors"))], 1).says(&["nowhere.safetensors"]);
-    deform(&["time", "shift", text(&file)], 2);
 }
