@@ -8,6 +8,7 @@ mod demo;
 mod gradients;
 mod info;
 mod operator;
+mod rows;
 mod run;
 mod shaders;
 mod time;

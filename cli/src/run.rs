@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::Algorithm;
 use deform::{DeformConv2d, Gpu, Options};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::operator::{self, Call, Compared, Operator, Results};
+use crate::rows::rows;
 use crate::{accuracy, gradients};
 
 /// Compute an operator's output, and optionally its gradients, for the operands in a file, and compare them with the
@@ -50,6 +50,10 @@ pub(crate) struct Run {
     /// such as grad_input
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print the values of the results as nested rows, with 6 significant digits; the middle of results of 500 elements
+    /// or more is left out
+    #[arg(long)]
+    print: bool,
     /// The algorithm of a convolution: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of
     /// splits such as fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
@@ -71,8 +75,11 @@ impl Run {
         let options = Options { algorithm: self.algorithm, workspace_limit, ..file };
         let results = operator::download(&call.on(&DeformConv2d::new(&gpu), options, self.backward)?()?)?;
         println!("{} on {}", call.file.name, gpu.info().name);
-        for (name, HostTensor { shape, .. }) in &results {
-            println!("{name} {shape:?}");
+        for (name, result) in &results {
+            println!("{name} {:?}", result.shape);
+            if self.print {
+                println!("{}", rows(result)?);
+            }
         }
         if let Some(path) = &self.out {
             write(path, &results)?;

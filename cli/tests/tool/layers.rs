@@ -8,7 +8,7 @@ use crate::{changed_file, deform, folder, text};
 
 const FOLDERS: [(&str, usize); 3] = [("deformable_conv2d", 6), ("cycle_fc", 4), ("shift", 5)];
 
-fn stored(operator: &str) -> Vec<PathBuf> {
+pub(crate) fn stored(operator: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(operator);
     let files = std::fs::read_dir(folder).expect("the stored cases are there");
     files.map(|file| file.expect("it can be listed").path()).collect()

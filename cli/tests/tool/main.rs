@@ -8,8 +8,11 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 mod bench;
+mod demo;
 mod gradients;
+mod info;
 mod layers;
+mod print;
 
 /// Runs the tool and checks its exit code.
 fn deform(arguments: &[&str], exit_code: i32) -> Outcome {
@@ -105,21 +108,6 @@ fn a_wrong_command_line_is_exit_code_2() {
     deform(&["run", "no_such_operator", "case.safetensors"], 2).says(&["deform_conv2d"]);
     deform(&["time", "deform_conv2d", "--runs", "0", "case.safetensors"], 2);
     deform(&["bench", "--layer", "no_such_layer"], 2).says(&["resnet_c3"]);
-}
-
-#[test]
-fn info_names_the_adapter_in_use() {
-    let info = deform(&["info"], 0).stdout;
-    for words in ["deform uses", "largest storage binding", "workgroup memory", "f16", "subgroups", "timestamp"] {
-        assert!(info.contains(words), "expected {words:?} in:\n{info}");
-    }
-}
-
-#[test]
-fn info_lists_the_algorithms_of_each_layer() {
-    let info = deform(&["info"], 0).stdout;
-    let line = info.lines().find(|line| line.contains("birefnet_k7 ")).expect("a line for the layer");
-    assert!(line.contains("input 1x64x256x256 weight 256x64x7x7") && line.contains("columns"), "{line}");
 }
 
 #[test]
@@ -333,18 +321,4 @@ fn a_closed_pipe_is_not_a_panic() {
     drop(child.stdout.take());
     let outcome = Outcome::from(child.wait_with_output().expect("the tool ends"));
     assert_eq!((outcome.code, outcome.stderr.contains("panicked")), (None, false), "{}", outcome.stderr);
-}
-
-#[test]
-fn demo_prints_its_numbers_and_writes_its_pictures() {
-    let folder = folder();
-    let stdout = deform(&["demo", "--out", text(folder.path())], 0).stdout;
-    for words in ["[  0  0  1 ]", "In pictures", "The CPU reference"] {
-        assert!(stdout.contains(words), "expected {words:?} in:\n{stdout}");
-    }
-    for name in ["1_bend.png", "2_focus.png", "3_brush.png", "4_taps.png"] {
-        assert!(stdout.contains(name), "expected {name} in:\n{stdout}");
-        let picture = std::fs::read(folder.path().join(name)).expect("the picture was written");
-        assert!(picture.starts_with(b"\x89PNG"), "{name}");
-    }
 }
