@@ -2,55 +2,87 @@
 //! in use.
 
 use anyhow::Result;
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use deform::Gpu;
 use deform::ops::deform_conv2d::{Geometry, choice};
 use deform::wgpu::{Adapter, AdapterInfo, Features, Limits};
 
 use crate::bench::layers::LAYERS;
 
+/// The columns of a terminal that every table fits.
+const WIDTH: u16 = 100;
+/// The number of adapters side by side. The next ones are in a table below.
+const ADAPTERS_SIDE_BY_SIDE: usize = 3;
+
 /// Prints the adapters with their limits and features, the adapter that the library picks, and the algorithms that it
 /// tries there.
 pub(crate) fn info() -> Result<()> {
     let adapters = Gpu::adapters();
-    // An error is returned after the table is printed. It also explains an empty list.
+    // An error is returned after the tables are printed. It also explains an empty list.
     let gpu = Gpu::new();
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    let column = |title: &str, value: &dyn Fn(&Adapter) -> String| {
-        std::iter::once(title.to_owned()).chain(adapters.iter().map(value)).collect::<Vec<_>>()
-    };
-    table.set_header(column("adapter", &|adapter| adapter.get_info().name));
-    table.add_row(column("used by deform", &|adapter| {
-        let used = gpu.as_ref().is_ok_and(|gpu| same(gpu.info(), &adapter.get_info()));
-        String::from(if used { "yes" } else { "" })
-    }));
-    table.add_row(column("backend", &|adapter| format!("{:?}", adapter.get_info().backend)));
-    table.add_row(column("type", &|adapter| format!("{:?}", adapter.get_info().device_type)));
-    table.add_row(column("driver", &|adapter| driver(&adapter.get_info())));
-    for (title, value) in LIMITS {
-        table.add_row(column(title, &|adapter| value(&adapter.limits())));
-    }
-    for (title, feature) in FEATURES {
-        table.add_row(column(title, &|adapter| {
-            String::from(if adapter.features().contains(*feature) { "yes" } else { "no" })
-        }));
-    }
-    if !adapters.is_empty() {
+    let used = |adapter: &AdapterInfo| gpu.as_ref().is_ok_and(|gpu| same(gpu.info(), adapter));
+    let adapters: Vec<_> = adapters.iter().map(|adapter| properties(adapter, used(&adapter.get_info()))).collect();
+    for table in adapter_tables(&adapters) {
         println!("{table}");
     }
     let gpu = gpu?;
-    println!("deform uses {}", describe(gpu.info()));
+    println!("deform uses {} ({:?})", gpu.info().name, gpu.info().backend);
     println!("\nalgorithms that deform tries there, in order, for the layers of `deform bench`:");
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    let mut table = table();
+    table.set_header(["layer", "input", "weight", "algorithms"]);
     for layer in LAYERS {
-        let geometry = Geometry::new(layer.shapes().map(Vec::as_slice), &layer.options())?;
+        let shapes = layer.shapes();
+        let geometry = Geometry::new(shapes.map(Vec::as_slice), &layer.options())?;
         let names: Vec<_> = choice(&geometry, gpu.limits()).iter().map(ToString::to_string).collect();
-        table.add_row([layer.name.to_owned(), geometry.to_string(), names.join(", ")]);
+        table.add_row([layer.name.to_owned(), sizes(&shapes.input), sizes(&shapes.weight), names.join(", ")]);
     }
     println!("{table}");
     Ok(())
+}
+
+/// A property's title and its value for one adapter.
+type Property = (&'static str, String);
+
+fn properties(adapter: &Adapter, used: bool) -> Vec<Property> {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let mut properties = vec![
+        ("adapter", info.name.clone()),
+        ("used by deform", String::from(if used { "yes" } else { "" })),
+        ("backend", format!("{:?}", info.backend)),
+        ("type", format!("{:?}", info.device_type)),
+        ("driver", driver(&info)),
+    ];
+    properties.extend(LIMITS.iter().map(|(title, value)| (*title, value(&limits))));
+    let has = |feature| String::from(if features.contains(feature) { "yes" } else { "no" });
+    properties.extend(FEATURES.iter().map(|(title, feature)| (*title, has(*feature))));
+    properties
+}
+
+/// Puts a few adapters side by side, and the others below them. Every adapter has the same properties.
+fn adapter_tables(adapters: &[Vec<Property>]) -> Vec<Table> {
+    let table = |adapters: &[Vec<Property>]| {
+        let row = |index: usize| {
+            let title = adapters[0][index].0.to_owned();
+            std::iter::once(title).chain(adapters.iter().map(move |adapter| adapter[index].1.clone()))
+        };
+        let mut table = table();
+        table.set_header(row(0));
+        table.add_rows((1..adapters[0].len()).map(row));
+        table
+    };
+    adapters.chunks(ADAPTERS_SIDE_BY_SIDE).map(table).collect()
+}
+
+/// Makes an empty table that wraps the text of cells rather than exceed the width.
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table
+}
+
+/// Formats a shape as "1x64x56x56".
+fn sizes(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
 /// The title of a row, and the text of the limit.
@@ -90,4 +122,29 @@ pub(crate) fn describe(info: &AdapterInfo) -> String {
 fn same(a: &AdapterInfo, b: &AdapterInfo) -> bool {
     (&a.name, a.backend, a.vendor, a.device, &a.device_pci_bus_id)
         == (&b.name, b.backend, b.vendor, b.device, &b.device_pci_bus_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Property, WIDTH, adapter_tables};
+
+    #[test]
+    fn adapters_with_long_names_fit_the_width() {
+        let adapter = |number: usize| -> Vec<Property> {
+            let name =
+                format!("Adapter {number} of a Maker with a Long Name (Driver 15.0.6, 256 bits, second revision)");
+            vec![("adapter", name), ("invocations per workgroup", "1024".to_owned())]
+        };
+        for count in 0..=7 {
+            let adapters: Vec<_> = (1..=count).map(adapter).collect();
+            let text: String = adapter_tables(&adapters).iter().map(|table| format!("{table}\n")).collect();
+            for line in text.lines() {
+                assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
+            }
+            for number in 1..=count {
+                assert!(text.contains(&format!("Adapter {number}")), "adapter {number} is missing:\n{text}");
+            }
+            assert_eq!(text.matches("1024").count(), count);
+        }
+    }
 }
