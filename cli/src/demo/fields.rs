@@ -29,25 +29,22 @@ pub(crate) fn offsets(photo: &RgbImage, kernel: usize, field: impl Fn(Place, Pla
     HostTensor { shape: vec![1, 2 * kernel * kernel, height, width], values }
 }
 
-/// The eye in the photograph that is in focus.
-const EYE: Place = [115.0, 171.0];
-
-/// Turns the photograph around a point. The angle decreases with the distance and is 0 from a radius on.
-pub(crate) fn swirl([y, x]: Place) -> Place {
-    const MIDDLE: Place = [150.0, 232.0];
-    const RADIUS: f32 = 145.0;
+/// Turns the photograph around its middle. The angle decreases with the distance and is 0 at the border.
+pub(crate) fn swirl(photo: &RgbImage, [y, x]: Place) -> Place {
     const TURN: f32 = 2.4;
-    let (dy, dx) = (y - MIDDLE[0], x - MIDDLE[1]);
-    let nearness = (1.0 - dy.hypot(dx) / RADIUS).max(0.0);
+    let middle = [photo.height(), photo.width()].map(|size| size as f32 / 2.0);
+    let (dy, dx) = (y - middle[0], x - middle[1]);
+    let nearness = (1.0 - dy.hypot(dx) / middle[0].min(middle[1])).max(0.0);
     let (sin, cos) = (TURN * nearness * nearness).sin_cos();
-    [MIDDLE[0] + cos * dy - sin * dx, MIDDLE[1] + sin * dy + cos * dx]
+    [middle[0] + cos * dy - sin * dx, middle[1] + sin * dy + cos * dx]
 }
 
-/// Spreads the taps of a pixel more the further it is from the eye. Near the eye all taps read the pixel itself.
-pub(crate) fn focus(pixel: Place, tap: Place, strength: f32) -> Place {
-    const SHARP: f32 = 50.0;
-    let distance = (pixel[0] - EYE[0]).hypot(pixel[1] - EYE[1]);
-    let spread = strength * ((distance - SHARP) / 150.0).clamp(0.0, 1.0);
+/// Spreads the taps of a pixel more the further it is from the sharp place, in parts of the photograph's shorter side.
+/// Near that place all taps read the pixel itself.
+pub(crate) fn focus(photo: &RgbImage, sharp: Place, pixel: Place, tap: Place, strength: f32) -> Place {
+    let side = photo.height().min(photo.width()) as f32;
+    let distance = (pixel[0] - sharp[0]).hypot(pixel[1] - sharp[1]) / side;
+    let spread = strength * (2.0 * distance - 1.0 / 3.0).clamp(0.0, 1.0);
     [pixel[0] + spread * tap[0], pixel[1] + spread * tap[1]]
 }
 

@@ -12,10 +12,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{DeformConv2d, Gpu};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 
 use self::fields::{Grain, focus, offsets, swirl};
-use self::picture::{Probe, panels};
+use self::photo::Photo;
+use self::picture::panels;
 use crate::accuracy::Bounds;
 use crate::bench::layers;
 use crate::case::Case;
@@ -31,6 +32,10 @@ pub(crate) struct Demo {
     /// The folder to write the pictures to; created if it does not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// A JPEG or PNG file to use instead of the built-in photograph; scaled down to 640 pixels on its longer side if it
+    /// is larger
+    #[arg(long, value_name = "FILE")]
+    photo: Option<PathBuf>,
 }
 
 /// A 3×3 Gaussian. Its weights add up to 1, so that it does not change the brightness.
@@ -39,6 +44,10 @@ const GAUSSIAN: [f32; 9] =
 
 impl Demo {
     pub(crate) fn run(&self) -> Result<()> {
+        let Photo { image, sharp, sharp_name, probes } = match &self.photo {
+            Some(path) => Photo::read(path)?,
+            None => Photo::chelsea()?,
+        };
         std::fs::create_dir_all(&self.out).with_context(|| format!("cannot create {}", self.out.display()))?;
         let gpu = Gpu::new()?;
         let op = DeformConv2d::new(&gpu);
@@ -48,38 +57,42 @@ impl Demo {
         println!("{}", article::explain(&gpu, &op)?);
 
         println!("2. In pictures\n");
-        let photo = photo::load()?;
-        let swirled = photo::filter(&gpu, &op, &photo, &[1.0], vec![offsets(&photo, 1, |pixel, _| swirl(pixel))])?;
+        let turned = offsets(&image, 1, |pixel, _| swirl(&image, pixel));
+        let swirled = photo::filter(&gpu, &op, &image, &[1.0], vec![turned])?;
         self.save(
             "1_bend.png",
-            &panels(&[("The photograph", &photo), ("1x1 kernel, offsets that turn around the middle", &swirled)])?,
+            &panels(&[("The photograph", &image), ("1x1 kernel, offsets that turn around the middle", &swirled)])?,
             "A 1x1 kernel of weight 1 copies a photograph. With offsets it copies each pixel from another\n\
              position. Here the positions are turned around the middle of the picture, which makes a swirl.",
         )?;
 
-        let passes = [4.0, 2.0, 1.0].map(|strength| offsets(&photo, 3, |pixel, tap| focus(pixel, tap, strength)));
-        let focused = photo::filter(&gpu, &op, &photo, &GAUSSIAN, passes.into())?;
+        let passes =
+            [4.0, 2.0, 1.0].map(|strength| offsets(&image, 3, |pixel, tap| focus(&image, sharp, pixel, tap, strength)));
+        let focused = photo::filter(&gpu, &op, &image, &GAUSSIAN, passes.into())?;
+        let caption = format!("3x3 blur, taps spread away from {sharp_name}");
         self.save(
             "2_focus.png",
-            &panels(&[("The photograph", &photo), ("3x3 blur, taps spread away from the eye", &focused)])?,
-            "A 3x3 kernel has nine taps. The weights blur, and the offsets determine by how much: at the eye all\n\
-             nine taps read the same pixel, which stays sharp; further away the taps spread, which blurs more.\n\
-             The weights are the same everywhere, only the offsets differ. (Three layers, one after another.)",
+            &panels(&[("The photograph", &image), (&caption, &focused)])?,
+            &format!(
+                "A 3x3 kernel has nine taps. The weights blur, and the offsets determine by how much: at {sharp_name}\n\
+                 all nine taps read the same pixel, which stays sharp; further away the taps spread, which blurs more.\n\
+                 The weights are the same everywhere, only the offsets differ. (Three layers, one after another.)"
+            ),
         )?;
 
-        let grain = Grain::of(&photo);
+        let grain = Grain::of(&image);
         let follow = |pixel, tap| grain.follow(pixel, tap);
-        let brushed = photo::filter(&gpu, &op, &photo, &GAUSSIAN, vec![offsets(&photo, 3, follow); 4])?;
+        let brushed = photo::filter(&gpu, &op, &image, &GAUSSIAN, vec![offsets(&image, 3, follow); 4])?;
         self.save(
             "3_brush.png",
-            &panels(&[("The photograph", &photo), ("The same blur, taps that follow the fur", &brushed)])?,
+            &panels(&[("The photograph", &image), ("The same blur, taps that follow the grain", &brushed)])?,
             "Offsets can depend on the picture itself; in a network another convolution computes them. Here they\n\
-             turn the kernel so that its taps lie along the fur and along edges, not across them. The same blur\n\
+             turn the kernel so that its taps lie along hair and along edges, not across them. The same blur\n\
              now looks like brush strokes, and outlines stay sharp. (Four layers, one after another.)",
         )?;
         self.save(
             "4_taps.png",
-            &picture::taps(&photo, &PROBES, follow)?,
+            &picture::taps(&image, &probes, follow)?,
             "The positions that the nine taps of four output pixels read in one of these layers. Hollow squares:\n\
              the pixels that an ordinary 3x3 kernel reads. Dots: the positions that the deformed kernel reads.",
         )?;
@@ -96,14 +109,6 @@ impl Demo {
         Ok(())
     }
 }
-
-/// The pixels whose taps are shown, with grain in four directions.
-const PROBES: [Probe; 4] = [
-    Probe { pixel: [180, 85], caption: "on a stripe of the cheek", color: Rgb([255, 138, 40]) },
-    Probe { pixel: [115, 140], caption: "at the rim of the eye", color: Rgb([0, 170, 255]) },
-    Probe { pixel: [232, 118], caption: "on a whisker", color: Rgb([60, 200, 80]) },
-    Probe { pixel: [245, 281], caption: "at the edge of the nose", color: Rgb([240, 70, 200]) },
-];
 
 /// Times one layer on the device and in the CPU reference, and checks that the outputs agree.
 fn race(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {

@@ -36,7 +36,7 @@ pub(crate) fn panels(panels: &[(&str, &RgbImage)]) -> Result<RgbImage> {
 /// An output pixel whose taps are shown.
 pub(crate) struct Probe {
     pub(crate) pixel: [u32; 2],
-    pub(crate) caption: &'static str,
+    pub(crate) caption: String,
     pub(crate) color: Rgb<u8>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn taps(photo: &RgbImage, probes: &[Probe; 4], field: impl Fn(Place, 
     for (index, probe) in (0..).zip(probes) {
         let x = 2 * MARGIN + width + index % 2 * (side + MARGIN);
         let y = MARGIN + index / 2 * (side + CAPTION + MARGIN);
-        draw_text_mut(&mut figure, probe.color, x as i32, y as i32, 19.0, &font, probe.caption);
+        draw_text_mut(&mut figure, probe.color, x as i32, y as i32, 19.0, &font, &probe.caption);
         imageops::replace(&mut figure, &close_up(photo, probe, &field), i64::from(x), i64::from(y + CAPTION));
     }
     Ok(figure)
