@@ -12,10 +12,11 @@
 //! across a whole number, the derivatives of both sides are acceptable, and the element is not compared.
 
 use anyhow::{Context, Result};
-use deform::ops::deform_conv2d::{Geometry, Operand};
+use deform::ops::deform_conv2d::Operand;
 
 use crate::accuracy::{Comparison, UNIT, largest};
 use crate::case::Case;
+use crate::positions::Positions;
 
 /// The description of the bound in `--help`.
 pub(crate) const BOUND: &str = "\
@@ -26,8 +27,7 @@ its position to f32 carries it across a whole number, because the derivative jum
 
 /// The values from which the bounds of all gradient elements follow.
 pub(crate) struct Bounds<'a> {
-    geometry: Geometry,
-    offset: &'a [f32],
+    positions: Positions<'a>,
     mask: Option<&'a [f32]>,
     /// The number of taps that read each input pixel of each (image, offset group), and the sum of their |mask|.
     readers: Vec<(u32, f64)>,
@@ -46,8 +46,7 @@ impl<'a> Bounds<'a> {
         let values = case.values();
         let grad_output = case.grad_output.as_ref().context("the file has no grad_output")?;
         let mut bounds = Self {
-            geometry: case.geometry()?,
-            offset: values.offset,
+            positions: Positions::new(case.geometry()?, values.offset),
             mask: values.mask,
             readers: Vec::new(),
             input: f64::from(largest(values.input)),
@@ -71,45 +70,29 @@ impl<'a> Bounds<'a> {
     }
 
     fn count_readers(&self) -> Vec<(u32, f64)> {
-        let g = &self.geometry;
+        let g = &self.positions.geometry;
         let mut readers = vec![(0, 0.0); g.batch * g.offset_groups * g.in_pixels()];
         let pixels = g.out_pixels();
         for plane in 0..g.batch * g.offset_groups * g.taps() {
             for pixel in 0..pixels {
-                let y = self.position(plane, 0, pixel) as f32;
-                let x = self.position(plane, 1, pixel) as f32;
-                if !(y > -1.0 && y < g.in_height as f32 && x > -1.0 && x < g.in_width as f32) {
+                let position = self.positions.rounded(plane, pixel);
+                if !self.positions.is_inside(position) {
                     continue;
                 }
                 let mask = self.mask.map_or(1.0, |mask| f64::from(mask[plane * pixels + pixel].abs()));
-                for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-                    let (y, x) = (y.floor() as i64 + dy, x.floor() as i64 + dx);
-                    if (0..g.in_height as i64).contains(&y) && (0..g.in_width as i64).contains(&x) {
-                        let at = plane / g.taps() * g.in_pixels() + y as usize * g.in_width + x as usize;
-                        readers[at].0 += 1;
-                        readers[at].1 += mask;
-                    }
+                for corner in self.positions.corners(position).into_iter().flatten() {
+                    let at = plane / g.taps() * g.in_pixels() + corner;
+                    readers[at].0 += 1;
+                    readers[at].1 += mask;
                 }
             }
         }
         readers
     }
 
-    /// Returns the position of a tap on one axis, not rounded to f32. `plane` numbers (image, offset group, tap).
-    fn position(&self, plane: usize, axis: usize, pixel: usize) -> f64 {
-        let g = &self.geometry;
-        let tap = plane % g.taps();
-        let (at, step) = match axis {
-            0 => (pixel / g.out_width, tap / g.kernel_width),
-            _ => (pixel % g.out_width, tap % g.kernel_width),
-        };
-        let whole = (at * g.stride[axis] + step * g.dilation[axis]) as f64 - g.padding[axis] as f64;
-        whole + f64::from(self.offset[(2 * plane + axis) * g.out_pixels() + pixel])
-    }
-
     /// Returns the bound of an element, or `None` if two values are acceptable (see the module).
     pub(crate) fn of(&self, operand: Operand, index: usize) -> Option<f64> {
-        let g = &self.geometry;
+        let g = &self.positions.geometry;
         let pixels = g.out_pixels();
         let rows = g.out_channels_per_group();
         let channels = g.channels_per_offset_group();
@@ -130,11 +113,9 @@ impl<'a> Bounds<'a> {
             }
             Operand::Offset => {
                 let (plane, pixel) = (index / pixels / 2, index % pixels);
-                let crosses = |axis| {
-                    let position = self.position(plane, axis, pixel);
-                    position.is_finite() && position.floor() != f64::from(position as f32).floor()
-                };
-                if crosses(0) || crosses(1) {
+                let crosses =
+                    |position: f64| position.is_finite() && position.floor() != f64::from(position as f32).floor();
+                if self.positions.exact(plane, pixel).into_iter().any(crosses) {
                     return None;
                 }
                 let mask = self.mask.map_or(1.0, |mask| f64::from(mask[plane * pixels + pixel].abs()));

@@ -8,6 +8,8 @@ mod demo;
 mod gradients;
 mod info;
 mod operator;
+mod picture;
+mod positions;
 mod rows;
 mod run;
 mod shaders;

@@ -5,8 +5,7 @@ use image::{GrayImage, ImageBuffer, Luma, RgbImage};
 use imageproc::filter::gaussian_blur_f32;
 use imageproc::gradients::{horizontal_sobel, vertical_sobel};
 
-/// A position in the photograph or a distance, [y, x] in pixels.
-pub(crate) type Place = [f32; 2];
+use crate::picture::Place;
 
 /// Returns the offsets that move every tap to the position that `field` returns for it.
 ///

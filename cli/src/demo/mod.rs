@@ -3,7 +3,6 @@
 mod article;
 mod fields;
 mod photo;
-mod picture;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,11 +15,11 @@ use image::RgbImage;
 
 use self::fields::{Grain, focus, offsets, swirl};
 use self::photo::Photo;
-use self::picture::panels;
 use crate::accuracy::Bounds;
 use crate::bench::layers;
 use crate::case::Case;
 use crate::info;
+use crate::picture::{self, panels};
 use crate::timing::{Timing, milliseconds};
 
 /// Show what deformable convolution does, in numbers and in pictures.

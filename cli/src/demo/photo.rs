@@ -9,10 +9,9 @@ use deform::{DeformConv2d, Gpu, Inputs, Options};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Rgb, RgbImage};
 
-use super::fields::Place;
-use super::picture::Probe;
 use crate::accuracy::Bounds;
 use crate::case::Case;
+use crate::picture::{Place, Probe};
 
 /// Chelsea the cat, by Stefan van der Walt, CC0 (see `LICENSES.txt` in the same folder).
 const PHOTO: &[u8] = include_bytes!("../../assets/chelsea.jpg");

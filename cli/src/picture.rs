@@ -10,9 +10,10 @@ use imageproc::drawing::{
 use imageproc::pixelops::interpolate;
 use imageproc::rect::Rect;
 
-use super::fields::Place;
+/// A position in a picture or a distance, [y, x] in pixels.
+pub(crate) type Place = [f32; 2];
 
-const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans-ascii.ttf");
+const FONT: &[u8] = include_bytes!("../assets/DejaVuSans-ascii.ttf");
 const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
 const INK: Rgb<u8> = Rgb([30, 30, 30]);
 const MARGIN: u32 = 14;
@@ -80,32 +81,54 @@ pub(crate) fn taps(photo: &RgbImage, probes: &[Probe; 4], field: impl Fn(Place, 
 }
 
 fn close_up(photo: &RgbImage, probe: &Probe, field: impl Fn(Place, Place) -> Place) -> RgbImage {
-    let zoom = ZOOM * OVERSAMPLING;
-    let side = CLOSE_UP * zoom;
     let first = probe.pixel.map(|place| place - CLOSE_UP / 2);
     let crop = imageops::crop_imm(photo, first[1], first[0], CLOSE_UP, CLOSE_UP).to_image();
-    let mut close_up = dimmed(&imageops::resize(&crop, side, side, FilterType::Nearest), 0.2);
-    // Positions refer to the middle of a pixel, hence the 0.5.
-    let at = |place: Place| [0, 1].map(|axis| (place[axis] - first[axis] as f32 + 0.5) * zoom as f32);
     let pixel = probe.pixel.map(|place| place as f32);
     let taps = (-1..=1).flat_map(|i| (-1..=1).map(move |j| [i as f32, j as f32]));
-    let pairs: Vec<_> = taps.map(|tap| (at([pixel[0] + tap[0], pixel[1] + tap[1]]), at(field(pixel, tap)))).collect();
-    for (regular, _) in &pairs {
-        let [y, x] = regular.map(|place| (place - zoom as f32 / 2.0) as i32);
-        for inset in 0..2 * OVERSAMPLING as i32 {
-            let size = zoom - 2 * inset as u32;
-            draw_hollow_rect_mut(&mut close_up, Rect::at(x + inset, y + inset).of_size(size, size), WHITE);
+    let tap = |tap: Place| Tap { regular: [pixel[0] + tap[0], pixel[1] + tap[1]], read: field(pixel, tap) };
+    let start = first.map(|place| place as f32);
+    enlarged(&crop, start, ZOOM, pixel, &taps.map(tap).collect::<Vec<_>>(), probe.color)
+}
+
+/// The position that a tap of an ordinary convolution reads, and the position that it reads with its offset.
+pub(crate) struct Tap {
+    pub(crate) regular: Place,
+    pub(crate) read: Place,
+}
+
+/// Enlarges a part of a picture that starts at a place, and draws the taps of one pixel on it. White squares are the pixels that an ordinary kernel
+/// reads, dots are the positions that the deformed kernel reads, and a square in their color is the pixel itself.
+pub(crate) fn enlarged(
+    part: &RgbImage,
+    start: Place,
+    zoom: u32,
+    pixel: Place,
+    taps: &[Tap],
+    color: Rgb<u8>,
+) -> RgbImage {
+    let [width, height] = [part.width() * zoom, part.height() * zoom];
+    let zoom = zoom * OVERSAMPLING;
+    let size = [part.width() * zoom, part.height() * zoom];
+    let mut figure = dimmed(&imageops::resize(part, size[0], size[1], FilterType::Nearest), 0.2);
+    // Positions refer to the middle of a pixel, hence the 0.5.
+    let at = |place: Place| [0, 1].map(|axis| (place[axis] - start[axis] + 0.5) * zoom as f32);
+    let squares = taps.iter().map(|tap| (tap.regular, WHITE)).chain([(pixel, color)]);
+    for (place, color) in squares {
+        let [y, x] = at(place).map(|place| (place - zoom as f32 / 2.0) as i32);
+        for inset in 0..(2 * OVERSAMPLING).min(zoom / 3) {
+            let rect = Rect::at(x + inset as i32, y + inset as i32).of_size(zoom - 2 * inset, zoom - 2 * inset);
+            draw_hollow_rect_mut(&mut figure, rect, color);
         }
     }
-    for (regular, deformed) in &pairs {
-        thick_line(&mut close_up, *regular, *deformed, probe.color);
+    for tap in taps {
+        thick_line(&mut figure, at(tap.regular), at(tap.read), color);
     }
-    for (_, deformed) in &pairs {
-        let [y, x] = deformed.map(|place| place.round() as i32);
-        draw_filled_circle_mut(&mut close_up, (x, y), 6 * OVERSAMPLING as i32, INK);
-        draw_filled_circle_mut(&mut close_up, (x, y), 5 * OVERSAMPLING as i32, probe.color);
+    for tap in taps {
+        let [y, x] = at(tap.read).map(|place| place.round() as i32);
+        draw_filled_circle_mut(&mut figure, (x, y), 6 * OVERSAMPLING as i32, INK);
+        draw_filled_circle_mut(&mut figure, (x, y), 5 * OVERSAMPLING as i32, color);
     }
-    imageops::resize(&close_up, CLOSE_UP * ZOOM, CLOSE_UP * ZOOM, FilterType::Triangle)
+    imageops::resize(&figure, width, height, FilterType::Triangle)
 }
 
 fn thick_line(image: &mut RgbImage, from: Place, to: Place, color: Rgb<u8>) {
