@@ -74,7 +74,7 @@ fn adapter_tables(adapters: &[Vec<Property>]) -> Vec<Table> {
 }
 
 /// Makes an empty table that wraps the text of cells rather than exceed the width.
-fn table() -> Table {
+pub(crate) fn table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     table

@@ -1,5 +1,5 @@
-//! `deform`: deformable convolution from the command line. The tool runs or times an operator on a case from a file,
-//! measures the layers of known networks, tunes them, writes out the shaders, and demonstrates the operator.
+//! `deform`: deformable convolution from the command line. The tool runs, shows or times an operator on a case from a
+//! file, measures the layers of known networks, tunes them, writes out the shaders, and demonstrates the operator.
 
 mod accuracy;
 mod bench;
@@ -13,6 +13,7 @@ mod positions;
 mod rows;
 mod run;
 mod shaders;
+mod show;
 mod time;
 mod timing;
 mod tune;
@@ -47,6 +48,7 @@ enum Command {
     Info,
     // The help texts of the following commands are the doc comments of their argument structs.
     Run(run::Run),
+    Show(show::Show),
     Time(time::Time),
     Bench(bench::Bench),
     Tune(tune::Tune),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Info => info::info(),
         Command::Run(run) => run.run(),
+        Command::Show(show) => show.run(),
         Command::Time(time) => time.run(),
         Command::Bench(bench) => bench.run(),
         Command::Tune(tune) => tune.run(),

@@ -13,6 +13,7 @@ mod gradients;
 mod info;
 mod layers;
 mod print;
+mod show;
 
 /// Runs the tool and checks its exit code.
 fn deform(arguments: &[&str], exit_code: i32) -> Outcome {
