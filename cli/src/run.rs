@@ -14,6 +14,12 @@ use crate::operator::{self, Call, Compared, Operator, Results};
 use crate::rows::rows;
 use crate::{accuracy, gradients};
 
+/// Two lines of Python that make a case, for `--help`. The README has the same. The help may wrap them wherever there is
+/// a space, and they still run.
+const RECIPE: &str = r#"These two lines of Python make a case:
+import numpy as np; from safetensors.numpy import save_file; r=np.random.default_rng().random
+save_file({"input": r((1,3,8,8), "f4"), "offset": r((1,18,8,8), "f4"), "weight": r((4,3,3,3), "f4")}, "case.safetensors", {"padding": "1,1"})"#;
+
 /// Compute an operator's output, and optionally its gradients, for the operands in a file, and compare them with the
 /// file's answers.
 ///
@@ -39,7 +45,7 @@ use crate::{accuracy, gradients};
 /// conv2d: tensors input, weight, bias; metadata stride, padding, dilation, activation (identity, relu, sigmoid,
 /// twice_sigmoid).
 #[derive(Args)]
-#[command(after_help = format!("{}\n\n{}\n\n{}", accuracy::BOUND, gradients::BOUND, operator::BOUND))]
+#[command(after_help = [RECIPE, accuracy::BOUND, gradients::BOUND, operator::BOUND].join("\n\n"))]
 pub(crate) struct Run {
     /// The operator to compute
     #[arg(value_enum)]

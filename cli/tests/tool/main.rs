@@ -105,6 +105,19 @@ fn help_documents_the_exit_codes() {
 }
 
 #[test]
+fn help_and_readme_have_the_same_recipe_for_a_case() {
+    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+    let help = squeezed(&deform(&["run", "--help"], 0).stdout);
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).expect("it can be read");
+    let recipe: Vec<_> = readme.lines().filter(|line| line.contains("save_file")).collect();
+    assert_eq!(recipe.len(), 2);
+    for line in recipe {
+        assert!(help.contains(&squeezed(line)), "expected {line:?} in the help");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_exit_code_2() {
     deform(&["run", "no_such_operator", "case.safetensors"], 2).says(&["deform_conv2d"]);
     deform(&["time", "deform_conv2d", "--runs", "0", "case.safetensors"], 2);
