@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use deform::layers::{HostTensor, State};
 use deform::{Gpu, Gradients, Inputs, Options, Tensor};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 /// A parsed safetensors file that holds one case.
@@ -221,6 +222,22 @@ impl CaseFile {
             ..defaults
         })
     }
+}
+
+/// Returns the contents of a safetensors file that holds f32 tensors, each given as name, shape and elements.
+///
+/// # Errors
+/// Returns an error if the number of a tensor's elements differs from the product of its shape.
+pub fn serialize<'a>(
+    tensors: impl Iterator<Item = (String, &'a [usize], &'a [f32])>,
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>> {
+    let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape.to_vec(), bytes(values))).collect();
+    let views =
+        tensors.iter().map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
+    let views = views.collect::<Result<Vec<_>>>()?;
+    Ok(safetensors::serialize(views, Some(metadata))?)
 }
 
 // safetensors stores little-endian values at any alignment, so the bytes cannot be cast.

@@ -7,8 +7,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use deform::ops::deform_conv2d::Algorithm;
 use deform::{DeformConv2d, Gpu, Options};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 
 use crate::operator::{self, Call, Compared, Operator, Results};
 use crate::rows::rows;
@@ -105,13 +103,9 @@ impl Run {
 }
 
 fn write(path: &Path, results: &Results) -> Result<()> {
-    let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let tensors: Vec<_> = results.iter().map(|(name, result)| (name, &result.shape, bytes(&result.values))).collect();
-    let views =
-        tensors.iter().map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), bytes)?)));
-    let views = views.collect::<Result<Vec<_>>>()?;
+    let tensors = results.iter().map(|(name, result)| (name.clone(), &*result.shape, &*result.values));
     let metadata = HashMap::from([("source".to_owned(), format!("deform {}", env!("CARGO_PKG_VERSION")))]);
-    std::fs::write(path, safetensors::serialize(views, Some(metadata))?)
+    std::fs::write(path, deform_case::serialize(tensors, metadata)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     println!("written to {}", path.display());
     Ok(())
