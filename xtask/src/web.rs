@@ -1,6 +1,7 @@
 //! Builds the web page, serves it, and tests it in a browser.
 
 mod browser;
+mod page;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
