@@ -7,49 +7,67 @@ const LONGEST = 480;
 const element = id => document.getElementById(id);
 const [stage, picture, overlay, state] = ['stage', 'picture', 'overlay', 'state'].map(element);
 
-let device;
-let name; // name of the device
+let opened; // { device, name }, once the browser has given a device
+let tasks = Promise.resolve(); // settles after the last task
+let unfinished = 0; // number of tasks
+let waiting = false; // whether a task that bends the picture has yet to start
 let source; // ImageData of the original picture
 let points = []; // { x, y, dx, dy } in pixels of the picture
 let current = -1;
 let hovered;
-let busy;
-let again = false;
-let last; // { milliseconds, gflops }
 
 const flat = () => new Float32Array(points.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy]));
 const kernel = () => new Kernel(Number(element('size').value), Number(element('dilation').value), element('v2').checked);
 
-/// Bends the picture, and bends it again if something changed in the meantime.
-async function bend() {
-  if (busy) {
-    again = true;
-    return busy;
-  }
+/// Shows a text in the state line.
+function say(text, className = '') {
+  [state.textContent, state.className] = [text, className];
+}
+
+/// Runs a task after all earlier ones. Then the state line shows the text that the task returns, or its error.
+function perform(task) {
+  unfinished += 1;
   stage.setAttribute('aria-busy', true);
-  busy = (async () => {
-    do {
-      again = false;
-      const shape = kernel();
-      const start = performance.now();
-      const bent = await device.bend(source.data, source.width, flat(), shape);
-      const milliseconds = performance.now() - start;
-      last = { milliseconds, gflops: bent.flops / milliseconds / 1e6 };
-      const image = new ImageData(new Uint8ClampedArray(bent.rgba), source.width);
-      picture.getContext('2d').putImageData(image, 0, 0);
-      bent.free();
-      shape.free();
-    } while (again);
-  })();
+  tasks = tasks.then(task).then(say, error => say(error.message ?? String(error), 'wrong')).then(() => {
+    unfinished -= 1;
+    if (unfinished === 0) stage.removeAttribute('aria-busy');
+  });
+}
+
+/// Bends the picture after all earlier tasks. A task that waits takes the newest points, so one is enough.
+function bend() {
+  if (waiting) return;
+  waiting = true;
+  perform(() => {
+    waiting = false;
+    return bent();
+  });
+}
+
+/// Bends the picture and returns the text for the state line.
+async function bent() {
+  if (!source) throw new Error('There is no picture to bend.');
+  opened ??= await open();
+  const { device, name } = opened;
+  const shape = kernel();
+  const start = performance.now();
+  let result;
   try {
-    await busy;
-    state.textContent = `${source.width}×${source.height}, ${points.length} point${points.length === 1 ? '' : 's'}: `
-      + `${last.milliseconds.toFixed(1)} ms with upload and read-back, ${last.gflops.toFixed(2)} GFLOP/s (${name})`;
+    result = await device.bend(source.data, source.width, flat(), shape);
+  } catch (error) {
+    // The device may be lost, so the next task opens another.
+    opened = undefined;
+    throw new Error(`The device did not bend the picture: ${error.message}`);
   } finally {
-    busy = undefined;
-    stage.removeAttribute('aria-busy');
+    shape.free();
   }
+  const milliseconds = performance.now() - start;
+  const rate = result.flops / milliseconds / 1e6;
+  picture.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(result.rgba), source.width), 0, 0);
+  result.free();
   draw();
+  return `${source.width}×${source.height}, ${points.length} point${points.length === 1 ? '' : 's'}: `
+    + `${milliseconds.toFixed(1)} ms with upload and read-back, ${rate.toFixed(2)} GFLOP/s (${name})`;
 }
 
 /// Draws the points, and the taps of the hovered pixel.
@@ -67,7 +85,7 @@ function draw() {
     context.arc(x + dx, y + dy, 5, 0, 7);
     context.fill();
   });
-  if (hovered) {
+  if (hovered && opened) {
     const shape = kernel();
     const places = taps(source.width, flat(), shape, hovered.x, hovered.y);
     shape.free();
@@ -80,8 +98,8 @@ function draw() {
 function place(event) {
   const box = overlay.getBoundingClientRect();
   return {
-    x: (event.clientX - box.left) * source.width / box.width,
-    y: (event.clientY - box.top) * source.height / box.height,
+    x: (event.clientX - box.left) * overlay.width / box.width,
+    y: (event.clientY - box.top) * overlay.height / box.height,
   };
 }
 
@@ -110,7 +128,7 @@ overlay.addEventListener('keydown', event => {
   const step = event.shiftKey ? 16 : 4;
   const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
   if (event.key === 'Enter') {
-    current = points.push({ x: source.width / 2, y: source.height / 2, dx: 0, dy: 0 }) - 1;
+    current = points.push({ x: overlay.width / 2, y: overlay.height / 2, dx: 0, dy: 0 }) - 1;
   } else if ((event.key === 'Delete' || event.key === 'Backspace') && current >= 0) {
     points.splice(current, 1);
     current = points.length - 1;
@@ -131,7 +149,10 @@ element('reset').addEventListener('click', () => {
   current = -1;
   bend();
 });
-element('file').addEventListener('change', event => event.target.files[0] && show(event.target.files[0]));
+element('file').addEventListener('change', event => {
+  const [file] = event.target.files;
+  if (file) perform(() => show(file));
+});
 stage.addEventListener('dragover', event => {
   event.preventDefault();
   stage.classList.add('over');
@@ -141,19 +162,16 @@ stage.addEventListener('drop', event => {
   event.preventDefault();
   stage.classList.remove('over');
   const [file] = event.dataTransfer.files;
-  if (file) show(file);
+  if (file) perform(() => show(file));
 });
 
-/// Loads a picture, scales it down if it is larger than LONGEST, and shows it.
+/// Loads a picture, scales it down if it is larger than LONGEST, and shows it. Returns the text for the state line.
 async function show(blob) {
-  stage.setAttribute('aria-busy', true);
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob);
   } catch {
-    state.textContent = 'This file is no picture that the browser can read.';
-    stage.removeAttribute('aria-busy');
-    return;
+    throw new Error('This file is no picture that the browser can read.');
   }
   const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
   const [width, height] = [bitmap.width, bitmap.height].map(size => Math.max(1, Math.round(size * scale)));
@@ -163,14 +181,7 @@ async function show(blob) {
   source = context.getImageData(0, 0, width, height);
   points = [];
   current = -1;
-  await bend();
+  return bent();
 }
 
-try {
-  ({ device, name } = await open());
-  await show(await (await fetch('chelsea.jpg')).blob());
-} catch (failure) {
-  state.textContent = failure.message ?? String(failure);
-  state.className = 'wrong';
-  stage.removeAttribute('aria-busy');
-}
+perform(async () => show(await (await fetch('chelsea.jpg')).blob()));

@@ -99,7 +99,9 @@ async fn visit(client: &Client, site: &str, cases: usize) -> Result<()> {
     ensure!(tested["wrong"] == json!([]), "these cases are wrong in the browser: {}", tested["wrong"]);
     ensure!(tested["cases"] == cases, "{} cases were run, {cases} are stored", tested["cases"]);
     client.goto(&format!("{site}/index.html")).await?;
-    Page::of(client).await?.gestures().await
+    let page = Page::of(client).await?;
+    page.gestures().await?;
+    page.errors().await
 }
 
 /// Checks what the page says in a browser without WebGPU.

@@ -32,6 +32,15 @@ const ERROR: &str = "
 const TAPS: &str = "
     const marks = overlay.getContext('2d').getImageData(0, 0, overlay.width, overlay.height).data;
     return marks.reduce((sum, value, n) => sum + (n % 4 === 0 && value === 255 && marks[n + 1] === 45), 0);";
+/// A script that makes the page lose every device that it computes on.
+const LOSE_DEVICES: &str = "
+    window.createBuffer = GPUDevice.prototype.createBuffer;
+    GPUDevice.prototype.createBuffer = function (descriptor) {
+        this.destroy();
+        return window.createBuffer.call(this, descriptor);
+    };";
+/// A script that lets the page keep its devices again.
+const KEEP_DEVICES: &str = "GPUDevice.prototype.createBuffer = window.createBuffer;";
 /// A script that drops a picture of 40×30 pixels on the page, because WebDriver has no such gesture.
 const DROP: &str = "
     const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 30 });
@@ -80,6 +89,14 @@ impl<'a> Page<'a> {
         Ok(self.client.perform_actions(pointer.into()).await?)
     }
 
+    /// Drags a finger from one place of the picture to another, both given in pixels from its middle.
+    async fn drag(&self, [x, y]: [f64; 2], [to_x, to_y]: [f64; 2]) -> Result<()> {
+        let finger = TouchActions::new("finger".into());
+        let button = 0;
+        let down = finger.then(self.to(x, y)).then(PointerAction::Down { button });
+        self.perform(down.then(self.to(to_x, to_y)).then(PointerAction::Up { button })).await
+    }
+
     /// Moves the mouse over a pixel and returns how many pixels show its taps.
     async fn hover(&self) -> Result<f64> {
         self.perform(MouseActions::new("mouse".into()).then(self.to(-80.0, -40.0))).await?;
@@ -106,10 +123,7 @@ impl<'a> Page<'a> {
         );
         self.change().await?;
 
-        let finger = TouchActions::new("finger".into());
-        let button = 0;
-        let drag = finger.then(self.to(-40.0, -20.0)).then(PointerAction::Down { button });
-        self.perform(drag.then(self.to(0.0, 0.0)).then(PointerAction::Up { button })).await?;
+        self.drag([-40.0, -20.0], [0.0, 0.0]).await?;
         let dragged = self.change().await?;
         let state = self.state().await?;
         ensure!(dragged > 1.0 && state.contains(" 1 point:"), "dragging changes the picture by {dragged}: {state}");
@@ -154,5 +168,27 @@ impl<'a> Page<'a> {
         }
         println!("a visitor's gestures: kernel, drag, keyboard, hover, dilation, mask, reset, drop, file");
         Ok(())
+    }
+
+    /// Checks that the page says when it cannot bend the picture, and goes on when it can again.
+    pub(super) async fn errors(&self) -> Result<()> {
+        self.state().await?;
+        self.client.execute(LOSE_DEVICES, vec![]).await?;
+        self.drag([-40.0, -20.0], [0.0, 0.0]).await?;
+        let state = self.state().await?;
+        let wrong = self.state_is_wrong().await?;
+        ensure!(wrong && state.contains("did not bend the picture"), "without a device the page says: {state}");
+        println!("without a device: {state}");
+        self.client.execute(KEEP_DEVICES, vec![]).await?;
+        self.drag([0.0, 0.0], [20.0, 10.0]).await?;
+        let state = self.state().await?;
+        let wrong = self.state_is_wrong().await?;
+        ensure!(!wrong && state.contains(" 1 point:"), "with a device again the page says: {state}");
+        Ok(())
+    }
+
+    /// Returns whether the status line is marked as an error.
+    async fn state_is_wrong(&self) -> Result<bool> {
+        Ok(self.client.find(Locator::Id("state")).await?.attr("class").await?.as_deref() == Some("wrong"))
     }
 }
