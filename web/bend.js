@@ -1,7 +1,8 @@
-// The page that bends a picture: it keeps the dragged points and shows the picture that deform computes from them.
+// The page that bends a picture: it keeps the dragged points, shows the picture that deform computes from them, and
+// writes that call to a case file.
 
 import { open } from './device.js';
-import { Kernel, taps } from './pkg/deform_web.js';
+import { Call, Kernel } from './pkg/deform_web.js';
 
 const LONGEST = 480;
 const element = id => document.getElementById(id);
@@ -15,6 +16,7 @@ let source; // ImageData of the original picture
 let points = []; // { x, y, dx, dy } in pixels of the picture
 let current = -1;
 let hovered;
+let shown; // the call whose result is shown, with that result
 
 const flat = () => new Float32Array(points.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy]));
 const kernel = () => new Kernel(Number(element('size').value), Number(element('dilation').value), element('v2').checked);
@@ -49,22 +51,21 @@ async function bent() {
   if (!source) throw new Error('There is no picture to bend.');
   opened ??= await open();
   const { device, name } = opened;
-  const shape = kernel();
+  const call = Call.bend(source.data, source.width, flat(), kernel());
   const start = performance.now();
-  let result;
+  let computed;
   try {
-    result = await device.bend(source.data, source.width, flat(), shape);
+    computed = await device.run(call);
   } catch (error) {
     // The device may be lost, so the next task opens another.
     opened = undefined;
     throw new Error(`The device did not bend the picture: ${error.message}`);
-  } finally {
-    shape.free();
   }
   const milliseconds = performance.now() - start;
-  const rate = result.flops / milliseconds / 1e6;
-  picture.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(result.rgba), source.width), 0, 0);
-  result.free();
+  const rate = computed.flops / milliseconds / 1e6;
+  shown?.free();
+  shown = computed;
+  picture.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(shown.output), source.width), 0, 0);
   draw();
   return `${source.width}×${source.height}, ${points.length} point${points.length === 1 ? '' : 's'}: `
     + `${milliseconds.toFixed(1)} ms with upload and read-back, ${rate.toFixed(2)} GFLOP/s (${name})`;
@@ -85,12 +86,11 @@ function draw() {
     context.arc(x + dx, y + dy, 5, 0, 7);
     context.fill();
   });
-  if (hovered && opened) {
-    const shape = kernel();
-    const places = taps(source.width, flat(), shape, hovered.x, hovered.y);
-    shape.free();
+  if (hovered && shown) {
+    const places = shown.taps(Math.floor(hovered.x), Math.floor(hovered.y));
     context.fillStyle = '#ff2d55';
-    for (let n = 0; n < places.length; n += 2) context.fillRect(places[n] - 1.5, places[n + 1] - 1.5, 3, 3);
+    // Positions count from the middle of the first pixel, canvases from its corner.
+    for (let n = 0; n < places.length; n += 2) context.fillRect(places[n] - 1, places[n + 1] - 1, 3, 3);
   }
 }
 
@@ -109,6 +109,7 @@ overlay.addEventListener('pointerdown', event => {
   current = points.findIndex(point => Math.hypot(point.x + point.dx - x, point.y + point.dy - y) < 10);
   if (current < 0) current = points.push({ x, y, dx: 0, dy: 0 }) - 1;
   overlay.setPointerCapture(event.pointerId);
+  bend();
 });
 overlay.addEventListener('pointermove', event => {
   hovered = place(event);
@@ -149,6 +150,16 @@ element('reset').addEventListener('click', () => {
   current = -1;
   bend();
 });
+element('export').addEventListener('click', () => perform(() => {
+  if (!shown) throw new Error('There is no picture to export.');
+  const link = document.createElement('a');
+  link.download = 'bent.safetensors';
+  link.href = URL.createObjectURL(new Blob([shown.file()]));
+  link.click();
+  // Some browsers read the file after this event.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return `Exported as ${link.download}. To compute it elsewhere: deform run deform_conv2d ${link.download}`;
+}));
 element('file').addEventListener('change', event => {
   const [file] = event.target.files;
   if (file) perform(() => show(file));

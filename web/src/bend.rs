@@ -1,11 +1,9 @@
-//! Bends a picture: computes an offset field from dragged points, and reads the picture with a kernel that follows the
-//! offsets.
+//! Bends a picture: computes an offset field from dragged points, and the operands of a kernel that reads the picture
+//! where the offsets lead.
 
-use deform::ops::deform_conv2d::Geometry;
-use deform::{Inputs, Options, Tensor};
+use deform::layers::HostTensor;
+use deform::{Inputs, Options};
 use wasm_bindgen::prelude::*;
-
-use crate::Device;
 
 /// The kernel that reads the picture.
 #[wasm_bindgen]
@@ -27,27 +25,6 @@ impl Kernel {
 
     fn padding(self) -> usize {
         self.size / 2 * self.dilation
-    }
-
-    fn options(self) -> Options {
-        Options { padding: [self.padding(); 2], dilation: [self.dilation; 2], ..Options::default() }
-    }
-}
-
-/// A bent picture and the number of operations that it took.
-#[wasm_bindgen]
-pub struct Bent {
-    rgba: Vec<u8>,
-    /// The floating-point operations of the product.
-    pub flops: f64,
-}
-
-#[wasm_bindgen]
-impl Bent {
-    /// The pixels, four bytes each.
-    #[wasm_bindgen(getter)]
-    pub fn rgba(&self) -> Vec<u8> {
-        self.rgba.clone()
     }
 }
 
@@ -89,44 +66,40 @@ impl Field<'_> {
     }
 }
 
-#[wasm_bindgen]
-impl Device {
-    /// Bends a picture with `width` pixels per row and four bytes per pixel.
-    pub async fn bend(&self, rgba: &[u8], width: usize, points: &[f32], kernel: &Kernel) -> Result<Bent, JsError> {
-        let kernel = *kernel;
-        let pixels = rgba.len() / 4;
-        let height = pixels.checked_div(width).unwrap_or(0);
-        let field = Field { points, width: width as f32 };
-        let taps = kernel.size * kernel.size;
-        let place = |n: usize| ((n / width.max(1)) as f32, (n % width.max(1)) as f32);
-        let planes: Vec<f32> =
-            (0..3).flat_map(|c| rgba.chunks_exact(4).map(move |pixel| f32::from(pixel[c]) / 255.0)).collect();
-        let moved: Vec<[f32; 2]> = (0..pixels).map(place).map(|(y, x)| field.at(y, x)).collect();
-        let offset: Vec<f32> =
-            (0..2 * taps).flat_map(|plane| moved.iter().map(move |offset| offset[plane % 2])).collect();
-        let weight: Vec<f32> =
-            (0..9 * taps).map(|n| if (n / taps).is_multiple_of(4) { 1.0 / taps as f32 } else { 0.0 }).collect();
-        let upload = |shape: [usize; 4], values: &[f32]| Tensor::upload(&self.gpu, shape, values);
-        let input = upload([1, 3, height, width], &planes)?;
-        let offset = upload([1, 2 * taps, height, width], &offset)?;
-        let weight = upload([3, 3, kernel.size, kernel.size], &weight)?;
-        let mask: Option<Vec<f32>> =
-            kernel.v2.then(|| (0..taps).flat_map(|_| (0..pixels).map(place)).map(|(y, x)| field.mask(y, x)).collect());
-        let mask = mask.map(|mask| upload([1, taps, height, width], &mask)).transpose()?;
-        let inputs = Inputs { input: &input, offset: &offset, weight: &weight, mask: mask.as_ref(), bias: None };
-        let flops = Geometry::new(inputs.shapes(), &kernel.options())?.flops();
-        let output = self.operator.forward(&inputs, kernel.options())?.download_async::<f32>().await?;
-        let byte = |value: f32| (255.0 * value).round().clamp(0.0, 255.0) as u8;
-        let pixel = |n: usize| [byte(output[n]), byte(output[n + pixels]), byte(output[n + 2 * pixels]), 255];
-        Ok(Bent { rgba: (0..pixels).flat_map(pixel).collect(), flops })
-    }
+/// A kernel and the dragged points that move its taps.
+pub(crate) struct Bend {
+    pub(crate) kernel: Kernel,
+    /// Four numbers a point: the start x, y and the movement x, y.
+    pub(crate) points: Vec<f32>,
 }
 
-/// Returns the sampling positions of an output pixel's taps, as x and y of one tap after the other.
-#[wasm_bindgen]
-pub fn taps(width: usize, points: &[f32], kernel: &Kernel, x: f32, y: f32) -> Vec<f32> {
-    let [down, right] = Field { points, width: width as f32 }.at(y, x);
-    let place = |n: usize| (n * kernel.dilation) as f32 - kernel.padding() as f32;
-    let tap = |n: usize| [x + place(n % kernel.size) + right, y + place(n / kernel.size) + down];
-    (0..kernel.size * kernel.size).flat_map(tap).collect()
+impl Bend {
+    pub(crate) fn options(&self) -> Options {
+        let Kernel { dilation, .. } = self.kernel;
+        Options { padding: [self.kernel.padding(); 2], dilation: [dilation; 2], ..Options::default() }
+    }
+
+    /// Returns the operands for a picture with `width` pixels per row and four bytes per pixel.
+    pub(crate) fn operands(&self, rgba: &[u8], width: usize) -> Inputs<HostTensor> {
+        let Kernel { size, v2, .. } = self.kernel;
+        let pixels = rgba.len() / 4;
+        let height = pixels.checked_div(width).unwrap_or(0);
+        let field = Field { points: &self.points, width: width as f32 };
+        let taps = size * size;
+        let place = |n: usize| ((n / width.max(1)) as f32, (n % width.max(1)) as f32);
+        let planes = (0..3).flat_map(|c| rgba.chunks_exact(4).map(move |pixel| f32::from(pixel[c]) / 255.0)).collect();
+        let moved: Vec<[f32; 2]> = (0..pixels).map(place).map(|(y, x)| field.at(y, x)).collect();
+        let offset = (0..2 * taps).flat_map(|plane| moved.iter().map(move |offset| offset[plane % 2])).collect();
+        let weight =
+            (0..9 * taps).map(|n| if (n / taps).is_multiple_of(4) { 1.0 / taps as f32 } else { 0.0 }).collect();
+        let mask = || (0..taps).flat_map(|_| (0..pixels).map(place)).map(|(y, x)| field.mask(y, x)).collect();
+        let tensor = |shape: [usize; 4], values| HostTensor { shape: shape.to_vec(), values };
+        Inputs {
+            input: tensor([1, 3, height, width], planes),
+            offset: tensor([1, 2 * taps, height, width], offset),
+            weight: tensor([3, 3, size, size], weight),
+            mask: v2.then(|| tensor([1, taps, height, width], mask())),
+            bias: None,
+        }
+    }
 }

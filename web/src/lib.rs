@@ -1,11 +1,14 @@
 //! deform in a browser: the functions that the pages call.
 
 mod bend;
+mod call;
 
 use anyhow::{Context, Result};
 use deform::{DeformConv2d, Gpu};
-use deform_case::{Call, CaseFile};
+use deform_case::CaseFile;
 use wasm_bindgen::prelude::*;
+
+use crate::call::{Call, Computed};
 
 /// The browser's device and the operator on it.
 #[wasm_bindgen]
@@ -23,10 +26,15 @@ impl Device {
         Ok(Self { gpu, operator })
     }
 
+    /// Computes a call.
+    pub async fn run(&self, call: Call) -> Result<Computed, JsError> {
+        call.compute(&self.operator).await.map_err(js_error)
+    }
+
     /// Computes a stored case, forward and backward, and compares the results with the file's answers. Returns the
     /// largest error, relative to the largest element of the answer.
     pub async fn check(&self, file: &[u8]) -> Result<f64, JsError> {
-        self.worst_error(file).await.map_err(|error| JsError::new(&format!("{error:#}")))
+        self.worst_error(file).await.map_err(js_error)
     }
 }
 
@@ -43,7 +51,7 @@ impl Device {
         worst.context("the file has no answer to compare with")
     }
 
-    fn call(&self, file: &CaseFile) -> Result<Call> {
+    fn call(&self, file: &CaseFile) -> Result<deform_case::Call> {
         if file.has("offset") {
             deform_case::deform_conv2d(&self.operator, file, file.options()?, true)
         } else if file.has("generator_weight") {
@@ -54,6 +62,10 @@ impl Device {
             deform_case::shift(&self.gpu, file, true)
         }
     }
+}
+
+fn js_error(error: anyhow::Error) -> JsError {
+    JsError::new(&format!("{error:#}"))
 }
 
 /// Returns the largest error relative to the largest finite expected value. It is infinite if only one of two values is

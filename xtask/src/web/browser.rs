@@ -1,6 +1,8 @@
 //! Starts a headless Chromium with a screen as wide as a phone's, and tests the pages in it through WebDriver.
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,10 +12,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use super::page::{Page, SCREEN};
-use crate::command::succeeds;
+use crate::adapter;
+use crate::command::{cargo, run, succeeds};
 use crate::install::{self, Need};
 
 const DRIVER: &str = "chromedriver";
+/// The folder for the files that the page exports.
+const DOWNLOADS: &str = "target/web-downloads";
 /// The time that all stored cases may take on a slow machine.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 
@@ -82,6 +87,7 @@ async fn open(port: u16, switches: &[&str]) -> Result<Client> {
     // Containers often have little shared memory, and no user but root.
     let always = ["--headless", "--no-sandbox", "--disable-dev-shm-usage"];
     let options = json!({
+        "prefs": { "download.default_directory": std::path::absolute(DOWNLOADS)? },
         "args": always.iter().chain(switches).collect::<Vec<_>>(),
         "mobileEmulation": { "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1, "touch": false } },
     });
@@ -101,7 +107,24 @@ async fn visit(client: &Client, site: &str, cases: usize) -> Result<()> {
     client.goto(&format!("{site}/index.html")).await?;
     let page = Page::of(client).await?;
     page.gestures().await?;
-    page.errors().await
+    page.errors().await?;
+    files(&page).await
+}
+
+/// Checks that the tool computes an exported call, with the page's output.
+async fn files(page: &Page<'_>) -> Result<()> {
+    // The browser gives a second file of the same name another name.
+    match std::fs::remove_dir_all(DOWNLOADS) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => std::fs::create_dir_all(DOWNLOADS)?,
+    }
+    let exported = page.export(Path::new(DOWNLOADS)).await?;
+    // `cargo run` and not `tool`, which would also compile the tests.
+    let deform = ["run", "--quiet", "-p", "deform-cli", "--"];
+    let mut info = cargo(deform);
+    info.arg("info");
+    adapter::ensure(info)?;
+    run(cargo(deform).args(["run", "deform_conv2d"]).arg(&exported))
 }
 
 /// Checks what the page says in a browser without WebGPU.

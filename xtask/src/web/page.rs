@@ -1,5 +1,7 @@
 //! A visitor's gestures on the page that bends a picture.
 
+mod files;
+
 use anyhow::{Context, Result, ensure};
 use fantoccini::actions::{ActionSequence, InputSource as _, MouseActions, PointerAction, TouchActions};
 use fantoccini::elements::Element;
