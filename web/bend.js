@@ -1,12 +1,13 @@
-// The page that bends a picture: it keeps the dragged points, shows the picture that deform computes from them, and
-// writes that call to a case file.
+// The page that bends a picture: it keeps the dragged points, shows the picture that deform computes from them, writes
+// that call to a case file and reads such a file.
 
 import { open } from './device.js';
 import { Call, Kernel } from './pkg/deform_web.js';
 
 const LONGEST = 480;
+const MOST_BYTES = 256 << 20; // of a case file, which wasm's memory holds several times
 const element = id => document.getElementById(id);
-const [stage, picture, overlay, state] = ['stage', 'picture', 'overlay', 'state'].map(element);
+const [stage, picture, overlay, state, editing] = ['stage', 'picture', 'overlay', 'state', 'editing'].map(element);
 
 let opened; // { device, name }, once the browser has given a device
 let tasks = Promise.resolve(); // settles after the last task
@@ -18,7 +19,11 @@ let current = -1;
 let hovered;
 let shown; // the call whose result is shown, with that result
 
-const flat = () => new Float32Array(points.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy]));
+const flat = points => new Float32Array(points.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy]));
+const unflat = values => Array.from({ length: values.length / 4 }, (_, n) => {
+  const [x, y, dx, dy] = values.slice(4 * n);
+  return { x, y, dx, dy };
+});
 const kernel = () => new Kernel(Number(element('size').value), Number(element('dilation').value), element('v2').checked);
 
 /// Shows a text in the state line.
@@ -42,33 +47,59 @@ function bend() {
   waiting = true;
   perform(() => {
     waiting = false;
-    return bent();
+    // An earlier task may have shown a case that cannot be bent.
+    return editing.disabled ? state.textContent : bent(source, points);
   });
 }
 
-/// Bends the picture and returns the text for the state line.
-async function bent() {
-  if (!source) throw new Error('There is no picture to bend.');
+/// Bends a picture and shows it. Returns the text for the state line.
+async function bent(image, moved) {
   opened ??= await open();
-  const { device, name } = opened;
-  const call = Call.bend(source.data, source.width, flat(), kernel());
+  if (!image) throw new Error('There is no picture to bend.');
   const start = performance.now();
-  let computed;
+  const computed = await compute(Call.bend(image.data, image.width, flat(moved), kernel()));
+  const milliseconds = performance.now() - start;
+  if (image !== source) take(image, moved);
+  present(computed);
+  return `${size()}, ${count()}: ${milliseconds.toFixed(1)} ms with upload and read-back, `
+    + `${(shown.flops / milliseconds / 1e6).toFixed(2)} GFLOP/s (${opened.name})`;
+}
+
+const size = () => `${source.width}×${source.height}`;
+const count = () => `${points.length} point${points.length === 1 ? '' : 's'}`;
+
+/// Computes a call on the device.
+async function compute(call) {
   try {
-    computed = await device.run(call);
+    return await opened.device.run(call);
   } catch (error) {
     // The device may be lost, so the next task opens another.
     opened = undefined;
-    throw new Error(`The device did not bend the picture: ${error.message}`);
+    throw new Error(`The device did not compute this: ${error.message}`);
   }
-  const milliseconds = performance.now() - start;
-  const rate = computed.flops / milliseconds / 1e6;
+}
+
+/// Takes a picture to work on. Without `moved`, its points, it cannot be bent.
+function take(image, moved) {
+  source = image;
+  points = moved ?? [];
+  current = -1;
+  editing.disabled = !moved;
+  for (const canvas of [picture, overlay]) [canvas.width, canvas.height] = [source.width, source.height];
+}
+
+/// Shows the result of a call.
+function present(computed) {
   shown?.free();
   shown = computed;
-  picture.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(shown.output), source.width), 0, 0);
+  paint();
   draw();
-  return `${source.width}×${source.height}, ${points.length} point${points.length === 1 ? '' : 's'}: `
-    + `${milliseconds.toFixed(1)} ms with upload and read-back, ${rate.toFixed(2)} GFLOP/s (${name})`;
+}
+
+/// Paints the output, or the input if the visitor wants to see it.
+function paint() {
+  const pixels = element('original').checked ? shown.input : shown.output;
+  picture.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(pixels), shown.width), 0, 0);
 }
 
 /// Draws the points, and the taps of the hovered pixel.
@@ -104,6 +135,7 @@ function place(event) {
 }
 
 overlay.addEventListener('pointerdown', event => {
+  if (editing.disabled) return;
   const { x, y } = place(event);
   // A press near the end of a point moves that point.
   current = points.findIndex(point => Math.hypot(point.x + point.dx - x, point.y + point.dy - y) < 10);
@@ -126,6 +158,7 @@ overlay.addEventListener('pointerleave', () => {
   draw();
 });
 overlay.addEventListener('keydown', event => {
+  if (editing.disabled) return;
   const step = event.shiftKey ? 16 : 4;
   const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
   if (event.key === 'Enter') {
@@ -142,9 +175,8 @@ overlay.addEventListener('keydown', event => {
   event.preventDefault();
   bend();
 });
-element('controls').addEventListener('change', event => {
-  if (event.target.id !== 'file') bend();
-});
+editing.addEventListener('change', bend);
+element('original').addEventListener('change', () => shown && paint());
 element('reset').addEventListener('click', () => {
   points = [];
   current = -1;
@@ -160,6 +192,8 @@ element('export').addEventListener('click', () => perform(() => {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   return `Exported as ${link.download}. To compute it elsewhere: deform run deform_conv2d ${link.download}`;
 }));
+// Otherwise choosing the same file again would be no change.
+element('file').addEventListener('click', event => event.target.value = '');
 element('file').addEventListener('change', event => {
   const [file] = event.target.files;
   if (file) perform(() => show(file));
@@ -176,23 +210,47 @@ stage.addEventListener('drop', event => {
   if (file) perform(() => show(file));
 });
 
-/// Loads a picture, scales it down if it is larger than LONGEST, and shows it. Returns the text for the state line.
-async function show(blob) {
+/// Shows the picture or the case in a file. Returns the text for the state line.
+const show = file => file.name.endsWith('.safetensors') ? showCase(file) : showPicture(file);
+
+/// Shows a picture, scaled down if it is larger than LONGEST.
+async function showPicture(blob) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob);
   } catch {
-    throw new Error('This file is no picture that the browser can read.');
+    throw new Error('This file is no picture that the browser can read, and no case, whose name would end in .safetensors.');
   }
   const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
   const [width, height] = [bitmap.width, bitmap.height].map(size => Math.max(1, Math.round(size * scale)));
-  for (const canvas of [picture, overlay]) [canvas.width, canvas.height] = [width, height];
-  const context = picture.getContext('2d', { willReadFrequently: true });
+  const context = new OffscreenCanvas(width, height).getContext('2d');
   context.drawImage(bitmap, 0, 0, width, height);
-  source = context.getImageData(0, 0, width, height);
-  points = [];
-  current = -1;
-  return bent();
+  return bent(context.getImageData(0, 0, width, height), []);
 }
 
-perform(async () => show(await (await fetch('chelsea.jpg')).blob()));
+/// Shows the call in a case file. If it comes from dragged points, one can go on dragging them.
+async function showCase(file) {
+  if (file.size > MOST_BYTES) {
+    throw new Error(`This case has ${file.size >> 20} MiB, expected at most ${MOST_BYTES >> 20}.`);
+  }
+  opened ??= await open();
+  const computed = await compute(Call.read(new Uint8Array(await file.arrayBuffer())));
+  const { kernel: imported, max_abs_error: error } = computed;
+  const known = imported && choose('size', imported.size) && choose('dilation', imported.dilation);
+  if (known) element('v2').checked = imported.v2;
+  take(new ImageData(new Uint8ClampedArray(computed.input), computed.width), known ? unflat(computed.points) : undefined);
+  present(computed);
+  const compared = error === undefined
+    ? 'the file has no output to compare with'
+    : `max abs error ${error.toPrecision(2)} against the file's output`;
+  return `${size()}, ${known ? count() : "the file's own offsets, which cannot be dragged"}: ${compared} (${opened.name})`;
+}
+
+/// Chooses the entry of a list with this value. Returns whether the list has it.
+function choose(list, value) {
+  const entry = [...element(list).options].find(option => option.value === String(value));
+  if (entry) entry.selected = true;
+  return Boolean(entry);
+}
+
+perform(async () => showPicture(await (await fetch('chelsea.jpg')).blob()));

@@ -9,9 +9,15 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen]
 #[derive(Clone, Copy)]
 pub struct Kernel {
-    size: usize,
-    dilation: usize,
-    v2: bool,
+    /// The number of taps in a row and in a column.
+    #[wasm_bindgen(readonly)]
+    pub size: usize,
+    /// The pixels between neighbouring taps.
+    #[wasm_bindgen(readonly)]
+    pub dilation: usize,
+    /// Whether the taps have a mask.
+    #[wasm_bindgen(readonly)]
+    pub v2: bool,
 }
 
 #[wasm_bindgen]

@@ -1,15 +1,17 @@
 //! A call of `deform_conv2d` that turns a picture into another, and its result.
 
-use std::collections::HashMap;
-
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::Geometry;
 use deform::{DeformConv2d, Inputs, Options};
+use deform_case::{Answer, CaseFile};
 use wasm_bindgen::prelude::*;
 
 use crate::bend::{Bend, Kernel};
-use crate::js_error;
+use crate::error::{js_error, max_abs_error};
+
+/// The largest height and width of a picture in a case that the page shows.
+const LONGEST_SIDE: usize = 1024;
 
 /// The operands and options of a call whose input and output are pictures of the same size.
 #[wasm_bindgen]
@@ -17,7 +19,10 @@ pub struct Call {
     operands: Inputs<HostTensor>,
     options: Options,
     geometry: Geometry,
-    bend: Bend,
+    /// The points that the offsets come from. A case of other origin has none.
+    bend: Option<Bend>,
+    /// The output that the case expects.
+    answer: Option<Answer>,
 }
 
 #[wasm_bindgen]
@@ -28,11 +33,50 @@ impl Call {
         let bend = Bend { kernel, points };
         let (operands, options) = (bend.operands(rgba, width), bend.options());
         let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
-        Ok(Self { operands, options, geometry, bend })
+        Ok(Self { operands, options, geometry, bend: Some(bend), answer: None })
+    }
+
+    /// Reads the call in a case file.
+    pub fn read(file: Vec<u8>) -> Result<Call, JsError> {
+        Self::parse(file).map_err(js_error)
     }
 }
 
 impl Call {
+    fn parse(file: Vec<u8>) -> Result<Self> {
+        let file = CaseFile::parse("case", file)?;
+        let (operands, options) = (file.operands()?, file.options()?);
+        let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
+        file.agree("groups", geometry.groups)?;
+        file.agree("offset_groups", geometry.offset_groups)?;
+        let shape = &operands.input.shape;
+        let sizes = [geometry.in_height, geometry.in_width];
+        ensure!(
+            shape[..2] == [1, 3] && sizes.iter().all(|size| (1..=LONGEST_SIDE).contains(size)),
+            "the page shows one picture of 3 channels, of at most {LONGEST_SIDE} × {LONGEST_SIDE} pixels: input has shape \
+             {shape:?}, expected [1, 3, height, width]"
+        );
+        let output = geometry.output_shape();
+        ensure!(
+            *shape == output,
+            "the page shows an output that is as large as the input: output has shape {output:?}, expected {shape:?}"
+        );
+        let answer = file.answer("output")?;
+        if let Some(Answer { name, shape, .. }) = &answer {
+            ensure!(*shape == output, "{name} has shape {shape:?}, expected {output:?}");
+        }
+        let kernel = Kernel::new(geometry.kernel_height, options.dilation[0], operands.mask.is_some());
+        let points = file.optional("points")?.filter(|points| matches!(points.shape[..], [_, 4]));
+        let bend = points.map(|points| Bend { kernel, points: points.values });
+        // Dragging computes the call from the points, so they count only if that makes the call of the file.
+        let bend = bend.filter(|bend| {
+            geometry.kernel_height == geometry.kernel_width
+                && bend.options() == options
+                && bend.operands(&rgba(&operands.input), geometry.in_width) == operands
+        });
+        Ok(Self { operands, options, geometry, bend, answer })
+    }
+
     pub(crate) async fn compute(self, operator: &DeformConv2d) -> Result<Computed> {
         let inputs = deform_case::upload(operator.gpu(), &self.operands)?;
         let output = operator.forward(&inputs.as_ref(), self.options)?;
@@ -50,6 +94,36 @@ pub struct Computed {
 
 #[wasm_bindgen]
 impl Computed {
+    /// The pixels of the input, four bytes each.
+    #[wasm_bindgen(getter)]
+    pub fn input(&self) -> Vec<u8> {
+        rgba(&self.call.operands.input)
+    }
+
+    /// The number of pixels in a row.
+    #[wasm_bindgen(getter)]
+    pub fn width(&self) -> usize {
+        self.call.geometry.in_width
+    }
+
+    /// The points that the offsets come from, four numbers each.
+    #[wasm_bindgen(getter)]
+    pub fn points(&self) -> Option<Vec<f32>> {
+        self.call.bend.as_ref().map(|bend| bend.points.clone())
+    }
+
+    /// The kernel that the points move.
+    #[wasm_bindgen(getter)]
+    pub fn kernel(&self) -> Option<Kernel> {
+        self.call.bend.as_ref().map(|bend| bend.kernel)
+    }
+
+    /// The largest absolute error of the output, if the case says what to expect.
+    #[wasm_bindgen(getter)]
+    pub fn max_abs_error(&self) -> Option<f64> {
+        self.call.answer.as_ref().map(|answer| max_abs_error(&self.output.values, &answer.values))
+    }
+
     /// The pixels of the output, four bytes each.
     #[wasm_bindgen(getter)]
     pub fn output(&self) -> Vec<u8> {
@@ -82,23 +156,18 @@ impl Computed {
         (0..geometry.offset_groups * geometry.taps()).flat_map(tap).collect()
     }
 
-    /// Returns the contents of a case file with the call and its output. The metadata entry `points` has the dragged
-    /// points, so that a reader can go on dragging them.
+    /// Returns the contents of a case file with the call and its output. The tensor `points` has the dragged points, so
+    /// that [`Call::read`] finds them.
     pub fn file(&self) -> Result<Vec<u8>, JsError> {
         let Call { operands, options, bend, .. } = &self.call;
-        let pair = |[h, w]: [usize; 2]| format!("{h},{w}");
-        let points: Vec<_> = bend.points.iter().map(f32::to_string).collect();
-        let metadata = [
-            ("stride", pair(options.stride)),
-            ("padding", pair(options.padding)),
-            ("dilation", pair(options.dilation)),
-            ("points", points.join(" ")),
-        ];
-        let metadata = HashMap::from(metadata.map(|(key, text)| (key.to_owned(), text)));
         let tensors = operands.named().chain([("output", &self.output)]);
-        let tensors =
-            tensors.map(|(name, tensor)| (name.to_owned(), tensor.shape.as_slice(), tensor.values.as_slice()));
-        deform_case::serialize(tensors, metadata).map_err(js_error)
+        let tensors = tensors.map(|(name, tensor)| (name, tensor.shape.clone(), tensor.values.as_slice()));
+        let points = bend.as_ref().map(|Bend { points, .. }| ("points", vec![points.len() / 4, 4], points.as_slice()));
+        let tensors: Vec<_> = tensors.chain(points).collect();
+        let pairs = [("stride", options.stride), ("padding", options.padding), ("dilation", options.dilation)];
+        let metadata = pairs.map(|(key, [h, w])| (key.to_owned(), format!("{h},{w}")));
+        let tensors = tensors.iter().map(|(name, shape, values)| ((*name).to_owned(), shape.as_slice(), *values));
+        deform_case::serialize(tensors, metadata.into()).map_err(js_error)
     }
 }
 

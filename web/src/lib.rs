@@ -2,6 +2,7 @@
 
 mod bend;
 mod call;
+mod error;
 
 use anyhow::{Context, Result};
 use deform::{DeformConv2d, Gpu};
@@ -9,6 +10,7 @@ use deform_case::CaseFile;
 use wasm_bindgen::prelude::*;
 
 use crate::call::{Call, Computed};
+use crate::error::{js_error, max_abs_error};
 
 /// The browser's device and the operator on it.
 #[wasm_bindgen]
@@ -44,7 +46,7 @@ impl Device {
         let mut worst = None;
         for result in self.call(&file)?()? {
             if let Some(answer) = file.answer(&result.name)? {
-                let error = error(&result.download_async().await?.values, &answer.values);
+                let error = relative_error(&result.download_async().await?.values, &answer.values);
                 worst = Some(f64::max(worst.unwrap_or(0.0), error));
             }
         }
@@ -64,23 +66,9 @@ impl Device {
     }
 }
 
-fn js_error(error: anyhow::Error) -> JsError {
-    JsError::new(&format!("{error:#}"))
-}
-
-/// Returns the largest error relative to the largest finite expected value. It is infinite if only one of two values is
-/// NaN or if the lengths differ.
-fn error(got: &[f32], want: &[f64]) -> f64 {
-    if got.len() != want.len() {
-        return f64::INFINITY;
-    }
+/// Returns the largest error relative to the largest finite expected value.
+fn relative_error(got: &[f32], want: &[f64]) -> f64 {
     let largest =
         want.iter().filter(|value| value.is_finite()).fold(f64::MIN_POSITIVE, |most, value| most.max(value.abs()));
-    let off = |(&got, &want): (&f32, &f64)| match (got.is_nan(), want.is_nan()) {
-        (true, true) => 0.0,
-        (false, false) if f64::from(got) == want => 0.0,
-        (false, false) => (f64::from(got) - want).abs(),
-        _ => f64::INFINITY,
-    };
-    got.iter().zip(want).map(off).fold(0.0, f64::max) / largest
+    max_abs_error(got, want) / largest
 }

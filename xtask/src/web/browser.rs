@@ -111,7 +111,7 @@ async fn visit(client: &Client, site: &str, cases: usize) -> Result<()> {
     files(&page).await
 }
 
-/// Checks that the tool computes an exported call, with the page's output.
+/// Checks that the tool computes an exported call, with the page's output, and that the page opens it again.
 async fn files(page: &Page<'_>) -> Result<()> {
     // The browser gives a second file of the same name another name.
     match std::fs::remove_dir_all(DOWNLOADS) {
@@ -119,6 +119,7 @@ async fn files(page: &Page<'_>) -> Result<()> {
         _ => std::fs::create_dir_all(DOWNLOADS)?,
     }
     let exported = page.export(Path::new(DOWNLOADS)).await?;
+    page.import(&exported).await?;
     // `cargo run` and not `tool`, which would also compile the tests.
     let deform = ["run", "--quiet", "-p", "deform-cli", "--"];
     let mut info = cargo(deform);
