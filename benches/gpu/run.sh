@@ -28,7 +28,7 @@ echo "== tests"
 "$binaries/device" --include-ignored
 
 echo "== layers, algorithms by rule"
-"$binaries/deform" bench --runs 30 --max-seconds 10 --prepared-weight --json "$out/table.json"
+"$binaries/deform" bench --runs 30 --max-seconds 10 --packed-weight --json "$out/table.json"
 
 echo "== layers, algorithms by measurement"
 # `deform tune` needs the layers by name.
@@ -37,7 +37,7 @@ for layer in $("$binaries/deform" bench --list); do
     set -- "$@" --layer "$layer"
 done
 "$binaries/deform" tune --memory "$out/tuning" --seconds 4 "$@"
-"$binaries/deform" bench --runs 30 --max-seconds 10 --prepared-weight --tuning "$out/tuning" --json "$out/tuned.json"
+"$binaries/deform" bench --runs 30 --max-seconds 10 --packed-weight --tuning "$out/tuning" --json "$out/tuned.json"
 
 echo "== torchvision on CUDA"
 if python3 -c 'import torch, torchvision; assert torch.cuda.is_available()'; then
