@@ -132,8 +132,8 @@ impl Conv2d {
         self.operator.prepare(&self.shapes(input), Dtype::F32, self.options)
     }
 
-    /// Prepares a backward call. `grad_input` says whether it writes the gradient of the input, adds to it or
-    /// skips it, and `mode` the same for the parameters. The call records with [`Conv2d::inputs`] and [`Conv2d::targets`].
+    /// Prepares a backward call. `grad_input` says whether it writes the gradient of the input, adds to it or skips it,
+    /// and `mode` the same for the parameters. The call records with [`Conv2d::inputs`] and [`Conv2d::targets`].
     ///
     /// # Errors
     /// The same as the operator's [`prepare_backward`](conv2d::Conv2d::prepare_backward).

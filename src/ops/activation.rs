@@ -36,21 +36,25 @@ impl Activation {
         }
     }
 
-    /// Plans the activation of elements of `output`, in place. The identity needs no step.
-    pub(in crate::ops) fn step(
+    /// Plans the activation of `output`, in place, after the steps of `plan`. The identity needs no step.
+    pub(in crate::ops) fn push_steps(
         self,
+        plan: &mut Plan,
         limits: &DeviceLimits,
         storage: Storage,
-        elements: Range<u64>,
-    ) -> Result<Option<Step>> {
+        elements: u64,
+    ) -> Result<()> {
         if self == Self::Identity {
-            return Ok(None);
+            return Ok(());
         }
-        let count = elements.len();
-        let (output, output_base) = limits.operand_window(storage, "output", elements.start, count);
-        let params = activate::Params { elements: count, kind: self.kind(), output_base };
-        let workgroups = activate::KERNEL.workgroups(count);
-        limits.step(&activate::KERNEL, storage, params, vec![output], workgroups).map(Some)
+        for part in split(0..elements, limits.max_operand_elements(storage)) {
+            let count = part.len();
+            let (output, output_base) = limits.operand_window(storage, "output", part.start, count);
+            let params = activate::Params { elements: count, kind: self.kind(), output_base };
+            let workgroups = activate::KERNEL.workgroups(count);
+            plan.push(limits.step(&activate::KERNEL, storage, params, vec![output], workgroups)?)?;
+        }
+        Ok(())
     }
 
     /// Plans `grad_linear` from the same elements of `output` and `grad_output`.
@@ -124,9 +128,7 @@ impl Activate {
         let (storage, limits) = (self.engine.gpu().storage(dtype), self.engine.gpu().limits());
         let plan = || {
             let mut plan = Plan::default();
-            for part in split(0..check_shape("output", shape)?, limits.max_operand_elements(storage)) {
-                activation.step(limits, storage, part)?.map_or(Ok(()), |step| plan.push(step))?;
-            }
+            activation.push_steps(&mut plan, limits, storage, check_shape("output", shape)?)?;
             Ok(Planned { plan, operands: vec![like("output", shape, dtype)], ..Planned::default() })
         };
         self.engine.prepare(&(shape.to_vec(), storage, activation, Pass::Forward), plan)

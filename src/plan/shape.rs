@@ -3,9 +3,9 @@
 use crate::error::{Error, Result};
 
 /// The largest size of an axis. The kernels' sizes are u32, and the sum of two must fit.
-pub(crate) const MAX_AXIS: u64 = i32::MAX as u64;
+const MAX_AXIS: u64 = i32::MAX as u64;
 /// The largest number of elements. No device holds more, and products of a few sizes stay in the range of u64.
-pub(crate) const MAX_ELEMENTS: u64 = 1 << 48;
+const MAX_ELEMENTS: u64 = 1 << 48;
 
 /// Checks that no axis exceeds [`MAX_AXIS`], and the number of elements does not exceed [`MAX_ELEMENTS`], where an empty
 /// axis counts as 1. Returns the number of elements.

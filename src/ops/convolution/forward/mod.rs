@@ -13,7 +13,7 @@ use super::algorithm::Algorithm;
 use super::geometry::Geometry;
 use super::options::Options;
 use crate::error::{Error, Result};
-use crate::plan::{DeviceLimits, Plan, split};
+use crate::plan::{DeviceLimits, Plan};
 
 /// Plans the output of one call.
 ///
@@ -26,11 +26,7 @@ use crate::plan::{DeviceLimits, Plan, split};
 pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     let mut plan = linear(geometry, options, limits)?;
     let elements = geometry.output_shape().iter().product::<usize>() as u64;
-    for part in split(0..elements, limits.max_operand_elements(geometry.storage)) {
-        if let Some(step) = geometry.activation.step(limits, geometry.storage, part)? {
-            plan.push(step)?;
-        }
-    }
+    geometry.activation.push_steps(&mut plan, limits, geometry.storage, elements)?;
     Ok(plan)
 }
 
