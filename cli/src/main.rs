@@ -5,6 +5,7 @@ mod accuracy;
 mod bench;
 mod case;
 mod demo;
+mod device;
 mod gradients;
 mod info;
 mod operator;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use deform::ops::deform_conv2d::Algorithm;
-use deform::{DeformConv2d, Gpu, Options};
+use deform::{DeformConv2d, Options};
 
+use crate::device::Device;
 use crate::operator::{self, Call, Compared, Operator, Results};
 use crate::rows::rows;
 use crate::{accuracy, gradients};
@@ -68,12 +69,14 @@ pub(crate) struct Run {
     /// Also compute the gradients, from the file's grad_output
     #[arg(long)]
     backward: bool,
+    #[command(flatten)]
+    device: Device,
 }
 
 impl Run {
     pub(crate) fn run(&self) -> Result<()> {
         let call = Call::read(self.operator, &self.case)?;
-        let gpu = Gpu::new()?;
+        let gpu = self.device.open()?;
         let file = call.file.options()?;
         let workspace_limit = self.workspace.unwrap_or(file.workspace_limit);
         let options = Options { algorithm: self.algorithm, workspace_limit, ..file };

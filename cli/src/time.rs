@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use deform::ops::deform_conv2d::{Algorithm, Operand};
-use deform::{DeformConv2d, Gpu, Options};
+use deform::{DeformConv2d, Options};
 use serde_json::{Map, Value, json};
 
+use crate::device::Device;
 use crate::operator::{self, Call, Operator};
 use crate::timing::Timing;
 
@@ -37,6 +38,8 @@ pub(crate) struct Time {
     /// splits such as fused_tiled_64x64/4
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
+    #[command(flatten)]
+    device: Device,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, ValueEnum)]
@@ -51,7 +54,7 @@ enum Mode {
 impl Time {
     pub(crate) fn run(&self) -> Result<()> {
         let call = Call::read(self.operator, &self.case)?;
-        let gpu = Gpu::new()?;
+        let gpu = self.device.open()?;
         let options = Options { algorithm: self.algorithm, ..call.file.options()? };
         let backward = self.mode == Mode::Fwdbwd;
         let on_device = call.on(&DeformConv2d::new(&gpu), options, backward)?;

@@ -165,6 +165,17 @@ fn run_agrees_with_the_golden_cases() {
 }
 
 #[test]
+fn run_agrees_on_a_device_without_limits_and_features_of_its_own() {
+    let case = golden("g2_og3");
+    for operator in ["run", "time"] {
+        deform(&[operator, "deform_conv2d", text(&case), "--webgpu-defaults"], 0);
+        // Such a device has no subgroups.
+        let fused = [operator, "deform_conv2d", text(&case), "--webgpu-defaults", "--algorithm", "fused_subgroup"];
+        deform(&fused, 1).says(&["fused_subgroup"]);
+    }
+}
+
+#[test]
 fn run_writes_the_output() {
     let folder = folder();
     let out = folder.path().join("out.safetensors");

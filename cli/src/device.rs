@@ -1,0 +1,28 @@
+//! The device of `deform run` and `deform time`.
+
+use anyhow::{Context, Result};
+use clap::Args;
+use deform::{Gpu, wgpu};
+
+/// The choice of the device.
+#[derive(Args)]
+pub(crate) struct Device {
+    /// Compute on a device with WebGPU's default limits and no features, such as a host may have opened for itself
+    #[arg(long)]
+    webgpu_defaults: bool,
+}
+
+impl Device {
+    /// Opens the device.
+    pub(crate) fn open(&self) -> Result<Gpu> {
+        let gpu = Gpu::new()?;
+        if !self.webgpu_defaults {
+            return Ok(gpu);
+        }
+        // An adapter gives one device only, so this one is asked for anew.
+        let same = |adapter: &wgpu::Adapter| adapter.get_info() == *gpu.info();
+        let adapter = Gpu::adapters().into_iter().find(same).context("the adapter is gone")?;
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default()))?;
+        Ok(Gpu::from_wgpu(device, queue))
+    }
+}
