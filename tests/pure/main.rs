@@ -1,4 +1,5 @@
-//! The tests that need no adapter and only the public interface: geometry, the reference, the structure of the crate.
+//! The tests that need no adapter and only the public interface: geometry, the reference, the structure of the crate,
+//! its documents.
 //! The unit tests in tests/unit see the kernels and the plans, too.
 
 #![allow(
@@ -12,6 +13,7 @@ mod support;
 
 mod arrows;
 mod comparator;
+mod documents;
 mod geometry;
 mod imports;
 mod reference;
