@@ -1,7 +1,7 @@
 // Computes the gradients of a depthwise convolution's columns: each is a product of two numbers. column_gradient.wgsl
 // has the same functions for other convolutions.
 //
-//     gradient(pack, column) = weight[pack, tap] · grad_output[pack, pixel]          column = tap · 2^tap_shift + pixel
+//     gradient(pack, column) = weight[pack, tap] · grad_output[pack, pixel]          column = tap·padded_pixels + pixel
 
 //@ uses backward/pixel_blocks shared/texels
 
@@ -17,8 +17,12 @@ fn gradients_of(pack: u32, columns: u32) -> PackGradients {
 }
 
 fn gradient(pack: PackGradients, column: u32) -> vec4<f32> {
-    let tap = column >> params.tap_shift;
-    let pixel = column - (tap << params.tap_shift);
+    // The quotient of the floats is at most one off, because a column's number stays below 2²⁴. A CPU driver divides
+    // integers lane by lane.
+    let about = u32(f32(column) / f32(params.padded_pixels));
+    let rest = i32(column) - i32(about * params.padded_pixels);
+    let tap = about + u32(rest >= i32(params.padded_pixels)) - u32(rest < 0);
+    let pixel = column - tap * params.padded_pixels;
     let output = (pixel / BLOCK_PIXELS * params.packs + pack) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
     return textureLoad(packed_grad_output, texel_at(output))
         * textureLoad(packed_weight, texel_at(tap * params.all_packs + params.first_pack + pack));

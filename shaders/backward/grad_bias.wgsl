@@ -1,9 +1,9 @@
-// Computes partial sums of the gradient of the bias: the gradient of the output, summed over slices of one image's
-// pixels.
+// Computes partial sums of the gradient of the bias: the gradient of the output, summed over slices of the
+// pixels of some images.
 //
-//     partial[o, slice] = Σ over the pixels of the slice of   grad_output[o, p] · slope(output[o, p])
+//     partial[o, slice] = Σ over the pixels p of the slice, of all images b, of   grad_output[b, o, p] · slope(output[b, o, p])
 //
-// Reads   grad_output and, behind an activation (ACTIVATED), output: one image.
+// Reads   grad_output and, behind an activation (ACTIVATED), output: the images.
 // Writes  partial. sum_slices.wgsl adds the slices in order.
 // Runs    One invocation is one slice of one channel, every slices-th pixel; a workgroup is 64 of them. Grid:
 //         slices / 64, folded.
@@ -20,20 +20,24 @@
 struct Params {
     /// Pixels of one output plane.
     out_pixels: u32,
+    /// Images of this step.
+    images: u32,
+    /// Elements between images.
+    image_stride: u32,
     /// Slices of a channel.
     slices: u32,
     /// Invocations that have work; the rest of the grid is idle.
     invocations: u32,
-    /// Start of the image in the bound gradient, in elements.
+    /// Start of the first image's first channel in the bound gradient, in elements.
     grad_output_base: u32,
-    /// Start of the image in the bound output, in elements.
+    /// Start of the first image's first channel in the bound output, in elements.
     output_base: u32,
     /// The activation: see shared/activation_kinds.wgsl.
     kind: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [out channel, out_height, out_width]
+/// [image, out channel, out_height, out_width]
 //@ operand
 @group(0) @binding(1) var<storage, read> grad_output: array<grad_output_element>;
 /// Same axes as grad_output.
@@ -54,10 +58,20 @@ fn main(
     if number >= params.invocations {
         return;
     }
-    let plane = number / params.slices * params.out_pixels;
+    let channel = number / params.slices;
+    let slice = number - channel * params.slices;
+    // The pixels and images from one pixel of a slice to the next. They are counted up, because a division is expensive.
+    let image_step = params.slices / params.out_pixels;
+    let pixel_step = params.slices - image_step * params.out_pixels;
+    var image = slice / params.out_pixels;
+    var pixel = slice - image * params.out_pixels;
     var sum = 0.0;
-    for (var pixel = number % params.slices; pixel < params.out_pixels; pixel += params.slices) {
-        sum += linear_gradient(plane + pixel);
+    while image < params.images {
+        sum += linear_gradient(image * params.image_stride + channel * params.out_pixels + pixel);
+        pixel += pixel_step;
+        let ends = pixel >= params.out_pixels;
+        pixel -= select(0u, params.out_pixels, ends);
+        image += image_step + u32(ends);
     }
     partial[number] = sum;
 }

@@ -1,6 +1,6 @@
 // Computes the gradient of the input.
 //
-//     grad_input[c, y, x] += Σ over the entries of the four cells around (y, x) of   mask · weight(corner) · grad_column[c, entry]
+//     grad_input[b, c, y, x] += Σ over the entries of the four cells around (y, x) of   mask · weight(corner) · grad_column[c, entry]
 //
 // The plain algorithm scatters: for every tap, it adds mask · weight · grad_column to each of the four pixels
 // around the tap's position. Many taps reach one pixel, so it needs float atomics, whose order changes from run to run.
@@ -12,7 +12,8 @@
 //      become the left sums of the next cell (`finish`). So each entry is added in one visit, and not read once for
 //      each of its four corners.
 //   2. A row of cells touches two rows of pixels, and a row of pixels is touched by two rows of cells. One step does
-//      the even rows of cells and another the odd rows (`parity`), so no two invocations of a step add to one pixel.
+//      the even rows of an image's cells and another the odd rows (`parity`), so no two invocations of a step add to
+//      one pixel.
 //   3. An invocation owns PACKS_PER_LANE packs, which share the entries' texels, the corner weights and the wait for
 //      memory.
 //   4. lanes_per_row invocations walk through the same row together, for neighbouring packs.
@@ -64,8 +65,8 @@ struct Params {
     all_packs: u32,
     /// Number of this step's first pack among the packs of all segments.
     first_pack: u32,
-    /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
-    tap_shift: u32,
+    /// Output pixels of the part, rounded up to whole blocks.
+    padded_pixels: u32,
     /// Entries of one offset group.
     entries: u32,
     /// Counters of one offset group in `ends`.
@@ -74,8 +75,12 @@ struct Params {
     counters_per_row: u32,
     /// 0 for the even rows of cells, 1 for the odd rows.
     parity: u32,
-    /// Rows of cells of this parity.
+    /// Rows of cells of this parity in one image.
     rows: u32,
+    /// Images of the part.
+    images: u32,
+    /// Elements between images of the gradient.
+    image_stride: u32,
     /// Lanes that walk through a row together.
     lanes_per_row: u32,
     /// Units of an offset group. A unit is lanes_per_row lanes, which walk through one row for as many packs as they
@@ -88,13 +93,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [(offset group, tap, pixel)], (column, y, x, mask)
+/// [(offset group, tap, pixel)], (row, y, x, mask)
 @group(0) @binding(1) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [offset group, entry], by cell
 @group(0) @binding(3) var<storage, read> order: array<u32>;
-/// [offset group, row of cells, (bucket of the row, partition)]
+/// [offset group, (image, row of cells), (bucket of the row, partition)]
 @group(0) @binding(4) var<storage, read> ends: array<u32>;
-/// [(segment, channel), in_height, in_width]
+/// [image, (segment, channel), in_height, in_width]
 @group(0) @binding(5) var<storage, read_write> grad_input: array<f32>;
 
 const WORKGROUP_SIZE = 32u;
@@ -119,7 +124,7 @@ struct Cell {
 struct Pack {
     /// Where the gradients of the pack's columns lie.
     gradients: PackGradients,
-    /// Index of the plane of the pack's first channel in grad_input.
+    /// Index of the plane of the pack's first channel of the image in grad_input.
     plane: u32,
     /// Channels of the segment from the pack's first on, at least 4 for a full pack; 0 if there is no such pack.
     channels: u32,
@@ -138,30 +143,39 @@ fn add(pack: Pack, y: i32, x: i32, value: vec4<f32>) {
     if pack.channels > 3u { grad_input[at + 3u * size] += value.w; }
 }
 
-fn pack_at(number: u32, pack_end: u32) -> Pack {
+fn pack_at(number: u32, pack_end: u32, image: u32) -> Pack {
     let channel = (params.pack_start + number % params.segment_packs) * 4u;
     // The bound gradient starts at the first channel of pack `pack_start`.
     let plane = number / params.segment_packs * params.segment_channels + number % params.segment_packs * 4u;
     return Pack(
         gradients_of(number, params.entries),
-        params.grad_input_base + plane * params.in_height * params.in_width,
+        params.grad_input_base + image * params.image_stride + plane * params.in_height * params.in_width,
         select(0u, params.segment_channels - channel, number < pack_end),
     );
 }
 
-/// Returns the packed tap of the n-th entry.
-fn entry_at(n: u32) -> vec4<f32> {
-    return textureLoad(packed_taps, texel_at(order[n]));
+/// An entry.
+struct Entry {
+    /// Number of its column.
+    column: u32,
+    /// Its packed tap.
+    tap: vec4<f32>,
+}
+
+/// Returns the n-th entry. `first` is the number of the offset group's first entry.
+fn entry_at(n: u32, first: u32) -> Entry {
+    let entry = order[n];
+    return Entry(entry - first, textureLoad(packed_taps, texel_at(entry)));
 }
 
 /// Returns mask · gradient of an entry's column, or 0 if the entry is not there.
-fn entry_gradient(there: bool, entry: vec4<f32>, pack: Pack) -> vec4<f32> {
-    return select(vec4<f32>(), entry.w * gradient(pack.gradients, u32(entry.x)), there);
+fn entry_gradient(there: bool, entry: Entry, pack: Pack) -> vec4<f32> {
+    return select(vec4<f32>(), entry.tap.w * gradient(pack.gradients, entry.column), there);
 }
 
 /// Adds an entry's gradient to its cell's sums.
-fn visit(cell: Cell, entry: vec4<f32>, grad: vec4<f32>) -> Cell {
-    let weight = corner_weights(fraction_of(entry));
+fn visit(cell: Cell, entry: Entry, grad: vec4<f32>) -> Cell {
+    let weight = corner_weights(fraction_of(entry.tap));
     return Cell(
         cell.s00 + weight.x * grad,
         cell.s01 + weight.y * grad,
@@ -175,7 +189,7 @@ fn visit_entries(
     cell: Cell,
     pack: Pack,
 #for k in 0..ENTRIES_PER_ITERATION
-    e{k}: vec4<f32>,
+    e{k}: Entry,
     is{k}: bool,
 #end
 ) -> Cell {
@@ -206,9 +220,11 @@ fn main(
     let unit = (workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane) / params.lanes_per_row;
     let group = unit / params.units_per_group;
     let group_unit = unit % params.units_per_group;
-    let row = group_unit % params.rows * 2u + params.parity;
+    let image_row = group_unit / params.rows;
+    let row = (group_unit - image_row * params.rows) * 2u + params.parity;
     // Units past the last part have no packs. They are there so that no vector holds lanes of two groups.
-    let part = group_unit / params.rows;
+    let part = image_row / params.images;
+    let image = image_row - part * params.images;
     let group_segment = (params.group_start + group) * params.segments_per_offset_group;
     let first = max(params.segment_start, group_segment);
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
@@ -218,16 +234,18 @@ fn main(
     // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
     // takes it.
     let busy = unit < params.units && number < pack_end;
-    let pack = pack_at(number, pack_end);
+    let pack = pack_at(number, pack_end, image);
     // There may be no second pack. It then has 0 channels: bounds checks make its reads harmless, and `add` stores
     // nothing.
-    let second = pack_at(number + params.lanes_per_row, pack_end);
+    let second = pack_at(number + params.lanes_per_row, pack_end, image);
 
-    let counters = group * params.counters + row * params.counters_per_row;
-    var next = group * params.entries;
+    let row_of_part = image * (params.in_height + 1u) + row;
+    let counters = group * params.counters + row_of_part * params.counters_per_row;
+    let first_entry = group * params.entries;
+    var next = first_entry;
     var last = next;
     if busy {
-        if row > 0u {
+        if row_of_part > 0u {
             next += ends[counters - 1u];
         }
         last += ends[counters + params.counters_per_row - 1u];
@@ -237,12 +255,12 @@ fn main(
     var second_cell = Cell();
     let cells = select(0u, params.in_width + 1u, next < last);
     for (var n = 0u; n < cells; n++) {
-        var e0 = entry_at(next);
-        var more = next < last && corner_of(e0).x == n;
+        var e0 = entry_at(next, first_entry);
+        var more = next < last && corner_of(e0.tap).x == n;
         while more {
 #for k in 1..ENTRIES_PER_ITERATION + 1
-            let e{k} = entry_at(next + {k}u);
-            let is{k} = next + {k}u < last && corner_of(e{k}).x == n;
+            let e{k} = entry_at(next + {k}u, first_entry);
+            let is{k} = next + {k}u < last && corner_of(e{k}.tap).x == n;
 #end
             let is0 = true;
             cell = visit_entries(

@@ -23,7 +23,7 @@
 //      others.
 //
 // Reads   packed_input, packed_taps, and through `gradient` the gradients of the columns (column_gradient.wgsl,
-//         depthwise_gradient.wgsl): a part of one image's pixels.
+//         depthwise_gradient.wgsl): a part's pixels.
 // Writes  grad_offset and grad_mask, those that are wanted; through `keep_column` the columns, padding pixels included
 //         (columns_kept.wgsl).
 // Runs    One invocation is one tap of one pixel, for the channels of an offset group; a workgroup is 64 of them. Grid:
@@ -33,30 +33,28 @@
 // Why this shape. One read of the corners serves all three gradients and the columns; neighbouring lanes take
 // neighbouring pixels of one tap.
 
-//@ uses shared/packed_taps shared/texels shared/grid
+//@ uses shared/packed_taps shared/packed_planes shared/texels shared/grid
 //@ variant drops_columns uses backward/column_gradient backward/columns_dropped
 //@ variant keeps_columns uses backward/column_gradient backward/columns_kept
 //@ variant depthwise uses backward/depthwise_gradient backward/columns_dropped
 
 struct Params {
-    /// Rows of the input.
-    in_height: u32,
+    /// Columns from a pack's plane of the packed input to the next pack's.
+    plane_columns: u32,
+    /// Rows from a pack's plane of the packed input to the next pack's.
+    plane_rows: u32,
     /// Columns of the input.
     in_width: u32,
     /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
     /// Pixels of one output plane.
     out_pixels: u32,
-    /// First output pixel of the part.
+    /// First output pixel of the part in its first image.
     first_pixel: u32,
-    /// Output pixels of the part.
+    /// Output pixels of the part, of all its images.
     pixels: u32,
     /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
-    /// Number of a tap's first column minus that of the tap before.
-    column_stride: u32,
-    /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
-    tap_shift: u32,
     /// Packs of this step's channels.
     packs: u32,
     /// Packs of each segment in this step.
@@ -75,6 +73,10 @@ struct Params {
     group_start: u32,
     /// Invocations that have work; the rest of the grid is idle.
     invocations: u32,
+    /// Elements between images of the gradient of the offset.
+    grad_offset_image_stride: u32,
+    /// Elements between images of the gradient of the mask.
+    grad_mask_image_stride: u32,
     /// Start of this step's offset groups in the bound gradient of the offset, in elements.
     grad_offset_base: u32,
     /// Start of this step's offset groups in the bound gradient of the mask, in elements.
@@ -94,13 +96,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [x + 1, (segment, pack, y + 1)], four channels of the pack
+/// [x + 1, (segment, pack, image, y + 1)], four channels of the pack, or with packs along x
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(offset group, tap, pixel)], (column, y, x, mask)
+/// [(offset group, tap, pixel)], (row, y, x, mask)
 @group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, read>;
-/// [(offset group, tap, y|x), out_height, out_width]
+/// [image, (offset group, tap, y|x), out_height, out_width]
 @group(0) @binding(4) var<storage, read_write> grad_offset: array<f32>;
-/// [(offset group, tap), out_height, out_width]
+/// [image, (offset group, tap), out_height, out_width]
 @group(0) @binding(5) var<storage, read_write> grad_mask: array<f32>;
 
 const WORKGROUP_SIZE = 64u;
@@ -133,10 +135,10 @@ fn main(
     let end = min(params.segment_end, group_segment + params.segments_per_offset_group);
     let pack_end = select(0u, (end - params.segment_start) * params.segment_packs, busy);
     let wants_products = params.wants_offset + params.wants_mask != 0u;
-    let column = tap * params.column_stride + pixel;
+    let column = tap * params.padded_pixels + pixel;
     var d = vec4<f32>();
     for (var pack = (first - params.segment_start) * params.segment_packs; pack < pack_end; pack++) {
-        let texel = corner + vec2<u32>(0u, pack * (params.in_height + 1u));
+        let texel = corner + plane_at(pack);
         let v00 = textureLoad(packed_input, texel);
         let v01 = textureLoad(packed_input, texel + vec2<u32>(1u, 0u));
         let v10 = textureLoad(packed_input, texel + vec2<u32>(0u, 1u));
@@ -149,6 +151,9 @@ fn main(
         keep_column(column, pack, select(vec4<f32>(), value, inside));
     }
     let real = busy && pixel < params.pixels;
+    let number_of_pixel = params.first_pixel + pixel;
+    let image = number_of_pixel / params.out_pixels;
+    let in_image = number_of_pixel - image * params.out_pixels;
     let starts = first == group_segment && params.follows == 0u;
     if real && params.wants_offset != 0u {
         // Whether the derivative can be other than 0. It can at exactly −1.
@@ -158,7 +163,7 @@ fn main(
         let dy = fraction.y;
         let grad_y = packed.w * (dx * (d.w - d.y) + (1.0 - dx) * (d.z - d.x));
         let grad_x = packed.w * (dy * (d.w - d.z) + (1.0 - dy) * (d.y - d.x));
-        let to = params.grad_offset_base + 2u * plane * params.out_pixels + params.first_pixel + pixel;
+        let to = params.grad_offset_base + image * params.grad_offset_image_stride + 2u * plane * params.out_pixels + in_image;
         var before = vec2<f32>();
         if params.adds_offset != 0u || !starts {
             before = vec2<f32>(grad_offset[to], grad_offset[to + params.out_pixels]);
@@ -168,7 +173,7 @@ fn main(
         grad_offset[to + params.out_pixels] = sum.y;
     }
     if real && params.wants_mask != 0u {
-        let to = params.grad_mask_base + plane * params.out_pixels + params.first_pixel + pixel;
+        let to = params.grad_mask_base + image * params.grad_mask_image_stride + plane * params.out_pixels + in_image;
         var before = 0.0;
         if params.adds_mask != 0u || !starts {
             before = grad_mask[to];

@@ -7,7 +7,7 @@
 // partial sums in order.
 //
 // Reads   packed_grad_output, and through `column_pack` the stored columns (columns_read.wgsl) or samples of the input
-//         (columns_sampled.wgsl): a part of one image's pixels. Padding pixels hold 0.
+//         (columns_sampled.wgsl): a part's pixels. Padding pixels hold 0.
 // Writes  partial.
 // Runs    An invocation owns ROW_PACKS·4 output channels × 4 columns, for the pixels of its split; a workgroup is LANES
 //         neighbours in columns. Grid: tiles of output channels fastest, then tiles of columns, then weight groups,
@@ -23,7 +23,7 @@
 //   3. A variant that samples does so once for every tile of output channels. Where the tiles are few, that costs no
 //      more than to write the columns and to read them again.
 
-//@ uses backward/pixel_blocks shared/subgroup shared/texels shared/grid
+//@ uses backward/pixel_blocks shared/packed_planes shared/subgroup shared/texels shared/grid
 //@ constant LANES Invocations of a workgroup.
 //@ constant LANE The builtin that numbers the lanes.
 //@ constant ROUND Packs of output channels that the lanes load together, one per lane; 1 if all lanes load the same packs.
@@ -42,8 +42,10 @@
 struct Params {
     /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
-    /// Rows of the input.
-    in_height: u32,
+    /// Columns from a pack's plane of the packed input to the next pack's.
+    plane_columns: u32,
+    /// Rows from a pack's plane of the packed input to the next pack's.
+    plane_rows: u32,
     /// Packs of this step's channels.
     packs: u32,
     /// Packs of each segment in this step.

@@ -4,7 +4,7 @@
 //
 // sum_slices.wgsl adds the slices in order. Segments and packs are those of forward/depthwise.wgsl.
 //
-// Reads   packed_input, packed_grad_output (this step's packs), packed_taps: a part of one image's pixels.
+// Reads   packed_input, packed_grad_output (this step's packs), packed_taps: a part's pixels.
 // Writes  partial: this step's channels.
 // Runs    One invocation is one tap of PACKS packs of a segment, at every slices-th pixel of the part; a workgroup is
 //         64 neighbouring slices. Grid: slices / 64 fastest, then taps, then blocks of packs, then segments, folded.
@@ -13,14 +13,16 @@
 // Why this shape. The same as forward/depthwise.wgsl's. Slices make enough invocations, because a depthwise weight has
 // few elements.
 
-//@ uses backward/pixel_blocks shared/packed_sample shared/texels shared/grid
+//@ uses backward/pixel_blocks shared/packed_sample shared/packed_planes shared/texels shared/grid
 
 struct Params {
-    /// Rows of the input.
-    in_height: u32,
+    /// Columns from a pack's plane of the packed input to the next pack's.
+    plane_columns: u32,
+    /// Rows from a pack's plane of the packed input to the next pack's.
+    plane_rows: u32,
     /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
-    /// Output pixels of the part.
+    /// Output pixels of the part, of all its images.
     pixels: u32,
     /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
@@ -41,11 +43,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [x + 1, (segment, pack, y + 1)], four channels of the pack
+/// [x + 1, (segment, pack, image, y + 1)], four channels of the pack, or with packs along x
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
 /// [(block, segment, pack, pixel of the block)], four channels of the pack
 @group(0) @binding(2) var packed_grad_output: texture_storage_2d<rgba32float, read>;
-/// [(offset group, tap, pixel)], (column, y, x, mask)
+/// [(offset group, tap, pixel)], (row, y, x, mask)
 @group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [channel, tap, slice]
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
@@ -75,7 +77,6 @@ fn main(
 #for p in 0..PACKS
     let q{p} = min(pack + {p}u, params.segment_packs - 1u);
 #end
-    let plane_rows = params.in_height + 1u;
     let first_pack = segment * params.segment_packs;
     let plane = (segment * params.taps + tap) * params.padded_pixels;
 
@@ -88,7 +89,7 @@ fn main(
         let packed = textureLoad(packed_taps, texel_at(plane + n));
         let grad = (n / BLOCK_PIXELS * params.packs + first_pack) * BLOCK_PIXELS + n % BLOCK_PIXELS;
 #for p in 0..PACKS
-        sum{p} += product(packed, (first_pack + q{p}) * plane_rows, grad + q{p} * BLOCK_PIXELS);
+        sum{p} += product(packed, plane_at(first_pack + q{p}), grad + q{p} * BLOCK_PIXELS);
 #end
     }
 
@@ -98,8 +99,8 @@ fn main(
 }
 
 /// Returns what a pixel adds to the sums of a pack.
-fn product(tap: vec4<f32>, row: u32, grad: u32) -> vec4<f32> {
-    return textureLoad(packed_grad_output, texel_at(grad)) * packed_sample(tap, row);
+fn product(tap: vec4<f32>, plane: vec2<u32>, grad: u32) -> vec4<f32> {
+    return textureLoad(packed_grad_output, texel_at(grad)) * packed_sample(tap, plane);
 }
 
 fn store_pack(busy: bool, segment: u32, pack: u32, tap: u32, slice: u32, sum: vec4<f32>) {

@@ -1,12 +1,13 @@
-// Packs the gradient of the output for a part of one image's pixels: four channels per texel, in blocks of 32 pixels.
+// Packs the gradient of the output for a part's pixels: four channels per texel, in blocks of 32 pixels.
 //
-//     packed_grad_output[(block, pack_start + n·packs + q, p)][l] = (grad_output · slope(output))[n·rows + row_start + 4·q + l, first_pixel + 32·block + p]
+//     packed_grad_output[(block, pack_start + n·packs + q, p)][l] = (grad_output · slope(output))[b, n·rows + row_start + 4·q + l, pixel]
+//     b·out_pixels + pixel = first_pixel + 32·block + p
 //
-// n numbers the weight groups (in a depthwise convolution, the offset groups), and q the packs of a group's output
+// b numbers the part's images, n the weight groups (in a depthwise convolution, the offset groups), and q the packs of a group's output
 // channels. `slope` is the derivative of the activation (slope.wgsl). Channels past a group's last and pixels past the
 // part's last are 0.
 //
-// Reads   grad_output and, behind an activation (ACTIVATED), output: the image.
+// Reads   grad_output and, behind an activation (ACTIVATED), output: the part's images.
 // Writes  packed_grad_output: every texel of the part's blocks and this step's packs.
 // Runs    One invocation owns up to PACKS_PER_INVOCATION packs of a pixel; a workgroup is 64 neighbouring pixels. Grid:
 //         pixels fastest, then blocks of packs, folded.
@@ -36,22 +37,24 @@ struct Params {
     row_start: u32,
     /// Pixels of one output plane.
     out_pixels: u32,
-    /// First output pixel of the part.
+    /// First output pixel of the part in its first image.
     first_pixel: u32,
-    /// Output pixels of the part.
+    /// Output pixels of the part, of all its images.
     pixels: u32,
     /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
-    /// Start of the image in the bound gradient, in elements.
+    /// Elements between images of the gradient and of the output.
+    image_stride: u32,
+    /// Start of the first image in the bound gradient, in elements.
     grad_output_base: u32,
-    /// Start of the image in the bound output, in elements.
+    /// Start of the first image in the bound output, in elements.
     output_base: u32,
     /// The activation: see shared/activation_kinds.wgsl.
     kind: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [out channel, out_height, out_width]
+/// [image, out channel, out_height, out_width]
 //@ operand
 @group(0) @binding(1) var<storage, read> grad_output: array<grad_output_element>;
 /// Same axes as grad_output.
@@ -76,13 +79,16 @@ fn main(
     let end = min(pack_of_part + PACKS_PER_INVOCATION, params.part_packs);
     var group = pack_of_part / params.packs;
     var pack = pack_of_part % params.packs;
+    let number_of_pixel = params.first_pixel + pixel;
+    let image = number_of_pixel / params.out_pixels;
+    let start = image * params.image_stride + number_of_pixel - image * params.out_pixels;
     let block = pixel / BLOCK_PIXELS * params.all_packs + params.pack_start;
     for (; pack_of_part < end; pack_of_part++) {
         let row = params.row_start + pack * 4u;
         var value = vec4<f32>();
         if pixel < params.pixels {
             let channel = group * params.rows + pack * 4u;
-            let at = channel * params.out_pixels + params.first_pixel + pixel;
+            let at = start + channel * params.out_pixels;
             value.x = linear_gradient(at);
             if row + 1u < params.rows { value.y = linear_gradient(at + params.out_pixels); }
             if row + 2u < params.rows { value.z = linear_gradient(at + 2u * params.out_pixels); }

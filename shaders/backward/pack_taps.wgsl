@@ -1,7 +1,9 @@
-// Packs the taps of a part of one image's pixels: computes each position once for all kernels that sample there or add
+// Packs the taps of a part's pixels: computes each position once for all kernels that sample there or add
 // there.
 //
-//     packed_taps[g, t, p] = (column, y, x, mask)          column = t·column_stride + p
+//     packed_taps[g, t, p] = (row, y, x, mask)          row = b·(in_height + 1)
+//
+// b is the image of pixel p, counted from the part's first.
 //
 // Positions are in pixels of the input. A tap with a coordinate below −1, or at or above the image's size, gets y = −1
 // and x = in_width. That is right of the image, where the packed input holds zeros. So do the padding pixels behind the
@@ -21,18 +23,20 @@
 struct Params {
     /// Geometry of the taps.
     geometry: TapGeometry,
-    /// First output pixel of the part.
+    /// First output pixel of the part in its first image.
     first_pixel: u32,
-    /// Output pixels of the part.
+    /// Output pixels of the part, of all its images.
     pixels: u32,
     /// `pixels` rounded up to whole blocks.
     padded_pixels: u32,
-    /// Number of a tap's first column minus that of the tap before.
-    column_stride: u32,
     /// Blocks of taps of a kernel.
     tap_blocks: u32,
     /// Invocations that have work; the rest of the grid is idle.
     invocations: u32,
+    /// Elements between images of the offset.
+    offset_image_stride: u32,
+    /// Elements between images of the mask.
+    mask_image_stride: u32,
     /// Start of this step's offset groups in the bound offset, in elements.
     offset_base: u32,
     /// Start of this step's offset groups in the bound mask, in elements.
@@ -42,13 +46,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [(offset group, tap, y|x), out_height, out_width]
+/// [image, (offset group, tap, y|x), out_height, out_width]
 //@ operand
 @group(0) @binding(1) var<storage, read> offset: array<offset_element>;
-/// [(offset group, tap), out_height, out_width]
+/// [image, (offset group, tap), out_height, out_width]
 //@ operand
 @group(0) @binding(2) var<storage, read> mask: array<mask_element>;
-/// [(offset group, tap, pixel)], (column, y, x, mask)
+/// [(offset group, tap, pixel)], (row, y, x, mask)
 @group(0) @binding(3) var packed_taps: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
@@ -68,21 +72,23 @@ fn main(
     let group = block / params.tap_blocks;
     let first = (block - group * params.tap_blocks) * TAPS_PER_INVOCATION;
     // Padding pixels read the offset of the last pixel.
-    let pixel = params.first_pixel + min(padded, params.pixels - 1u);
+    let number_of_pixel = params.first_pixel + min(padded, params.pixels - 1u);
+    let image = number_of_pixel / params.geometry.out_pixels;
+    let pixel = number_of_pixel - image * params.geometry.out_pixels;
+    let offset_start = params.offset_base + image * params.offset_image_stride + pixel;
+    let mask_start = params.mask_base + image * params.mask_image_stride + pixel;
     let start = first_tap(pixel);
     var step = vec2<u32>(first % params.geometry.kernel_width, first / params.geometry.kernel_width);
     var plane = group * params.geometry.taps + first;
     let end = select(plane, plane + min(TAPS_PER_INVOCATION, params.geometry.taps - first), busy);
-    var column = first * params.column_stride + padded;
     for (; plane < end; plane++) {
-        let at = plane * params.geometry.out_pixels + pixel;
         let position = moved(
             start + vec2<i32>(step * vec2<u32>(params.geometry.dil_w, params.geometry.dil_h)),
-            params.offset_base + at + plane * params.geometry.out_pixels,
+            offset_start + 2u * plane * params.geometry.out_pixels,
         );
         var scale = 1.0;
         if params.has_mask != 0u {
-            scale = read_mask(params.mask_base + at);
+            scale = read_mask(mask_start + plane * params.geometry.out_pixels);
         }
         let near = padded < params.pixels
             && position.y >= -1.0 && position.y < f32(params.geometry.in_height)
@@ -91,13 +97,12 @@ fn main(
             packed_taps,
             texel_at(plane * params.padded_pixels + padded),
             vec4<f32>(
-                f32(column),
+                f32(image * (params.geometry.in_height + 1u)),
                 select(-1.0, position.y, near),
                 select(f32(params.geometry.in_width), position.x, near),
                 scale,
             ),
         );
-        column += params.column_stride;
         let ends = step.x + 1u == params.geometry.kernel_width;
         step = vec2<u32>(select(step.x + 1u, 0u, ends), step.y + u32(ends));
     }

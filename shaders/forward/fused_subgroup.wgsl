@@ -5,7 +5,7 @@
 //
 // The product of two packs is their dot product. Segments and packs are those of pack_input.wgsl and pack_weight.wgsl.
 //
-// Reads   packed_input, packed_weight, offset, mask (1 without one), bias (0 without one): one image.
+// Reads   packed_input, packed_weight, offset, mask (1 without one), bias (0 without one): this step's images.
 // Writes  output: OUT_CHANNELS channels of 32 pixels per workgroup. A step without a weight group's first channels adds
 //         to what earlier steps wrote.
 // Runs    A workgroup is one subgroup of 8. Lane l samples the pixels l, l + 8, … of the block, and loads the weights
@@ -31,6 +31,10 @@
 struct Params {
     /// Geometry of the taps.
     geometry: TapGeometry,
+    /// Columns from a pack's plane of the packed input to the next pack's.
+    plane_columns: u32,
+    /// Rows from a pack's plane of the packed input to the next pack's.
+    plane_rows: u32,
     /// Segments of a weight group.
     segments_per_group: u32,
     /// Segments of an offset group.
@@ -49,17 +53,25 @@ struct Params {
     rows: u32,
     /// Blocks of output channels of a weight group.
     row_blocks: u32,
+    /// Output pixels of all images of this step.
+    pixels: u32,
     /// Blocks of output pixels.
     pixel_blocks: u32,
     /// First weight group of this step.
     group_start: u32,
     /// Workgroups that have work; the rest of the grid is idle.
     blocks: u32,
-    /// Start of the image in the bound offset, in elements.
+    /// Elements between images of the offset.
+    offset_image_stride: u32,
+    /// Elements between images of the mask.
+    mask_image_stride: u32,
+    /// Elements between images of the output.
+    output_image_stride: u32,
+    /// Start of the first image in the bound offset, in elements.
     offset_base: u32,
-    /// Start of the image in the bound mask, in elements.
+    /// Start of the first image in the bound mask, in elements.
     mask_base: u32,
-    /// Start of the image in the bound output, in elements.
+    /// Start of the first image in the bound output, in elements.
     output_base: u32,
     /// 1 with a mask (v2), 0 without one (v1).
     has_mask: u32,
@@ -68,20 +80,20 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [x + 1, (segment, pack, y + 1)], four channels of the pack
+/// [x + 1, (segment, pack, image, y + 1)], four channels of the pack, or with packs along x
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
 /// [(group, out channel of the group), (segment, tap, pack)], four channels of the pack
 @group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, read>;
-/// [(offset group, tap, y|x), out_height, out_width]
+/// [image, (offset group, tap, y|x), out_height, out_width]
 //@ operand
 @group(0) @binding(3) var<storage, read> offset: array<offset_element>;
-/// [(offset group, tap), out_height, out_width]
+/// [image, (offset group, tap), out_height, out_width]
 //@ operand
 @group(0) @binding(4) var<storage, read> mask: array<mask_element>;
 /// [out channel]
 //@ operand
 @group(0) @binding(5) var<storage, read> bias: array<bias_element>;
-/// [out channel, out_height, out_width]
+/// [image, out channel, out_height, out_width]
 //@ operand
 @group(0) @binding(6) var<storage, read_write> output: array<output_element>;
 
@@ -91,10 +103,10 @@ const PIXELS_PER_INVOCATION = 4u;
 /// from the other lanes.
 const BLOCKS = OUT_CHANNELS / SUBGROUP_SIZE;
 
-/// Writes one output. `first` says that this step has the weight group's first channels: then the sum starts from the
-/// bias, otherwise from what earlier steps wrote.
-fn store(channel: u32, pixel: u32, first: bool, sum: f32) {
-    let at = params.output_base + channel * params.geometry.out_pixels + pixel;
+/// Writes one output of the pixel whose first element is `output`. `first` says that this step has the weight group's
+/// first channels: then the sum starts from the bias, otherwise from what earlier steps wrote.
+fn store(channel: u32, output: u32, first: bool, sum: f32) {
+    let at = output + channel * params.geometry.out_pixels;
     var start = 0.0;
     if !first {
         start = read_output(at);
@@ -120,11 +132,9 @@ fn main(
     let segment_start = max(group_segment, params.segment_start);
     let segment_end = min(group_segment + params.segments_per_group, params.segment_end);
     let column = group * params.rows + row + lane;
-    let plane_height = params.geometry.in_height + 1u;
     // Lanes past the last pixel repeat it, and store nothing.
 #for p in 0..PIXELS_PER_INVOCATION
-    let pixel_{p} = min(pixel + {p * SUBGROUP_SIZE}u, params.geometry.out_pixels - 1u);
-    let start_{p} = first_tap(pixel_{p});
+    let pixel_{p} = pixel_at(min(pixel + {p * SUBGROUP_SIZE}u, params.pixels - 1u));
 #end
 #for r in 1..SUBGROUP_SIZE
     let from_{r} = (lane + {r}u) % SUBGROUP_SIZE;
@@ -147,9 +157,9 @@ fn main(
         let plane = (segment / params.segments_per_offset_group * params.geometry.taps + tap) * params.geometry.out_pixels;
         let step = vec2<i32>(vec2<u32>(j * params.geometry.dil_w, i * params.geometry.dil_h));
 #for p in 0..PIXELS_PER_INVOCATION
-        let tap_{p} = tap_at(plane, pixel_{p}, start_{p} + step);
+        let tap_{p} = tap_at(plane, pixel_{p}, step);
 #end
-        var plane_row = (segment - params.segment_start) * packs * plane_height;
+        var input_plane = plane_at((segment - params.segment_start) * packs);
         let first_row = ((segment - group_segment) * params.geometry.taps + tap) * params.packs + params.pack_start;
         let end_row = first_row + packs;
         tap++;
@@ -165,7 +175,7 @@ fn main(
         }
         for (var weight_row = first_row; weight_row < end_row; weight_row++) {
 #for p in 0..PIXELS_PER_INVOCATION
-            let s_{p} = sample(tap_{p}, plane_row);
+            let s_{p} = sample(tap_{p}, input_plane);
 #end
             // All texels are read before the first product. Mesa 25's CPU driver reads each texel in a call, and its
             // compiler moves sums between two calls behind the last call, which took twice the time.
@@ -182,7 +192,7 @@ fn main(
 #end
 #end
 #end
-            plane_row += plane_height;
+            input_plane += plane_at(1u);
         }
     }
     let first = segment_start == group_segment && params.pack_start == 0u;
@@ -196,11 +206,16 @@ fn main(
 #end
 #end
     );
+    let outputs = array<u32, PIXELS_PER_INVOCATION>(
+#for p in 0..PIXELS_PER_INVOCATION
+        pixel_{p}.output,
+#end
+    );
     for (var n = 0u; n < PIXELS_PER_INVOCATION * OUT_CHANNELS; n++) {
-        let p = pixel + n / OUT_CHANNELS * SUBGROUP_SIZE;
+        let p = n / OUT_CHANNELS;
         let o = row + n % OUT_CHANNELS / SUBGROUP_SIZE * SUBGROUP_SIZE + (lane + n) % SUBGROUP_SIZE;
-        if busy && p < params.geometry.out_pixels && o < params.rows {
-            store(group * params.rows + o, p, first, sums[n]);
+        if busy && pixel + p * SUBGROUP_SIZE < params.pixels && o < params.rows {
+            store(group * params.rows + o, outputs[p], first, sums[n]);
         }
     }
 }

@@ -5,9 +5,9 @@
 
 //@ uses shared/packed_taps
 
-/// `row` is the first row of the pack's plane. A sample outside the image is 0 for every mask, NaN included.
-fn packed_sample(tap: vec4<f32>, row: u32) -> vec4<f32> {
-    let at = corner_of(tap) + vec2<u32>(0u, row);
+/// `plane` is the first texel of the pack's plane. A sample outside the image is 0 for every mask, NaN included.
+fn packed_sample(tap: vec4<f32>, plane: vec2<u32>) -> vec4<f32> {
+    let at = corner_of(tap) + plane;
     if !DEFORMED {
         return textureLoad(packed_input, at);
     }

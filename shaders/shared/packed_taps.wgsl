@@ -1,5 +1,5 @@
-// A packed tap, as pack_taps.wgsl writes it: (column, y, x, mask). `column` numbers the tap's column; (y, x) is its
-// position in pixels of the input. A tap with a coordinate below −1, or at or above the image's size, lies right of the
+// A packed tap, as pack_taps.wgsl writes it: (row, y, x, mask). `row` is the first row of its image in a plane of the
+// packed input; (y, x) is its position in pixels of the image. A tap with a coordinate below −1, or at or above the image's size, lies right of the
 // image: y = −1 and x = in_width. A tap at exactly −1 keeps its position: its sample is 0, but its derivative need not
 // be.
 
@@ -8,10 +8,11 @@ fn touches(tap: vec4<f32>) -> bool {
     return tap.y > -1.0 && tap.z > -1.0;
 }
 
-/// Returns (x0 + 1, y0 + 1). This is the texel of the corner (y0, x0) in the first plane of the packed input. It is
-/// also the column and row of the tap's cell, counted from the cell above and to the left of the first pixel.
+/// Returns (x0 + 1, row + y0 + 1). This is the texel of the corner (y0, x0) in the first plane of the packed input. It
+/// is also the column and row of the tap's cell, counted from the cell above and to the left of the first image's first
+/// pixel. The sum is exact: an f32 represents every whole number up to 2²⁴.
 fn corner_of(tap: vec4<f32>) -> vec2<u32> {
-    return vec2<u32>(vec2<i32>(floor(tap.zy)) + 1);
+    return vec2<u32>(vec2<i32>(floor(tap.zy) + vec2<f32>(0.0, tap.x)) + 1);
 }
 
 /// Returns (dx, dy), the distance of the position from its corner (y0, x0).

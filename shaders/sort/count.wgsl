@@ -14,7 +14,7 @@
 //@ uses sort/partition shared/grid
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [(group, tap, pixel)], (column, y, x, mask)
+/// [(group, tap, pixel)], (row, y, x, mask)
 @group(0) @binding(1) var packed_taps: texture_storage_2d<rgba32float, read>;
 /// [group, entry]
 @group(0) @binding(2) var<storage, read> order_before: array<u32>;

@@ -102,9 +102,9 @@ pub(crate) mod backward {
         pub(crate) struct Params {
             /// Geometry of the taps.
             pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
-            /// First output pixel of the part.
+            /// First output pixel of the part in its first image.
             pub(crate) first_pixel: u64,
-            /// Output pixels of the part.
+            /// Output pixels of the part, of all its images.
             pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
             pub(crate) padded_pixels: u64,
@@ -118,6 +118,8 @@ pub(crate) mod backward {
             pub(crate) packs: u64,
             /// Invocations that have work; the rest of the grid is idle.
             pub(crate) invocations: u64,
+            /// Elements between images of the gradient.
+            pub(crate) image_stride: u64,
             /// Start of this step's channels in the bound gradient, in elements.
             pub(crate) grad_input_base: u64,
         }
@@ -143,6 +145,7 @@ pub(crate) mod backward {
                 "pack_start",
                 "packs",
                 "invocations",
+                "image_stride",
                 "grad_input_base",
             ];
         }
@@ -173,8 +176,8 @@ pub(crate) mod backward {
         pub(crate) use super::super::shared::window::Params;
     }
 
-    /// Computes partial sums of the gradient of the bias: the gradient of the output, summed over slices of one image's
-    /// pixels.
+    /// Computes partial sums of the gradient of the bias: the gradient of the output, summed over slices of the
+    /// pixels of some images.
     pub(crate) mod grad_bias {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// The kernel's variant `linear`.
@@ -215,20 +218,32 @@ pub(crate) mod backward {
         pub(crate) struct Params {
             /// Pixels of one output plane.
             pub(crate) out_pixels: u64,
+            /// Images of this step.
+            pub(crate) images: u64,
+            /// Elements between images.
+            pub(crate) image_stride: u64,
             /// Slices of a channel.
             pub(crate) slices: u64,
             /// Invocations that have work; the rest of the grid is idle.
             pub(crate) invocations: u64,
-            /// Start of the image in the bound gradient, in elements.
+            /// Start of the first image's first channel in the bound gradient, in elements.
             pub(crate) grad_output_base: u64,
-            /// Start of the image in the bound output, in elements.
+            /// Start of the first image's first channel in the bound output, in elements.
             pub(crate) output_base: u64,
             /// The activation: see shared/activation_kinds.wgsl.
             pub(crate) kind: u64,
         }
         impl crate::kernel::declaration::Params for Params {
-            const WORDS: &'static [&'static str] =
-                &["out_pixels", "slices", "invocations", "grad_output_base", "output_base", "kind"];
+            const WORDS: &'static [&'static str] = &[
+                "out_pixels",
+                "images",
+                "image_stride",
+                "slices",
+                "invocations",
+                "grad_output_base",
+                "output_base",
+                "kind",
+            ];
         }
     }
 
@@ -521,8 +536,8 @@ pub(crate) mod backward {
             pub(crate) all_packs: u64,
             /// Number of this step's first pack among the packs of all segments.
             pub(crate) first_pack: u64,
-            /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
-            pub(crate) tap_shift: u64,
+            /// Output pixels of the part, rounded up to whole blocks.
+            pub(crate) padded_pixels: u64,
             /// Entries of one offset group.
             pub(crate) entries: u64,
             /// Counters of one offset group in `ends`.
@@ -531,8 +546,12 @@ pub(crate) mod backward {
             pub(crate) counters_per_row: u64,
             /// 0 for the even rows of cells, 1 for the odd rows.
             pub(crate) parity: u64,
-            /// Rows of cells of this parity.
+            /// Rows of cells of this parity in one image.
             pub(crate) rows: u64,
+            /// Images of the part.
+            pub(crate) images: u64,
+            /// Elements between images of the gradient.
+            pub(crate) image_stride: u64,
             /// Lanes that walk through a row together.
             pub(crate) lanes_per_row: u64,
             /// Units of an offset group. A unit is lanes_per_row lanes, which walk through one row for as many packs as they
@@ -557,12 +576,14 @@ pub(crate) mod backward {
                 "packs",
                 "all_packs",
                 "first_pack",
-                "tap_shift",
+                "padded_pixels",
                 "entries",
                 "counters",
                 "counters_per_row",
                 "parity",
                 "rows",
+                "images",
+                "image_stride",
                 "lanes_per_row",
                 "units_per_group",
                 "units",
@@ -642,24 +663,22 @@ pub(crate) mod backward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub(crate) struct Params {
-            /// Rows of the input.
-            pub(crate) in_height: u64,
+            /// Columns from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_columns: u64,
+            /// Rows from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_rows: u64,
             /// Columns of the input.
             pub(crate) in_width: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
             pub(crate) taps: u64,
             /// Pixels of one output plane.
             pub(crate) out_pixels: u64,
-            /// First output pixel of the part.
+            /// First output pixel of the part in its first image.
             pub(crate) first_pixel: u64,
-            /// Output pixels of the part.
+            /// Output pixels of the part, of all its images.
             pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
             pub(crate) padded_pixels: u64,
-            /// Number of a tap's first column minus that of the tap before.
-            pub(crate) column_stride: u64,
-            /// Depthwise only: columns are numbered tap · 2^tap_shift + pixel.
-            pub(crate) tap_shift: u64,
             /// Packs of this step's channels.
             pub(crate) packs: u64,
             /// Packs of each segment in this step.
@@ -678,6 +697,10 @@ pub(crate) mod backward {
             pub(crate) group_start: u64,
             /// Invocations that have work; the rest of the grid is idle.
             pub(crate) invocations: u64,
+            /// Elements between images of the gradient of the offset.
+            pub(crate) grad_offset_image_stride: u64,
+            /// Elements between images of the gradient of the mask.
+            pub(crate) grad_mask_image_stride: u64,
             /// Start of this step's offset groups in the bound gradient of the offset, in elements.
             pub(crate) grad_offset_base: u64,
             /// Start of this step's offset groups in the bound gradient of the mask, in elements.
@@ -697,15 +720,14 @@ pub(crate) mod backward {
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
-                "in_height",
+                "plane_columns",
+                "plane_rows",
                 "in_width",
                 "taps",
                 "out_pixels",
                 "first_pixel",
                 "pixels",
                 "padded_pixels",
-                "column_stride",
-                "tap_shift",
                 "packs",
                 "segment_packs",
                 "all_packs",
@@ -715,6 +737,8 @@ pub(crate) mod backward {
                 "segments_per_offset_group",
                 "group_start",
                 "invocations",
+                "grad_offset_image_stride",
+                "grad_mask_image_stride",
                 "grad_offset_base",
                 "grad_mask_base",
                 "follows",
@@ -1023,8 +1047,10 @@ pub(crate) mod backward {
         pub(crate) struct Params {
             /// Taps of the kernel: kernel_height · kernel_width.
             pub(crate) taps: u64,
-            /// Rows of the input.
-            pub(crate) in_height: u64,
+            /// Columns from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_columns: u64,
+            /// Rows from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_rows: u64,
             /// Packs of this step's channels.
             pub(crate) packs: u64,
             /// Packs of each segment in this step.
@@ -1059,7 +1085,8 @@ pub(crate) mod backward {
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
                 "taps",
-                "in_height",
+                "plane_columns",
+                "plane_rows",
                 "packs",
                 "segment_packs",
                 "segment_start",
@@ -1109,11 +1136,13 @@ pub(crate) mod backward {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub(crate) struct Params {
-            /// Rows of the input.
-            pub(crate) in_height: u64,
+            /// Columns from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_columns: u64,
+            /// Rows from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_rows: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
             pub(crate) taps: u64,
-            /// Output pixels of the part.
+            /// Output pixels of the part, of all its images.
             pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
             pub(crate) padded_pixels: u64,
@@ -1134,7 +1163,8 @@ pub(crate) mod backward {
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
-                "in_height",
+                "plane_columns",
+                "plane_rows",
                 "taps",
                 "pixels",
                 "padded_pixels",
@@ -1225,7 +1255,7 @@ pub(crate) mod backward {
         }
     }
 
-    /// Packs the gradient of the output for a part of one image's pixels: four channels per texel, in blocks of 32 pixels.
+    /// Packs the gradient of the output for a part's pixels: four channels per texel, in blocks of 32 pixels.
     pub(crate) mod pack_grad_output {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of packs of one invocation.
@@ -1288,15 +1318,17 @@ pub(crate) mod backward {
             pub(crate) row_start: u64,
             /// Pixels of one output plane.
             pub(crate) out_pixels: u64,
-            /// First output pixel of the part.
+            /// First output pixel of the part in its first image.
             pub(crate) first_pixel: u64,
-            /// Output pixels of the part.
+            /// Output pixels of the part, of all its images.
             pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
             pub(crate) padded_pixels: u64,
-            /// Start of the image in the bound gradient, in elements.
+            /// Elements between images of the gradient and of the output.
+            pub(crate) image_stride: u64,
+            /// Start of the first image in the bound gradient, in elements.
             pub(crate) grad_output_base: u64,
-            /// Start of the image in the bound output, in elements.
+            /// Start of the first image in the bound output, in elements.
             pub(crate) output_base: u64,
             /// The activation: see shared/activation_kinds.wgsl.
             pub(crate) kind: u64,
@@ -1313,6 +1345,7 @@ pub(crate) mod backward {
                 "first_pixel",
                 "pixels",
                 "padded_pixels",
+                "image_stride",
                 "grad_output_base",
                 "output_base",
                 "kind",
@@ -1320,7 +1353,7 @@ pub(crate) mod backward {
         }
     }
 
-    /// Packs the taps of a part of one image's pixels: computes each position once for all kernels that sample there or add
+    /// Packs the taps of a part's pixels: computes each position once for all kernels that sample there or add
     /// there.
     pub(crate) mod pack_taps {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
@@ -1348,18 +1381,20 @@ pub(crate) mod backward {
         pub(crate) struct Params {
             /// Geometry of the taps.
             pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
-            /// First output pixel of the part.
+            /// First output pixel of the part in its first image.
             pub(crate) first_pixel: u64,
-            /// Output pixels of the part.
+            /// Output pixels of the part, of all its images.
             pub(crate) pixels: u64,
             /// `pixels` rounded up to whole blocks.
             pub(crate) padded_pixels: u64,
-            /// Number of a tap's first column minus that of the tap before.
-            pub(crate) column_stride: u64,
             /// Blocks of taps of a kernel.
             pub(crate) tap_blocks: u64,
             /// Invocations that have work; the rest of the grid is idle.
             pub(crate) invocations: u64,
+            /// Elements between images of the offset.
+            pub(crate) offset_image_stride: u64,
+            /// Elements between images of the mask.
+            pub(crate) mask_image_stride: u64,
             /// Start of this step's offset groups in the bound offset, in elements.
             pub(crate) offset_base: u64,
             /// Start of this step's offset groups in the bound mask, in elements.
@@ -1384,9 +1419,10 @@ pub(crate) mod backward {
                 "first_pixel",
                 "pixels",
                 "padded_pixels",
-                "column_stride",
                 "tap_blocks",
                 "invocations",
+                "offset_image_stride",
+                "mask_image_stride",
                 "offset_base",
                 "mask_base",
                 "has_mask",
@@ -1500,7 +1536,7 @@ pub(crate) mod backward {
 
 /// The shaders of `shaders/convolution`.
 pub(crate) mod convolution {
-    /// Packs one image into a texture that other kernels sample: four channels per texel, with zeros around every plane.
+    /// Packs images into a texture that other kernels sample: four channels per texel, with zeros around every image.
     pub(crate) mod pack_input {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The largest number of texels of one invocation.
@@ -1532,8 +1568,14 @@ pub(crate) mod convolution {
             pub(crate) in_height: u64,
             /// Columns of the input.
             pub(crate) in_width: u64,
+            /// Images in the texture.
+            pub(crate) images: u64,
+            /// Elements between images of the input.
+            pub(crate) image_stride: u64,
             /// Channels of a segment.
             pub(crate) segment_channels: u64,
+            /// Packs whose planes lie below each other.
+            pub(crate) packs_down: u64,
             /// Packs of a segment in the texture.
             pub(crate) packs: u64,
             /// First pack in the texture, counted in its segment.
@@ -1542,14 +1584,17 @@ pub(crate) mod convolution {
             pub(crate) texture_width: u64,
             /// Rows of the texture to write.
             pub(crate) texture_height: u64,
-            /// Start of the first channel in the texture in the bound input, in elements.
+            /// Start of the first image's first channel in the texture in the bound input, in elements.
             pub(crate) input_base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
                 "in_height",
                 "in_width",
+                "images",
+                "image_stride",
                 "segment_channels",
+                "packs_down",
                 "packs",
                 "pack_start",
                 "texture_width",
@@ -1638,6 +1683,10 @@ pub(crate) mod forward {
         pub(crate) struct Params {
             /// Geometry of the taps.
             pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
+            /// Columns from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_columns: u64,
+            /// Rows from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_rows: u64,
             /// Channels of a segment.
             pub(crate) segment_channels: u64,
             /// Packs of a whole segment.
@@ -1654,13 +1703,21 @@ pub(crate) mod forward {
             pub(crate) segment_packs: u64,
             /// Blocks of packs of a segment.
             pub(crate) pack_blocks: u64,
+            /// Output pixels of all images of this step.
+            pub(crate) pixels: u64,
             /// Workgroups along the pixels, one per block of pixels.
             pub(crate) pixel_blocks: u64,
-            /// Start of the image in the bound offset, in elements.
+            /// Elements between images of the offset.
+            pub(crate) offset_image_stride: u64,
+            /// Elements between images of the mask.
+            pub(crate) mask_image_stride: u64,
+            /// Elements between images of the output.
+            pub(crate) output_image_stride: u64,
+            /// Start of the first image in the bound offset, in elements.
             pub(crate) offset_base: u64,
-            /// Start of the image in the bound mask, in elements.
+            /// Start of the first image in the bound mask, in elements.
             pub(crate) mask_base: u64,
-            /// Start of the image in the bound output, in elements.
+            /// Start of the first image in the bound output, in elements.
             pub(crate) output_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
             pub(crate) has_mask: u64,
@@ -1681,6 +1738,8 @@ pub(crate) mod forward {
                 "pad_w",
                 "dil_h",
                 "dil_w",
+                "plane_columns",
+                "plane_rows",
                 "segment_channels",
                 "all_segment_packs",
                 "all_packs",
@@ -1689,7 +1748,11 @@ pub(crate) mod forward {
                 "pack_start",
                 "segment_packs",
                 "pack_blocks",
+                "pixels",
                 "pixel_blocks",
+                "offset_image_stride",
+                "mask_image_stride",
+                "output_image_stride",
                 "offset_base",
                 "mask_base",
                 "output_base",
@@ -1884,6 +1947,10 @@ pub(crate) mod forward {
         pub(crate) struct Params {
             /// Geometry of the taps.
             pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
+            /// Columns from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_columns: u64,
+            /// Rows from a pack's plane of the packed input to the next pack's.
+            pub(crate) plane_rows: u64,
             /// Segments of a weight group.
             pub(crate) segments_per_group: u64,
             /// Segments of an offset group.
@@ -1902,17 +1969,25 @@ pub(crate) mod forward {
             pub(crate) rows: u64,
             /// Blocks of output channels of a weight group.
             pub(crate) row_blocks: u64,
+            /// Output pixels of all images of this step.
+            pub(crate) pixels: u64,
             /// Blocks of output pixels.
             pub(crate) pixel_blocks: u64,
             /// First weight group of this step.
             pub(crate) group_start: u64,
             /// Workgroups that have work; the rest of the grid is idle.
             pub(crate) blocks: u64,
-            /// Start of the image in the bound offset, in elements.
+            /// Elements between images of the offset.
+            pub(crate) offset_image_stride: u64,
+            /// Elements between images of the mask.
+            pub(crate) mask_image_stride: u64,
+            /// Elements between images of the output.
+            pub(crate) output_image_stride: u64,
+            /// Start of the first image in the bound offset, in elements.
             pub(crate) offset_base: u64,
-            /// Start of the image in the bound mask, in elements.
+            /// Start of the first image in the bound mask, in elements.
             pub(crate) mask_base: u64,
-            /// Start of the image in the bound output, in elements.
+            /// Start of the first image in the bound output, in elements.
             pub(crate) output_base: u64,
             /// 1 with a mask (v2), 0 without one (v1).
             pub(crate) has_mask: u64,
@@ -1933,6 +2008,8 @@ pub(crate) mod forward {
                 "pad_w",
                 "dil_h",
                 "dil_w",
+                "plane_columns",
+                "plane_rows",
                 "segments_per_group",
                 "segments_per_offset_group",
                 "segment_start",
@@ -1942,9 +2019,13 @@ pub(crate) mod forward {
                 "pack_end",
                 "rows",
                 "row_blocks",
+                "pixels",
                 "pixel_blocks",
                 "group_start",
                 "blocks",
+                "offset_image_stride",
+                "mask_image_stride",
+                "output_image_stride",
                 "offset_base",
                 "mask_base",
                 "output_base",
@@ -3280,6 +3361,7 @@ static FILES: &[(&str, &str)] = &[
     ("shared/finite", include_str!("../../shaders/shared/finite.wgsl")),
     ("shared/grid", include_str!("../../shaders/shared/grid.wgsl")),
     ("shared/half_bits", include_str!("../../shaders/shared/half_bits.wgsl")),
+    ("shared/packed_planes", include_str!("../../shaders/shared/packed_planes.wgsl")),
     ("shared/packed_sample", include_str!("../../shaders/shared/packed_sample.wgsl")),
     ("shared/packed_taps", include_str!("../../shaders/shared/packed_taps.wgsl")),
     ("shared/sample", include_str!("../../shaders/shared/sample.wgsl")),

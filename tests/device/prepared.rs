@@ -24,7 +24,7 @@ fn objects(gpu: &Gpu) -> [isize; 5] {
 }
 
 fn sized(input: [usize; 2]) -> Case {
-    Case::new("one of many", Sizes { batch: 2, input, ..PLAIN }, padded())
+    Case::new("one of many", Sizes { input, ..PLAIN }, padded())
 }
 
 /// Prepares both calls of a case.

@@ -53,7 +53,7 @@ type Cost = fn(&Call<'_>) -> u64;
 /// their cost, from the parameters of a step and the constants of the kernel.
 const LOOPS: &[(&str, &str, Cost)] = &[
     ("backward/col2im", "taps()", |c| loop_of(c.get("taps"))),
-    ("backward/grad_bias", "pixels()", |c| loop_of(c.shared("out_pixels", "slices"))),
+    ("backward/grad_bias", "pixels()", |c| loop_of((c.get("images") * c.get("out_pixels")).div_ceil(c.get("slices")))),
     ("backward/grad_column", "packs() stores()", |c| {
         loop_of(c.get("row_packs")) + loop_of(c.get("PIXELS_PER_INVOCATION") * c.get("PACKS_PER_INVOCATION"))
     }),
@@ -193,6 +193,8 @@ fn no_plan_has_a_loop_that_the_driver_ends() {
         Sizes { in_channels: 4, out_channels: 4, input: [16_000, 3], ..PLAIN },
         Sizes { in_channels: 64, out_channels: 64, groups: 64, offset_groups: 64, input: [1000, 1000], ..PLAIN },
         Sizes { in_channels: 4, out_channels: 4, groups: 4, kernel: [1, 1], input: [3000, 3000], ..PLAIN },
+        Sizes { batch: 100_000, in_channels: 8, out_channels: 8, kernel: [7, 7], input: [7, 7], ..PLAIN },
+        Sizes { batch: 100_000, in_channels: 4, out_channels: 4, groups: 4, kernel: [1, 1], input: [1, 1], ..PLAIN },
     ];
     let gpu = DeviceLimits { max_binding_bytes: (1 << 31) - 256, kind: DeviceKind::DiscreteGpu, ..subgroups_of_8() };
     let cpu = DeviceLimits { kind: DeviceKind::Cpu, ..gpu };

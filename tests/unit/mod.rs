@@ -15,6 +15,7 @@ mod files;
 
 mod algorithms;
 mod backward_plans;
+mod batches;
 mod kernels;
 mod loops;
 mod plans;

@@ -117,10 +117,18 @@ impl Chunk {
     }
 }
 
-/// One part of the work: some channels of one image, at some output pixels.
+/// One part of the work: some channels of some images, at some output pixels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    pub(super) image: u64,
+    pub(super) images: Range<u64>,
+    /// Output pixels of each of these images. A part of several images has all their pixels.
     pub(super) pixels: Range<u64>,
     pub(super) chunk: Chunk,
+}
+
+impl Part {
+    /// Returns the number of output pixels of all images.
+    pub(super) fn pixel_count(&self) -> u64 {
+        self.images.len() * self.pixels.len()
+    }
 }

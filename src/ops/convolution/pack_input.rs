@@ -1,48 +1,107 @@
 //! The packed input: a texture with four channels per texel. The fused algorithm for subgroups of 8, the depthwise
 //! algorithm and the backward pass sample it.
 
+use std::ops::Range;
+
 use super::geometry::Geometry;
 use super::layout::{Chunk, Layout};
+use super::options::Options;
+use super::windows::{Images, stride, within_images};
 use crate::error::Result;
 use crate::kernel::convolution::pack_input;
-use crate::plan::{DeviceLimits, Len, Scratch, Size, Step};
+use crate::plan::{DeviceLimits, Len, Scratch, Size, Step, even, largest};
 
-/// Returns the columns and rows of the texture. There is a row of zeros above each plane and below the last, and there
-/// are a column of zeros on the left and two on the right.
-fn extent(g: &Geometry, planes: u64) -> [u64; 2] {
-    [g.in_width as u64 + 3, planes * (g.in_height as u64 + 1) + 1]
+/// The planes of the texture, one for each pack. A plane holds images below each other, with a row of zeros above each
+/// and below the last, a column of zeros on the left and two on the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Planes {
+    /// Columns and rows of an image, with the zeros on its left and right and the row above.
+    image: [u64; 2],
+    images: u64,
+    /// Whether the planes lie beside each other, and not below each other.
+    beside: bool,
 }
 
-/// Returns the texture for so many planes. Each pack has one.
-pub(super) fn texture(g: &Geometry, planes: u64) -> Scratch {
-    Scratch { name: "packed_input", size: Size::Texels(extent(g, planes)) }
-}
+impl Planes {
+    /// Makes the planes of at most `packs` packs of at most `images` images. They lie below each other if a texture
+    /// can hold them so.
+    pub(super) fn new(g: &Geometry, limits: &DeviceLimits, packs: u64, images: u64) -> Self {
+        let image = [g.in_width as u64 + 3, g.in_height as u64 + 1];
+        let below = Self { image, images, beside: false };
+        let beside = Self { beside: true, ..below };
+        if !limits.hold(&below.texture(packs)) && limits.hold(&beside.texture(packs)) { beside } else { below }
+    }
 
-/// Packs a chunk of one image.
-pub(super) fn step(
-    g: &Geometry,
-    limits: &DeviceLimits,
-    layout: &Layout,
-    image: u64,
-    chunk: &Chunk,
-    packed: &Scratch,
-) -> Result<Step> {
-    let in_pixels = g.in_pixels() as u64;
-    let channels = chunk.channels(layout.segment_channels);
-    let first = (image * g.in_channels as u64 + channels.start) * in_pixels;
-    let (input, input_base) = limits.operand_window(g.storage, "input", first, channels.len() * in_pixels);
-    let [texture_width, texture_height] = extent(g, chunk.pack_count());
-    let params = pack_input::Params {
-        in_height: g.in_height as u64,
-        in_width: g.in_width as u64,
-        segment_channels: layout.segment_channels,
-        packs: chunk.packs.len(),
-        pack_start: chunk.packs.start,
-        texture_width,
-        texture_height,
-        input_base,
-    };
-    let invocations = texture_width * texture_height.div_ceil(pack_input::ROWS_PER_INVOCATION);
-    let workgroups = pack_input::KERNEL.workgroups(invocations);
-    limits.step(&pack_input::KERNEL, g.specialization(), params, vec![input, packed.window()], workgroups)
+    /// Makes the planes of `packs` packs of as many images as one part of a plan may have, and as fit into the workspace
+    /// beside `others`. One image must fit.
+    pub(super) fn of_most_images(
+        g: &Geometry,
+        options: &Options,
+        limits: &DeviceLimits,
+        packs: u64,
+        others: &Scratch,
+    ) -> Self {
+        let fits = |images| {
+            let texture = Self::new(g, limits, packs, images).texture(packs);
+            limits.hold(&texture) && others.bytes() + texture.bytes() <= options.workspace_limit
+        };
+        let most = largest(Images::new(g, limits).at_once(), fits);
+        Self::new(g, limits, packs, even(g.batch as u64, most))
+    }
+
+    /// Returns the largest number of images in a plane.
+    pub(super) fn images(&self) -> u64 {
+        self.images
+    }
+
+    fn extent(&self, packs: u64) -> [u64; 2] {
+        let [columns, rows] = self.image;
+        let [across, down] = if self.beside { [packs, 1] } else { [1, packs] };
+        [across * columns, down * self.images * rows + 1]
+    }
+
+    /// Returns the texture for so many packs.
+    pub(super) fn texture(&self, packs: u64) -> Scratch {
+        Scratch { name: "packed_input", size: Size::Texels(self.extent(packs)) }
+    }
+
+    /// Returns the columns and rows from a plane of some of the images to the next plane.
+    pub(super) fn step(&self, images: &Range<u64>) -> [u64; 2] {
+        let [columns, rows] = self.image;
+        if self.beside { [columns, 0] } else { [0, images.len() * rows] }
+    }
+
+    /// Plans the packing of a chunk of some images. `packed` is the texture.
+    pub(super) fn pack(
+        &self,
+        g: &Geometry,
+        limits: &DeviceLimits,
+        layout: &Layout,
+        images: &Range<u64>,
+        chunk: &Chunk,
+        packed: &Scratch,
+    ) -> Result<Step> {
+        let channels = chunk.channels(layout.segment_channels);
+        let all = Images::new(g, limits);
+        let plane = g.in_pixels() as u64;
+        let within = channels.start * plane..channels.end * plane;
+        let (input, input_base) = within_images(limits, g.storage, "input", all.input, images, &within);
+        let [texture_width, texture_height] = Self { images: images.len(), ..*self }.extent(chunk.pack_count());
+        let params = pack_input::Params {
+            in_height: g.in_height as u64,
+            in_width: g.in_width as u64,
+            images: images.len(),
+            image_stride: stride(images.len(), all.input),
+            segment_channels: layout.segment_channels,
+            packs_down: if self.beside { 1 } else { chunk.pack_count() },
+            packs: chunk.packs.len(),
+            pack_start: chunk.packs.start,
+            texture_width,
+            texture_height,
+            input_base,
+        };
+        let invocations = texture_width * texture_height.div_ceil(pack_input::ROWS_PER_INVOCATION);
+        let workgroups = pack_input::KERNEL.workgroups(invocations);
+        limits.step(&pack_input::KERNEL, g.specialization(), params, vec![input, packed.window()], workgroups)
+    }
 }

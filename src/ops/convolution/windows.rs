@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::geometry::Geometry;
 use crate::error::Result;
+use crate::kernel::Storage;
 use crate::plan::{DeviceLimits, Len, Window};
 
 /// Returns the window over the whole weight.
@@ -16,6 +17,33 @@ pub(super) fn weight(g: &Geometry, limits: &DeviceLimits) -> Window {
 pub(super) fn unread(g: &Geometry, limits: &DeviceLimits) -> Window {
     limits.operand_window(g.storage, "weight", 0, 1).0
 }
+
+/// Returns the window over the elements `within` each of some images, which have `image` elements, and the index of the
+/// first of these elements in it.
+pub(super) fn within_images(
+    limits: &DeviceLimits,
+    storage: Storage,
+    operand: &'static str,
+    image: u64,
+    images: &Range<u64>,
+    within: &Range<u64>,
+) -> (Window, u64) {
+    let elements = (images.len() - 1) * image + within.len();
+    limits.operand_window(storage, operand, images.start * image + within.start, elements)
+}
+
+/// Returns the stride between `count` images, groups or rows. A single one has a stride of 0: no kernel reads it, and
+/// the true value may exceed a parameter's range.
+pub(super) fn stride(count: u64, stride: u64) -> u64 {
+    if count > 1 { stride } else { 0 }
+}
+
+/// The number of pixels up to which a plan works on several images at once. So many are work enough for any device, and
+/// more would leave a CPU's cache.
+const PIXELS_AT_ONCE: u64 = 1 << 14;
+/// The number of parts into which a plan cuts the images of a large batch at most, if the device can hold so many
+/// images. Otherwise the number of steps would grow with the batch.
+const MOST_PARTS: u64 = 1024;
 
 /// Makes windows over whole images of the operands. The fields are the elements of one image.
 pub(super) struct Images<'a> {
@@ -57,6 +85,17 @@ impl<'a> Images<'a> {
         Ok(self.limits.max_operand_elements(storage) / self.input.max(self.offset).max(self.output))
     }
 
+    /// Returns the number of images that one part of a plan works on at most. Windows hold so many images of every
+    /// operand and gradient.
+    pub(super) fn at_once(&self) -> u64 {
+        let pixels = self.g.in_pixels().max(self.g.out_pixels()) as u64;
+        let batch = self.g.batch as u64;
+        let most_pixels = PIXELS_AT_ONCE.max(batch.saturating_mul(pixels) / MOST_PARTS);
+        let window = self.limits.max_operand_elements(self.g.storage).min(self.limits.max_window_elements());
+        let largest = self.input.max(self.offset).max(self.output);
+        (most_pixels / pixels).min(window / largest).min(batch).max(1)
+    }
+
     /// Returns the window over some images of the input, and the index of the first image in it.
     pub(super) fn input(&self, images: &Range<u64>) -> (Window, u64) {
         self.window("input", self.input, images)
@@ -79,7 +118,7 @@ impl<'a> Images<'a> {
         }
     }
 
-    fn window(&self, operand: &'static str, stride: u64, images: &Range<u64>) -> (Window, u64) {
-        self.limits.operand_window(self.g.storage, operand, images.start * stride, images.len() * stride)
+    fn window(&self, operand: &'static str, image: u64, images: &Range<u64>) -> (Window, u64) {
+        within_images(self.limits, self.g.storage, operand, image, images, &(0..image))
     }
 }

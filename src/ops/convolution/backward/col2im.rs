@@ -26,18 +26,19 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
 
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let (g, chunk) = (pass.g, &part.chunk);
-    let (grad_input, grad_input_base) = pass.grad_input(part.image, chunk);
-    let invocations = chunk.pack_count() * g.in_pixels() as u64;
+    let (grad_input, grad_input_base) = pass.grad_input(part);
+    let invocations = chunk.pack_count() * g.in_pixels() as u64 * part.images.len();
     let params = col2im::Params {
         geometry: g.tap_geometry(),
         first_pixel: part.pixels.start,
-        pixels: part.pixels.len(),
-        padded_pixels: padded(&part.pixels),
+        pixels: part.pixel_count(),
+        padded_pixels: padded(part),
         segment_channels: pass.layout.segment_channels,
         segment_packs: chunk.packs.len(),
         pack_start: chunk.packs.start,
         packs: chunk.pack_count(),
         invocations,
+        image_stride: pass.grad_input_stride(&part.images),
         grad_input_base,
     };
     let windows = vec![grad_column::buffer(pass, tiling).window(), grad_input];

@@ -85,7 +85,7 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let groups = layout.groups(chunk);
     let group_packs = chunk.segments.len().min(layout.segments_per_group) * chunk.packs.len();
     let pack_blocks = group_packs.div_ceil(grad_column::PACKS_PER_INVOCATION);
-    let padded_pixels = padded(&part.pixels);
+    let padded_pixels = padded(part);
     let pixel_blocks = padded_pixels.div_ceil(kernel.workgroup_size * grad_column::PIXELS_PER_INVOCATION);
     let workgroups = pixel_blocks * g.taps() as u64 * pack_blocks * groups.len();
     let weight = weight_chunk(pass, tiling, chunk);

@@ -20,9 +20,10 @@ fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
 }
 
-/// Returns the sort of a part's taps. The first cell of an image lies above and to the left of its first pixel.
+/// Returns the sort of a part's taps. The first cell of an image lies above and to the left of its first pixel. The
+/// rows of cells of one image come after those of the image before.
 fn sort(pass: &Pass<'_>, tiling: &Tiling) -> Sort {
-    let cells = [pass.g.in_height as u64 + 1, pass.g.in_width as u64 + 1];
+    let cells = [tiling.images * (pass.g.in_height as u64 + 1), pass.g.in_width as u64 + 1];
     Sort::new(cells, pass.entries(tiling), pass.offset_groups(tiling), pass.subgroups)
 }
 
@@ -34,7 +35,7 @@ fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
 /// cell, and the loops of the sort. The padding pixels have no entries in a cell.
 fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     let g = pass.g;
-    let entries = g.taps() as u64 * tiling.pixels.min(g.out_pixels() as u64);
+    let entries = g.taps() as u64 * pass.pixels(tiling);
     let cells = g.in_width as u64 + 2;
     let walk = entries.div_ceil(grad_input::ENTRIES_PER_ITERATION) + 3 * cells;
     !wanted(pass) || walk < MAX_LOOP_STEPS && sort(pass, tiling).loops_are_short()
@@ -46,8 +47,8 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
     let sort = sort(pass, tiling);
     let sorted = sort.sorted();
     let groups = pass.layout.offset_groups(&part.chunk);
-    if progress.lacks(sorted.order.operand, [part.image..part.image + 1, part.pixels.clone(), groups.clone()]) {
-        let entries = pass.g.taps() as u64 * padded(&part.pixels);
+    if progress.lacks(sorted.order.operand, [part.images.clone(), part.pixels.clone(), groups.clone()]) {
+        let entries = pass.g.taps() as u64 * padded(part);
         let packed_taps = pack_taps::texture(pass, tiling).window();
         let unread = unread(pass.g, pass.limits);
         for step in sort.steps(pass.limits, entries, groups.len(), packed_taps, unread)? {
@@ -60,7 +61,7 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, sorted: &Sorted, parity: u64) -> Result<Step> {
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let groups = layout.offset_groups(chunk);
-    let (grad_input, grad_input_base) = pass.grad_input(part.image, chunk);
+    let (grad_input, grad_input_base) = pass.grad_input(part);
     let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
     let packs = chunk.segments.len().min(layout.segments_per_offset_group) * chunk.packs.len();
     let variant = match (layout.depthwise, pass.subgroups && packs > 1) {
@@ -79,9 +80,9 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, sorted: &Sorted, parity: 
     // The units of a group are rounded up so that no vector of 8 lanes works for two offset groups. Their entries may
     // lie in different cells, and a driver that counts the iterations of a loop once per vector would add those of
     // both.
-    let units_per_group = (rows * parts).next_multiple_of(SUBGROUP_SIZE.div_ceil(lanes_per_row));
+    let units_per_group = (rows * part.images.len() * parts).next_multiple_of(SUBGROUP_SIZE.div_ceil(lanes_per_row));
     let units = units_per_group * groups.len();
-    let padded_pixels = padded(&part.pixels);
+    let padded_pixels = padded(part);
     let params = grad_input::Params {
         in_height: g.in_height as u64,
         in_width: g.in_width as u64,
@@ -95,12 +96,14 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, sorted: &Sorted, parity: 
         packs: chunk.pack_count(),
         all_packs: layout.packs(),
         first_pack: layout.first_pack(chunk),
-        tap_shift: pack_taps::column_stride(pass, padded_pixels).trailing_zeros().into(),
+        padded_pixels,
         entries: g.taps() as u64 * padded_pixels,
         counters: sorted.counters,
         counters_per_row: sorted.counters_per_row,
         parity,
         rows,
+        images: part.images.len(),
+        image_stride: pass.grad_input_stride(&part.images),
         lanes_per_row,
         units_per_group,
         units,

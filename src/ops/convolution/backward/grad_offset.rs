@@ -39,29 +39,28 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let (g, layout, modes, chunk) = (pass.g, &pass.layout, pass.modes, &part.chunk);
     let groups = layout.offset_groups(chunk);
-    let padded_pixels = padded(&part.pixels);
+    let padded_pixels = padded(part);
     let invocations = padded_pixels * g.taps() as u64 * groups.len();
-    let column_stride = pack_taps::column_stride(pass, padded_pixels);
     let (grad_offset, grad_offset_base) = if modes.offset.wanted() {
-        pass.of_taps("grad_offset", Storage::F32, 2, part.image, &groups)
+        pass.of_taps("grad_offset", Storage::F32, 2, &part.images, &groups)
     } else {
         (NO_GRAD_OFFSET.window(), 0)
     };
     let (grad_mask, grad_mask_base) = if modes.mask.wanted() {
-        pass.of_taps("grad_mask", Storage::F32, 1, part.image, &groups)
+        pass.of_taps("grad_mask", Storage::F32, 1, &part.images, &groups)
     } else {
         (NO_GRAD_MASK.window(), 0)
     };
+    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images);
     let params = grad_offset::Params {
-        in_height: g.in_height as u64,
+        plane_columns,
+        plane_rows,
         in_width: g.in_width as u64,
         taps: g.taps() as u64,
         out_pixels: g.out_pixels() as u64,
         first_pixel: part.pixels.start,
-        pixels: part.pixels.len(),
+        pixels: part.pixel_count(),
         padded_pixels,
-        column_stride,
-        tap_shift: column_stride.trailing_zeros().into(),
         packs: chunk.pack_count(),
         segment_packs: chunk.packs.len(),
         all_packs: layout.packs(),
@@ -71,6 +70,8 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
         segments_per_offset_group: layout.segments_per_offset_group,
         group_start: groups.start,
         invocations,
+        grad_offset_image_stride: pass.taps_stride(2, &part.images),
+        grad_mask_image_stride: pass.taps_stride(1, &part.images),
         grad_offset_base,
         grad_mask_base,
         follows: (chunk.packs.start > 0).into(),

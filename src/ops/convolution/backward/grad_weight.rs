@@ -119,11 +119,13 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
     let group_packs = chunk.segments.len().min(layout.segments_per_group) * chunk.packs.len();
     let [row_tiles, column_tiles] = tiles(pass, group_packs);
     let (splits, _) = splits(pass, tiling);
-    let iterations = padded(&part.pixels) / variant.pixels_per_iteration;
+    let iterations = padded(part) / variant.pixels_per_iteration;
     let workgroups = groups.len() * row_tiles * column_tiles * splits;
+    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images);
     let params = grad_weight::Params {
         taps,
-        in_height: g.in_height as u64,
+        plane_columns,
+        plane_rows,
         packs: chunk.pack_count(),
         segment_packs: chunk.packs.len(),
         segment_start: chunk.segments.start,
@@ -134,7 +136,7 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
         groups: groups.len(),
         row_packs: layout.row_packs,
         all_row_packs: groups.len() * layout.row_packs,
-        pixel_blocks: padded(&part.pixels) / BLOCK_PIXELS,
+        pixel_blocks: padded(part) / BLOCK_PIXELS,
         iterations_per_split: iterations.div_ceil(splits),
         column_tiles,
         row_tiles,

@@ -17,13 +17,9 @@ fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.weight.wanted() && pass.layout.depthwise
 }
 
-fn pixels(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    tiling.pixels.min(pass.g.out_pixels() as u64)
-}
-
 /// Returns the number of workgroups that share a sum.
 fn sharing(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    grad_weight_depthwise::KERNEL.workgroups(pixels(pass, tiling)).clamp(1, MAX_WORKGROUPS)
+    grad_weight_depthwise::KERNEL.workgroups(pass.pixels(tiling)).clamp(1, MAX_WORKGROUPS)
 }
 
 /// Returns the slices of a sum: one for each invocation of these workgroups.
@@ -33,7 +29,7 @@ fn slices(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
 
 /// Returns whether the loop over the pixels of a slice is short enough.
 fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
-    !pass.layout.depthwise || pixels(pass, tiling).div_ceil(slices(pass, tiling)) + 1 < MAX_LOOP_STEPS
+    !pass.layout.depthwise || pass.pixels(tiling).div_ceil(slices(pass, tiling)) + 1 < MAX_LOOP_STEPS
 }
 
 /// Returns the bytes of the partial sums.
@@ -46,11 +42,13 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
     let taps = g.taps() as u64;
     let pack_blocks = chunk.packs.len().div_ceil(grad_weight_depthwise::PACKS);
     let slices = slices(pass, tiling);
+    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images);
     let params = grad_weight_depthwise::Params {
-        in_height: g.in_height as u64,
+        plane_columns,
+        plane_rows,
         taps,
-        pixels: part.pixels.len(),
-        padded_pixels: padded(&part.pixels),
+        pixels: part.pixel_count(),
+        padded_pixels: padded(part),
         segment_channels: layout.segment_channels,
         segments: chunk.segments.len(),
         pack_start: chunk.packs.start,

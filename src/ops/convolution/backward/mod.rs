@@ -1,8 +1,8 @@
-//! The plan of the backward pass: five gradients, each sum in one order, in parts of pixels and channels that fit the
-//! workspace. Every stage has its file; `stages.rs` lists them in order.
+//! The plan of the backward pass: five gradients, each sum in one order, in parts of images, pixels and channels that
+//! fit the workspace. Every stage has its file; `stages.rs` lists them in order.
 //!
 //! ```text
-//! for each image, part of its output pixels, chunk of input channels:
+//! for each part of the images, of their output pixels, of the input channels:
 //!     pack_input, pack_grad_output, pack_taps       four channels per texel, and the position of each tap
 //!     grad_column = weightᵀ · grad_output           a matrix product
 //!     grad_offset, grad_mask, columns               from one read of the corners
@@ -68,7 +68,7 @@ pub fn plan_backward(
     fill_zero::steps(&pass, &mut plan)?;
     if geometry.batch > 0 && grad_bias::wanted(&pass) {
         plan.workspace_bytes = grad_bias::partial_bytes(&pass);
-        (0..geometry.batch as u64).try_for_each(|image| grad_bias::steps(&pass, image, &mut plan))?;
+        grad_bias::steps(&pass, &mut plan)?;
     }
     if geometry.batch > 0 && (pass.wants_grad_column() || pass.wants_samples()) {
         parts(&pass, &mut plan)?;
@@ -83,10 +83,10 @@ fn parts(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
     plan.workspace_bytes = plan.workspace_bytes.max(memory.workspace_bytes);
     plan.scratch = memory.scratch;
     let mut progress = Progress::new(plan);
-    for image in 0..pass.g.batch as u64 {
+    for images in split(0..pass.g.batch as u64, tiling.images) {
         for pixels in split(0..pass.g.out_pixels() as u64, tiling.pixels) {
             for chunk in tiling::chunks(pass, tiling) {
-                let part = Part { image, pixels: pixels.clone(), chunk };
+                let part = Part { images: images.clone(), pixels: pixels.clone(), chunk };
                 stages::wanted(pass).try_for_each(|stage| (stage.steps)(pass, tiling, &part, &mut progress))?;
             }
         }

@@ -38,7 +38,7 @@ fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
 /// Plans the packing of a part's output channels, with as many per step as one window holds.
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
     let all = out_channels(pass, &part.chunk);
-    let from = [part.image..part.image + 1, part.pixels.clone(), all.segments.clone(), all.packs.clone()];
+    let from = [part.images.clone(), part.pixels.clone(), all.segments.clone(), all.packs.clone()];
     if !progress.lacks(texture(pass, tiling).name, from) {
         return Ok(());
     }
@@ -54,13 +54,13 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk) -> Result<Step> {
     let g = pass.g;
     let channels = some.channels(pass.layout.rows);
-    let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", part.image, &channels);
+    let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", &part.images, &channels);
     // Without an activation the binding of the output is never read.
     let (kernel, (output, output_base)) = match g.activation {
         Activation::Identity => (&pack_grad_output::LINEAR, (grad_output, grad_output_base)),
-        _ => (&pack_grad_output::ACTIVATED, pass.of_out_channels("output", part.image, &channels)),
+        _ => (&pack_grad_output::ACTIVATED, pass.of_out_channels("output", &part.images, &channels)),
     };
-    let padded_pixels = padded(&part.pixels);
+    let padded_pixels = padded(part);
     let groups_before = some.segments.start - all.segments.start;
     let params = pack_grad_output::Params {
         rows: pass.layout.rows,
@@ -71,8 +71,9 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk
         row_start: PACK * some.packs.start,
         out_pixels: g.out_pixels() as u64,
         first_pixel: part.pixels.start,
-        pixels: part.pixels.len(),
+        pixels: part.pixel_count(),
         padded_pixels,
+        image_stride: pass.output_stride(&part.images),
         grad_output_base,
         output_base,
         kind: g.activation.kind(),

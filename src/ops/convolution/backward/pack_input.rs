@@ -5,7 +5,6 @@ use super::stage::{Progress, Stage};
 use crate::error::Result;
 use crate::kernel::Storage;
 use crate::ops::convolution::layout::{PACK, Part};
-use crate::ops::convolution::pack_input as packing;
 use crate::plan::Scratch;
 
 pub(super) const STAGE: Stage = Stage { wanted, check, scratch, fits, steps, ..Stage::NOTHING };
@@ -19,7 +18,7 @@ fn check(pass: &Pass<'_>) -> Result<()> {
 }
 
 pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
-    packing::texture(pass.g, tiling.pack_count())
+    pass.planes(tiling).texture(tiling.pack_count())
 }
 
 fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
@@ -32,11 +31,12 @@ fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    let Part { image, chunk, .. } = part;
+    let Part { images, chunk, .. } = part;
     let packed = texture(pass, tiling);
-    let from = [*image..image + 1, chunk.segments.clone(), chunk.packs.clone()];
+    let from = [images.clone(), chunk.segments.clone(), chunk.packs.clone()];
     if progress.lacks(packed.name, from) {
-        progress.push(packing::step(pass.g, pass.limits, &pass.layout, *image, chunk, &packed)?)?;
+        let planes = pass.planes(tiling);
+        progress.push(planes.pack(pass.g, pass.limits, &pass.layout, images, chunk, &packed)?)?;
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use crate::ops::convolution::layout::Part;
 use crate::ops::convolution::windows::unread;
 use crate::plan::{Len, Scratch, Size, Step};
 
-/// The largest number of columns. A packed tap holds the number of its column as an f32, which represents every whole
-/// number up to this one.
+/// The largest number of columns in a depthwise convolution. Its kernels divide the number of a column as an f32, which
+/// represents every whole number up to this one.
 const MAX_COLUMN: u64 = 1 << 24;
 
 pub(super) const STAGE: Stage = Stage { wanted, check, scratch, fits, steps, ..Stage::NOTHING };
@@ -38,20 +38,15 @@ fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
     vec![texture(pass, tiling)]
 }
 
-/// Returns whether a window holds the offsets of a chunk's offset groups, and an f32 the number of every column.
+/// Returns whether a window holds the offsets of a chunk's offset groups, and an f32 the number of every column where it
+/// must.
 fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     pass.offset_groups(tiling) * offset_elements(pass) <= pass.window_elements()
-        && pass.g.taps() as u64 * column_stride(pass, pass.padded_pixels(tiling)) < MAX_COLUMN
-}
-
-/// Returns the difference between the numbers of two neighbouring taps' columns. In a depthwise convolution it is a
-/// power of two, because the kernels take the number apart again.
-pub(super) fn column_stride(pass: &Pass<'_>, padded_pixels: u64) -> u64 {
-    if pass.layout.depthwise { padded_pixels.next_power_of_two() } else { padded_pixels }
+        && (!pass.layout.depthwise || pass.entries(tiling) < MAX_COLUMN)
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    let from = [part.image..part.image + 1, part.pixels.clone(), pass.layout.offset_groups(&part.chunk)];
+    let from = [part.images.clone(), part.pixels.clone(), pass.layout.offset_groups(&part.chunk)];
     if progress.lacks(texture(pass, tiling).name, from) {
         progress.push(step(pass, tiling, part)?)?;
     }
@@ -62,23 +57,24 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     let g = pass.g;
     let groups = pass.layout.offset_groups(&part.chunk);
-    let padded_pixels = padded(&part.pixels);
+    let padded_pixels = padded(part);
     let tap_blocks = (g.taps() as u64).div_ceil(pack_taps::TAPS_PER_INVOCATION);
     let invocations = padded_pixels * tap_blocks * groups.len();
     let (offset, offset_base) = match g.sampling {
-        Sampling::Deformed => pass.of_taps("offset", g.storage, 2, part.image, &groups),
+        Sampling::Deformed => pass.of_taps("offset", g.storage, 2, &part.images, &groups),
         Sampling::Regular => (unread(g, pass.limits), 0),
     };
     let (mask, mask_base) =
-        if g.has_mask { pass.of_taps("mask", g.storage, 1, part.image, &groups) } else { (offset, 0) };
+        if g.has_mask { pass.of_taps("mask", g.storage, 1, &part.images, &groups) } else { (offset, 0) };
     let params = pack_taps::Params {
         geometry: g.tap_geometry(),
         first_pixel: part.pixels.start,
-        pixels: part.pixels.len(),
+        pixels: part.pixel_count(),
         padded_pixels,
-        column_stride: column_stride(pass, padded_pixels),
         tap_blocks,
         invocations,
+        offset_image_stride: pass.taps_stride(2, &part.images),
+        mask_image_stride: pass.taps_stride(1, &part.images),
         offset_base,
         mask_base,
         has_mask: g.has_mask.into(),

@@ -9,8 +9,10 @@ use crate::kernel::{Kernel, Params, Sampling, Storage};
 use crate::ops::convolution::algorithm::Algorithm;
 use crate::ops::convolution::geometry::Geometry;
 use crate::ops::convolution::gradients::{Gradients, Mode};
-use crate::ops::convolution::layout::{Chunk, Layout};
+use crate::ops::convolution::layout::{Chunk, Layout, Part};
 use crate::ops::convolution::options::Options;
+use crate::ops::convolution::pack_input::Planes;
+use crate::ops::convolution::windows::{stride, within_images};
 use crate::plan::{DeviceKind, DeviceLimits, Len, Step, Window};
 
 /// The backward pass of one call on one device.
@@ -27,7 +29,9 @@ pub(super) struct Pass<'a> {
 /// The largest size of a part of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tiling {
-    /// Output pixels. They are whole blocks, except in the last part of an image.
+    /// Images. A part of several images has all their pixels.
+    pub(super) images: u64,
+    /// Output pixels of an image. They are whole blocks, except in the last part of an image.
     pub(super) pixels: u64,
     /// Segments of a chunk.
     pub(super) segments: u64,
@@ -38,7 +42,7 @@ pub(super) struct Tiling {
 }
 
 impl Tiling {
-    pub(super) const LEAST: Self = Self { pixels: BLOCK_PIXELS, segments: 1, packs: 1, whole_weight: false };
+    pub(super) const LEAST: Self = Self { images: 1, pixels: BLOCK_PIXELS, segments: 1, packs: 1, whole_weight: false };
 
     /// Returns the packs of all segments of a chunk.
     pub(super) fn pack_count(&self) -> u64 {
@@ -47,8 +51,8 @@ impl Tiling {
 }
 
 /// Returns the number of pixels of a part, rounded up to whole blocks.
-pub(super) fn padded(pixels: &Range<u64>) -> u64 {
-    pixels.len().next_multiple_of(BLOCK_PIXELS)
+pub(super) fn padded(part: &Part) -> u64 {
+    part.pixel_count().next_multiple_of(BLOCK_PIXELS)
 }
 
 impl<'a> Pass<'a> {
@@ -104,9 +108,19 @@ impl<'a> Pass<'a> {
         self.wants_grad_position() || self.modes.weight.wanted()
     }
 
+    /// Returns the output pixels of a part.
+    pub(super) fn pixels(&self, tiling: &Tiling) -> u64 {
+        tiling.images * tiling.pixels.min(self.g.out_pixels() as u64)
+    }
+
     /// Returns the output pixels of a part, rounded up to whole blocks.
     pub(super) fn padded_pixels(&self, tiling: &Tiling) -> u64 {
-        padded(&(0..tiling.pixels.min(self.g.out_pixels() as u64)))
+        self.pixels(tiling).next_multiple_of(BLOCK_PIXELS)
+    }
+
+    /// Returns the planes of the packed input.
+    pub(super) fn planes(&self, tiling: &Tiling) -> Planes {
+        Planes::new(self.g, self.limits, tiling.pack_count(), tiling.images)
     }
 
     /// Returns the largest number of offset groups in which a chunk lies.
@@ -130,27 +144,43 @@ impl<'a> Pass<'a> {
         chunk.channels(self.layout.segment_channels).len()
     }
 
-    /// Returns the window over the planes of some offset groups, `planes` for each tap, and the index of the first
-    /// element in it.
+    /// Returns the window over the planes of some offset groups, `planes` for each tap, of some images, and the index of
+    /// the first element in it.
     pub(super) fn of_taps(
         &self,
         operand: &'static str,
         storage: Storage,
         planes: u64,
-        image: u64,
+        images: &Range<u64>,
         groups: &Range<u64>,
     ) -> (Window, u64) {
         let group = planes * (self.g.taps() * self.g.out_pixels()) as u64;
-        let first = (image * self.g.offset_groups as u64 + groups.start) * group;
-        self.limits.operand_window(storage, operand, first, groups.len() * group)
+        let within = groups.start * group..groups.end * group;
+        let image = self.g.offset_groups as u64 * group;
+        within_images(self.limits, storage, operand, image, images, &within)
     }
 
-    /// Returns the window over some channels of one image of the output or of its gradient, and the index of the first
+    /// Returns the elements between images of an operand that has `planes` planes for each tap of each offset group.
+    pub(super) fn taps_stride(&self, planes: u64, images: &Range<u64>) -> u64 {
+        stride(images.len(), planes * (self.g.offset_groups * self.g.taps() * self.g.out_pixels()) as u64)
+    }
+
+    /// Returns the window over some channels of some images of the output or of its gradient, and the index of the first
     /// element in it.
-    pub(super) fn of_out_channels(&self, operand: &'static str, image: u64, channels: &Range<u64>) -> (Window, u64) {
+    pub(super) fn of_out_channels(
+        &self,
+        operand: &'static str,
+        images: &Range<u64>,
+        channels: &Range<u64>,
+    ) -> (Window, u64) {
         let plane = self.g.out_pixels() as u64;
-        let first = (image * self.g.out_channels as u64 + channels.start) * plane;
-        self.limits.operand_window(self.g.storage, operand, first, channels.len() * plane)
+        let within = channels.start * plane..channels.end * plane;
+        within_images(self.limits, self.g.storage, operand, self.g.out_channels as u64 * plane, images, &within)
+    }
+
+    /// Returns the elements between images of the output or of its gradient.
+    pub(super) fn output_stride(&self, images: &Range<u64>) -> u64 {
+        stride(images.len(), (self.g.out_channels * self.g.out_pixels()) as u64)
     }
 
     /// Returns the number of output channels of one image that a window holds. It holds at least a pack.
@@ -158,13 +188,19 @@ impl<'a> Pass<'a> {
         self.limits.max_operand_elements(self.g.storage) / self.g.out_pixels() as u64
     }
 
-    /// Returns the window over a chunk of one image of the gradient of the input, and the index of the first element in
-    /// it.
-    pub(super) fn grad_input(&self, image: u64, chunk: &Chunk) -> (Window, u64) {
-        let in_pixels = self.g.in_pixels() as u64;
-        let channels = chunk.channels(self.layout.segment_channels);
-        let first = (image * self.g.in_channels as u64 + channels.start) * in_pixels;
-        self.limits.window("grad_input", first, channels.len() * in_pixels)
+    /// Returns the window over a part's channels of its images of the gradient of the input, and the index of the first
+    /// element in it.
+    pub(super) fn grad_input(&self, part: &Part) -> (Window, u64) {
+        let plane = self.g.in_pixels() as u64;
+        let channels = part.chunk.channels(self.layout.segment_channels);
+        let within = channels.start * plane..channels.end * plane;
+        let image = self.g.in_channels as u64 * plane;
+        within_images(self.limits, Storage::F32, "grad_input", image, &part.images, &within)
+    }
+
+    /// Returns the elements between images of the gradient of the input.
+    pub(super) fn grad_input_stride(&self, images: &Range<u64>) -> u64 {
+        stride(images.len(), (self.g.in_channels * self.g.in_pixels()) as u64)
     }
 
     pub(super) fn step<P: Params>(

@@ -5,10 +5,10 @@
 //! three ways.
 //!
 //! 1. It changes one size at a time: first the packs that grad_column multiplies at once (and, if segments are short,
-//!    several segments), then the pixels, then the packs, then the segments. All but the first are found by bisection.
+//!    several segments), then the pixels, then the images, then the packs, then the segments. All but the first are found by bisection.
 //!    Apart from rounding, the needs of a part grow with each size, so bisection finds a size that fits, though not
 //!    always the largest. Pixels come before channels because each part of the pixels packs, sorts and reads everything
-//!    again.
+//!    again. Images come before channels because small images have too few pixels for a part.
 //! 2. Parts have equal sizes where the largest size that fits would leave a small rest. An equal size is taken only if
 //!    it fits, too: some sizes are rounded up, so a smaller part may need more.
 //! 3. Segments grow within one offset group first, then by whole offset groups. So no chunk lies in two offset groups
@@ -21,7 +21,8 @@ use crate::error::{Error, Result};
 use crate::kernel::backward::grad_column::PACKS_PER_INVOCATION;
 use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
 use crate::ops::convolution::layout::Chunk;
-use crate::plan::{Scratch, split};
+use crate::ops::convolution::windows::Images;
+use crate::plan::{Scratch, even, largest, split};
 
 /// The device memory that the stages need.
 pub(super) struct Memory {
@@ -97,7 +98,12 @@ pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
     let blocks = (pass.g.out_pixels() as u64).div_ceil(BLOCK_PIXELS);
     let with_blocks = |blocks: u64| Tiling { pixels: blocks * BLOCK_PIXELS, ..tiling };
     let most = largest(blocks, |blocks| fits(with_blocks(blocks)));
-    let tiling = fitting(with_blocks(even(blocks, most)), with_blocks(most));
+    let mut tiling = fitting(with_blocks(even(blocks, most)), with_blocks(most));
+    if most == blocks {
+        let with_images = |images: u64| Tiling { images, ..tiling };
+        let most = largest(Images::new(pass.g, pass.limits).at_once(), |images| fits(with_images(images)));
+        tiling = fitting(with_images(even(pass.g.batch as u64, most)), with_images(most));
+    }
 
     let rounds = layout.segment_packs.div_ceil(PACKS_PER_INVOCATION);
     let with_rounds =
@@ -129,20 +135,4 @@ pub(super) fn chunks(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Chunk> {
     split(0..layout.segments, per_group)
         .flat_map(|segments| Chunk { segments, packs: 0..layout.segment_packs }.split(tiling.segments, tiling.packs))
         .collect()
-}
-
-/// Returns the largest of 1 … `most` that fits. 1 must fit.
-fn largest(most: u64, fits: impl Fn(u64) -> bool) -> u64 {
-    let (mut fitting, mut beyond) = (1, most + 1);
-    while beyond - fitting > 1 {
-        let middle = fitting + (beyond - fitting) / 2;
-        if fits(middle) { fitting = middle } else { beyond = middle }
-    }
-    fitting
-}
-
-/// Cuts `total` into as few parts of at most `most` as possible, and returns the size of the parts if they are as equal
-/// as possible.
-fn even(total: u64, most: u64) -> u64 {
-    total.div_ceil(total.div_ceil(most))
 }

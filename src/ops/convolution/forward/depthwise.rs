@@ -1,8 +1,10 @@
-//! The algorithm for depthwise convolutions: it packs the weight once and the input of each image, then samples four
-//! channels at a time.
+//! The algorithm for depthwise convolutions: it packs the weight once and the input of a few images at a time, then
+//! samples four channels at a time.
 //!
 //! The segments are the offset groups. If a texture or the workspace cannot hold the packed input of a whole image, the
 //! plan cuts the image into chunks of segments, or of the packs of one segment.
+
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::kernel::forward::depthwise;
@@ -10,9 +12,10 @@ use crate::ops::convolution::algorithm::Algorithm;
 use crate::ops::convolution::geometry::Geometry;
 use crate::ops::convolution::layout::{Chunk, Layout};
 use crate::ops::convolution::options::Options;
-use crate::ops::convolution::windows::Images;
-use crate::ops::convolution::{pack_input, pack_weight_depthwise};
-use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Step};
+use crate::ops::convolution::pack_input::Planes;
+use crate::ops::convolution::pack_weight_depthwise;
+use crate::ops::convolution::windows::{Images, stride};
+use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Step, largest, split};
 
 pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     g.check_depthwise()?;
@@ -24,9 +27,9 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     limits.check_elements("the weight", g.storage, g.weight_elements() as u64)?;
     let layout = Layout::new(g, true);
     let packed_weight = pack_weight_depthwise::texture(g, &layout);
-    let texture = |planes| pack_input::texture(g, planes);
-    let axis = limits.max_texture_axis;
+    let texture = |packs| Planes::new(g, limits, packs, 1).texture(packs);
     if !limits.hold(&texture(1)) || !limits.hold(&packed_weight) {
+        let axis = limits.max_texture_axis;
         let reason = format!("a plane or the weight is over the {axis} texels of a texture's axis");
         return Err(Algorithm::Depthwise.unsuitable(reason));
     }
@@ -34,21 +37,28 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     if needed > options.workspace_limit {
         return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
     }
-    let in_workspace = 1 + (options.workspace_limit - needed) / (texture(1).bytes() - texture(0).bytes());
-    let planes = in_workspace.min((axis - 1) / (g.in_height as u64 + 1));
+    let planes = largest(layout.packs(), |planes| {
+        packed_weight.bytes() + texture(planes).bytes() <= options.workspace_limit && limits.hold(&texture(planes))
+    });
     let (segments_per_chunk, packs_per_chunk) = if planes < layout.segment_packs {
         (1, planes)
     } else {
         ((planes / layout.segment_packs).min(layout.segments), layout.segment_packs)
     };
-    let packed_input = texture(segments_per_chunk * packs_per_chunk);
+    let packs = segments_per_chunk * packs_per_chunk;
+    let planes = if packs == layout.packs() {
+        Planes::of_most_images(g, options, limits, packs, &packed_weight)
+    } else {
+        Planes::new(g, limits, packs, 1)
+    };
+    let packed_input = planes.texture(packs);
 
     let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };
     plan.push(pack_weight_depthwise::step(g, limits, &layout, &packed_weight)?)?;
-    for image in 0..g.batch as u64 {
+    for images in split(0..g.batch as u64, planes.images()) {
         for chunk in layout.whole().split(segments_per_chunk, packs_per_chunk) {
-            plan.push(pack_input::step(g, limits, &layout, image, &chunk, &packed_input)?)?;
-            plan.push(convolve(g, limits, &layout, image, &chunk, [&packed_input, &packed_weight])?)?;
+            plan.push(planes.pack(g, limits, &layout, &images, &chunk, &packed_input)?)?;
+            plan.push(convolve(g, limits, &layout, &planes, &images, &chunk, [&packed_input, &packed_weight])?)?;
         }
     }
     Ok(plan)
@@ -58,15 +68,21 @@ fn convolve(
     g: &Geometry,
     limits: &DeviceLimits,
     layout: &Layout,
-    image: u64,
+    planes: &Planes,
+    images: &Range<u64>,
     chunk: &Chunk,
     [packed_input, packed_weight]: [&Scratch; 2],
 ) -> Result<Step> {
-    let operands = Images::new(g, limits).windows(&(image..image + 1));
-    let pixel_blocks = depthwise::KERNEL.workgroups(g.out_pixels() as u64);
+    let all = Images::new(g, limits);
+    let operands = all.windows(images);
+    let pixels = images.len() * g.out_pixels() as u64;
+    let pixel_blocks = depthwise::KERNEL.workgroups(pixels);
     let pack_blocks = chunk.packs.len().div_ceil(depthwise::PACKS);
+    let [plane_columns, plane_rows] = planes.step(images);
     let params = depthwise::Params {
         geometry: g.tap_geometry(),
+        plane_columns,
+        plane_rows,
         segment_channels: layout.segment_channels,
         all_segment_packs: layout.segment_packs,
         all_packs: layout.packs(),
@@ -75,7 +91,11 @@ fn convolve(
         pack_start: chunk.packs.start,
         segment_packs: chunk.packs.len(),
         pack_blocks,
+        pixels,
         pixel_blocks,
+        offset_image_stride: stride(images.len(), all.offset),
+        mask_image_stride: stride(images.len(), all.mask),
+        output_image_stride: stride(images.len(), all.output),
         offset_base: operands.offset.1,
         mask_base: operands.mask.1,
         output_base: operands.output.1,

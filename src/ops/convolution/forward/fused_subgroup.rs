@@ -1,8 +1,10 @@
-//! The fused algorithm for subgroups of 8: it packs the weight once and the input of each image, then samples straight
-//! into the product.
+//! The fused algorithm for subgroups of 8: it packs the weight once and the input of a few images at a time, then samples
+//! straight into the product.
 //!
 //! If a texture or the workspace cannot hold the packed input of a whole image, the plan cuts the image into chunks of
 //! segments, or of the packs of one segment. A chunk that does not begin a weight group adds to the output.
+
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::kernel::forward::{fused_subgroup, pack_weight};
@@ -12,9 +14,9 @@ use crate::ops::convolution::algorithm::Algorithm;
 use crate::ops::convolution::geometry::Geometry;
 use crate::ops::convolution::layout::{Chunk, Layout, PACK};
 use crate::ops::convolution::options::Options;
-use crate::ops::convolution::pack_input;
-use crate::ops::convolution::windows::{self, Images};
-use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step};
+use crate::ops::convolution::pack_input::Planes;
+use crate::ops::convolution::windows::{self, Images, stride};
+use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, largest, split};
 
 /// Returns the loop steps of one invocation that sums `segments` segments of `packs` packs each and stores its outputs.
 const fn loop_steps(segments: u64, taps: u64, packs: u64) -> u64 {
@@ -28,14 +30,20 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     let weight_rows = weight_rows(g, layout);
     let packed_weight = Scratch { name: "packed_weight", size: Size::Texels([g.out_channels as u64, weight_rows]) };
     let (segments_per_chunk, packs_per_chunk) = chunk_size(g, options, limits, layout, &packed_weight)?;
-    let packed_input = pack_input::texture(g, segments_per_chunk * packs_per_chunk);
+    let packs = segments_per_chunk * packs_per_chunk;
+    let planes = if packs == layout.packs() {
+        Planes::of_most_images(g, options, limits, packs, &packed_weight)
+    } else {
+        Planes::new(g, limits, packs, 1)
+    };
+    let packed_input = planes.texture(packs);
 
     let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };
     plan.push(pack_weight(g, limits, layout, &packed_weight)?)?;
-    for image in 0..g.batch as u64 {
+    for images in split(0..g.batch as u64, planes.images()) {
         for chunk in layout.whole().split(segments_per_chunk, packs_per_chunk) {
-            plan.push(pack_input::step(g, limits, layout, image, &chunk, &packed_input)?)?;
-            plan.push(fused(g, limits, layout, image, &chunk, [&packed_input, &packed_weight])?)?;
+            plan.push(planes.pack(g, limits, layout, &images, &chunk, &packed_input)?)?;
+            plan.push(fused(g, limits, layout, &planes, &images, &chunk, [&packed_input, &packed_weight])?)?;
         }
     }
     Ok(plan)
@@ -62,7 +70,7 @@ fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
     ] {
         limits.check_elements(what, g.storage, elements)?;
     }
-    let Size::Texels([input_columns, input_rows]) = pack_input::texture(g, 1).size else { return Ok(()) };
+    let Size::Texels([input_columns, input_rows]) = Planes::new(g, limits, 1, 1).texture(1).size else { return Ok(()) };
     let axis = limits.max_texture_axis;
     for (what, got) in [
         ("output channels", g.out_channels as u64),
@@ -79,7 +87,7 @@ fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
 }
 
 /// Returns the segments of a chunk and the packs of each segment: as many as the memory, a texture's axes, a binding of
-/// the input and the loops allow.
+/// the input and the loops allow for one image.
 fn chunk_size(
     g: &Geometry,
     options: &Options,
@@ -89,18 +97,17 @@ fn chunk_size(
 ) -> Result<(u64, u64)> {
     let &Layout { segment_packs: packs, segments_per_group, segments, .. } = layout;
     let taps = g.taps() as u64;
-    let texture = |planes| pack_input::texture(g, planes);
+    let bytes = |packs| packed_weight.bytes() + Planes::new(g, limits, packs, 1).texture(packs).bytes();
     // An f16 output would round partial sums, so in f16 a chunk has whole weight groups.
     let uncut = g.storage != Storage::F32;
-    let least_planes = if uncut { segments_per_group * packs } else { 1 };
-    let needed = packed_weight.bytes() + texture(least_planes).bytes();
+    let needed = bytes(if uncut { segments_per_group * packs } else { 1 });
     if needed > options.workspace_limit {
         return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
     }
-    let in_workspace = (options.workspace_limit - needed) / (texture(1).bytes() - texture(0).bytes());
-    let in_texture = (limits.max_texture_axis - 1) / (g.in_height as u64 + 1);
     let in_binding = limits.max_operand_elements(g.storage) / g.in_pixels() as u64 / PACK;
-    let planes = (least_planes + in_workspace).min(in_texture).min(in_binding.max(1));
+    let planes = largest(layout.packs().min(in_binding.max(1)), |planes| {
+        bytes(planes) <= options.workspace_limit && limits.hold(&Planes::new(g, limits, planes, 1).texture(planes))
+    });
 
     // The number of loop steps limits the packs of one segment, and the segments of one weight group. Storing the
     // outputs takes some of them.
@@ -147,23 +154,29 @@ fn fused(
     g: &Geometry,
     limits: &DeviceLimits,
     layout: &Layout,
-    image: u64,
+    planes: &Planes,
+    images: &Range<u64>,
     chunk: &Chunk,
     [packed_input, packed_weight]: [&Scratch; 2],
 ) -> Result<Step> {
     let (kernel, out_channels) = fused_kernel(layout.rows);
     let groups = layout.groups(chunk);
     let pixels_per_block = SUBGROUP_SIZE * fused_subgroup::PIXELS_PER_INVOCATION;
-    let pixel_blocks = (g.out_pixels() as u64).div_ceil(pixels_per_block);
+    let pixels = images.len() * g.out_pixels() as u64;
+    let pixel_blocks = pixels.div_ceil(pixels_per_block);
     let row_blocks = layout.rows.div_ceil(out_channels);
     let blocks = pixel_blocks * row_blocks * groups.len();
     let segments = chunk.segments.len().min(layout.segments_per_group);
     let loop_steps = loop_steps(segments, g.taps() as u64, chunk.packs.len());
     assert!(loop_steps <= MAX_LOOP_STEPS, "a loop that Mesa would cut short");
 
-    let operands = Images::new(g, limits).windows(&(image..image + 1));
+    let all = Images::new(g, limits);
+    let operands = all.windows(images);
+    let [plane_columns, plane_rows] = planes.step(images);
     let params = fused_subgroup::Params {
         geometry: g.tap_geometry(),
+        plane_columns,
+        plane_rows,
         segments_per_group: layout.segments_per_group,
         segments_per_offset_group: layout.segments_per_offset_group,
         segment_start: chunk.segments.start,
@@ -173,9 +186,13 @@ fn fused(
         pack_end: chunk.packs.end,
         rows: layout.rows,
         row_blocks,
+        pixels,
         pixel_blocks,
         group_start: groups.start,
         blocks,
+        offset_image_stride: stride(images.len(), all.offset),
+        mask_image_stride: stride(images.len(), all.mask),
+        output_image_stride: stride(images.len(), all.output),
         offset_base: operands.offset.1,
         mask_base: operands.mask.1,
         output_base: operands.output.1,

@@ -25,9 +25,3 @@ impl Chunk {
         self.channels.len() * taps * self.width()
     }
 }
-
-/// Returns the stride between `count` images, groups or rows. A single one has a stride of 0: no kernel reads it, and
-/// the true value may exceed a parameter's range.
-pub(super) fn stride(count: u64, stride: u64) -> u64 {
-    if count > 1 { stride } else { 0 }
-}

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::chunk::{Chunk, stride};
+use super::chunk::Chunk;
 use crate::error::Result;
 use crate::kernel::Sampling;
 use crate::kernel::forward::im2col;
 use crate::ops::convolution::geometry::Geometry;
-use crate::ops::convolution::windows::unread;
+use crate::ops::convolution::windows::{stride, unread};
 use crate::plan::{DeviceLimits, Len, Plan, Step, WORKSPACE, split};
 
 /// Plans the samples of the chunk's channels. There are several steps if a window cannot hold the input, offset or mask

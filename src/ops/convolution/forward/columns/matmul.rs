@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::chunk::{Chunk, stride};
+use super::chunk::Chunk;
 use crate::error::Result;
 use crate::kernel::forward::matmul;
 use crate::ops::convolution::geometry::Geometry;
+use crate::ops::convolution::windows::stride;
 use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Step, WORKSPACE, split};
 
 /// Returns the loop steps of one invocation for `depth` column rows, as [`MAX_LOOP_STEPS`] counts them. The outer loop
