@@ -35,7 +35,7 @@ impl Reference<'_> {
         for (tap, oy, ox) in taps_of(g.taps(), g.out_height, g.out_width) {
             let position = self.position(b, c, tap, oy, ox).filter(|position| position.inside);
             let Some(position) = position else { continue };
-            let corners = self.corner_indices(b, c, &position).into_iter().zip(position.weights());
+            let corners = self.corner_indices(b, c, &position).into_iter().zip(self.corner_weights(&position));
             if let Some((_, weight)) = corners.into_iter().find(|(index, _)| *index == Some(at)) {
                 let grad_column = self.grad_column_at(grad_output, b, c, tap, oy, ox);
                 sum += self.mask(b, c, tap, oy, ox) * grad_column * weight;
@@ -52,7 +52,7 @@ impl Reference<'_> {
         for b in 0..g.batch {
             for (_, oy, ox) in taps_of(1, g.out_height, g.out_width) {
                 let grad = grad_output[((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox];
-                sum += f64::from(grad) * self.column(b, channel, i * g.kernel_width + j, oy, ox);
+                sum += self.quantity.operand(grad) * self.column(b, channel, i * g.kernel_width + j, oy, ox);
             }
         }
         sum
@@ -79,7 +79,7 @@ impl Reference<'_> {
 
     fn grad_bias_at(&self, grad_output: &[f32], o: usize) -> f64 {
         let planes = grad_output.chunks(self.geometry.out_pixels()).skip(o).step_by(self.geometry.out_channels);
-        planes.flatten().map(|&grad| f64::from(grad)).sum()
+        planes.flatten().map(|&grad| self.quantity.unsampled(grad)).sum()
     }
 
     fn channels_of(&self, offset_group: usize) -> std::ops::Range<usize> {
@@ -91,7 +91,8 @@ impl Reference<'_> {
         let g = self.geometry;
         let (group, channel) = (c / g.channels_per_group(), c % g.channels_per_group());
         let rows = group * g.out_channels_per_group()..(group + 1) * g.out_channels_per_group();
-        let grad = |o| f64::from(grad_output[((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox]);
+        let grad =
+            |o| self.quantity.operand(grad_output[((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox]);
         rows.map(|o| self.weight(o, channel, tap) * grad(o)).sum()
     }
 }

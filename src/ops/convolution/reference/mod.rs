@@ -5,7 +5,12 @@
 //! all five gradients.
 
 mod elements;
+mod errors;
+mod position;
+mod quantity;
 
+use self::position::Position;
+use self::quantity::Quantity;
 use super::geometry::Geometry;
 use super::gradients::Gradients;
 use super::operands::Operands;
@@ -20,16 +25,7 @@ pub struct Reference<'a> {
     operands: Operands<&'a [f32]>,
     exact_positions: bool,
     border_gradient: BorderGradient,
-}
-
-/// A position in the image: its cell, and the fractions within the cell.
-struct Position {
-    y0: i64,
-    x0: i64,
-    dy: f64,
-    dx: f64,
-    /// Whether the sample can be other than 0.
-    inside: bool,
+    quantity: Quantity,
 }
 
 impl<'a> Reference<'a> {
@@ -53,7 +49,8 @@ impl<'a> Reference<'a> {
         check(true, weight_shape, Some(operands.weight))?;
         check(g.has_mask, of_taps(1), operands.mask)?;
         check_elements(&[if g.has_bias { g.out_channels } else { 0 }], operands.bias.unwrap_or_default())?;
-        Ok(Self { geometry, operands, exact_positions: false, border_gradient: BorderGradient::default() })
+        let border_gradient = BorderGradient::default();
+        Ok(Self { geometry, operands, exact_positions: false, border_gradient, quantity: Quantity::Value })
     }
 
     /// Turns off the rounding of positions. Everything is then f64, as in the stored cases.
@@ -68,6 +65,12 @@ impl<'a> Reference<'a> {
     pub fn with_border_gradient(mut self, border_gradient: BorderGradient) -> Self {
         self.border_gradient = border_gradient;
         self
+    }
+
+    /// Returns the geometry of the call.
+    #[must_use]
+    pub fn geometry(&self) -> &'a Geometry {
+        self.geometry
     }
 
     /// Computes the output, `[batch, out_channels, out_height, out_width]`, without the activation.
@@ -111,8 +114,8 @@ impl<'a> Reference<'a> {
     /// Returns an output channel's weights times its group's columns, plus its bias.
     fn product(&self, o: usize, columns: &[f64]) -> f64 {
         let weights = &self.operands.weight[o * columns.len()..][..columns.len()];
-        let bias = self.operands.bias.map_or(0.0, |bias| f64::from(bias[o]));
-        weights.iter().zip(columns).fold(bias, |sum, (&weight, column)| sum + f64::from(weight) * column)
+        let bias = self.operands.bias.map_or(0.0, |bias| self.quantity.unsampled(bias[o]));
+        weights.iter().zip(columns).fold(bias, |sum, (&weight, column)| sum + self.quantity.operand(weight) * column)
     }
 
     /// Computes the gradients of all operands of the call.
@@ -143,13 +146,26 @@ impl<'a> Reference<'a> {
         for b in 0..g.batch {
             for oy in 0..g.out_height {
                 for ox in 0..g.out_width {
-                    let grad_at = |o: usize| {
-                        f64::from(grad_output[((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox])
-                    };
-                    sums.bias.iter_mut().enumerate().for_each(|(o, grad)| *grad += grad_at(o));
-                    for c in 0..g.in_channels {
-                        for tap in 0..g.taps() {
-                            self.backward_tap(&mut sums, grad_at, b, c, tap, oy, ox);
+                    for group in 0..g.groups {
+                        let columns = self.columns(b, group, oy, ox);
+                        let mut grad_columns = vec![0.0; columns.len()];
+                        for o in group * g.out_channels_per_group()..(group + 1) * g.out_channels_per_group() {
+                            let value = grad_output[((b * g.out_channels + o) * g.out_height + oy) * g.out_width + ox];
+                            let grad = self.quantity.operand(value);
+                            let row = o * columns.len()..(o + 1) * columns.len();
+                            for (sum, column) in sums.weight[row.clone()].iter_mut().zip(&columns) {
+                                *sum += grad * column;
+                            }
+                            for (sum, &weight) in grad_columns.iter_mut().zip(&operands.weight[row]) {
+                                *sum += self.quantity.operand(weight) * grad;
+                            }
+                            if operands.bias.is_some() {
+                                sums.bias[o] += self.quantity.unsampled(value);
+                            }
+                        }
+                        for (k, grad_column) in grad_columns.into_iter().enumerate() {
+                            let c = group * g.channels_per_group() + k / g.taps();
+                            self.backward_tap(&mut sums, grad_column, [b, c, k % g.taps(), oy, ox]);
                         }
                     }
                 }
@@ -164,27 +180,8 @@ impl<'a> Reference<'a> {
         })
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the loop indices of one term")]
-    fn backward_tap(
-        &self,
-        sums: &mut Gradients<Vec<f64>>,
-        grad_at: impl Fn(usize) -> f64,
-        b: usize,
-        c: usize,
-        tap: usize,
-        oy: usize,
-        ox: usize,
-    ) {
-        let g = self.geometry;
-        let group = c / g.channels_per_group();
-        let channel_in_group = c % g.channels_per_group();
-        let column = self.column(b, c, tap, oy, ox);
-        let mut grad_column = 0.0;
-        for o in group * g.out_channels_per_group()..(group + 1) * g.out_channels_per_group() {
-            grad_column += self.weight(o, channel_in_group, tap) * grad_at(o);
-            sums.weight[(o * g.channels_per_group() + channel_in_group) * g.taps() + tap] += grad_at(o) * column;
-        }
-
+    /// Adds what a column's gradient contributes to the gradients of the input, the offset and the mask.
+    fn backward_tap(&self, sums: &mut Gradients<Vec<f64>>, grad_column: f64, [b, c, tap, oy, ox]: [usize; 5]) {
         let Some(position) = self.position(b, c, tap, oy, ox) else { return };
         let mask = self.mask(b, c, tap, oy, ox);
         if self.operands.mask.is_some() {
@@ -197,7 +194,8 @@ impl<'a> Reference<'a> {
             sums.offset[x] += mask * grad_column * slope_x;
         }
         if position.inside {
-            for (index, weight) in self.corner_indices(b, c, &position).into_iter().zip(position.weights()) {
+            for (index, weight) in self.corner_indices(b, c, &position).into_iter().zip(self.corner_weights(&position))
+            {
                 if let Some(index) = index {
                     sums.input[index] += mask * grad_column * weight;
                 }
@@ -213,11 +211,11 @@ impl<'a> Reference<'a> {
 
     fn weight(&self, o: usize, channel_in_group: usize, tap: usize) -> f64 {
         let g = self.geometry;
-        f64::from(self.operands.weight[(o * g.channels_per_group() + channel_in_group) * g.taps() + tap])
+        self.quantity.operand(self.operands.weight[(o * g.channels_per_group() + channel_in_group) * g.taps() + tap])
     }
 
     fn mask(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> f64 {
-        self.operands.mask.map_or(1.0, |mask| f64::from(mask[self.mask_index(b, c, tap, oy, ox)]))
+        self.operands.mask.map_or(1.0, |mask| self.quantity.operand(mask[self.mask_index(b, c, tap, oy, ox)]))
     }
 
     fn mask_index(&self, b: usize, c: usize, tap: usize, oy: usize, ox: usize) -> usize {
@@ -250,37 +248,66 @@ impl<'a> Reference<'a> {
         };
         let y = place(base(0, oy, i), y);
         let x = place(base(1, ox, j), x);
-        (y.is_finite() && x.is_finite()).then(|| Position {
-            y0: y.floor() as i64,
-            x0: x.floor() as i64,
-            dy: y - y.floor(),
-            dx: x - x.floor(),
-            inside: y > -1.0 && y < g.in_height as f64 && x > -1.0 && x < g.in_width as f64,
-        })
+        (y.is_finite() && x.is_finite()).then(|| Position::new(g, y, x))
+    }
+
+    fn pixel(&self, index: usize) -> f64 {
+        self.quantity.pixel(self.operands.input[index])
     }
 
     fn sample(&self, b: usize, c: usize, position: &Position) -> f64 {
+        let at = |position| self.interpolate(b, c, position);
+        match self.quantity {
+            Quantity::Value | Quantity::Magnitude => at(position),
+            Quantity::PositionError => (at(position) - at(&position.rounded(self.geometry))).abs(),
+        }
+    }
+
+    /// Returns the derivatives of the sample by y and x.
+    fn slopes(&self, b: usize, c: usize, position: &Position) -> [f64; 2] {
+        let at = |position| self.derivatives(b, c, position);
+        match self.quantity {
+            Quantity::Value | Quantity::Magnitude => at(position),
+            Quantity::PositionError => {
+                let (exact, rounded) = (at(position), at(&position.rounded(self.geometry)));
+                [0, 1].map(|axis| (exact[axis] - rounded[axis]).abs())
+            }
+        }
+    }
+
+    /// Returns the weights with which the gradient of a sample reaches its corners.
+    fn corner_weights(&self, position: &Position) -> [f64; 4] {
+        let weights = position.weights();
+        match self.quantity {
+            Quantity::Value | Quantity::Magnitude => weights,
+            Quantity::PositionError => {
+                let rounded = position.weights_by(&position.rounded(self.geometry));
+                [0, 1, 2, 3].map(|corner| (weights[corner] - rounded[corner]).abs())
+            }
+        }
+    }
+
+    fn interpolate(&self, b: usize, c: usize, position: &Position) -> f64 {
         if !position.inside {
             return 0.0;
         }
         // Corners outside the image are left out, so that they cannot contribute NaN.
         let indices = self.corner_indices(b, c, position).into_iter().zip(position.weights());
-        indices.filter_map(|(index, weight)| Some(weight * f64::from(self.operands.input[index?]))).sum()
+        indices.filter_map(|(index, weight)| Some(weight * self.pixel(index?))).sum()
     }
 
-    /// Returns the derivatives of the sample by y and x.
-    fn slopes(&self, b: usize, c: usize, position: &Position) -> [f64; 2] {
+    fn derivatives(&self, b: usize, c: usize, position: &Position) -> [f64; 2] {
         if self.border_gradient == BorderGradient::Mmcv && !position.inside {
             return [0.0, 0.0];
         }
-        let [v00, v01, v10, v11] = self.corners(b, c, position);
+        let corner = |index: Option<usize>| index.map_or(0.0, |index| self.pixel(index));
+        let [v00, v01, v10, v11] = self.corner_indices(b, c, position).map(corner);
+        let difference = |high, low| self.quantity.difference(high, low);
         let (dy, dx) = (position.dy, position.dx);
-        [dx * (v11 - v01) + (1.0 - dx) * (v10 - v00), dy * (v11 - v10) + (1.0 - dy) * (v01 - v00)]
-    }
-
-    fn corners(&self, b: usize, c: usize, position: &Position) -> [f64; 4] {
-        let value = |index: Option<usize>| index.map_or(0.0, |index| f64::from(self.operands.input[index]));
-        self.corner_indices(b, c, position).map(value)
+        [
+            dx * difference(v11, v01) + (1.0 - dx) * difference(v10, v00),
+            dy * difference(v11, v10) + (1.0 - dy) * difference(v01, v00),
+        ]
     }
 
     /// Returns the indices of the corners (y0, x0), (y0, x1), (y1, x0), (y1, x1); `None` outside the image.
@@ -292,14 +319,6 @@ impl<'a> Reference<'a> {
             let x = within(position.x0.saturating_add(right), g.in_width)?;
             Some(((b * g.in_channels + c) * g.in_height + y) * g.in_width + x)
         })
-    }
-}
-
-impl Position {
-    /// Returns the bilinear weights, in the order of the corners.
-    fn weights(&self) -> [f64; 4] {
-        let (dy, dx) = (self.dy, self.dx);
-        [(1.0 - dy) * (1.0 - dx), (1.0 - dy) * dx, dy * (1.0 - dx), dy * dx]
     }
 }
 
