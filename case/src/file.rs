@@ -25,6 +25,8 @@ pub struct Answer {
     pub shape: Vec<usize>,
     /// The elements, row-major.
     pub values: Vec<f64>,
+    /// Whether the file stores f32, so that the answer may have been computed in f32 and have that error itself.
+    pub is_f32: bool,
 }
 
 impl CaseFile {
@@ -159,7 +161,8 @@ impl CaseFile {
                 Dtype::F32 => f32s(view.data()).into_iter().map(f64::from).collect(),
                 other => bail!("answer {name}: got dtype {other:?}, expected F64 or F32"),
             };
-            return Ok(Some(Answer { name: name.to_owned(), shape: view.shape().to_vec(), values }));
+            let is_f32 = view.dtype() == Dtype::F32;
+            return Ok(Some(Answer { name: name.to_owned(), shape: view.shape().to_vec(), values, is_f32 }));
         }
         Ok(None)
     }

@@ -1,12 +1,11 @@
 //! `deform`: deformable convolution from the command line. The tool runs, shows or times an operator on a case from a
 //! file, measures the layers of known networks, tunes them, writes out the shaders, and demonstrates the operator.
 
-mod accuracy;
 mod bench;
+mod bounds;
 mod case;
 mod demo;
 mod device;
-mod gradients;
 mod info;
 mod operator;
 mod picture;
@@ -88,7 +87,7 @@ fn main() -> ExitCode {
 /// Returns the exit code for an error. The cause that determines it may be anywhere in the chain.
 fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if cause.is::<accuracy::Mismatch>() {
+        if cause.is::<deform_case::Mismatch>() {
             return 4;
         }
         if matches!(cause.downcast_ref(), Some(deform::Error::NoAdapter { .. })) {

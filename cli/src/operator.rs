@@ -3,16 +3,14 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use deform::layers::HostTensor;
-use deform::ops::deform_conv2d::Operand;
 use deform::{DeformConv2d, Options};
-use deform_case::{CaseFile, Computed};
+use deform_case::{CaseFile, Comparison, Computed, Mismatch};
 
-use crate::accuracy::{self, Comparison, Mismatch};
+use crate::bounds::Bounds;
 use crate::case::Case;
-use crate::gradients;
 
 /// The operators that `run` and `time` compute.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -30,17 +28,11 @@ pub(crate) enum Operator {
     Conv2d,
 }
 
-/// The description of the bound in `--help`.
-pub(crate) const BOUND: &str = "\
-For the other operators, the bound of every element is 1e-4 times the answer's largest absolute value.";
-/// The bound as a fraction of the largest absolute value of the answer.
-const BOUND_OF_LARGEST: f64 = 1e-4;
-
 /// A call of an operator on the operands of a file.
 pub(crate) struct Call {
     pub(crate) file: CaseFile,
     operator: Operator,
-    /// The operands of `deform_conv2d`, from which its bounds follow; `None` for the other operators.
+    /// The operands of `deform_conv2d`; `None` for the other operators.
     case: Option<Case>,
 }
 
@@ -81,8 +73,7 @@ impl Call {
 
     /// Compares each result with the file's answer, if there is one.
     pub(crate) fn compare(&self, results: &Results) -> Result<Vec<Compared>> {
-        // The bounds of all gradients follow from one pass over the taps.
-        let mut gradient_bounds = None;
+        let mut bounds = None;
         let mut compared = Vec::new();
         for (name, HostTensor { shape, values }) in results {
             let Some(answer) = self.file.answer(name)? else { continue };
@@ -90,21 +81,25 @@ impl Call {
                 answer.shape == *shape,
                 Mismatch(format!("{name} has shape {shape:?}, the file's {} has {:?}", answer.name, answer.shape))
             );
-            let operand = Operand::ALL.into_iter().find(|operand| operand.gradient_name() == name);
-            let comparison = match (&self.case, operand) {
-                (Some(case), None) => accuracy::Bounds::new(case)?.compare(values, &answer.values),
-                (Some(case), Some(operand)) => {
-                    let bounds = match &mut gradient_bounds {
-                        Some(bounds) => bounds,
-                        none => none.insert(gradients::Bounds::new(case)?),
-                    };
-                    bounds.compare(operand, values, &answer.values)
-                }
-                (None, _) => compare_with_largest(values, &answer.values),
+            let bounds = match &mut bounds {
+                Some(bounds) => bounds,
+                none => none.insert(self.bounds(results)?),
             };
+            let comparison = Comparison::of(values, &answer.values, bounds.of(name, &answer)?);
             compared.push(Compared { name: name.clone(), answer: answer.name, comparison });
         }
         Ok(compared)
+    }
+
+    fn bounds(&self, results: &Results) -> Result<Bounds> {
+        let (_, output) = results.first().context("the call has a result")?;
+        Ok(match (self.operator, &self.case) {
+            (Operator::DeformConv2d, Some(case)) => Bounds::of_sums(case.clone()),
+            (Operator::CycleFc, _) => Bounds::of_sums(Case::of_cycle_fc(&self.file)?),
+            (Operator::Conv2d, _) => Bounds::of_conv2d(Case::of_conv2d(&self.file, &output.shape)?, &self.file),
+            (Operator::Shift, _) => Bounds::Shift,
+            (Operator::DeformConv2d | Operator::DeformableConv2d, _) => Bounds::Layer,
+        })
     }
 }
 
@@ -116,13 +111,4 @@ pub(crate) fn download(results: &[Computed]) -> Result<Results> {
 /// Returns an error for the first result that has an element beyond its bound; the error names the worst element.
 pub(crate) fn check(compared: &[Compared]) -> Result<(), Mismatch> {
     compared.iter().try_for_each(|result| result.comparison.check(&format!("the file's {}", result.answer)))
-}
-
-fn compare_with_largest(got: &[f32], want: &[f64]) -> Comparison {
-    let largest = want.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
-    let mut comparison = Comparison::default();
-    for (index, (&got, &want)) in got.iter().zip(want).enumerate() {
-        comparison.add(index, f64::from(got), want, BOUND_OF_LARGEST * largest);
-    }
-    comparison
 }

@@ -8,10 +8,10 @@ use clap::Args;
 use deform::ops::deform_conv2d::Algorithm;
 use deform::{DeformConv2d, Options};
 
+use crate::bounds::BOUND;
 use crate::device::Device;
 use crate::operator::{self, Call, Compared, Operator, Results};
 use crate::rows::rows;
-use crate::{accuracy, gradients};
 
 /// Two lines of Python that make a case, for `--help`. The README has the same. The help may wrap them wherever there is
 /// a space, and they still run.
@@ -44,7 +44,7 @@ save_file({"input": r((1,3,8,8), "f4"), "offset": r((1,18,8,8), "f4"), "weight":
 /// conv2d: tensors input, weight, bias; metadata stride, padding, dilation, activation (identity, relu, sigmoid,
 /// twice_sigmoid).
 #[derive(Args)]
-#[command(after_help = [RECIPE, accuracy::BOUND, gradients::BOUND, operator::BOUND].join("\n\n"))]
+#[command(after_help = [RECIPE, BOUND].join("\n\n"))]
 pub(crate) struct Run {
     /// The operator to compute
     #[arg(value_enum)]

@@ -1,8 +1,9 @@
 //! Compares the gradients with the reference, on the case table, on random geometries and in small workspaces.
 
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::ops::deform_conv2d::{Algorithm, Gradient, Mode, Operand};
+use deform::ops::deform_conv2d::{Algorithm, Gradient, Mode};
 use deform::{Dtype, Error, Gradients, Options, Tensor};
+use deform_case::ErrorBounds;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::device::{distinct_algorithms, gpu, operator, poison, say, upload};
@@ -81,12 +82,8 @@ fn gradients_meet_every_stored_case() {
         let suits = |case: &Case| algorithm != Algorithm::Depthwise || case.geometry().is_depthwise();
         for golden in golden::all().into_iter().filter(|golden| suits(&golden.case)) {
             let case = Case { options: Options { algorithm, ..golden.case.options }, ..golden.case };
-            let mut expected = case.expected_gradients(&golden.grad_output);
-            // The positions of real_offset are not exact in f32. As in the forward pass, it is compared with the
-            // reference, which rounds them.
-            if case.name != "real_offset" {
-                expected.value = golden.gradients;
-            }
+            let mut expected = case.gradients_at_exact_positions(&golden.grad_output);
+            expected.value = golden.gradients;
             let got = run_backward(&case, &golden.grad_output, all(&case));
             expected.compare(&got).unwrap_or_else(|error| panic!("{} by {algorithm:?}: {error}", case.name));
         }
@@ -177,30 +174,15 @@ pub fn check_some(case: &Case) {
     let got = run_backward(case, &grad_output, all(case));
     let geometry = case.geometry();
     let value = Reference::new(&geometry, case.slices()).unwrap();
-    let absolute = case.absolute();
-    let magnitude = Reference::new(&geometry, absolute.map(Vec::as_slice)).unwrap();
-    let grad_magnitude: Vec<f32> = grad_output.iter().map(|value| value.abs()).collect();
-    let pixels = geometry.batch * geometry.out_pixels();
-    let rows = geometry.out_channels_per_group();
-    let terms_of_tap = geometry.channels_per_offset_group() * rows;
+    let bounds = ErrorBounds::new(value);
     for (operand, got) in got.iter() {
         let Some(got) = got else { continue };
         assert!(got.iter().all(|value| value.is_finite()), "{}: grad_{operand} has an unwritten element", case.name);
-        for n in 0..24 {
-            let index = (n * 7_919 + n * got.len() / 24) % got.len();
-            let want = value.gradient_at(operand, &grad_output, index);
-            let summed = || magnitude.gradient_at(operand, &grad_magnitude, index);
-            let (magnitude, terms) = match operand {
-                Operand::Input => (summed(), rows * geometry.taps() * 16),
-                Operand::Weight | Operand::Bias => (summed(), pixels),
-                Operand::Mask => (summed(), terms_of_tap),
-                // Pixels, weights, masks and gradients are at most 1, 1, 1.5 and 1, and a slope is at most twice a
-                // pixel.
-                Operand::Offset => (3.0 * terms_of_tap as f64, 4 * terms_of_tap),
-            };
-            compare(&got[index..=index], &[want], &[magnitude], terms)
-                .unwrap_or_else(|error| panic!("{} grad_{operand}[{index}]: {error}", case.name));
-        }
+        let places: Vec<_> = (0..24).map(|n| (n * 7_919 + n * got.len() / 24) % got.len()).collect();
+        let want: Vec<_> = places.iter().map(|&n| value.gradient_at(operand, &grad_output, n)).collect();
+        let some: Vec<_> = places.iter().map(|&n| got[n]).collect();
+        compare(&some, &want, &bounds.gradient_at(operand, &grad_output, &places))
+            .unwrap_or_else(|error| panic!("{} grad_{operand} at {places:?}: {error}", case.name));
     }
 }
 

@@ -5,6 +5,7 @@ use deform::ops::activation::Activate;
 use deform::ops::conv2d::{Activation, Conv2d, Gradients, Inputs, Options};
 use deform::ops::deform_conv2d::{Algorithm, Mode, Tile};
 use deform::{Dtype, Error, Gpu, Tensor, wgpu};
+use deform_case::{ErrorBound, activated};
 use half::f16;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
@@ -88,23 +89,17 @@ fn slope(activation: Activation, output: f64) -> f64 {
     }
 }
 
-/// Applies the activation to sums, and adapts the bounds on their terms: a sigmoid is nowhere steeper than 1/4, and
-/// adds some roundings of its own.
-pub fn activated(activation: Activation, (mut value, mut magnitude): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
-    for (value, magnitude) in value.iter_mut().zip(&mut magnitude) {
-        *value = activate(activation, *value);
-        if let Some(scale) = scale(activation) {
-            *magnitude = scale * *magnitude / 4.0 + *value;
-        }
-    }
-    (value, magnitude)
+/// Returns the reference's activated output, and the bounds of its elements.
+pub fn expected(case: &Case, activation: Activation) -> (Vec<f64>, Vec<ErrorBound>) {
+    let (linear, bounds) = case.expected();
+    activated(activation, &linear, bounds)
 }
 
 /// Runs the case and compares every element with the reference. Returns the worst ratio of error to bound.
 pub fn check(case: &Case, activation: Activation) -> f64 {
-    let (want, magnitude) = activated(activation, case.expected());
+    let (want, bounds) = expected(case, activation);
     let got: Vec<f32> = run(case, activation).download().unwrap();
-    let compared = compare(&got, &want, &magnitude, case.terms());
+    let compared = compare(&got, &want, &bounds);
     compared.unwrap_or_else(|error| panic!("{} by {:?}: {error}", case.name, case.options.algorithm))
 }
 

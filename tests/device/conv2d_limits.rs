@@ -5,10 +5,9 @@ use deform::ops::deform_conv2d::{Gradient, Mode};
 use deform::{Dtype, Error, Tensor, wgpu};
 use half::f16;
 
-use crate::conv2d::{ALL_MODES, activated, check, check_gradients, conv2d, modes, options, shapes, upload, upload_as};
+use crate::conv2d::{ALL_MODES, check, check_gradients, conv2d, expected, modes, options, shapes, upload, upload_as};
 use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
 use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
-use crate::support::compare::bound;
 
 /// Operands in f16 are read exactly and summed in f32. The sum is rounded, and so is its activation. Tested on devices
 /// with f16 shaders and without.
@@ -19,7 +18,7 @@ fn half_precision_meets_the_reference() {
     let mut case = regular(Case::new("halves", sizes, padded()));
     [&mut case.operands.input, &mut case.operands.weight].into_iter().for_each(round);
     case.operands.bias.iter_mut().for_each(round);
-    let (want, magnitude) = activated(Activation::TwiceSigmoid, case.expected());
+    let (want, bounds) = expected(&case, Activation::TwiceSigmoid);
     let twice = options(&case, Activation::TwiceSigmoid);
     // The outputs and gradients differ from element to element, and their products are exact in f32.
     let halves = |of: &dyn Fn(usize) -> f32| (0..want.len()).map(|n| f16::from_f32(of(n))).collect::<Vec<_>>();
@@ -37,7 +36,7 @@ fn half_precision_meets_the_reference() {
         let output = operator.forward(&inputs, twice).unwrap();
         for (n, got) in output.download::<f16>().unwrap().into_iter().enumerate() {
             // The sum is rounded to f16, and its activation is rounded again.
-            let sum = bound(magnitude[n], case.terms());
+            let sum = bounds[n].error();
             let linear = (want[n] / (2.0 - want[n])).ln().abs();
             let bound = sum + 2f64.powi(-11) * (linear / 2.0 + want[n] + 2.0 * sum) + 2f64.powi(-24);
             assert!((got.to_f64() - want[n]).abs() <= bound, "element {n}: {got}, expected {} ± {bound:e}", want[n]);

@@ -3,7 +3,7 @@
 use deform::Options;
 use deform::ops::deform_conv2d::Algorithm;
 
-use crate::device::{algorithms, check, run};
+use crate::device::{algorithms, run};
 use crate::support::case::Case;
 use crate::support::compare::compare;
 use crate::support::golden;
@@ -19,14 +19,7 @@ fn forward_meets_every_stored_case() {
         }
         for algorithm in algorithms {
             let case = Case { options: Options { algorithm, ..golden.case.options }, ..golden.case.clone() };
-            // The positions of real_offset are not exact in f32. It is compared with the reference, which rounds them
-            // as the kernels do. Without that rounding the reference meets torchvision's answers.
-            if case.name == "real_offset" {
-                check(&case);
-                continue;
-            }
-            let (_, magnitude) = case.expected();
-            compare(&run(&case), &golden.output, &magnitude, case.terms())
+            compare(&run(&case), &golden.output, &case.bounds_at_exact_positions())
                 .unwrap_or_else(|error| panic!("{} by {algorithm:?}: {error}", case.name));
         }
     }

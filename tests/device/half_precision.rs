@@ -8,7 +8,6 @@ use half::f16;
 use crate::backward::{all, ways};
 use crate::device::{algorithms, default_limits_gpu, gpu, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
-use crate::support::compare::bound;
 
 /// Rounds every operand of the case to f16, so that the reference computes with the same numbers.
 fn rounded(mut case: Case) -> Case {
@@ -41,10 +40,10 @@ fn check(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> f64 {
     let inputs = upload_halves(gpu, case);
     let output = operator.forward(&inputs.as_ref(), case.options).unwrap();
     assert_eq!(output.dtype(), Dtype::F16);
-    let (want, magnitude) = case.expected();
+    let (want, bounds) = case.expected();
     let mut worst = 0.0;
     for (n, got) in output.download::<f16>().unwrap().into_iter().enumerate() {
-        let sum = bound(magnitude[n], case.terms());
+        let sum = bounds[n].error();
         let bound = sum + 2f64.powi(-11) * (want[n].abs() + sum) + 2f64.powi(-25);
         let error = (got.to_f64() - want[n]).abs();
         assert!(

@@ -29,8 +29,8 @@ fn check_spread(case: &Case) {
     assert!(got.iter().all(|value| value.is_finite()), "{}: an element was left unwritten", case.name);
     let (flat, indices) = spread(case, 500);
     let got: Vec<_> = flat.into_iter().map(|at| got[at]).collect();
-    let (want, magnitude) = case.expected_at(&indices);
-    compare(&got, &want, &magnitude, case.terms()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    let (want, bounds) = case.expected_at(&indices);
+    compare(&got, &want, &bounds).unwrap_or_else(|error| panic!("{}: {error}", case.name));
 }
 
 #[test]

@@ -33,8 +33,8 @@ fn auto_takes_the_measured_algorithm() {
     let tuned = operator.tune(&inputs, case.options, Duration::from_secs(600)).unwrap();
     assert_eq!(planned(&operator, case.options), tuned.to_string());
     let output = operator.forward(&inputs, case.options).unwrap().download::<f32>().unwrap();
-    let (want, magnitude) = case.expected();
-    compare(&output, &want, &magnitude, case.terms()).unwrap();
+    let (want, bounds) = case.expected();
+    compare(&output, &want, &bounds).unwrap();
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! A call of deform_conv2d with operands made from a seed.
 
 use deform::ops::deform_conv2d::Geometry;
-use deform::ops::deform_conv2d::reference::Reference;
 use deform::{Inputs, Options};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -158,35 +157,5 @@ impl Case {
 
     pub fn slices(&self) -> Inputs<&[f32]> {
         self.operands.map(Vec::as_slice)
-    }
-
-    /// Returns the reference's output, and for each element the sum of its terms' absolute values.
-    pub fn expected(&self) -> (Vec<f64>, Vec<f64>) {
-        let geometry = self.geometry();
-        let magnitudes = self.absolute();
-        let magnitude = Reference::new(&geometry, magnitudes.map(Vec::as_slice)).unwrap().forward();
-        (Reference::new(&geometry, self.slices()).unwrap().forward(), magnitude)
-    }
-
-    /// The same as [`Case::expected`], for the output elements `at` alone.
-    pub fn expected_at(&self, at: &[[usize; 4]]) -> (Vec<f64>, Vec<f64>) {
-        let geometry = self.geometry();
-        let magnitudes = self.absolute();
-        let value = Reference::new(&geometry, self.slices()).unwrap();
-        let magnitude = Reference::new(&geometry, magnitudes.map(Vec::as_slice)).unwrap();
-        at.iter().map(|&at| (value.output_at(at), magnitude.output_at(at))).unzip()
-    }
-
-    /// Returns the number of terms in the sum of an output element, including the bias.
-    pub fn terms(&self) -> usize {
-        let geometry = self.geometry();
-        geometry.channels_per_group() * geometry.taps() + 1
-    }
-
-    /// Returns the absolute values of the operands, except the offsets, which stay as they are.
-    pub fn absolute(&self) -> Inputs<Vec<f32>> {
-        let mut absolute = self.operands.map(|operand| operand.iter().map(|value| value.abs()).collect::<Vec<_>>());
-        absolute.offset.clone_from(&self.operands.offset);
-        absolute
     }
 }

@@ -4,6 +4,6 @@
 
 pub mod case;
 pub mod compare;
+pub mod expected;
 pub mod files;
 pub mod golden;
-pub mod gradients;

@@ -6,15 +6,14 @@ use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::ops::deform_conv2d::{Geometry, Mode};
 use deform::{DeformConv2d, Dtype, Gpu, Gradients, Options, Tensor};
+use deform_case::{Comparison, ErrorBounds};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::layers::Layer;
 use super::{Bench, Measured};
-use crate::accuracy::Comparison;
 use crate::case::Case;
-use crate::gradients::Bounds;
 use crate::timing::Timing;
 
 /// The number of elements of each gradient that are compared with the reference.
@@ -64,19 +63,18 @@ fn compare_samples(
     gradients: &Gradients<Option<Vec<f32>>>,
     rng: &mut StdRng,
 ) -> Result<Comparison> {
-    let bounds = Bounds::new(case)?;
     let grad = &case.grad_output.as_ref().context("the case has no grad_output")?.values;
     let reference = Reference::new(geometry, case.values())?;
+    let bounds = ErrorBounds::new(reference);
     let mut comparison = Comparison::default();
     for (operand, gradient) in gradients.iter() {
         let Some(values) = gradient else { continue };
-        for n in 0..SAMPLES {
-            // The first and the last element, where tiles begin and end, then random ones.
-            let index = [0, values.len() - 1].get(n).copied().unwrap_or_else(|| rng.random_range(0..values.len()));
+        // The first and the last element, where tiles begin and end, then random ones.
+        let samples = [0, values.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..values.len())));
+        let samples: Vec<_> = samples.collect();
+        for (&index, bound) in samples.iter().zip(bounds.gradient_at(operand, grad, &samples)) {
             let want = reference.gradient_at(operand, grad, index);
-            if let Some(bound) = bounds.of(operand, index) {
-                comparison.add(index, f64::from(values[index]), want, bound);
-            }
+            comparison.add(index, f64::from(values[index]), want, bound);
         }
     }
     Ok(comparison)

@@ -10,8 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::layers::Layer;
-use super::{Bench, Measured, SAMPLES};
-use crate::accuracy;
+use super::{Bench, Measured, SAMPLES, samples};
 use crate::timing::Timing;
 
 impl Bench {
@@ -57,14 +56,14 @@ impl Bench {
             bias: None,
         };
         let output = output.download::<f32>()?;
-        let samples = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
+        let places = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
         let seconds = timing.median() / 1e3;
         let elements = operands.input.values.len() + weight.len() + output.len();
         Ok(Measured {
             algorithm,
             flops_per_second: geometry.flops() / seconds,
             bytes_per_second: (4 * elements) as f64 / seconds,
-            comparison: accuracy::compare_samples(&geometry, &values, &output, samples)?,
+            comparison: samples::compare(&geometry, &values, &output, places)?,
             timing,
         })
     }

@@ -3,6 +3,7 @@
 mod backward;
 mod generator;
 pub(crate) mod layers;
+mod samples;
 
 use std::path::PathBuf;
 
@@ -12,13 +13,13 @@ use comfy_table::{CellAlignment, Table, presets};
 use deform::ops::deform_conv2d::{Algorithm, Geometry, Tuning};
 use deform::ops::roofline::Roofline;
 use deform::{DeformConv2d, Dtype, Gpu, Options};
+use deform_case::Comparison;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 use self::layers::{LAYERS, Layer, layer_names};
-use crate::accuracy::{self, Comparison};
 use crate::info;
 use crate::timing::Timing;
 
@@ -32,9 +33,9 @@ GFLOP/s counts a multiply-add as two operations, and sampling as none; the backw
 of the forward pass. \"of FLOP\" and \"of copy\" are fractions of the rates that two small kernels reach on the same \
 adapter just before: one computes only multiply-adds, the other copies. The bytes of a row count each tensor that the \
 pass reads or writes once. \"max error\" is the largest error of 64 output elements against the CPU reference, and \
-\"of bound\" is the largest ratio of an error to its bound, which is 4 * 2^-24 * sqrt(n) * sum|terms| for a sum of n \
-terms. For the backward pass, 12 elements of each gradient are compared, with the bound of `deform run`. Compare \
-times only within one run: machines differ, and the speed of one machine varies from hour to hour.";
+\"of bound\" is the largest ratio of an error to its bound, which is 10 * 2^-24 * sqrt(n) * sum|terms| for a sum of n \
+terms. For the backward pass, 12 elements of each gradient are compared. Compare times only within one \
+run: machines differ, and the speed of one machine varies from hour to hour.";
 
 /// Measure the layers of known networks on the adapter, and check every result.
 ///
@@ -188,12 +189,12 @@ impl Bench {
         let seconds = timing.median() / 1e3;
         // The first and the last element, where tiles begin and end, then random ones.
         let mut rng = StdRng::seed_from_u64(0x5a);
-        let samples = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
+        let places = [0, output.len() - 1].into_iter().chain((2..SAMPLES).map(|_| rng.random_range(0..output.len())));
         Ok(Measured {
             algorithm: prepared.plan().algorithm.clone(),
             flops_per_second: geometry.flops() / seconds,
             bytes_per_second: (4 * elements) as f64 / seconds,
-            comparison: accuracy::compare_samples(&geometry, &values, &output, samples)?,
+            comparison: samples::compare(&geometry, &values, &output, places)?,
             timing,
         })
     }
@@ -311,13 +312,13 @@ fn verdict(rows: &[Row<'_>]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
+    use deform_case::{ErrorBound, Mismatch};
 
     use super::{Comparison, LAYERS, Measured, Pass, Result, Row, Timing, verdict};
-    use crate::accuracy::Mismatch;
 
     fn measured(got: f64) -> Result<Measured> {
         let mut comparison = Comparison::default();
-        comparison.add(0, got, 1.0, 1e-6);
+        comparison.add(0, got, 1.0, ErrorBound::fixed(1e-6));
         let algorithm = String::new();
         Ok(Measured { algorithm, timing: Timing::default(), flops_per_second: 1.0, bytes_per_second: 1.0, comparison })
     }

@@ -4,10 +4,9 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use deform::layers::HostTensor;
+use deform::ops::deform_conv2d::reference::Reference;
 use deform::{DeformConv2d, Gpu};
-
-use crate::accuracy::Bounds;
-use deform_case::CaseFile;
+use deform_case::{CaseFile, Comparison, ErrorBounds};
 
 use crate::case::Case;
 
@@ -21,7 +20,9 @@ pub(crate) fn explain(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
     let output = op.forward(&inputs.as_ref(), case.options)?;
     let output = HostTensor { shape: output.shape().to_vec(), values: output.download()? };
     let answer = file.answer("output")?.context("the example has an answer")?;
-    Bounds::new(&case)?.compare(&output.values, &answer.values).check("torchvision's output")?;
+    let geometry = case.geometry()?;
+    let bounds = ErrorBounds::new(Reference::new(&geometry, case.values())?.with_exact_positions());
+    Comparison::of(&output.values, &answer.values, bounds.output()).check("torchvision's output")?;
 
     let HostTensor { shape, values: weight } = &case.operands.weight;
     let in_channels = shape[1];

@@ -11,11 +11,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{DeformConv2d, Gpu};
+use deform_case::{Comparison, ErrorBounds};
 use image::RgbImage;
 
 use self::fields::{Grain, focus, offsets, swirl};
 use self::photo::Photo;
-use crate::accuracy::Bounds;
 use crate::bench::layers;
 use crate::case::Case;
 use crate::info;
@@ -117,10 +117,12 @@ fn race(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
     let inputs = deform_case::upload(gpu, &case.operands)?;
     let inputs = inputs.as_ref();
     let (timing, output) = Timing::measure(gpu, 5, 10.0, || op.forward(&inputs, case.options))?;
+    let geometry = case.geometry()?;
+    let reference = Reference::new(&geometry, case.values())?;
     let start = Instant::now();
-    let want = Reference::new(&case.geometry()?, case.values())?.forward();
+    let want = reference.forward();
     let reference_ms = milliseconds(start.elapsed());
-    let comparison = Bounds::new(&case)?.compare(&output.download()?, &want);
+    let comparison = Comparison::of(&output.download()?, &want, ErrorBounds::new(reference).output());
     comparison.check("the CPU reference")?;
     Ok(format!(
         "A layer of {} -> {} channels, 3x3, on {} by {} pixels takes {:.1} ms on this adapter.\n\

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, ensure};
 use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{DeformConv2d, Gpu, Inputs, Options};
+use deform_case::{Comparison, ErrorBounds};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Rgb, RgbImage};
 
-use crate::accuracy::Bounds;
 use crate::case::Case;
 use crate::picture::{Place, Probe};
 
@@ -137,8 +137,10 @@ pub(crate) fn filter(
         let inputs = deform_case::upload(gpu, &case.operands)?;
         values = op.forward(&inputs.as_ref(), options)?.download()?;
         if !checked {
-            let want = Reference::new(&case.geometry()?, case.values())?.forward();
-            Bounds::new(&case)?.compare(&values, &want).check("the CPU reference")?;
+            let geometry = case.geometry()?;
+            let reference = Reference::new(&geometry, case.values())?;
+            let bounds = ErrorBounds::new(reference).output();
+            Comparison::of(&values, &reference.forward(), bounds).check("the CPU reference")?;
             checked = true;
         }
         input = HostTensor { shape: case.operands.input.shape, values: values.clone() };

@@ -8,6 +8,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 mod bench;
+mod bounds;
 mod demo;
 mod gradients;
 mod info;
