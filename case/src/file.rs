@@ -5,16 +5,22 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use deform::layers::{HostTensor, State};
-use deform::{Gpu, Gradients, Inputs, Options, Tensor};
+use deform::ops::deform_conv2d::Geometry;
+use deform::{DeformConv2d, Error, Gpu, Gradients, Inputs, Options, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-/// A parsed safetensors file that holds one case.
+use crate::operator::Operator;
+use crate::{Call, OPERATORS};
+
+/// A parsed safetensors file that holds one case of an operator.
 pub struct CaseFile {
     /// The file's stem: `v2` for `golden/v2.safetensors`.
     pub name: String,
+    /// The operator.
+    pub operator: &'static Operator,
     bytes: Vec<u8>,
-    metadata: HashMap<String, String>,
+    pub(crate) metadata: HashMap<String, String>,
 }
 
 /// An expected result, which the file stores as f64 or f32.
@@ -30,25 +36,58 @@ pub struct Answer {
 }
 
 impl CaseFile {
-    /// Reads the file at `path`.
+    /// Reads the case of `operator` in the file at `path`.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read or is not a safetensors file.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// Returns an error if the file cannot be read, or as [`CaseFile::parse`].
+    pub fn read(operator: &'static Operator, path: &Path) -> Result<Self> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&name, bytes).with_context(|| format!("{} is not a case", path.display()))
+        let what = || format!("{} is not a case of {}", path.display(), operator.name);
+        Self::parse(operator, &name, bytes).with_context(what)
     }
 
     /// Parses the bytes of a file.
     ///
     /// # Errors
-    /// Returns an error if the bytes are not a safetensors file.
-    pub fn parse(name: &str, bytes: Vec<u8>) -> Result<Self> {
+    /// Returns an error if the bytes are not a safetensors file, if a tensor or a metadata entry has a name that the
+    /// operator does not know, or if one is missing.
+    pub fn parse(operator: &'static Operator, name: &str, bytes: Vec<u8>) -> Result<Self> {
+        let file = Self::new(operator, name, bytes)?;
+        operator.check(&file)?;
+        Ok(file)
+    }
+
+    /// Parses the bytes of a file whose tensors and metadata tell the operator.
+    ///
+    /// # Errors
+    /// The same as [`CaseFile::parse`], and an error if they tell none.
+    pub fn parse_any(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        let file = Self::new(OPERATORS[0], name, bytes)?;
+        let operator = OPERATORS.into_iter().find(|operator| operator.suits(&file)).with_context(|| {
+            let operators = OPERATORS.map(|operator| format!("{operator}")).join(" ");
+            format!("the file has too few tensors and metadata for any operator. {operators}")
+        })?;
+        operator.check(&file)?;
+        Ok(Self { operator, ..file })
+    }
+
+    fn new(operator: &'static Operator, name: &str, bytes: Vec<u8>) -> Result<Self> {
         SafeTensors::deserialize(&bytes).context("the file is not a safetensors file")?;
         let (_, header) = SafeTensors::read_metadata(&bytes)?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        Ok(Self { name: name.to_owned(), bytes, metadata })
+        Ok(Self { name: name.to_owned(), operator, bytes, metadata })
+    }
+
+    /// Puts the operands on the device and returns the operator's call on them, with all of its gradients if `backward`
+    /// is set. `options` holds its stride, padding, dilation, algorithm and workspace limit.
+    ///
+    /// # Errors
+    /// Returns an error if a metadata entry is invalid, if the operands do not fit it, or if they do not fit the device.
+    pub fn call(&self, operator: &DeformConv2d, options: Options, backward: bool) -> Result<Call> {
+        let assumed = self.assumed()?;
+        let call = (self.operator.call)(operator, self, options, backward)?;
+        Ok(Box::new(move || call().map_err(|error| explained(error, assumed.as_deref()))))
     }
 
     fn tensors(&self) -> Result<SafeTensors<'_>> {
@@ -91,6 +130,19 @@ impl CaseFile {
         let Ok(view) = tensors.tensor(name) else { return Ok(None) };
         ensure!(view.dtype() == Dtype::F32, "operand {name}: got dtype {:?}, expected F32", view.dtype());
         Ok(Some(HostTensor { shape: view.shape().to_vec(), values: f32s(view.data()) }))
+    }
+
+    /// Returns the geometry of `deform_conv2d`.
+    ///
+    /// # Errors
+    /// Returns an error if the operands do not fit together, or do not fit the metadata.
+    pub fn geometry(&self, operands: &Inputs<HostTensor>, options: &Options) -> Result<Geometry> {
+        let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), options);
+        let assumed = self.assumed()?;
+        let geometry = geometry.map_err(|error| explained(error.into(), assumed.as_deref()))?;
+        self.agree("groups", geometry.groups)?;
+        self.agree("offset_groups", geometry.offset_groups)?;
+        Ok(geometry)
     }
 
     /// Returns the operands of `deform_conv2d`.
@@ -166,64 +218,13 @@ impl CaseFile {
         }
         Ok(None)
     }
+}
 
-    /// Returns the text of a metadata entry, or `default` if the entry is absent.
-    #[must_use]
-    pub fn word<'a>(&'a self, key: &str, default: &'a str) -> &'a str {
-        self.metadata.get(key).map_or(default, |text| text.trim())
-    }
-
-    /// Returns the number in a metadata entry, or `default` if the entry is absent.
-    ///
-    /// # Errors
-    /// Returns an error if the entry is not a number.
-    pub fn number(&self, key: &str, default: usize) -> Result<usize> {
-        let Some(text) = self.metadata.get(key) else { return Ok(default) };
-        text.trim().parse().with_context(|| format!("metadata {key}: got {text:?}, expected a number"))
-    }
-
-    /// Returns the two numbers of a metadata entry "h,w", or `default` if the entry is absent. A single number stands
-    /// for both.
-    ///
-    /// # Errors
-    /// Returns an error if the entry is neither one number nor two.
-    pub fn pair(&self, key: &str, default: [usize; 2]) -> Result<[usize; 2]> {
-        let Some(text) = self.metadata.get(key) else { return Ok(default) };
-        let parse = |text: &str| text.trim().parse::<usize>().ok();
-        let pair = match text.split_once(',') {
-            Some((h, w)) => parse(h).zip(parse(w)),
-            None => parse(text).map(|both| (both, both)),
-        };
-        let (h, w) = pair.with_context(|| format!("metadata {key}: got {text:?}, expected two numbers \"h,w\""))?;
-        Ok([h, w])
-    }
-
-    /// Checks a metadata entry against the number that follows from the operands' shapes. A different number means that
-    /// the metadata belongs to other operands.
-    ///
-    /// # Errors
-    /// Returns an error if the entry is present and differs from `from_shapes`.
-    pub fn agree(&self, key: &str, from_shapes: usize) -> Result<()> {
-        let Some(text) = self.metadata.get(key) else { return Ok(()) };
-        ensure!(
-            text.trim().parse() == Ok(from_shapes),
-            "metadata {key} is {text:?}, but the operands' shapes make {key} {from_shapes}"
-        );
-        Ok(())
-    }
-
-    /// Returns the options with stride, padding and dilation from the metadata and defaults for the rest.
-    ///
-    /// # Errors
-    /// Returns an error if one of the entries is neither one number nor two.
-    pub fn options(&self) -> Result<Options> {
-        let defaults = Options::default();
-        Ok(Options {
-            stride: self.pair("stride", defaults.stride)?,
-            padding: self.pair("padding", defaults.padding)?,
-            dilation: self.pair("dilation", defaults.dilation)?,
-            ..defaults
-        })
+/// Adds the text about left out options to an error about sizes.
+fn explained(error: anyhow::Error, assumed: Option<&str>) -> anyhow::Error {
+    match (assumed, error.downcast_ref()) {
+        (Some(assumed), Some(Error::Axis { .. } | Error::OutputTooSmall { .. })) => error.context(assumed.to_owned()),
+        _ => error,
     }
 }
 

@@ -6,11 +6,14 @@
 
 mod accuracy;
 mod file;
+mod metadata;
+mod operator;
 mod operators;
 
 pub use accuracy::{Comparison, ErrorBound, ErrorBounds, Mismatch, Worst, activated, sigmoid_factor};
 pub use file::{Answer, CaseFile, serialize};
+pub use operator::Operator;
 pub use operators::{
-    Call, Computed, conv2d, cycle_fc, cycle_fc_layer, deform_conv2d, deformable_conv2d, deformable_conv2d_layer,
-    generator_gradients, shift, upload,
+    CONV2D, CYCLE_FC, Call, Computed, DEFORM_CONV2D, DEFORMABLE_CONV2D, OPERATORS, SHIFT, cycle_fc_layer,
+    deformable_conv2d_layer, generator_gradients, upload,
 };

@@ -1,15 +1,18 @@
-//! Functions that put the operands of a case file on the device and return the operator's call on them.
+//! The operators: the names in their files, and functions that put the operands of a file on the device and return the
+//! operator's call on them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use deform::layers::{
     CycleFc, CycleFcOptions, DeformableConv2d, DeformableConv2dOptions, Generator, HostTensor, Layer, Mask, Parameter,
 };
-use deform::ops::conv2d::{self, Activation, Conv2d};
+use deform::ops::conv2d::{self, Conv2d};
 use deform::ops::deform_conv2d::Mode;
 use deform::ops::shift::{Border, ChannelShift, as_mlp, s2_mlp_v1, s2_mlp_v2};
 use deform::{DeformConv2d, Gpu, Gradients, Inputs, Options, Tensor};
 
 use crate::CaseFile;
+use crate::metadata::{ACTIVATIONS, words};
+use crate::operator::{GRAD_OUTPUT, Operator, optional, required};
 
 /// A computed result with the name that its expected value has in the file.
 pub struct Computed {
@@ -21,7 +24,7 @@ pub struct Computed {
 
 /// A call of an operator whose operands are on the device. It can be repeated, and computes the results anew each time:
 /// the output, and then the gradients, if they are wanted.
-pub type Call = Box<dyn Fn() -> deform::Result<Vec<Computed>>>;
+pub type Call = Box<dyn Fn() -> Result<Vec<Computed>>>;
 
 impl Computed {
     fn new(name: &str, tensor: Tensor) -> Self {
@@ -74,17 +77,33 @@ fn gradients(parameters: &[(String, &Parameter)]) -> Vec<Computed> {
 
 /// Returns the file's `grad_output` on the device, which a backward pass needs.
 fn upload_grad_output(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Option<Tensor>> {
-    backward.then(|| file.upload(gpu, "grad_output")).transpose()
+    backward.then(|| file.upload(gpu, GRAD_OUTPUT)).transpose()
 }
 
-/// Returns a call of torchvision's `deform_conv2d`, with all of its gradients if `backward` is set.
-///
-/// # Errors
-/// Returns an error if the file lacks an operand, if a metadata entry is invalid, or if an operand does not fit the
-/// device. The same holds for the other functions of this module.
-pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
+/// Every operator. A file that suits several belongs to the first.
+pub static OPERATORS: [&Operator; 5] = [&DEFORM_CONV2D, &DEFORMABLE_CONV2D, &CYCLE_FC, &SHIFT, &CONV2D];
+
+/// torchvision's `deform_conv2d`.
+pub static DEFORM_CONV2D: Operator = Operator {
+    name: "deform_conv2d",
+    about: "torchvision's deform_conv2d, version 1 (no mask) or 2 (with a mask)",
+    has_algorithms: true,
+    tensors: &[required("input"), required("offset"), required("weight"), optional("mask"), optional("bias")],
+    metadata: &[
+        optional("stride"),
+        optional("padding"),
+        optional("dilation"),
+        optional("groups"),
+        optional("offset_groups"),
+    ],
+    call: deform_conv2d,
+};
+
+fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
     let operator = operator.clone();
-    let inputs = upload(operator.gpu(), &file.operands()?)?;
+    let operands = file.operands()?;
+    file.geometry(&operands, &options)?;
+    let inputs = upload(operator.gpu(), &operands)?;
     let grad_output = upload_grad_output(operator.gpu(), file, backward)?;
     Ok(Box::new(move || {
         let inputs = inputs.as_ref();
@@ -99,8 +118,39 @@ pub fn deform_conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options,
     }))
 }
 
+const MASKS: &[(&str, Mask)] =
+    &[("none", Mask::None), ("sigmoid", Mask::Sigmoid), ("twice_sigmoid", Mask::TwiceSigmoid)];
+
+/// The layer that generates its own offsets.
+pub static DEFORMABLE_CONV2D: Operator = Operator {
+    name: "deformable_conv2d",
+    about: "The layer that computes its offsets and masks with a convolution of its own",
+    has_algorithms: true,
+    tensors: &[
+        required("input"),
+        required("weight"),
+        optional("bias"),
+        required("generator_weight"),
+        optional("generator_bias"),
+    ],
+    metadata: &[
+        optional("stride"),
+        optional("padding"),
+        optional("dilation"),
+        optional("groups"),
+        optional("offset_groups"),
+        optional("mask").with_words(|| words(MASKS)),
+        optional("generator_padding"),
+        optional("generator_dilation"),
+    ],
+    call: deformable_conv2d,
+};
+
 /// Builds the layer that generates its own offsets and loads its parameters from the file. `options` holds its stride,
 /// padding, dilation, algorithm and workspace limit.
+///
+/// # Errors
+/// The same as [`CaseFile::call`].
 pub fn deformable_conv2d_layer(operator: &DeformConv2d, file: &CaseFile, options: Options) -> Result<DeformableConv2d> {
     let [out_channels, _, height, width] = file.shape("weight")?;
     let [_, _, generator_height, generator_width] = file.shape("generator_weight")?;
@@ -110,12 +160,7 @@ pub fn deformable_conv2d_layer(operator: &DeformConv2d, file: &CaseFile, options
         groups: file.number("groups", 1)?,
         offset_groups: file.number("offset_groups", 1)?,
         bias: file.has("bias"),
-        mask: match file.word("mask", "sigmoid") {
-            "none" => Mask::None,
-            "sigmoid" => Mask::Sigmoid,
-            "twice_sigmoid" => Mask::TwiceSigmoid,
-            other => bail!("metadata mask: got {other:?}, expected none, sigmoid or twice_sigmoid"),
-        },
+        mask: file.choice("mask", MASKS)?.unwrap_or(Mask::Sigmoid),
         generator: Generator {
             kernel_size: generator_kernel,
             padding: file.pair("generator_padding", generator_kernel.map(|size| size / 2))?,
@@ -135,8 +180,7 @@ pub fn deformable_conv2d_layer(operator: &DeformConv2d, file: &CaseFile, options
     Ok(layer)
 }
 
-/// Returns a call of [`deformable_conv2d_layer`], with its gradients if `backward` is set.
-pub fn deformable_conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
+fn deformable_conv2d(operator: &DeformConv2d, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
     let layer = deformable_conv2d_layer(operator, file, options)?;
     let input = file.upload(operator.gpu(), "input")?;
     let grad_output = upload_grad_output(operator.gpu(), file, backward)?;
@@ -166,7 +210,20 @@ pub fn generator_gradients(layer: &DeformableConv2d) -> Vec<Computed> {
     results
 }
 
+/// CycleMLP's fully connected layer.
+pub static CYCLE_FC: Operator = Operator {
+    name: "cycle_fc",
+    about: "CycleMLP's fully connected layer",
+    has_algorithms: false,
+    tensors: &[required("input"), required("weight"), optional("bias")],
+    metadata: &[required("kernel_size")],
+    call: |operator, file, _, backward| cycle_fc(operator, file, backward),
+};
+
 /// Builds CycleMLP's `CycleFC` layer with the file's parameters.
+///
+/// # Errors
+/// The same as [`CaseFile::call`].
 pub fn cycle_fc_layer(operator: &DeformConv2d, file: &CaseFile) -> Result<CycleFc> {
     let [out_channels, in_channels, _, _] = file.shape("weight")?;
     let kernel_size = file.pair("kernel_size", [1, 1])?;
@@ -177,8 +234,7 @@ pub fn cycle_fc_layer(operator: &DeformConv2d, file: &CaseFile) -> Result<CycleF
     Ok(layer)
 }
 
-/// Returns a call of [`cycle_fc_layer`], with its gradients if `backward` is set.
-pub fn cycle_fc(operator: &DeformConv2d, file: &CaseFile, backward: bool) -> Result<Call> {
+fn cycle_fc(operator: &DeformConv2d, file: &CaseFile, backward: bool) -> Result<Call> {
     let layer = cycle_fc_layer(operator, file)?;
     let input = file.upload(operator.gpu(), "input")?;
     let grad_output = upload_grad_output(operator.gpu(), file, backward)?;
@@ -193,17 +249,40 @@ pub fn cycle_fc(operator: &DeformConv2d, file: &CaseFile, backward: bool) -> Res
     }))
 }
 
-/// Returns a call of a channel shift, with its gradient if `backward` is set.
-pub fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Call> {
+#[derive(Clone, Copy)]
+enum Kind {
+    S2v1,
+    S2v2,
+    AsMlp { axis: usize },
+    Roll,
+}
+
+const KINDS: &[(&str, Kind)] = &[
+    ("s2v1", Kind::S2v1),
+    ("s2v2", Kind::S2v2),
+    ("as_h", Kind::AsMlp { axis: 0 }),
+    ("as_w", Kind::AsMlp { axis: 1 }),
+    ("roll", Kind::Roll),
+];
+
+/// Channel shifts.
+pub static SHIFT: Operator = Operator {
+    name: "shift",
+    about: "Channel shifts: those of S²-MLP and AS-MLP, and roll",
+    has_algorithms: false,
+    tensors: &[required("input")],
+    metadata: &[required("kind").with_words(|| words(KINDS)), optional("shift_size")],
+    call: |operator, file, _, backward| shift(operator.gpu(), file, backward),
+};
+
+fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Call> {
     let [_, channels, _, _] = file.shape("input")?;
     let shift_size = file.number("shift_size", 5)?;
-    let (shifts, border) = match file.word("kind", "roll") {
-        "s2v1" => (s2_mlp_v1(channels), Border::Keep),
-        "s2v2" => (s2_mlp_v2(channels), Border::Keep),
-        "as_h" => (as_mlp(channels, shift_size, 0), Border::Zero),
-        "as_w" => (as_mlp(channels, shift_size, 1), Border::Zero),
-        "roll" => (s2_mlp_v1(channels), Border::Wrap),
-        other => bail!("metadata kind: got {other:?}, expected s2v1, s2v2, as_h, as_w or roll"),
+    let (shifts, border) = match file.choice("kind", KINDS)?.context("metadata kind is missing")? {
+        Kind::S2v1 => (s2_mlp_v1(channels), Border::Keep),
+        Kind::S2v2 => (s2_mlp_v2(channels), Border::Keep),
+        Kind::AsMlp { axis } => (as_mlp(channels, shift_size, axis), Border::Zero),
+        Kind::Roll => (s2_mlp_v1(channels), Border::Wrap),
     };
     let operator = ChannelShift::new(gpu, &shifts, border)?;
     let input = file.upload(gpu, "input")?;
@@ -217,20 +296,31 @@ pub fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Call> {
     }))
 }
 
-/// Returns a call of an ordinary convolution followed by an activation, with its gradients if `backward` is set.
-/// `options` holds its stride, padding, dilation, algorithm and workspace limit.
-pub fn conv2d(gpu: &Gpu, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
+/// Ordinary convolution followed by an activation.
+pub static CONV2D: Operator = Operator {
+    name: "conv2d",
+    about: "Ordinary convolution followed by an activation",
+    has_algorithms: true,
+    tensors: &[required("input"), required("weight"), optional("bias")],
+    metadata: &[
+        optional("stride"),
+        optional("padding"),
+        optional("dilation"),
+        optional("groups"),
+        optional("activation").with_words(|| words(ACTIVATIONS)),
+    ],
+    call: |operator, file, options, backward| conv2d(operator.gpu(), file, options, backward),
+};
+
+fn conv2d(gpu: &Gpu, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
     let Options { stride, padding, dilation, algorithm, workspace_limit, .. } = options;
-    let activation = match file.word("activation", "identity") {
-        "identity" => Activation::Identity,
-        "relu" => Activation::Relu,
-        "sigmoid" => Activation::Sigmoid,
-        "twice_sigmoid" => Activation::TwiceSigmoid,
-        other => bail!("metadata activation: got {other:?}, expected identity, relu, sigmoid or twice_sigmoid"),
-    };
+    let activation = file.activation()?;
     let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
     let bias = file.has("bias").then(|| file.upload(gpu, "bias")).transpose()?;
     let (input, weight) = (file.upload(gpu, "input")?, file.upload(gpu, "weight")?);
+    if let ([_, channels, ..], [_, group_channels, ..]) = (input.shape(), weight.shape()) {
+        file.agree("groups", channels.checked_div(*group_channels).unwrap_or(0))?;
+    }
     let grad_output = upload_grad_output(gpu, file, backward)?;
     let operator = Conv2d::new(gpu);
     Ok(Box::new(move || {

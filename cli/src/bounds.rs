@@ -5,7 +5,7 @@ use deform::Gradients;
 use deform::ops::conv2d::Activation;
 use deform::ops::deform_conv2d::Operand;
 use deform::ops::deform_conv2d::reference::Reference;
-use deform_case::{Answer, CaseFile, ErrorBound, ErrorBounds, activated, sigmoid_factor};
+use deform_case::{Answer, ErrorBound, ErrorBounds, activated, sigmoid_factor};
 
 use crate::case::Case;
 
@@ -50,14 +50,7 @@ impl Bounds {
         Self::Sums(Box::new(Sums { case, activation: Activation::Identity, gradients: None }))
     }
 
-    pub(crate) fn of_conv2d(case: Case, file: &CaseFile) -> Self {
-        // The call has refused other words.
-        let activation = match file.word("activation", "identity") {
-            "relu" => Activation::Relu,
-            "sigmoid" => Activation::Sigmoid,
-            "twice_sigmoid" => Activation::TwiceSigmoid,
-            _ => Activation::Identity,
-        };
+    pub(crate) fn of_conv2d(case: Case, activation: Activation) -> Self {
         Self::Sums(Box::new(Sums { case, activation, gradients: None }))
     }
 

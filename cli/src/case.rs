@@ -7,7 +7,7 @@ use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::Geometry;
 use deform::ops::shift::cycle_fc;
 use deform::{Inputs, Options};
-use deform_case::CaseFile;
+use deform_case::{CaseFile, DEFORM_CONV2D};
 
 /// One call of `deform_conv2d`: its operands and its options, and the gradient of its output if it has a backward pass.
 #[derive(Clone)]
@@ -27,25 +27,18 @@ impl Case {
 
     /// Reads a case from a safetensors file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        Self::from_file(&CaseFile::read(path)?, path)
+        Self::from_file(&CaseFile::read(&DEFORM_CONV2D, path)?, path)
     }
 
     /// Reads the case from a parsed file. Errors name `path`.
     pub(crate) fn from_file(file: &CaseFile, path: &Path) -> Result<Self> {
-        Self::parse(file).with_context(|| format!("{} is not a deform_conv2d case", path.display()))
+        Self::parse(file).with_context(|| format!("{} is not a case of deform_conv2d", path.display()))
     }
 
     fn parse(file: &CaseFile) -> Result<Self> {
-        let case = Self {
-            name: file.name.clone(),
-            operands: file.operands()?,
-            options: file.options()?,
-            grad_output: file.optional("grad_output")?,
-        };
-        let geometry = case.geometry()?;
-        file.agree("groups", geometry.groups)?;
-        file.agree("offset_groups", geometry.offset_groups)?;
-        Ok(case)
+        let (operands, options) = (file.operands()?, file.options()?);
+        file.geometry(&operands, &options)?;
+        Ok(Self { name: file.name.clone(), operands, options, grad_output: file.optional("grad_output")? })
     }
 
     /// Returns the call that computes the same as a CycleFC layer. Its offsets are whole numbers.

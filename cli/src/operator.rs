@@ -4,34 +4,27 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use deform::Options;
 use deform::layers::HostTensor;
-use deform::{DeformConv2d, Options};
-use deform_case::{CaseFile, Comparison, Computed, Mismatch};
+use deform::ops::deform_conv2d::Algorithm;
+use deform_case::{
+    CONV2D, CYCLE_FC, CaseFile, Comparison, Computed, DEFORM_CONV2D, Mismatch, OPERATORS, Operator, SHIFT,
+};
 
 use crate::bounds::Bounds;
 use crate::case::Case;
 
-/// The operators that `run` and `time` compute.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Operator {
-    /// torchvision's deform_conv2d, version 1 (no mask) or 2 (with a mask)
-    DeformConv2d,
-    /// The layer that computes its offsets and masks with a convolution of its own
-    DeformableConv2d,
-    /// CycleMLP's fully connected layer
-    CycleFc,
-    /// Channel shifts: those of S²-MLP and AS-MLP, and roll
-    Shift,
-    /// Ordinary convolution followed by an activation
-    Conv2d,
+/// Parses the name of an operator.
+pub(crate) fn operators() -> impl TypedValueParser<Value = &'static Operator> {
+    let names = OPERATORS.map(|operator| PossibleValue::new(operator.name).help(operator.about));
+    let named = |name: String| OPERATORS.into_iter().find(|operator| operator.name == name);
+    PossibleValuesParser::new(names).try_map(move |name| named(name).context("no such operator"))
 }
 
 /// A call of an operator on the operands of a file.
 pub(crate) struct Call {
     pub(crate) file: CaseFile,
-    operator: Operator,
     /// The operands of `deform_conv2d`; `None` for the other operators.
     case: Option<Case>,
 }
@@ -50,25 +43,19 @@ pub(crate) struct Compared {
 
 impl Call {
     /// Reads a call of the operator from a file.
-    pub(crate) fn read(operator: Operator, path: &Path) -> Result<Self> {
-        let file = CaseFile::read(path)?;
-        let case = match operator {
-            Operator::DeformConv2d => Some(Case::from_file(&file, path)?),
-            _ => None,
-        };
-        Ok(Self { file, operator, case })
+    pub(crate) fn read(operator: &'static Operator, path: &Path) -> Result<Self> {
+        let file = CaseFile::read(operator, path)?;
+        let case = if operator.name == DEFORM_CONV2D.name { Some(Case::from_file(&file, path)?) } else { None };
+        Ok(Self { file, case })
     }
 
-    /// Puts the operands on the device and returns the call on them. Its results are the output, and the gradients if
-    /// `backward` is set.
-    pub(crate) fn on(&self, op: &DeformConv2d, options: Options, backward: bool) -> Result<deform_case::Call> {
-        match self.operator {
-            Operator::DeformConv2d => deform_case::deform_conv2d(op, &self.file, options, backward),
-            Operator::DeformableConv2d => deform_case::deformable_conv2d(op, &self.file, options, backward),
-            Operator::CycleFc => deform_case::cycle_fc(op, &self.file, backward),
-            Operator::Shift => deform_case::shift(op.gpu(), &self.file, backward),
-            Operator::Conv2d => deform_case::conv2d(op.gpu(), &self.file, options, backward),
-        }
+    /// Returns the options of the call, or an error if the operator has no such options.
+    pub(crate) fn options(&self, algorithm: Algorithm, workspace: Option<u64>) -> Result<Options> {
+        let Operator { name, has_algorithms, .. } = self.file.operator;
+        ensure!(*has_algorithms || algorithm == Algorithm::Auto, "--algorithm has no effect on {name}: leave it out");
+        ensure!(*has_algorithms || workspace.is_none(), "--workspace has no effect on {name}: leave it out");
+        let file = self.file.options()?;
+        Ok(Options { algorithm, workspace_limit: workspace.unwrap_or(file.workspace_limit), ..file })
     }
 
     /// Compares each result with the file's answer, if there is one.
@@ -93,12 +80,15 @@ impl Call {
 
     fn bounds(&self, results: &Results) -> Result<Bounds> {
         let (_, output) = results.first().context("the call has a result")?;
-        Ok(match (self.operator, &self.case) {
-            (Operator::DeformConv2d, Some(case)) => Bounds::of_sums(case.clone()),
-            (Operator::CycleFc, _) => Bounds::of_sums(Case::of_cycle_fc(&self.file)?),
-            (Operator::Conv2d, _) => Bounds::of_conv2d(Case::of_conv2d(&self.file, &output.shape)?, &self.file),
-            (Operator::Shift, _) => Bounds::Shift,
-            (Operator::DeformConv2d | Operator::DeformableConv2d, _) => Bounds::Layer,
+        let is = |operator: &Operator| self.file.operator.name == operator.name;
+        Ok(match &self.case {
+            Some(case) => Bounds::of_sums(case.clone()),
+            None if is(&CYCLE_FC) => Bounds::of_sums(Case::of_cycle_fc(&self.file)?),
+            None if is(&CONV2D) => {
+                Bounds::of_conv2d(Case::of_conv2d(&self.file, &output.shape)?, self.file.activation()?)
+            }
+            None if is(&SHIFT) => Bounds::Shift,
+            None => Bounds::Layer,
         })
     }
 }

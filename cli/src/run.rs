@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use deform::DeformConv2d;
 use deform::ops::deform_conv2d::Algorithm;
-use deform::{DeformConv2d, Options};
+use deform_case::{OPERATORS, Operator};
 
 use crate::bounds::BOUND;
 use crate::device::Device;
-use crate::operator::{self, Call, Compared, Operator, Results};
+use crate::operator::{self, Call, Compared, Results};
 use crate::rows::rows;
 
 /// Two lines of Python that make a case, for `--help`. The README has the same. The help may wrap them wherever there is
@@ -23,32 +24,20 @@ save_file({"input": r((1,3,8,8), "f4"), "offset": r((1,18,8,8), "f4"), "weight":
 /// file's answers.
 ///
 /// The safetensors file holds f32 operands. For deform_conv2d these are input, offset and weight, and optionally mask
-/// and bias. The metadata entries stride, padding and dilation have the form "h,w" and default to 1, 0 and 1. groups
-/// and offset_groups follow from the shapes; if metadata entries of these names exist, they must agree.
+/// and bias. The metadata entries stride, padding and dilation have the form "h,w", or are one number for both, and
+/// default to 1, 0 and 1. groups and offset_groups follow from the shapes; if metadata entries of these names exist,
+/// they must agree.
 ///
 /// The result is compared with the tensor exact.output or, if that is missing, output (f64 or f32). Nothing is compared
 /// if the file has neither. The exit code is 4 if an element's error exceeds its bound. With --backward the file must
 /// also hold grad_output, and each gradient is compared in the same way, the gradient of input with exact.grad_input or
 /// grad_input.
-///
-/// The other operators use these tensors and metadata entries; bias is optional:
-///
-/// deformable_conv2d: tensors input, weight, bias, generator_weight, generator_bias (the output channels for the
-/// offsets first, then those for the masks); metadata stride, padding, dilation, groups, offset_groups, mask (none,
-/// sigmoid, twice_sigmoid), generator_padding, generator_dilation.
-///
-/// cycle_fc: tensors input, weight, bias; metadata kernel_size.
-///
-/// shift: tensor input; metadata kind (s2v1, s2v2, as_h, as_w, roll), shift_size.
-///
-/// conv2d: tensors input, weight, bias; metadata stride, padding, dilation, activation (identity, relu, sigmoid,
-/// twice_sigmoid).
 #[derive(Args)]
-#[command(after_help = [RECIPE, BOUND].join("\n\n"))]
+#[command(after_help = [&names(), RECIPE, BOUND].join("\n\n"))]
 pub(crate) struct Run {
     /// The operator to compute
-    #[arg(value_enum)]
-    operator: Operator,
+    #[arg(value_parser = operator::operators())]
+    operator: &'static Operator,
     /// The safetensors file with the operands
     case: PathBuf,
     /// Write the results to this safetensors file as f32 tensors: output, and with --backward the operator's gradients,
@@ -73,14 +62,22 @@ pub(crate) struct Run {
     device: Device,
 }
 
+/// Returns the names in the files of each operator, for `--help`.
+fn names() -> String {
+    let operators = OPERATORS.map(|operator| operator.to_string()).join("\n\n");
+    format!(
+        "The tensors and metadata entries of each operator's files; those in brackets may be left out. A file may also \
+         have grad_output, the answers and, as remarks, the metadata entries note, source and format. Any other name is \
+         an error.\n\n{operators}"
+    )
+}
+
 impl Run {
     pub(crate) fn run(&self) -> Result<()> {
         let call = Call::read(self.operator, &self.case)?;
+        let options = call.options(self.algorithm, self.workspace)?;
         let gpu = self.device.open()?;
-        let file = call.file.options()?;
-        let workspace_limit = self.workspace.unwrap_or(file.workspace_limit);
-        let options = Options { algorithm: self.algorithm, workspace_limit, ..file };
-        let results = operator::download(&call.on(&DeformConv2d::new(&gpu), options, self.backward)?()?)?;
+        let results = operator::download(&call.file.call(&DeformConv2d::new(&gpu), options, self.backward)?()?)?;
         println!("{} on {}", call.file.name, gpu.info().name);
         for (name, result) in &results {
             println!("{name} {:?}", result.shape);

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use deform::DeformConv2d;
 use deform::ops::deform_conv2d::{Algorithm, Operand};
-use deform::{DeformConv2d, Options};
+use deform_case::{DEFORM_CONV2D, Operator};
 use serde_json::{Map, Value, json};
 
 use crate::device::Device;
-use crate::operator::{self, Call, Operator};
+use crate::operator::{self, Call};
 use crate::timing::Timing;
 
 /// Time single calls of an operator on the operands in a file, and print one line of JSON.
@@ -21,8 +22,8 @@ use crate::timing::Timing;
 #[derive(Args)]
 pub(crate) struct Time {
     /// The operator to time
-    #[arg(value_enum)]
-    operator: Operator,
+    #[arg(value_parser = operator::operators())]
+    operator: &'static Operator,
     /// What to compute
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
@@ -54,10 +55,10 @@ enum Mode {
 impl Time {
     pub(crate) fn run(&self) -> Result<()> {
         let call = Call::read(self.operator, &self.case)?;
+        let options = call.options(self.algorithm, None)?;
         let gpu = self.device.open()?;
-        let options = Options { algorithm: self.algorithm, ..call.file.options()? };
         let backward = self.mode == Mode::Fwdbwd;
-        let on_device = call.on(&DeformConv2d::new(&gpu), options, backward)?;
+        let on_device = call.file.call(&DeformConv2d::new(&gpu), options, backward)?;
         let (timing, results) = Timing::measure(&gpu, self.runs as usize, self.max_seconds, on_device)?;
 
         let results = operator::download(&results)?;
@@ -81,7 +82,7 @@ impl Time {
             let operands = results.iter().filter_map(|(name, _)| name.strip_prefix("grad_"));
             let mut errors: Map<_, _> =
                 operands.map(|operand| (operand.to_owned(), error(&format!("grad_{operand}")))).collect();
-            if self.operator == Operator::DeformConv2d {
+            if self.operator.name == DEFORM_CONV2D.name {
                 // A call without a mask or a bias has the same keys.
                 for operand in Operand::ALL {
                     errors.entry(operand.name()).or_insert(Value::Null);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deform::{Gpu, Result};
+use deform::{Error, Gpu, Result};
 
 /// The times of single calls, each from the operands on the device to the finished output, without reading it back.
 #[derive(Default)]
@@ -14,12 +14,12 @@ pub(crate) struct Timing {
 impl Timing {
     /// Calls `call` once to warm up pipelines, caches and clocks, then times up to `runs` calls. Stops early after
     /// `max_seconds`, but times at least one call. Also returns the last call's output.
-    pub(crate) fn measure<T>(
+    pub(crate) fn measure<T, E: From<Error>>(
         gpu: &Gpu,
         runs: usize,
         max_seconds: f64,
-        call: impl Fn() -> Result<T>,
-    ) -> Result<(Self, T)> {
+        call: impl Fn() -> Result<T, E>,
+    ) -> Result<(Self, T), E> {
         drop(call()?);
         gpu.wait()?;
         let begin = Instant::now();

@@ -2,10 +2,10 @@
 //! must be equal, without a tolerance.
 
 use deform::ops::shift::{Border, ChannelShift};
-use deform::{Dtype, Error, Gpu, Tensor, wgpu};
+use deform::{Dtype, Error, Gpu, Options, Tensor, wgpu};
 use half::f16;
 
-use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
+use crate::device::{callers_gpu, default_limits_gpu, gpu, operator, poison};
 use crate::support::golden::stored;
 
 /// Computes the operator by its definition, and its gradient by a scatter.
@@ -46,8 +46,8 @@ fn expected(shape: [usize; 4], input: &[f32], shifts: &[[i32; 2]], border: Borde
 
 #[test]
 fn shifts_meet_every_stored_case() {
-    for case in stored("shift", 5) {
-        let results = deform_case::shift(gpu(), &case, true).unwrap()().unwrap();
+    for case in stored(&deform_case::SHIFT, 5) {
+        let results = case.call(operator(), Options::default(), true).unwrap()().unwrap();
         assert_eq!(results.len(), 2);
         for result in results {
             // A sum of two f32 numbers has one rounding, so it equals the f64 answer rounded to f32.

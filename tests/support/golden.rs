@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use deform::Gradients;
-use deform_case::CaseFile;
+use deform_case::{CaseFile, DEFORM_CONV2D, Operator};
 
 use super::case::Case;
 
@@ -17,18 +17,18 @@ pub struct Golden {
     pub offset_groups: usize,
 }
 
-/// Reads every file of one folder of `tests/golden`, in the order of their names. There must be `count`.
-pub fn stored(folder: &str, count: usize) -> Vec<CaseFile> {
-    let folder = Path::new(".").join("tests/golden").join(folder);
+/// Reads every stored case of an operator, in the order of their names. There must be `count`.
+pub fn stored(operator: &'static Operator, count: usize) -> Vec<CaseFile> {
+    let folder = Path::new(".").join("tests/golden").join(operator.name);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert_eq!(paths.len(), count, "the number of stored cases in the folder");
-    paths.iter().map(|path| CaseFile::read(path).unwrap()).collect()
+    paths.iter().map(|path| CaseFile::read(operator, path).unwrap()).collect()
 }
 
 /// Reads every stored case of deform_conv2d, in the order of their names.
 pub fn all() -> Vec<Golden> {
-    stored("deform_conv2d", 47).iter().map(golden).collect()
+    stored(&DEFORM_CONV2D, 47).iter().map(golden).collect()
 }
 
 fn golden(file: &CaseFile) -> Golden {
@@ -43,7 +43,7 @@ fn golden(file: &CaseFile) -> Golden {
         output: file.answer("output").unwrap().unwrap().values,
         grad_output: file.operand("grad_output").unwrap().values,
         gradients: file.gradients().unwrap().map(|answer| answer.as_ref().map(|answer| answer.values.clone())),
-        groups: file.number("groups", 0).unwrap(),
-        offset_groups: file.number("offset_groups", 0).unwrap(),
+        groups: file.number("groups", 1).unwrap(),
+        offset_groups: file.number("offset_groups", 1).unwrap(),
     }
 }

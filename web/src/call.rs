@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::Geometry;
 use deform::{DeformConv2d, Inputs, Options};
-use deform_case::{Answer, CaseFile};
+use deform_case::{Answer, CaseFile, DEFORM_CONV2D};
 use wasm_bindgen::prelude::*;
 
 use crate::bend::{Bend, Kernel};
@@ -44,11 +44,9 @@ impl Call {
 
 impl Call {
     fn parse(file: Vec<u8>) -> Result<Self> {
-        let file = CaseFile::parse("case", file)?;
+        let file = CaseFile::parse(&DEFORM_CONV2D, "case", file)?;
         let (operands, options) = (file.operands()?, file.options()?);
-        let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
-        file.agree("groups", geometry.groups)?;
-        file.agree("offset_groups", geometry.offset_groups)?;
+        let geometry = file.geometry(&operands, &options)?;
         let shape = &operands.input.shape;
         let sizes = [geometry.in_height, geometry.in_width];
         ensure!(

@@ -15,7 +15,6 @@ use crate::error::{js_error, max_abs_error};
 /// The browser's device and the operator on it.
 #[wasm_bindgen]
 pub struct Device {
-    gpu: Gpu,
     operator: DeformConv2d,
 }
 
@@ -24,8 +23,7 @@ impl Device {
     /// Opens the browser's device.
     pub async fn open() -> Result<Device, JsError> {
         let gpu = Gpu::new_async().await?;
-        let operator = DeformConv2d::new(&gpu);
-        Ok(Self { gpu, operator })
+        Ok(Self { operator: DeformConv2d::new(&gpu) })
     }
 
     /// Computes a call.
@@ -42,27 +40,15 @@ impl Device {
 
 impl Device {
     async fn worst_error(&self, file: &[u8]) -> Result<f64> {
-        let file = CaseFile::parse("case", file.to_vec())?;
+        let file = CaseFile::parse_any("case", file.to_vec())?;
         let mut worst = None;
-        for result in self.call(&file)?()? {
+        for result in file.call(&self.operator, file.options()?, true)?()? {
             if let Some(answer) = file.answer(&result.name)? {
                 let error = relative_error(&result.download_async().await?.values, &answer.values);
                 worst = Some(f64::max(worst.unwrap_or(0.0), error));
             }
         }
         worst.context("the file has no answer to compare with")
-    }
-
-    fn call(&self, file: &CaseFile) -> Result<deform_case::Call> {
-        if file.has("offset") {
-            deform_case::deform_conv2d(&self.operator, file, file.options()?, true)
-        } else if file.has("generator_weight") {
-            deform_case::deformable_conv2d(&self.operator, file, file.options()?, true)
-        } else if file.has("weight") {
-            deform_case::cycle_fc(&self.operator, file, true)
-        } else {
-            deform_case::shift(&self.gpu, file, true)
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use deform::layers::HostTensor;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{DeformConv2d, Gpu};
-use deform_case::{CaseFile, Comparison, ErrorBounds};
+use deform_case::{CaseFile, Comparison, DEFORM_CONV2D, ErrorBounds};
 
 use crate::case::Case;
 
@@ -14,7 +14,7 @@ const CASE: &[u8] = include_bytes!("../../assets/article_shift.safetensors");
 
 /// Computes the example on the device, checks it against torchvision's output and explains it in grids of numbers.
 pub(crate) fn explain(gpu: &Gpu, op: &DeformConv2d) -> Result<String> {
-    let file = CaseFile::parse("article_shift", CASE.to_vec())?;
+    let file = CaseFile::parse(&DEFORM_CONV2D, "article_shift", CASE.to_vec())?;
     let case = Case::new(&file.name, file.operands()?, file.options()?);
     let inputs = deform_case::upload(gpu, &case.operands)?;
     let output = op.forward(&inputs.as_ref(), case.options)?;

@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 
 mod bench;
 mod bounds;
+mod case;
 mod demo;
 mod gradients;
 mod info;
@@ -209,47 +210,6 @@ fn run_without_an_answer_says_so() {
 #[test]
 fn a_missing_file_is_named() {
     run(Path::new("no/such/case.safetensors"), 1).says(&["no/such/case.safetensors"]);
-}
-
-#[test]
-fn a_file_that_is_not_a_case_is_refused() {
-    let folder = folder();
-    let path = folder.path().join("text.safetensors");
-    std::fs::write(&path, "not a safetensors file").expect("it can be written");
-    run(&path, 1).says(&["text.safetensors", "not a safetensors file"]);
-
-    let case = changed(&folder, |tensors, _| {
-        tensors.remove("weight");
-    });
-    run(&case, 1).says(&["operand weight is missing"]);
-}
-
-#[test]
-fn a_wrong_dtype_names_operand_got_and_expected() {
-    let folder = folder();
-    let case = changed(&folder, |tensors, _| {
-        let (dtype, _, data) = tensors.get_mut("offset").expect("the case has offsets");
-        *dtype = Dtype::F64;
-        *data = data.repeat(2);
-    });
-    run(&case, 1).says(&["offset", "F64", "F32"]);
-}
-
-#[test]
-fn metadata_must_agree_with_the_shapes() {
-    let folder = folder();
-    let case = changed(&folder, |_, metadata| {
-        metadata.insert("offset_groups".to_owned(), "2".to_owned());
-    });
-    run(&case, 1).says(&["offset_groups", "\"2\"", "offset_groups 1"]);
-    let case = changed(&folder, |_, metadata| {
-        metadata.insert("stride".to_owned(), "one".to_owned());
-    });
-    run(&case, 1).says(&["stride", "one", "h,w"]);
-    let case = changed(&folder, |_, metadata| {
-        metadata.insert("stride".to_owned(), "0,1".to_owned());
-    });
-    run(&case, 1).says(&["stride"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Tests of `deform run --print`.
 
-use deform_case::CaseFile;
+use deform_case::{CYCLE_FC, CaseFile, DEFORM_CONV2D, DEFORMABLE_CONV2D, SHIFT};
 
 use crate::layers::stored;
 use crate::{deform, golden, text};
@@ -19,13 +19,14 @@ fn print_shows_a_small_output_in_full() {
 #[test]
 fn print_shows_the_results_of_every_operator() {
     let cases = [
-        ("deform_conv2d", golden("v2")),
-        ("deformable_conv2d", stored("deformable_conv2d").remove(0)),
-        ("cycle_fc", stored("cycle_fc").remove(0)),
-        ("shift", stored("shift").remove(0)),
+        (&DEFORM_CONV2D, golden("v2")),
+        (&DEFORMABLE_CONV2D, stored("deformable_conv2d").remove(0)),
+        (&CYCLE_FC, stored("cycle_fc").remove(0)),
+        (&SHIFT, stored("shift").remove(0)),
     ];
     for (operator, path) in cases {
-        let file = CaseFile::read(&path).expect("it can be read");
+        let file = CaseFile::read(operator, &path).expect("it can be read");
+        let operator = operator.name;
         let stdout = deform(&["run", operator, "--backward", "--print", text(&path)], 0).stdout;
         for name in ["output", "grad_input"] {
             let answer = file.answer(name).expect("it can be read").expect("the case has an answer");

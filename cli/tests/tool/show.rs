@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use deform_case::CaseFile;
+use deform_case::{CaseFile, DEFORM_CONV2D};
 use safetensors::Dtype;
 
 use crate::{Outcome, changed, changed_file, deform, folder, golden, text};
@@ -33,7 +33,7 @@ fn the_taps_of_all_channels_add_up_to_the_pixel() {
     for (name, batch, pixels) in
         [("c1o1", 0, vec![[0, 0], [3, 3], [6, 5]]), ("batch5", 4, vec![[2, 5]]), ("og2", 0, vec![[5, 1]])]
     {
-        let file = CaseFile::read(&golden(name)).expect("it can be read");
+        let file = CaseFile::read(&DEFORM_CONV2D, &golden(name)).expect("it can be read");
         let answer = file.answer("output").expect("it can be read").expect("the case has an answer");
         let bias = f64::from(file.operand("bias").expect("the case has a bias").values[0]);
         let in_channels = file.shape("input").expect("the case has an input")[1];
