@@ -46,9 +46,9 @@ pub enum Error {
         /// The operand's name.
         operand: &'static str,
     },
-    /// A setting of an optimiser is out of range.
+    /// A setting of an operator, a layer or an optimiser is out of range.
     #[error("{setting} is {got}, expected {expected}")]
-    OptimizerSetting {
+    Setting {
         /// The setting's name.
         setting: &'static str,
         /// Its value.

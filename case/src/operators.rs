@@ -279,10 +279,10 @@ fn shift(gpu: &Gpu, file: &CaseFile, backward: bool) -> Result<Call> {
     let [_, channels, _, _] = file.shape("input")?;
     let shift_size = file.number("shift_size", 5)?;
     let (shifts, border) = match file.choice("kind", KINDS)?.context("metadata kind is missing")? {
-        Kind::S2v1 => (s2_mlp_v1(channels), Border::Keep),
-        Kind::S2v2 => (s2_mlp_v2(channels), Border::Keep),
-        Kind::AsMlp { axis } => (as_mlp(channels, shift_size, axis), Border::Zero),
-        Kind::Roll => (s2_mlp_v1(channels), Border::Wrap),
+        Kind::S2v1 => (s2_mlp_v1(channels)?, Border::Keep),
+        Kind::S2v2 => (s2_mlp_v2(channels)?, Border::Keep),
+        Kind::AsMlp { axis } => (as_mlp(channels, shift_size, axis)?, Border::Zero),
+        Kind::Roll => (s2_mlp_v1(channels)?, Border::Wrap),
     };
     let operator = ChannelShift::new(gpu, &shifts, border)?;
     let input = file.upload(gpu, "input")?;

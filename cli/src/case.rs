@@ -44,7 +44,7 @@ impl Case {
     /// Returns the call that computes the same as a CycleFC layer. Its offsets are whole numbers.
     pub(crate) fn of_cycle_fc(file: &CaseFile) -> Result<Self> {
         let [batch, channels, height, width] = file.shape("input")?;
-        let shifts = cycle_fc(channels, file.pair("kernel_size", [1, 1])?);
+        let shifts = cycle_fc(channels, file.pair("kernel_size", [1, 1])?)?;
         // A pixel that moves by a shift is read at the opposite offset.
         let planes = shifts.iter().flat_map(|shift| shift.map(|by| vec![-by as f32; height * width]));
         let offset = planes.flatten().collect::<Vec<_>>().repeat(batch);

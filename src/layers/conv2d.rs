@@ -48,7 +48,10 @@ impl Conv2dOptions {
 
 /// Returns the input channels of one of the weight groups.
 pub(super) fn group_channels(in_channels: usize, groups: usize) -> Result<usize> {
-    if groups > 0 && in_channels.is_multiple_of(groups) {
+    if groups == 0 {
+        return Err(Error::Setting { setting: "groups", got: "0".into(), expected: "at least 1" });
+    }
+    if in_channels.is_multiple_of(groups) {
         return Ok(in_channels / groups);
     }
     Err(Error::NotAMultiple { operand: "input", axis: 1, got: in_channels, divisor: groups, because: "groups" })
@@ -58,7 +61,8 @@ impl Conv2d {
     /// Makes a layer with torch's initialisation: weight and bias are uniform in ±1/√fan_in, from `seed`.
     ///
     /// # Errors
-    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`] if `groups` does not divide `in_channels`.
+    /// The same as [`Tensor::upload`], [`Error::Setting`] if `groups` is 0, and
+    /// [`Error::NotAMultiple`] if it does not divide `in_channels`.
     pub fn new(operator: &Operator, options: Conv2dOptions, seed: u64) -> Result<Self> {
         let parameters = Convolution::initialized(operator.gpu(), options.weight_shape()?, options.bias, seed)?;
         Ok(Self { operator: conv2d::Conv2d::new(operator.gpu()), options: options.conv, parameters })

@@ -51,13 +51,14 @@ impl CycleFc {
     /// Makes a layer with torch's initialisation, from `seed`.
     ///
     /// # Errors
-    /// The same as [`Tensor::upload`], and [`Error::EmptyAxis`](crate::Error::EmptyAxis) if there are no input
-    /// channels.
+    /// The same as [`Tensor::upload`], [`Error::Setting`](crate::Error::Setting) if no side of the kernel is 1 or a side is
+    /// 0, and [`Error::EmptyAxis`](crate::Error::EmptyAxis) if there are no input channels.
     pub fn new(operator: &Operator, options: CycleFcOptions, seed: u64) -> Result<Self> {
         let CycleFcOptions { in_channels, out_channels, kernel_size, bias } = options;
-        let shift = ChannelShift::new(operator.gpu(), &cycle_fc(in_channels, kernel_size), Border::Zero)?;
         let mix = Conv2dOptions { bias, ..Conv2dOptions::new(in_channels, out_channels, [1, 1]) };
-        Ok(Self { shift, mix: Conv2d::new(operator, mix, seed)? })
+        // The weight comes first because it fails for channels that no device holds.
+        let mix = Conv2d::new(operator, mix, seed)?;
+        Ok(Self { shift: ChannelShift::new(operator.gpu(), &cycle_fc(in_channels, kernel_size)?, Border::Zero)?, mix })
     }
 
     /// Computes the output.

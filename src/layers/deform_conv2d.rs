@@ -47,8 +47,8 @@ impl DeformConv2d {
     /// Makes a layer with torchvision's initialisation: weight and bias are uniform in ±1/√fan_in, from `seed`.
     ///
     /// # Errors
-    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`](crate::Error::NotAMultiple) if `groups` does not
-    /// divide `in_channels`.
+    /// The same as [`Tensor::upload`], [`Error::Setting`](crate::Error::Setting) if `groups` is 0, and
+    /// [`Error::NotAMultiple`](crate::Error::NotAMultiple) if it does not divide `in_channels`.
     pub fn new(operator: &Operator, options: DeformConv2dOptions, seed: u64) -> Result<Self> {
         let DeformConv2dOptions { in_channels, out_channels, kernel_size: [height, width], groups, bias, deform } =
             options;

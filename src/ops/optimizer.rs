@@ -51,7 +51,7 @@ impl Rule {
             if value >= 0.0 && value < below {
                 Ok(())
             } else {
-                Err(Error::OptimizerSetting { setting, got: value.to_string(), expected })
+                Err(Error::Setting { setting, got: value.to_string(), expected })
             }
         };
         let finite = |setting, value| within(setting, value, f32::INFINITY, "finite and at least 0");
@@ -136,7 +136,7 @@ impl Optimizer {
     /// Makes an optimiser that has taken no step.
     ///
     /// # Errors
-    /// Returns [`Error::OptimizerSetting`], [`Error::Aliased`] if a value is given twice, [`Error::Dtype`],
+    /// Returns [`Error::Setting`], [`Error::Aliased`] if a value is given twice, [`Error::Dtype`],
     /// [`Error::Rank`] or [`Error::Axis`] if a gradient is not f32 or has another shape than its value, or
     /// [`Error::Device`] if memory runs out.
     pub fn new(gpu: &Gpu, rule: Rule, groups: Vec<Group>) -> Result<Self> {

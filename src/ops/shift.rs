@@ -57,8 +57,14 @@ pub struct ChannelShift {
     border: Border,
 }
 
-/// The largest shift. No image is larger, and f32 holds every whole number up to it.
+/// The largest shift. f32 holds every whole number up to it.
 const MAX_SHIFT: u32 = 1 << 24;
+
+/// Returns the error for a shift over [`MAX_SHIFT`].
+fn too_far(by: i128) -> Error {
+    let got = by.unsigned_abs().try_into().unwrap_or(u64::MAX);
+    Error::TooLarge { what: "a shift".into(), got, limit: MAX_SHIFT.into() }
+}
 
 impl ChannelShift {
     /// Makes the operator that moves channel `c` by `shifts[c]`, `[rows down, columns right]`.
@@ -72,8 +78,7 @@ impl ChannelShift {
         }
         let flat: Vec<i32> = shifts.iter().flatten().copied().collect();
         if let Some(by) = flat.iter().find(|by| by.unsigned_abs() > MAX_SHIFT) {
-            let (got, limit) = (u64::from(by.unsigned_abs()), u64::from(MAX_SHIFT));
-            return Err(Error::TooLarge { what: "a shift".into(), got, limit });
+            return Err(too_far((*by).into()));
         }
         let values: Vec<f32> = flat.into_iter().map(|by| by as f32).collect();
         let shift = Tensor::upload(gpu, [shifts.len(), 2], &values)?;
@@ -258,37 +263,74 @@ fn plan(
 
 /// Returns S²-MLP's shifts (Yu et al. 2021), for [`Border::Keep`]: the quarters of the channels move down, up, right
 /// and left by one pixel.
-#[must_use]
-pub fn s2_mlp_v1(channels: usize) -> Vec<[i32; 2]> {
+///
+/// # Errors
+/// Returns [`Error::TooLarge`] for more channels than any image has.
+pub fn s2_mlp_v1(channels: usize) -> Result<Vec<[i32; 2]>> {
     quarters(channels, [[1, 0], [-1, 0], [0, 1], [0, -1]])
 }
 
 /// Returns the second shift of S²-MLPv2, whose first is [`s2_mlp_v1`]: the quarters move right, left, down and up.
-#[must_use]
-pub fn s2_mlp_v2(channels: usize) -> Vec<[i32; 2]> {
+///
+/// # Errors
+/// The same as [`s2_mlp_v1`].
+pub fn s2_mlp_v2(channels: usize) -> Result<Vec<[i32; 2]>> {
     quarters(channels, [[0, 1], [0, -1], [1, 0], [-1, 0]])
 }
 
-fn quarters(channels: usize, shifts: [[i32; 2]; 4]) -> Vec<[i32; 2]> {
-    let quarter = |channel| (1..4).filter(|n| channel >= channels * n / 4).count();
-    (0..channels).map(|channel| shifts[quarter(channel)]).collect()
+fn quarters(channels: usize, shifts: [[i32; 2]; 4]) -> Result<Vec<[i32; 2]>> {
+    check_channels(channels)?;
+    let quarter = |channel| (1..4).filter(|n| channel as u64 >= channels as u64 * n / 4).count();
+    Ok((0..channels).map(|channel| shifts[quarter(channel)]).collect())
 }
 
 /// Returns AS-MLP's shifts (Lian et al. 2021) along one axis (0 is y, 1 is x), for [`Border::Zero`]: the chunks of
 /// `torch.chunk(shift_size)` move by `−shift_size/2, …, shift_size/2`. A chunk has `⌈channels / shift_size⌉` channels,
 /// so the last chunks may be missing, as in torch.
-#[must_use]
-pub fn as_mlp(channels: usize, shift_size: usize, axis: usize) -> Vec<[i32; 2]> {
-    let chunk = channels.div_ceil(shift_size.max(1)).max(1);
-    let by = |channel: usize| (channel / chunk) as i32 - (shift_size / 2) as i32;
-    (0..channels).map(|channel| if axis == 0 { [by(channel), 0] } else { [0, by(channel)] }).collect()
+///
+/// # Errors
+/// Returns [`Error::Setting`] if `shift_size` is 0 or `axis` is neither 0 nor 1, and [`Error::TooLarge`] for a shift over
+/// 2²⁴ pixels or more channels than any image has.
+pub fn as_mlp(channels: usize, shift_size: usize, axis: usize) -> Result<Vec<[i32; 2]>> {
+    if shift_size == 0 {
+        return Err(setting("shift_size", shift_size, "at least 1"));
+    }
+    if axis > 1 {
+        return Err(setting("the axis of a shift", axis, "0 (y) or 1 (x)"));
+    }
+    check_channels(channels)?;
+    let chunk = channels.div_ceil(shift_size).max(1);
+    let by = |channel: usize| shift((channel / chunk) as i128 - (shift_size / 2) as i128);
+    (0..channels).map(|channel| Ok(if axis == 0 { [by(channel)?, 0] } else { [0, by(channel)?] })).collect()
 }
 
 /// Returns CycleFC's shifts (Chen et al. 2021), for [`Border::Zero`]: channel `i` reads the pixel at a distance of
 /// `(i + k/2) mod k − k/2`, along x for a kernel of `[1, k]` and along y for `[k, 1]`.
-#[must_use]
-pub fn cycle_fc(channels: usize, [kernel_height, kernel_width]: [usize; 2]) -> Vec<[i32; 2]> {
-    let further = |channel: usize, k: usize| ((channel + k / 2) % k) as i32 - (k / 2) as i32;
-    let (height, width) = (kernel_height.max(1), kernel_width.max(1));
-    (0..channels).map(|channel| [-further(channel, height), -further(channel, width)]).collect()
+///
+/// # Errors
+/// Returns [`Error::Setting`] if no side of the kernel is 1 or a side is 0, and [`Error::TooLarge`] for a shift over 2²⁴
+/// pixels or more channels than any image has.
+pub fn cycle_fc(channels: usize, kernel_size: [usize; 2]) -> Result<Vec<[i32; 2]>> {
+    let [height, width] = kernel_size;
+    if height.min(width) != 1 {
+        return Err(setting("kernel_size", format_args!("{height},{width}"), "1,k or k,1"));
+    }
+    check_channels(channels)?;
+    let by = |channel: usize, k: usize| {
+        let (channel, k) = (channel as i128, k as i128);
+        shift(k / 2 - (channel + k / 2) % k)
+    };
+    (0..channels).map(|channel| Ok([by(channel, height)?, by(channel, width)?])).collect()
+}
+
+fn check_channels(channels: usize) -> Result<u64> {
+    check_shape("input", &[1, channels])
+}
+
+fn shift(by: i128) -> Result<i32> {
+    i32::try_from(by).ok().filter(|by| by.unsigned_abs() <= MAX_SHIFT).ok_or_else(|| too_far(by))
+}
+
+fn setting(setting: &'static str, got: impl ToString, expected: &'static str) -> Error {
+    Error::Setting { setting, got: got.to_string(), expected }
 }

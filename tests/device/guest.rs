@@ -87,7 +87,7 @@ fn calls_recorded_between_the_hosts_own_give_the_same_bits() {
     let plain = conv2d::Inputs { input: inputs.input, weight: inputs.weight, bias: inputs.bias };
     let options = conv2d::Options { padding: [1, 1], activation: Activation::Sigmoid, ..Default::default() };
     let grad_output = Tensor::upload(gpu, case.geometry().output_shape(), &case.grad_output()).unwrap();
-    let shift = ChannelShift::new(gpu, &s2_mlp_v1(8), Border::Keep).unwrap();
+    let shift = ChannelShift::new(gpu, &s2_mlp_v1(8).unwrap(), Border::Keep).unwrap();
     let layer_options =
         DeformableConv2dOptions { mask: Mask::TwiceSigmoid, ..DeformableConv2dOptions::new(8, 6, [3, 3]) };
     let layer = DeformableConv2d::new(&operator, layer_options, 1).unwrap();

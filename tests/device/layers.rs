@@ -1,8 +1,8 @@
 //! The layers, compared with PyTorch's stored answers and with the operators, and their state dicts.
 
 use deform::layers::{
-    Conv2d, Conv2dOptions, DeformConv2d, DeformConv2dOptions, DeformableConv2d, DeformableConv2dOptions, Generator,
-    Layer, Mask, Parameter, State,
+    Conv2d, Conv2dOptions, CycleFc, CycleFcOptions, DeformConv2d, DeformConv2dOptions, DeformableConv2d,
+    DeformableConv2dOptions, Generator, Layer, Mask, Parameter, State,
 };
 use deform::ops::conv2d;
 use deform::ops::deform_conv2d::{Gradient, Mode};
@@ -207,6 +207,21 @@ fn sizes_that_do_not_fit_are_refused() {
     let options = DeformableConv2dOptions { groups: 3, ..DeformableConv2dOptions::new(4, 6, [3, 3]) };
     let refused = DeformableConv2d::new(operator(), options, 0).unwrap_err();
     assert!(matches!(refused, Error::NotAMultiple { got: 4, divisor: 3, .. }), "{refused}");
+    let none = DeformableConv2dOptions { groups: 0, ..options };
+    let refused = DeformableConv2d::new(operator(), none, 0).unwrap_err();
+    assert!(matches!(refused, Error::Setting { setting: "groups", .. }), "{refused}");
+    let none = DeformableConv2dOptions { groups: 1, offset_groups: 0, ..options };
+    let refused = DeformableConv2d::new(operator(), none, 0).unwrap_err();
+    assert!(matches!(refused, Error::Setting { setting: "offset_groups", .. }), "{refused}");
+    let refused =
+        Conv2d::new(operator(), Conv2dOptions { groups: 0, ..Conv2dOptions::new(4, 4, [1, 1]) }, 0).unwrap_err();
+    assert!(matches!(refused, Error::Setting { setting: "groups", .. }), "{refused}");
+    for kernel_size in [[3, 3], [0, 3]] {
+        let refused = CycleFc::new(operator(), CycleFcOptions::new(4, 4, kernel_size), 0).unwrap_err();
+        assert!(matches!(refused, Error::Setting { setting: "kernel_size", .. }), "{refused}");
+    }
+    let refused = CycleFc::new(operator(), CycleFcOptions::new(1 << 40, 1, [1, 3]), 0).unwrap_err();
+    assert!(matches!(refused, Error::BufferTooLarge { .. }), "{refused}");
     // A generator whose output is not as large as the layer's.
     let generator = Generator { kernel_size: [3, 3], padding: [0, 0], dilation: [1, 1] };
     let options = DeformableConv2dOptions { generator, ..DeformableConv2dOptions::new(4, 6, [3, 3]) };

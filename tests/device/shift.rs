@@ -1,7 +1,7 @@
 //! Compares channel shifts with torch's stored answers, and with the definition in sizes of every kind. All results
 //! must be equal, without a tolerance.
 
-use deform::ops::shift::{Border, ChannelShift};
+use deform::ops::shift::{Border, ChannelShift, as_mlp, cycle_fc, s2_mlp_v1, s2_mlp_v2};
 use deform::{Dtype, Error, Gpu, Options, Tensor, wgpu};
 use half::f16;
 
@@ -143,4 +143,37 @@ fn tensors_that_do_not_fit_are_refused() {
     }
     let refused = operator.prepare(&[1 << 22, 3, 4000, 4000], Dtype::F16).unwrap_err();
     assert!(matches!(refused, Error::TooManySteps { .. }), "{refused}");
+}
+
+/// The published shifts are defined for any number, and every number that they cannot have is an error.
+#[test]
+fn shifts_of_models_are_checked() {
+    assert_eq!(as_mlp(5, 3, 1).unwrap(), [[0, -1], [0, -1], [0, 0], [0, 0], [0, 1]]);
+    assert_eq!(as_mlp(2, 1 << 25, 0).unwrap(), [[-(1 << 24), 0], [1 - (1 << 24), 0]]);
+    assert_eq!(cycle_fc(4, [1, 3]).unwrap(), [[0, 0], [0, -1], [0, 1], [0, 0]]);
+    // So long a kernel never wraps around.
+    for k in [1 << 32, (1 << 32) - 1, 1 << 63, usize::MAX] {
+        assert_eq!(cycle_fc(3, [k, 1]).unwrap(), [[0, 0], [-1, 0], [-2, 0]], "{k}");
+    }
+    for k in [1usize << 26, 1 << 32, (1 << 32) - 1, 1 << 63, usize::MAX] {
+        let refused = as_mlp(2, k, 0).unwrap_err();
+        let far = k as u64 / 2;
+        assert!(matches!(refused, Error::TooLarge { got, limit: 0x100_0000, .. } if got == far), "{k}: {refused}");
+    }
+    // A channel in the middle of the kernel reads furthest.
+    let refused = cycle_fc((1 << 24) + 2, [1, 1 << 63]).unwrap_err();
+    assert!(matches!(refused, Error::TooLarge { got: 0x100_0001, .. }), "{refused}");
+    for kernel_size in [[3, 3], [0, 3], [3, 0], [0, 1], [1, 0], [0, 0]] {
+        let refused = cycle_fc(4, kernel_size).unwrap_err();
+        assert!(matches!(refused, Error::Setting { setting: "kernel_size", .. }), "{kernel_size:?}: {refused}");
+    }
+    assert!(matches!(as_mlp(4, 0, 0), Err(Error::Setting { setting: "shift_size", .. })));
+    assert!(matches!(as_mlp(4, 5, 2), Err(Error::Setting { setting: "the axis of a shift", .. })));
+    for channels in [1 << 32, usize::MAX] {
+        let every = [s2_mlp_v1(channels), s2_mlp_v2(channels), as_mlp(channels, 5, 0), cycle_fc(channels, [1, 3])];
+        assert!(every.iter().all(|shifts| matches!(shifts, Err(Error::TooLarge { .. }))), "{channels}");
+    }
+    assert!(
+        [s2_mlp_v1(0), s2_mlp_v2(0), as_mlp(0, 5, 0), cycle_fc(0, [1, 3])].iter().all(|shifts| *shifts == Ok(vec![]))
+    );
 }

@@ -175,6 +175,32 @@ fn missing_names_and_unknown_words_are_named() {
 }
 
 #[test]
+fn numbers_that_an_operator_cannot_have_are_refused() {
+    let folder = folder();
+    let shift = golden("../shift/as_h");
+    for (operator, file, key, wrong, words) in [
+        ("shift", &shift, "shift_size", "0", "a whole number from 1"),
+        ("shift", &shift, "shift_size", "4294967296", "a shift is 2147483648, which is over the limit of 16777216"),
+        ("shift", &shift, "shift_size", "9223372036854775808", "a shift is 4611686018427387904"),
+        ("shift", &shift, "shift_size", "18446744073709551616", "a whole number from 1"),
+        ("cycle_fc", &golden("../cycle_fc/k1x3"), "kernel_size", "3,3", "kernel_size is 3,3, expected 1,k or k,1"),
+        ("cycle_fc", &golden("../cycle_fc/k1x3"), "kernel_size", "0,3", "kernel_size is 0,3, expected 1,k or k,1"),
+    ] {
+        let case = changed_file(&folder, file, |_, metadata| drop(metadata.insert(key.into(), wrong.into())));
+        deform(&["run", operator, text(&case)], 1).says(&[words]);
+    }
+    // A kernel so long never wraps around: it is like one that is just longer than the channels.
+    let case = |k: &str| {
+        let case = changed_file(&folder, &golden("../cycle_fc/k1x3"), |tensors, metadata| {
+            tensors.retain(|name, _| ["input", "weight"].contains(&name.as_str()));
+            metadata.insert("kernel_size".into(), format!("1,{k}"));
+        });
+        deform(&["run", "cycle_fc", "--print", text(&case)], 0).stdout
+    };
+    assert_eq!(case("4294967295"), case("1001"));
+}
+
+#[test]
 fn a_left_out_padding_is_named_where_the_shapes_need_it() {
     let folder = folder();
     for (operator, file, words) in [

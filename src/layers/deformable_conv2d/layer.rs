@@ -2,7 +2,7 @@
 
 use super::options::{DeformableConv2dOptions, Generator, Mask};
 use crate::dtype::Dtype;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Tensor};
 use crate::layers::conv2d::{Conv2d, Conv2dOptions};
 use crate::layers::deform_conv2d::{DeformConv2d, DeformConv2dOptions};
@@ -74,12 +74,15 @@ impl DeformableConv2d {
     /// Makes a layer with torchvision's initialisation from `seed`, and a generator of zeros.
     ///
     /// # Errors
-    /// The same as [`Tensor::upload`], and [`Error::NotAMultiple`](crate::Error::NotAMultiple) if `groups` does not
-    /// divide `in_channels`. Other sizes that do not fit are reported by the first call.
+    /// The same as [`Tensor::upload`], [`Error::Setting`] if `groups` or `offset_groups` is 0, and
+    /// [`Error::NotAMultiple`] if `groups` does not divide `in_channels`. Other sizes that do not fit are reported by the first call.
     pub fn new(operator: &Operator, options: DeformableConv2dOptions, seed: u64) -> Result<Self> {
         let DeformableConv2dOptions { in_channels, out_channels, kernel_size, groups, bias, deform, .. } = options;
         let regular = DeformConv2dOptions { in_channels, out_channels, kernel_size, groups, bias, deform };
         let regular_conv = DeformConv2d::new(operator, regular, seed)?;
+        if options.offset_groups == 0 {
+            return Err(Error::Setting { setting: "offset_groups", got: "0".into(), expected: "at least 1" });
+        }
         let [height, width] = kernel_size;
         let taps = options.offset_groups.saturating_mul(height).saturating_mul(width);
         let generator = |channels, activation| {
