@@ -51,6 +51,11 @@ fn normal(rng: &mut StdRng, _at: usize) -> f32 {
 }
 
 impl Layer {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number, far below 2^64")]
+    fn throughput(&self) -> Throughput {
+        Throughput::Elements(self.geometry().flops() as u64)
+    }
+
     fn shapes(&self) -> Inputs<Vec<usize>> {
         let (channels, side, pairs) = (self.channels, self.side, 9 * self.offset_groups);
         Inputs {
@@ -133,7 +138,7 @@ fn packing_and_forward(criterion: &mut Criterion) {
         group(criterion, "pack", &gpu).bench_function(layer.name, |bencher| bencher.iter(|| finished(&gpu, pack)));
         let packed = pack().expect("a packed weight");
         let mut group = group(criterion, "forward", &gpu);
-        group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
+        group.throughput(layer.throughput());
         group.bench_function(BenchmarkId::new("weight packed", layer.name), |bencher| {
             bencher.iter(|| finished(&gpu, || operator.forward(&inputs.with_weight(&packed), options())));
         });
@@ -152,7 +157,7 @@ fn kernels(criterion: &mut Criterion) {
     for layer in [layer("64_32", 64, 32), Layer { groups: 64, ..layer("depthwise_64_32", 64, 32) }] {
         let inputs = layer.upload(&gpu, normal);
         let inputs = inputs.as_ref();
-        group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
+        group.throughput(layer.throughput());
         for algorithm in others.into_iter().chain(tiled.into_iter().flatten()) {
             // Skips algorithms that this device cannot run.
             if operator.prepare(&layer.shapes().map(Vec::as_slice), Dtype::F32, by(algorithm)).is_ok() {
@@ -169,7 +174,7 @@ fn offsets(criterion: &mut Criterion) {
     let operator = DeformConv2d::new(&gpu);
     let layer = layer("64_128", 64, 128);
     let mut group = group(criterion, "offsets", &gpu);
-    group.throughput(Throughput::Elements(layer.geometry().flops() as u64));
+    group.throughput(layer.throughput());
     let flow = |_: &mut StdRng, at: usize| {
         let (y, x) = (at / 128 % 128, at % 128);
         20.0 * (y as f32 / 40.0).sin() * (x as f32 / 40.0).cos()

@@ -32,6 +32,12 @@ impl fmt::Display for Dtype {
     }
 }
 
+/// Rounds a number to f32.
+#[expect(clippy::cast_possible_truncation, reason = "it is rounded, and no other conversion exists")]
+pub(crate) fn rounded(value: f64) -> f32 {
+    value as f32
+}
+
 /// A host type that tensors store: `f32` or [`half::f16`].
 pub trait Element: bytemuck::Pod + sealed::Sealed {
     /// The matching element type.

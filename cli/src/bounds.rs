@@ -8,6 +8,7 @@ use deform::ops::deform_conv2d::reference::Reference;
 use deform_case::{Answer, ErrorBound, ErrorBounds, activated, sigmoid_factor};
 
 use crate::case::Case;
+use crate::numbers::rounded;
 
 /// The description of the bounds in `--help`.
 pub(crate) const BOUND: &str = "\
@@ -120,8 +121,8 @@ fn gradients(
             // roundings, and three more follow.
             Some(factor) => (outputs[n] * (1.0 - outputs[n] / factor), of_outputs[n].error() + 8.0 * UNIT * outputs[n]),
         };
-        grads.push((f64::from(*grad) * slope) as f32);
-        errors.push((f64::from(*grad) * error) as f32);
+        grads.push(rounded(f64::from(*grad) * slope));
+        errors.push(rounded(f64::from(*grad) * error));
     }
     let (of_grads, of_errors) = (bounds.gradients(&grads)?, bounds.gradients(&errors)?);
     Ok(Gradients::from_fn(|operand| {

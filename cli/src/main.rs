@@ -7,6 +7,7 @@ mod case;
 mod demo;
 mod device;
 mod info;
+mod numbers;
 mod operator;
 mod picture;
 mod positions;

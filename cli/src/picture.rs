@@ -10,6 +10,8 @@ use imageproc::drawing::{
 use imageproc::pixelops::interpolate;
 use imageproc::rect::Rect;
 
+use crate::numbers::{byte, coordinate, length, rounded};
+
 /// A position in a picture or a distance, [y, x] in pixels.
 pub(crate) type Place = [f32; 2];
 
@@ -27,7 +29,7 @@ pub(crate) fn panels(panels: &[(&str, &RgbImage)]) -> Result<RgbImage> {
     let mut figure = RgbImage::from_pixel(width + MARGIN, height + CAPTION + 2 * MARGIN, WHITE);
     let mut x = MARGIN;
     for (caption, panel) in panels {
-        draw_text_mut(&mut figure, INK, x as i32, MARGIN as i32, 19.0, &font, caption);
+        draw_text_mut(&mut figure, INK, x.try_into()?, MARGIN.try_into()?, 19.0, &font, caption);
         imageops::replace(&mut figure, *panel, i64::from(x), i64::from(MARGIN + CAPTION));
         x += panel.width() + MARGIN;
     }
@@ -47,6 +49,8 @@ const CLOSE_UP: u32 = 13;
 const ZOOM: u32 = 23;
 /// The factor by which a close-up is drawn larger and then shrunk, which smooths edges.
 const OVERSAMPLING: u32 = 3;
+/// A sixth of a dot's radius in that drawing.
+const RADIUS: i32 = 3;
 
 /// Draws the photograph with the probes marked, and a close-up of each. Hollow squares are the pixels that an ordinary
 /// 3×3 kernel reads, dots are the positions that the deformed kernel reads.
@@ -55,13 +59,14 @@ pub(crate) fn taps(photo: &RgbImage, probes: &[Probe; 4], field: impl Fn(Place, 
     let side = CLOSE_UP * ZOOM;
     let height = 2 * (side + CAPTION) + MARGIN;
     let scale = f64::from(height - CAPTION) / f64::from(photo.height());
-    let width = (f64::from(photo.width()) * scale).round() as u32;
+    let width = length((f64::from(photo.width()) * scale).round());
     let mut overview = dimmed(&imageops::resize(photo, width, height - CAPTION, FilterType::CatmullRom), 0.25);
     for probe in probes {
-        let [y, x] = probe.pixel.map(|place| ((f64::from(place) + 0.5 - f64::from(CLOSE_UP) / 2.0) * scale) as i32);
-        let size = (f64::from(CLOSE_UP) * scale) as u32;
-        for border in 0..3 {
-            let rect = Rect::at(x - border, y - border).of_size(size + 2 * border as u32, size + 2 * border as u32);
+        let place = |place: u32| (f64::from(place) + 0.5 - f64::from(CLOSE_UP) / 2.0) * scale;
+        let [y, x] = probe.pixel.map(|pixel| coordinate(rounded(place(pixel))));
+        let size = length(f64::from(CLOSE_UP) * scale);
+        for (border, size) in (0..3).zip((size..).step_by(2)) {
+            let rect = Rect::at(x - border, y - border).of_size(size, size);
             draw_hollow_rect_mut(&mut overview, rect, probe.color);
         }
     }
@@ -69,12 +74,12 @@ pub(crate) fn taps(photo: &RgbImage, probes: &[Probe; 4], field: impl Fn(Place, 
     let mut figure = RgbImage::from_pixel(width + 2 * side + 4 * MARGIN, height + 2 * MARGIN, WHITE);
     let caption =
         "White squares: pixels that an ordinary 3x3 kernel reads. Dots: positions that the deformed kernel reads.";
-    draw_text_mut(&mut figure, INK, MARGIN as i32, MARGIN as i32, 19.0, &font, caption);
+    draw_text_mut(&mut figure, INK, MARGIN.try_into()?, MARGIN.try_into()?, 19.0, &font, caption);
     imageops::replace(&mut figure, &overview, i64::from(MARGIN), i64::from(MARGIN + CAPTION));
     for (index, probe) in (0..).zip(probes) {
         let x = 2 * MARGIN + width + index % 2 * (side + MARGIN);
         let y = MARGIN + index / 2 * (side + CAPTION + MARGIN);
-        draw_text_mut(&mut figure, probe.color, x as i32, y as i32, 19.0, &font, &probe.caption);
+        draw_text_mut(&mut figure, probe.color, x.try_into()?, y.try_into()?, 19.0, &font, &probe.caption);
         imageops::replace(&mut figure, &close_up(photo, probe, &field), i64::from(x), i64::from(y + CAPTION));
     }
     Ok(figure)
@@ -114,9 +119,9 @@ pub(crate) fn enlarged(
     let at = |place: Place| [0, 1].map(|axis| (place[axis] - start[axis] + 0.5) * zoom as f32);
     let squares = taps.iter().map(|tap| (tap.regular, WHITE)).chain([(pixel, color)]);
     for (place, color) in squares {
-        let [y, x] = at(place).map(|place| (place - zoom as f32 / 2.0) as i32);
-        for inset in 0..(2 * OVERSAMPLING).min(zoom / 3) {
-            let rect = Rect::at(x + inset as i32, y + inset as i32).of_size(zoom - 2 * inset, zoom - 2 * inset);
+        let [y, x] = at(place).map(|place| coordinate(place - zoom as f32 / 2.0));
+        for (inset, shift) in (0..(2 * OVERSAMPLING).min(zoom / 3)).zip(0..) {
+            let rect = Rect::at(x + shift, y + shift).of_size(zoom - 2 * inset, zoom - 2 * inset);
             draw_hollow_rect_mut(&mut figure, rect, color);
         }
     }
@@ -124,9 +129,9 @@ pub(crate) fn enlarged(
         thick_line(&mut figure, at(tap.regular), at(tap.read), color);
     }
     for tap in taps {
-        let [y, x] = at(tap.read).map(|place| place.round() as i32);
-        draw_filled_circle_mut(&mut figure, (x, y), 6 * OVERSAMPLING as i32, INK);
-        draw_filled_circle_mut(&mut figure, (x, y), 5 * OVERSAMPLING as i32, color);
+        let [y, x] = at(tap.read).map(|place| coordinate(place.round()));
+        draw_filled_circle_mut(&mut figure, (x, y), 6 * RADIUS, INK);
+        draw_filled_circle_mut(&mut figure, (x, y), 5 * RADIUS, color);
     }
     imageops::resize(&figure, width, height, FilterType::Triangle)
 }
@@ -134,7 +139,7 @@ pub(crate) fn enlarged(
 fn thick_line(image: &mut RgbImage, from: Place, to: Place, color: Rgb<u8>) {
     for dy in -3..=3 {
         for dx in -3..=3 {
-            let shift = |[y, x]: Place| (x.round() as i32 + dx, y.round() as i32 + dy);
+            let shift = |[y, x]: Place| (coordinate(x.round()) + dx, coordinate(y.round()) + dy);
             draw_antialiased_line_segment_mut(image, shift(from), shift(to), color, interpolate);
         }
     }
@@ -142,5 +147,5 @@ fn thick_line(image: &mut RgbImage, from: Place, to: Place, color: Rgb<u8>) {
 
 /// Darkens the image, so that marks drawn on it stand out.
 fn dimmed(image: &RgbImage, by: f32) -> RgbImage {
-    imageproc::map::map_subpixels(image, |value| (f32::from(value) * (1.0 - by)) as u8)
+    imageproc::map::map_subpixels(image, |value| byte(f32::from(value) * (1.0 - by)))
 }

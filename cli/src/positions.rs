@@ -2,6 +2,8 @@
 
 use deform::ops::deform_conv2d::Geometry;
 
+use crate::numbers::{rounded, whole};
+
 /// The sampling positions of a call. A plane is numbered by image, then offset group, then tap.
 pub(crate) struct Positions<'a> {
     pub(crate) geometry: Geometry,
@@ -19,7 +21,8 @@ impl<'a> Positions<'a> {
         let g = &self.geometry;
         let tap = plane % g.taps();
         let (at, step) = ([pixel / g.out_width, pixel % g.out_width], [tap / g.kernel_width, tap % g.kernel_width]);
-        [0, 1].map(|axis| (at[axis] * g.stride[axis] + step[axis] * g.dilation[axis]) as i64 - g.padding[axis] as i64)
+        let place = |axis: usize| at[axis] * g.stride[axis] + step[axis] * g.dilation[axis];
+        [0, 1].map(|axis| whole(place(axis) as f64 - g.padding[axis] as f64))
     }
 
     /// Returns the offset of the tap, [y, x].
@@ -35,7 +38,7 @@ impl<'a> Positions<'a> {
 
     /// Returns the position of the tap, [y, x], rounded to f32 as by the kernels.
     pub(crate) fn rounded(&self, plane: usize, pixel: usize) -> [f32; 2] {
-        self.exact(plane, pixel).map(|position| position as f32)
+        self.exact(plane, pixel).map(rounded)
     }
 
     /// Reports whether a sample at this position can be other than 0.
@@ -49,9 +52,11 @@ impl<'a> Positions<'a> {
     pub(crate) fn corners(&self, [y, x]: [f32; 2]) -> [Option<usize>; 4] {
         let g = &self.geometry;
         [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(dy, dx)| {
-            let (y, x) = (y.floor() as i64 + dy, x.floor() as i64 + dx);
-            let inside = (0..g.in_height as i64).contains(&y) && (0..g.in_width as i64).contains(&x);
-            inside.then(|| y as usize * g.in_width + x as usize)
+            let pixel = |place: f32, next: i64, size: usize| {
+                let pixel = whole(place.floor().into()).saturating_add(next);
+                usize::try_from(pixel).ok().filter(|pixel| *pixel < size)
+            };
+            Some(pixel(y, dy, g.in_height)? * g.in_width + pixel(x, dx, g.in_width)?)
         })
     }
 }

@@ -142,7 +142,7 @@ fn folded(state: &State, conv: &str, norm: &str) -> Result<(HostTensor, HostTens
 /// with a bound of 1.
 pub(crate) fn values(name: &str, count: usize) -> impl Iterator<Item = f64> {
     let seed = name.bytes().fold(0x811C_9DC5u32, |seed, byte| (seed ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (0..count as u32).map(move |n| {
+    (0u32..).take(count).map(move |n| {
         let mut x = n.wrapping_mul(0x9E37_79B1).wrapping_add(seed);
         for _ in 0..2 {
             x ^= x >> 16;
@@ -151,6 +151,11 @@ pub(crate) fn values(name: &str, count: usize) -> impl Iterator<Item = f64> {
         x ^= x >> 16;
         f64::from(x) / 2_147_483_648.0 - 1.0
     })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is rounded, and no other conversion exists")]
+fn rounded(value: f64) -> f32 {
+    value as f32
 }
 
 /// Returns the state dict that tests/golden/birefnet_aspp.py gives to its block.
@@ -178,7 +183,7 @@ pub(crate) fn state() -> State {
     shapes.push(("conv1.weight".into(), vec![CHANNELS, 5 * PLANES, 1, 1]));
     norm("bn1", CHANNELS, &mut shapes);
     let tensors = shapes.into_iter().map(|(name, shape)| {
-        let noise = values(&name, shape.iter().product()).map(|value| value as f32);
+        let noise = values(&name, shape.iter().product()).map(rounded);
         let is_norm = ["bn.weight", "bn1.weight", "global_avg_pool.2.weight"].iter().any(|end| name.ends_with(end));
         let values = if name.ends_with("running_var") {
             noise.map(|noise| 1.0 + 0.5 * noise).collect()
@@ -189,7 +194,7 @@ pub(crate) fn state() -> State {
         } else {
             let fan_in = shape[1..].iter().product::<usize>() as f64;
             let scale = if name.contains("offset_conv") { 4.0 } else { 1.5 };
-            noise.map(|noise| (f64::from(noise) * (scale / fan_in.sqrt())) as f32).collect()
+            noise.map(|noise| rounded(f64::from(noise) * (scale / fan_in.sqrt()))).collect()
         };
         (name, HostTensor { shape, values })
     });
@@ -198,6 +203,6 @@ pub(crate) fn state() -> State {
 
 /// Returns the input that tests/golden/birefnet_aspp.py uses, one image of the given size.
 pub(crate) fn input(gpu: &Gpu, height: usize, width: usize) -> Result<Tensor> {
-    let values: Vec<f32> = values("input", CHANNELS * height * width).map(|value| value as f32).collect();
+    let values: Vec<f32> = values("input", CHANNELS * height * width).map(rounded).collect();
     Tensor::upload(gpu, [1, CHANNELS, height, width], &values)
 }

@@ -22,26 +22,34 @@ pub(crate) fn write(folder: &Path, scene: &Scene, learned: &Learned) -> Result<(
     register_font("sans-serif", FontStyle::Normal, FONT).map_err(|_| "the font cannot be registered")?;
     let picture = |values: &[f32]| image(scene, |at| values[at]);
     let difference = |values: &[f32]| image(scene, |at| 2.0 * (values[at] - scene.to[at]).abs());
-    picture(&scene.from).save(folder.join("before.png"))?;
-    picture(&learned.aligned).save(folder.join("after.png"))?;
-    picture(&scene.to).save(folder.join("target.png"))?;
+    picture(&scene.from)?.save(folder.join("before.png"))?;
+    picture(&learned.aligned)?.save(folder.join("after.png"))?;
+    picture(&scene.to)?.save(folder.join("target.png"))?;
     // The difference before on the left and after on the right, at twice its brightness.
-    let (before, after) = (difference(&scene.from), difference(&learned.aligned));
+    let (before, after) = (difference(&scene.from)?, difference(&learned.aligned)?);
     let mut both = RgbImage::new(before.width() + after.width(), before.height());
     imageops::replace(&mut both, &before, 0, 0);
     imageops::replace(&mut both, &after, i64::from(before.width()), 0);
     both.save(folder.join("difference.png"))?;
-    offsets(&folder.join("offset.png"), scene, learned, &picture(&scene.to))?;
+    offsets(&folder.join("offset.png"), scene, learned, &picture(&scene.to)?)?;
     losses(&folder.join("loss.png"), &learned.losses)
 }
 
-fn image(scene: &Scene, value: impl Fn(usize) -> f32) -> RgbImage {
+/// Removes the digits behind the point.
+#[expect(clippy::cast_possible_truncation, reason = "a number beyond i32 becomes the nearest")]
+fn whole(value: f32) -> i32 {
+    value as i32
+}
+
+fn image(scene: &Scene, value: impl Fn(usize) -> f32) -> Result<RgbImage> {
     let (height, width) = (scene.height, scene.width);
-    let small = RgbImage::from_fn(width as u32, height as u32, |x, y| {
+    let (rows, columns) = (u32::try_from(height)?, u32::try_from(width)?);
+    let byte = |value: f32| u8::try_from(whole((255.0 * value).round()).clamp(0, 255)).unwrap_or(u8::MAX);
+    let small = RgbImage::from_fn(columns, rows, |x, y| {
         let at = |plane| (plane * height + y as usize) * width + x as usize;
-        Rgb([0, 1, 2].map(|plane| (255.0 * value(at(plane))).round().clamp(0.0, 255.0) as u8))
+        Rgb([0, 1, 2].map(|plane| byte(value(at(plane)))))
     });
-    imageops::resize(&small, width as u32 * SCALE, height as u32 * SCALE, FilterType::Nearest)
+    Ok(imageops::resize(&small, columns * SCALE, rows * SCALE, FilterType::Nearest))
 }
 
 /// Draws the offsets as arrows over the faded picture. An arrow points to the position that its pixel was read from.
@@ -51,14 +59,14 @@ fn offsets(path: &Path, scene: &Scene, learned: &Learned, picture: &RgbImage) ->
     root.fill(&WHITE)?;
     for (x, y, Rgb(pixel)) in picture.enumerate_pixels() {
         let [r, g, b] = pixel.map(|value| 255 - (255 - value) / 3);
-        root.draw_pixel((x as i32, y as i32), &RGBColor(r, g, b))?;
+        root.draw_pixel((x.try_into()?, y.try_into()?), &RGBColor(r, g, b))?;
     }
     let arrow = BLACK.stroke_width(2);
     for (y, x) in
         (SPACING / 2..height).step_by(SPACING).flat_map(|y| (SPACING / 2..width).step_by(SPACING).map(move |x| (y, x)))
     {
         let offset = |axis: usize| learned.offset[(axis * height + y) * width + x];
-        let place = |y: f32, x: f32| (((x + 0.5) * SCALE as f32) as i32, ((y + 0.5) * SCALE as f32) as i32);
+        let place = |y: f32, x: f32| (whole((x + 0.5) * SCALE as f32), whole((y + 0.5) * SCALE as f32));
         let (down, right) = (offset(0), offset(1));
         let (y, x) = (y as f32, x as f32);
         let tip = (y + down, x + right);

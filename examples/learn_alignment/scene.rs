@@ -105,7 +105,8 @@ pub(crate) fn blurred(scene: &Scene, picture: &[f32], blur: f32) -> Vec<f32> {
     let (height, width) = (scene.height, scene.width);
     let at = |n: usize, plane: usize| picture[plane * height * width + n];
     let pixels = (0..height * width).flat_map(|n| [at(n, 0), at(n, 1), at(n, 2)]).collect();
-    let image: Option<Rgb32FImage> = ImageBuffer::from_raw(width as u32, height as u32, pixels);
+    let size = u32::try_from(width).ok().zip(u32::try_from(height).ok());
+    let image: Option<Rgb32FImage> = size.and_then(|(width, height)| ImageBuffer::from_raw(width, height, pixels));
     image.map_or_else(Vec::new, |image| {
         let blurred = imageops::blur(&image, blur);
         (0..3).flat_map(|plane| blurred.pixels().map(move |Rgb(pixel)| pixel[plane]).collect::<Vec<_>>()).collect()

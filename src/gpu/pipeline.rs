@@ -60,9 +60,9 @@ fn compile(device: &Device, step: &Step, cache: Option<&wgpu::PipelineCache>) ->
     let label = Some(kernel.name);
     let entries: Vec<_> = std::iter::once(buffer(wgpu::BufferBindingType::Uniform))
         .chain(kernel.bindings.iter().map(|binding| binding_type(binding.access)))
-        .enumerate()
-        .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
-            binding: binding as u32,
+        .zip(0..)
+        .map(|(ty, binding)| wgpu::BindGroupLayoutEntry {
+            binding,
             visibility: wgpu::ShaderStages::COMPUTE,
             ty,
             count: None,

@@ -21,7 +21,7 @@ pub(super) struct Program {
     /// The uniforms of all steps, one after another at the device's uniform alignment. They are never written again, so
     /// two recordings in one submission cannot disturb each other.
     uniforms: wgpu::Buffer,
-    uniform_stride: u64,
+    uniform_stride: usize,
     pub(super) label: String,
     pub(super) scratch: Lease,
 }
@@ -69,13 +69,13 @@ impl Program {
     pub(super) fn new(gpu: &Gpu, planned: Planned, pool: &Arc<Pool>) -> Result<Self> {
         let plan = &planned.plan;
         let pipelines = plan.steps.iter().map(|step| gpu.pipeline(step)).collect::<Result<Vec<_>>>()?;
-        let alignment = u64::from(gpu.device().limits().min_uniform_buffer_offset_alignment);
+        let alignment = gpu.device().limits().min_uniform_buffer_offset_alignment as usize;
         let longest = plan.steps.iter().map(uniform_bytes).max().unwrap_or(0);
         let uniform_stride = longest.next_multiple_of(alignment);
-        let mut contents = vec![0u8; (uniform_stride as usize * plan.steps.len()).max(4)];
+        let mut contents = vec![0u8; (uniform_stride * plan.steps.len()).max(4)];
         if uniform_stride > 0 {
-            for (slot, step) in contents.chunks_exact_mut(uniform_stride as usize).zip(&plan.steps) {
-                slot[..uniform_bytes(step) as usize].copy_from_slice(bytemuck::cast_slice(&step.params));
+            for (slot, step) in contents.chunks_exact_mut(uniform_stride).zip(&plan.steps) {
+                slot[..uniform_bytes(step)].copy_from_slice(bytemuck::cast_slice(&step.params));
             }
         }
         let size = contents.len() as u64;
@@ -123,7 +123,7 @@ impl Program {
         let range = |buffer, offset, bytes| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(bytes) })
         };
-        let uniform = range(&self.uniforms, n as u64 * self.uniform_stride, uniform_bytes(step));
+        let uniform = range(&self.uniforms, (n * self.uniform_stride) as u64, uniform_bytes(step) as u64);
         let windows = step.windows.iter().map(|window| {
             let operand = window.operand;
             match resources.iter().find(|(name, _)| *name == operand) {
@@ -136,10 +136,9 @@ impl Program {
                 }
             }
         });
-        let entry = |(binding, resource): (usize, Result<_>)| {
-            Ok(wgpu::BindGroupEntry { binding: binding as u32, resource: resource? })
-        };
-        let entries = std::iter::once(Ok(uniform)).chain(windows).enumerate().map(entry).collect::<Result<Vec<_>>>()?;
+        let entry = |(binding, resource): (u32, Result<_>)| Ok(wgpu::BindGroupEntry { binding, resource: resource? });
+        let resources = std::iter::once(Ok(uniform)).chain(windows);
+        let entries = (0..).zip(resources).map(entry).collect::<Result<Vec<_>>>()?;
         let label = Some(step.kernel.name);
         let layout = &self.pipelines[n].layout;
         Ok(self.gpu.device().create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries }))
@@ -163,8 +162,8 @@ pub(super) fn writes(step: &Step, operand: &str) -> bool {
     windows.into_iter().any(|(binding, window)| binding.access.writes() && window.operand == operand)
 }
 
-fn uniform_bytes(step: &Step) -> u64 {
-    step.params.len() as u64 * 4
+fn uniform_bytes(step: &Step) -> usize {
+    step.params.len() * 4
 }
 
 impl fmt::Debug for Program {

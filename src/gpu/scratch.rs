@@ -59,11 +59,13 @@ impl Resource {
 
     /// Fills the part that a plan needs with NaN.
     fn poison(&self, device: &Device, size: Size) -> Result<()> {
-        let nan = |bytes: u64| f32::NAN.to_le_bytes().repeat((bytes / 4) as usize);
+        let nan = |bytes: u64| f32::NAN.to_le_bytes().repeat(usize::try_from(bytes / 4).unwrap_or(usize::MAX));
         device.checked(|| match (self, size) {
             (Self::Texture(view), Size::Texels([width, height])) => {
-                let extent = wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 };
-                let bytes_per_row = Some((width * TEXEL_BYTES) as u32);
+                let [columns, rows, bytes_per_row] =
+                    [width, height, width * TEXEL_BYTES].map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+                let extent = wgpu::Extent3d { width: columns, height: rows, depth_or_array_layers: 1 };
+                let bytes_per_row = Some(bytes_per_row);
                 let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row, rows_per_image: None };
                 let texels = nan(width * height * TEXEL_BYTES);
                 device.queue.write_texture(view.texture().as_image_copy(), &texels, layout, extent);

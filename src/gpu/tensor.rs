@@ -226,7 +226,8 @@ impl Readback {
         gpu.late_error()?;
         answer.map_err(|error| unmapped(&error))?;
         let view = self.staging.get_mapped_range(..).map_err(|error| unmapped(&error))?;
-        Ok(bytemuck::pod_collect_to_vec(&view[..tensor.bytes() as usize]))
+        let bytes = tensor.shape.iter().product::<usize>() * size_of::<T>();
+        Ok(bytemuck::pod_collect_to_vec(&view[..bytes]))
     }
 }
 

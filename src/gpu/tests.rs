@@ -21,7 +21,7 @@ fn planned(gpu: &Gpu, elements: u64) -> Result<Planned> {
     let step = limits.step(&activate::KERNEL, Storage::F32, params, vec![output], 1)?;
     let scratch = vec![Scratch { name: "unused", size: Size::Bytes(4 * elements) }];
     let because = "the plan";
-    let output = Expected { operand: "output", shape: vec![elements as usize], dtype: Dtype::F32, because };
+    let output = Expected { operand: "output", shape: vec![elements.try_into().unwrap()], dtype: Dtype::F32, because };
     Ok(Planned {
         plan: Plan { steps: vec![step], scratch, ..Plan::default() },
         operands: vec![output],

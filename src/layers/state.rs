@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::dtype::rounded;
 use crate::error::{Error, Result};
 use crate::gpu::Tensor;
 
@@ -114,7 +115,7 @@ fn values(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let halves = || data.as_chunks::<2>().0.iter();
     Some(match view.dtype() {
         Dtype::F32 => data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        Dtype::F64 => data.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+        Dtype::F64 => data.as_chunks::<8>().0.iter().map(|bytes| rounded(f64::from_le_bytes(*bytes))).collect(),
         Dtype::F16 => halves().map(|bytes| half::f16::from_le_bytes(*bytes).to_f32()).collect(),
         Dtype::BF16 => halves().map(|bytes| half::bf16::from_le_bytes(*bytes).to_f32()).collect(),
         _ => return None,

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::dtype::Dtype;
+use crate::dtype::{Dtype, rounded};
 use crate::error::{Error, Result};
 use crate::gpu::{Call, Engine, Expected, Gpu, Planned, Prepared, Tensor};
 use crate::kernel::Storage;
@@ -88,7 +88,7 @@ impl Rule {
             Self::Adam { betas, epsilon, weight_decay } => {
                 let [first, second] = betas.map(|beta| 1.0 - f64::from(beta).powi(t));
                 let step_size = f64::from(learning_rate) / first;
-                vec![step_size as f32, weight_decay, betas[0], betas[1], epsilon, second.sqrt() as f32]
+                vec![rounded(step_size), weight_decay, betas[0], betas[1], epsilon, rounded(second.sqrt())]
             }
         }
     }

@@ -154,10 +154,11 @@ impl DeviceLimits {
     pub(crate) fn fold(&self, kernel: &Kernel, total: u64) -> Result<[u32; 3]> {
         let limit = self.max_workgroups_per_axis;
         let rows = total.div_ceil(limit.max(1)).max(1);
-        if rows > limit {
-            return Err(Error::TooLarge { what: format!("the folded grid of {}", kernel.name), got: rows, limit });
-        }
-        Ok([total.div_ceil(rows) as u32, rows as u32, 1])
+        let axis = |got: u64| match u32::try_from(got) {
+            Ok(axis) if got <= limit => Ok(axis),
+            _ => Err(Error::TooLarge { what: format!("the folded grid of {}", kernel.name), got, limit }),
+        };
+        Ok([axis(total.div_ceil(rows))?, axis(rows)?, 1])
     }
 }
 

@@ -14,6 +14,7 @@ use crate::device::{callers_gpu, distinct_algorithms, gpu, poison, say};
 use crate::forward::{geometries, table};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, regular};
 use crate::support::compare::compare;
+use crate::support::numbers::rounded;
 
 pub fn conv2d() -> &'static Conv2d {
     static OPERATOR: std::sync::OnceLock<Conv2d> = std::sync::OnceLock::new();
@@ -117,7 +118,7 @@ pub fn check_gradients(case: &Case, activation: Activation) -> f64 {
     // The gradient before the activation.
     let outputs: Vec<f32> = output.download().unwrap();
     let linear = outputs.iter().zip(&grad_output);
-    let linear = linear.map(|(&output, &grad)| (slope(activation, f64::from(output)) * f64::from(grad)) as f32);
+    let linear = linear.map(|(&output, &grad)| rounded(slope(activation, f64::from(output)) * f64::from(grad)));
     let linear: Vec<f32> = linear.collect();
     let grad_output = Tensor::upload(gpu(), output.shape(), &grad_output).unwrap();
     let inputs = upload(case);

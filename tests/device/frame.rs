@@ -23,7 +23,7 @@ fn names(plan: &Plan) -> Names {
 
 /// Binds the calls that read a texture, bend it, apply an activation, and write a texture.
 fn bound_calls(gpu: &Gpu, case: &Case) -> (Bound, [Names; 4]) {
-    let size = [case.shapes.input[2] as u32, case.shapes.input[3] as u32];
+    let size = [2, 3].map(|axis| case.shapes.input[axis].try_into().unwrap());
     let texture = |usage| texture(gpu, wgpu::TextureFormat::Rgba8Unorm, size, usage);
     let (from, to) = (texture(wgpu::TextureUsages::TEXTURE_BINDING), texture(wgpu::TextureUsages::STORAGE_BINDING));
     let (from, to) = (TextureRegion::whole(&from), TextureRegion::whole(&to));

@@ -51,7 +51,7 @@ impl Host {
     fn add_one(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, tensor: &Tensor) {
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.group(gpu, tensor), &[]);
-        pass.dispatch_workgroups((tensor.bytes() / 256 + 1) as u32, 1, 1);
+        pass.dispatch_workgroups((tensor.bytes() / 256 + 1).try_into().unwrap(), 1, 1);
     }
 }
 

@@ -65,7 +65,7 @@ fn whole_offsets_with_an_identity_kernel_shift_the_image() {
             for plane in case.operands.input.chunks(7 * 6) {
                 for (y, x) in (down..7 + down).flat_map(|y| (right..6 + right).map(move |x| (y, x))) {
                     let inside = (0..7).contains(&y) && (0..6).contains(&x);
-                    shifted.push(if inside { plane[(y * 6 + x) as usize] } else { 0.0 });
+                    shifted.push(if inside { plane[usize::try_from(y * 6 + x).unwrap()] } else { 0.0 });
                 }
             }
             assert_eq!(run(&case), shifted, "by {down}, {right}");

@@ -7,6 +7,7 @@ use half::f16;
 
 use crate::device::{callers_gpu, default_limits_gpu, gpu, operator, poison};
 use crate::support::golden::stored;
+use crate::support::numbers::rounded;
 
 /// Computes the operator by its definition, and its gradient by a scatter.
 /// The direction of a pass.
@@ -21,14 +22,18 @@ fn expected(shape: [usize; 4], input: &[f32], shifts: &[[i32; 2]], border: Borde
     let mut output = vec![0.0; input.len()];
     for plane in 0..batch * channels {
         let [down, right] = shifts[plane % channels];
-        let at = |y: i32, x: i32| (plane * height + y as usize) * width + x as usize;
-        for y in 0..height as i32 {
-            for x in 0..width as i32 {
+        let at = |y: i32, x: i32| {
+            let [y, x] = [y, x].map(|place| usize::try_from(place).unwrap());
+            (plane * height + y) * width + x
+        };
+        let [rows, columns] = [height, width].map(|size| i32::try_from(size).unwrap());
+        for y in 0..rows {
+            for x in 0..columns {
                 let (mut from_y, mut from_x) = (y - down, x - right);
                 if border == Border::Wrap {
-                    (from_y, from_x) = (from_y.rem_euclid(height as i32), from_x.rem_euclid(width as i32));
+                    (from_y, from_x) = (from_y.rem_euclid(rows), from_x.rem_euclid(columns));
                 }
-                let there = (0..height as i32).contains(&from_y) && (0..width as i32).contains(&from_x);
+                let there = (0..rows).contains(&from_y) && (0..columns).contains(&from_x);
                 let from = match (there, border) {
                     (true, _) => at(from_y, from_x),
                     (false, Border::Keep) => at(y, x),
@@ -52,7 +57,7 @@ fn shifts_meet_every_stored_case() {
         for result in results {
             // A sum of two f32 numbers has one rounding, so it equals the f64 answer rounded to f32.
             let answer = case.answer(&result.name).unwrap().unwrap().values;
-            let answer: Vec<f32> = answer.into_iter().map(|value| value as f32).collect();
+            let answer: Vec<f32> = answer.into_iter().map(rounded).collect();
             assert_eq!(result.download().unwrap().values, answer, "{} {}", case.name, result.name);
         }
     }

@@ -7,6 +7,7 @@ use half::f16;
 use wgpu::TextureFormat::{self, Rgba8Unorm, Rgba8UnormSrgb, Rgba16Float, Rgba32Float};
 
 use crate::device::{default_limits_gpu, gpu, poison, poison_on};
+use crate::support::numbers::byte;
 
 const ALL: wgpu::TextureUsages = wgpu::TextureUsages::TEXTURE_BINDING
     .union(wgpu::TextureUsages::STORAGE_BINDING)
@@ -40,14 +41,14 @@ pub fn texture(
 fn write(gpu: &Gpu, texture: &wgpu::Texture, mip_level: u32, [height, width]: [u32; 2], texels: &[u8]) {
     let at =
         wgpu::TexelCopyTextureInfo { texture, mip_level, origin: wgpu::Origin3d::ZERO, aspect: Default::default() };
-    let bytes_per_row = Some(texels.len() as u32 / height);
+    let bytes_per_row = Some(u32::try_from(texels.len()).unwrap() / height);
     let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row, rows_per_image: None };
     gpu.queue().write_texture(at, texels, layout, wgpu::Extent3d { width, height, depth_or_array_layers: 1 });
 }
 
 /// Encodes numbers, four for each texel, in a format. Returns the texels, and the numbers that they decode to.
 fn texels(format: TextureFormat, values: &[f32]) -> (Vec<u8>, Vec<f32>) {
-    let bytes = values.iter().map(|value| (255.0 * value).round() as u8);
+    let bytes = values.iter().map(|value| byte((255.0 * value).round()));
     match format {
         Rgba32Float => (values.iter().flat_map(|value| value.to_le_bytes()).collect(), values.to_vec()),
         Rgba16Float => {
@@ -146,7 +147,7 @@ fn every_format_is_written_and_only_inside_the_rectangle() {
                 let got = operator.load(TextureRegion::whole(&texture), 4, Dtype::F32).unwrap();
                 let got: Vec<f32> = got.download().unwrap();
                 for (n, got) in got.into_iter().enumerate() {
-                    let (c, row, column) = (n / 99, (n % 99 / 9) as u32, (n % 9) as u32);
+                    let (c, row, column) = (n / 99, u32::try_from(n % 99 / 9).unwrap(), u32::try_from(n % 9).unwrap());
                     let inside = (y..y + 6).contains(&row) && (x..x + 5).contains(&column);
                     let (want, bound) = if inside {
                         let plane = if channels == 1 { 0 } else { c };

@@ -7,6 +7,7 @@ use deform::ops::statistics::{Magnitude, Statistics};
 use deform::{Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
 use crate::device::{callers_gpu, gpu, noise, operator};
+use crate::support::numbers::rounded;
 
 /// An optimiser by torch's formulas, in f64.
 struct Host {
@@ -56,12 +57,12 @@ fn check(gpu: &Gpu, rule: Rule, count: usize) {
         |range: std::ops::Range<usize>, learning_rate| Group { variables: variables[range].to_vec(), learning_rate };
     let mut optimizer = Optimizer::new(gpu, rule, vec![group(0..2, rates[0]), group(2..3, rates[1])]).unwrap();
     let mut hosts = [1, 2, 3].map(|seed| Host::new(rule, &noise(count, seed)));
-    for t in 1..=6 {
+    for (step, t) in (1..=6).zip(1..) {
         // A schedule halves the learning rates after three steps.
         let factor = if t > 3 { 0.5 } else { 1.0 };
         optimizer.learning_rates().zip(rates).for_each(|(rate, first)| *rate = first * factor);
         for (n, (variable, host)) in variables.iter().zip(&mut hosts).enumerate() {
-            let gradient = noise(count, 10 * t as usize + n);
+            let gradient = noise(count, 10 * step + n);
             variable.gradient.write(&gradient).unwrap();
             let rate = if n < 2 { rates[0] } else { rates[1] };
             host.step(&gradient, rate * factor, t);
@@ -138,8 +139,8 @@ fn variables_that_do_not_fit_are_refused() {
 fn expected(values: &[f32]) -> Magnitude {
     let finite: Vec<f64> = values.iter().filter(|v| v.is_finite()).map(|v| f64::from(v.abs())).collect();
     Magnitude {
-        mean: (finite.iter().sum::<f64>() / finite.len().max(1) as f64) as f32,
-        largest: finite.iter().copied().fold(0.0, f64::max) as f32,
+        mean: rounded(finite.iter().sum::<f64>() / finite.len().max(1) as f64),
+        largest: rounded(finite.iter().copied().fold(0.0, f64::max)),
         not_finite: (values.len() - finite.len()) as f32 / values.len() as f32,
     }
 }

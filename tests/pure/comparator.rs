@@ -7,6 +7,7 @@ use deform_case::{ErrorBound, ErrorBounds};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::compare;
 use crate::support::golden;
+use crate::support::numbers::{rounded, whole};
 
 fn plain() -> Case {
     Case::new("plain", PLAIN, padded())
@@ -19,7 +20,7 @@ fn output_of(case: &Case) -> (Vec<f32>, Vec<f64>, Vec<ErrorBound>) {
 }
 
 fn round(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|&value| value as f32).collect()
+    values.iter().map(|&value| rounded(value)).collect()
 }
 
 #[test]
@@ -216,11 +217,11 @@ fn readers_are_the_taps_that_have_a_pixel_as_a_corner() {
     for (plane, oy, ox) in (0..2 * 2 * 9).flat_map(|plane| (0..42).map(move |pixel| (plane, pixel / 6, pixel % 6))) {
         let tap = plane % 9;
         let [y, x] = [0, 1].map(|axis| offset[(2 * plane + axis) * 42 + oy * 6 + ox]);
-        let y = ((oy + tap / 3) as f32 - 1.0 + y).floor() as i64;
-        let x = ((ox + tap % 3) as f32 - 1.0 + x).floor() as i64;
+        let y = whole((oy + tap / 3) as f32 - 1.0 + y);
+        let x = whole((ox + tap % 3) as f32 - 1.0 + x);
         for (y, x) in [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)] {
-            if (0..7).contains(&y) && (0..6).contains(&x) {
-                counted[plane / 9 * 42 + y as usize * 6 + x as usize] += 1;
+            if let (Ok(y @ 0..7), Ok(x @ 0..6)) = (usize::try_from(y), usize::try_from(x)) {
+                counted[plane / 9 * 42 + y * 6 + x] += 1;
             }
         }
     }

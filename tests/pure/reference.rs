@@ -195,11 +195,11 @@ fn zero_offsets_give_an_ordinary_convolution() {
         for c in 0..2 {
             for i in 0..3 {
                 for j in 0..2 {
-                    let y = (2 * oy + i) as i64 - 2;
-                    let x = (ox + 3 * j) as i64 - 1;
-                    if (0..9).contains(&y) && (0..8).contains(&x) {
+                    // Two rows and one column of padding.
+                    let (y, x) = (2 * oy + i, ox + 3 * j);
+                    if (2..9 + 2).contains(&y) && (1..8 + 1).contains(&x) {
                         let plane = b * 4 + o / 3 * 2 + c;
-                        let pixel = operands.input[(plane * 9 + y as usize) * 8 + x as usize];
+                        let pixel = operands.input[(plane * 9 + y - 2) * 8 + x - 1];
                         want += f64::from(operands.weight[((o * 2 + c) * 3 + i) * 2 + j]) * f64::from(pixel);
                     }
                 }

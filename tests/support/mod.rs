@@ -7,3 +7,4 @@ pub mod compare;
 pub mod expected;
 pub mod files;
 pub mod golden;
+pub mod numbers;

@@ -89,7 +89,8 @@ fn check_fused_subgroup_plan(sizes: Sizes, options: Options) -> usize {
     let mut done = vec![vec![0; packs]; segments];
     let mut cut = 0;
     for step in plan.steps.iter().filter(|step| step.kernel().starts_with("forward/fused")) {
-        let range = |start, end| param(step, start) as usize..param(step, end) as usize;
+        let index = |name| usize::try_from(param(step, name)).unwrap();
+        let range = |start, end| index(start)..index(end);
         for segment in &mut done[range("segment_start", "segment_end")] {
             for times in &mut segment[range("pack_start", "pack_end")] {
                 *times += 1;
@@ -253,10 +254,8 @@ fn depthwise_plans_do_every_pack_once() {
         let mut done = [[0; 5]; 3];
         let plan = plan_of(sizes, options, &limits).unwrap();
         for step in plan.steps.iter().filter(|step| step.kernel() == "forward/depthwise") {
-            let range = |start, count| {
-                let start = param(step, start) as usize;
-                start..start + param(step, count) as usize
-            };
+            let index = |name| usize::try_from(param(step, name)).unwrap();
+            let range = |start, count| index(start)..index(start) + index(count);
             for segment in &mut done[range("segment_start", "segments")] {
                 for times in &mut segment[range("pack_start", "segment_packs")] {
                     *times += 1;

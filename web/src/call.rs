@@ -169,11 +169,16 @@ impl Computed {
     }
 }
 
+/// Returns the byte of a value in 0…1. A value beyond becomes the nearest.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the number is clamped before")]
+fn byte(value: f32) -> u8 {
+    (255.0 * value).round().clamp(0.0, 255.0) as u8
+}
+
 /// Returns the pixels of a picture with three planes, four bytes each.
 fn rgba(picture: &HostTensor) -> Vec<u8> {
     let values = &picture.values;
     let pixels = values.len() / 3;
-    let byte = |value: f32| (255.0 * value).round().clamp(0.0, 255.0) as u8;
     let pixel = |n: usize| [byte(values[n]), byte(values[n + pixels]), byte(values[n + 2 * pixels]), 255];
     (0..pixels).flat_map(pixel).collect()
 }

@@ -9,6 +9,7 @@ use deform::{DeformConv2d, Gpu};
 use deform_case::{CaseFile, Comparison, DEFORM_CONV2D, ErrorBounds};
 
 use crate::case::Case;
+use crate::numbers::coordinate;
 
 const CASE: &[u8] = include_bytes!("../../assets/article_shift.safetensors");
 
@@ -77,7 +78,7 @@ fn arrows(offset: &HostTensor) -> String {
         3.0 * y + x
     });
     let directions = HostTensor { shape: vec![1, groups, height, width], values: directions.collect() };
-    let arrow = |direction: f32| match direction as i32 {
+    let arrow = |direction: f32| match coordinate(direction) {
         -1 => "  ←".to_owned(),
         1 => "  →".to_owned(),
         -3 => "  ↑".to_owned(),

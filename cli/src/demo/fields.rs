@@ -5,6 +5,7 @@ use image::{GrayImage, ImageBuffer, Luma, RgbImage};
 use imageproc::filter::gaussian_blur_f32;
 use imageproc::gradients::{horizontal_sobel, vertical_sobel};
 
+use crate::numbers::length;
 use crate::picture::Place;
 
 /// Returns the offsets that move every tap to the position that `field` returns for it.
@@ -78,8 +79,9 @@ impl Grain {
     pub(crate) fn follow(&self, pixel: Place, tap: Place) -> Place {
         const ALONG: f32 = 3.0;
         const ACROSS: f32 = 0.6;
+        let [row, column] = pixel.map(|place| length(place.into()) as usize);
         // y is never negative: the angle of the main axis is between −π/2 and π/2, and y is its cosine.
-        let [y, x] = self.directions[pixel[0] as usize * self.width + pixel[1] as usize];
+        let [y, x] = self.directions[row * self.width + column];
         let [down, right] = if x.abs() > y {
             let (y, x) = (y * x.signum(), x.abs());
             [ACROSS * tap[0] * x + ALONG * tap[1] * y, ALONG * tap[1] * x - ACROSS * tap[0] * y]

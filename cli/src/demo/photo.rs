@@ -11,6 +11,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Rgb, RgbImage};
 
 use crate::case::Case;
+use crate::numbers::byte;
 use crate::picture::{Place, Probe};
 
 /// Chelsea the cat, by Stefan van der Walt, CC0 (see `LICENSES.txt` in the same folder).
@@ -111,7 +112,7 @@ fn image(planes: &[f32], width: u32, height: u32) -> RgbImage {
     let pixels = (width * height) as usize;
     RgbImage::from_fn(width, height, |x, y| {
         let pixel = (y * width + x) as usize;
-        Rgb([0, 1, 2].map(|channel| (255.0 * planes[channel * pixels + pixel]).round().clamp(0.0, 255.0) as u8))
+        Rgb([0, 1, 2].map(|channel| byte((255.0 * planes[channel * pixels + pixel]).round())))
     })
 }
 

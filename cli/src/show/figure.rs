@@ -3,6 +3,7 @@
 use image::{Rgb, RgbImage};
 
 use super::taps::Pixel;
+use crate::numbers::{byte, length, rounded, whole};
 use crate::picture::{Place, Tap, enlarged};
 
 /// The explanation of the picture.
@@ -36,7 +37,7 @@ pub(super) fn draw(pixel: &Pixel<'_>, channel: usize) -> RgbImage {
     let places = || taps.iter().flat_map(|tap| [tap.regular, tap.read]).chain([middle]);
     let start = [0, 1].map(|axis| places().fold(f32::INFINITY, |least, place| least.min(place[axis])).floor() - MARGIN);
     let end = [0, 1].map(|axis| places().fold(0.0, |most: f32, place| most.max(place[axis])).ceil() + MARGIN);
-    let [height, width] = [0, 1].map(|axis| (end[axis] - start[axis]) as u32 + 1);
+    let [height, width] = [0, 1].map(|axis| length((end[axis] - start[axis]).into()) + 1);
     let part = part_of_input(pixel, channel, start, [height, width]);
     enlarged(&part, start, (SIDE / width.max(height)).clamp(1, LARGEST_ZOOM), middle, &taps, COLOR)
 }
@@ -48,10 +49,10 @@ fn part_of_input(pixel: &Pixel<'_>, channel: usize, start: Place, [height, width
     let planes = if g.in_channels == 3 { [0, 1, 2] } else { [channel; 3] }.map(|channel| pixel.plane(channel));
     let finite = || planes.into_iter().flatten().filter(|value| value.is_finite()).map(|&value| f64::from(value));
     let (least, most) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
-    let shade = |value: f32| (255.0 * (f64::from(value) - least) / (most - least)).round() as u8;
+    let shade = |value: f32| byte(rounded((255.0 * (f64::from(value) - least) / (most - least)).round()));
     RgbImage::from_fn(width, height, |x, y| {
-        let [y, x] = [start[0] as i64 + i64::from(y), start[1] as i64 + i64::from(x)];
-        let inside = (0..g.in_height as i64).contains(&y) && (0..g.in_width as i64).contains(&x);
-        if inside { Rgb(planes.map(|plane| shade(plane[y as usize * g.in_width + x as usize]))) } else { OUTSIDE }
+        let at = |start: f32, place: u32| usize::try_from(whole(start.into()) + i64::from(place)).ok();
+        let at = at(start[0], y).zip(at(start[1], x)).filter(|(y, x)| *y < g.in_height && *x < g.in_width);
+        at.map_or(OUTSIDE, |(y, x)| Rgb(planes.map(|plane| shade(plane[y * g.in_width + x]))))
     })
 }

@@ -10,12 +10,17 @@ use safetensors::Dtype;
 use crate::layers::stored;
 use crate::{Tensors, changed, changed_file, deform, folder, golden, run, text};
 
+#[expect(clippy::cast_possible_truncation, reason = "it is rounded, and no other conversion exists")]
+fn rounded(value: f64) -> f32 {
+    value as f32
+}
+
 /// Sets element `n` of an operand or of an answer.
 fn set(tensors: &mut Tensors, name: &str, n: usize, value: f64) {
     let (dtype, _, bytes) = tensors.get_mut(name).expect("the case has it");
     match dtype {
         Dtype::F64 => bytes[8 * n..8 * (n + 1)].copy_from_slice(&value.to_le_bytes()),
-        _ => bytes[4 * n..4 * (n + 1)].copy_from_slice(&(value as f32).to_le_bytes()),
+        _ => bytes[4 * n..4 * (n + 1)].copy_from_slice(&rounded(value).to_le_bytes()),
     }
 }
 
@@ -148,7 +153,7 @@ fn a_sum_that_may_pass_the_largest_f32_may_be_infinite() {
         changed_file(&folder, &case, |tensors, _| {
             (0..4).for_each(|n| set(tensors, "input", n, 3e38));
             set(tensors, "weight", 0, weight);
-            set(tensors, "output", 0, 3e38f32 as f64 * weight as f32 as f64);
+            set(tensors, "output", 0, f64::from(3e38f32) * f64::from(rounded(weight)));
         })
     };
     run(&case(1.0), 0);
@@ -199,7 +204,7 @@ fn conv2d(folder: &tempfile::TempDir, activation: &str) -> PathBuf {
     let slope = |output: f64| if relu { f64::from(output > 0.0) } else { output * (1.0 - output / factor) };
     let grad = file.operand("grad_output").expect("it has it").values;
     let grad: Vec<_> =
-        grad.iter().zip(&output).map(|(grad, &output)| (f64::from(*grad) * slope(output)) as f32).collect();
+        grad.iter().zip(&output).map(|(grad, &output)| rounded(f64::from(*grad) * slope(output))).collect();
     let gradients = reference.backward(&grad).expect("it fits");
     changed_file(folder, &case, |tensors, metadata| {
         tensors.remove("offset");

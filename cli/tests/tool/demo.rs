@@ -25,7 +25,8 @@ fn demo_bends_a_photograph_of_the_user() {
         ("large.picture", image::ImageFormat::Jpeg, (80, 1280), (40, 640)),
     ] {
         let path = folder.path().join(name);
-        let photo = image::RgbImage::from_fn(size.0, size.1, |x, y| image::Rgb([(5 * x) as u8, (3 * y) as u8, 90]));
+        let byte = |value: u32| value.to_le_bytes()[0];
+        let photo = image::RgbImage::from_fn(size.0, size.1, |x, y| image::Rgb([byte(5 * x), byte(3 * y), 90]));
         photo.save_with_format(&path, format).expect("it can be written");
         let stdout = deform(&["demo", "--out", text(folder.path()), "--photo", text(&path)], 0).stdout;
         assert_eq!(stdout.contains("is scaled down from 80 by 1280 to 40 by 640 pixels"), size != shown, "{stdout}");

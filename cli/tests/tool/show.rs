@@ -152,14 +152,14 @@ fn show_draws_the_taps() {
     let zero = draw("zero_offset");
     // The 3×3 pixels around pixel 3,3 and three more on each side, at the largest zoom.
     assert_eq!(zero.dimensions(), (9 * 40, 9 * 40));
-    let orange = |picture: &image::RgbImage, [y, x]: [f32; 2]| {
-        let at = |place: f32| ((place + 0.5) * 40.0) as u32;
+    let orange = |picture: &image::RgbImage, [y, x]: [u32; 2]| {
+        let at = |place: u32| place * 40 + 20;
         picture.get_pixel(at(x), at(y)).0 == [255, 138, 40]
     };
-    for tap in [[3.0, 3.0], [4.0, 4.0], [5.0, 3.0]] {
+    for tap in [[3, 3], [4, 4], [5, 3]] {
         assert!(orange(&zero, tap), "no dot at {tap:?}");
     }
-    assert!(!orange(&zero, [2.0, 2.0]));
+    assert!(!orange(&zero, [2, 2]));
     // The input of c3o17 has three channels, which are drawn as colors.
     let greenish = |picture: &image::RgbImage| picture.pixels().any(|pixel| pixel.0[1] > pixel.0[0].saturating_add(30));
     assert!(greenish(&draw("c3o17")) && !greenish(&zero));

@@ -297,17 +297,18 @@ fn multiple(operand: &'static str, axis: usize, got: usize, divisor: usize, beca
 }
 
 fn out_size(axis: usize, input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<usize> {
-    let extent = (dilation as u64).saturating_mul(kernel as u64 - 1).saturating_add(1);
-    let padded = (padding as u64).saturating_mul(2).saturating_add(input as u64);
+    let extent = dilation.saturating_mul(kernel - 1).saturating_add(1);
+    let padded = padding.saturating_mul(2).saturating_add(input);
     // If the extent fits into the padded size, the last tap's position is below that.
-    if padded > MAX_POSITION {
+    if padded as u64 > MAX_POSITION {
         let what = format!("the padded input {}", AXIS_NAMES[axis]);
-        return Err(Error::TooLarge { what, got: padded, limit: MAX_POSITION });
+        return Err(Error::TooLarge { what, got: padded as u64, limit: MAX_POSITION });
     }
     if extent > padded {
         // This is torchvision's formula, which rounds down below zero, too.
-        let got = (padded as i64).saturating_sub_unsigned(extent).div_euclid(stride.min(i64::MAX as usize) as i64) + 1;
+        let got = (padded as i128 - extent as i128).div_euclid(stride as i128) + 1;
+        let (got, extent) = (i64::try_from(got).unwrap_or(i64::MIN), extent as u64);
         return Err(Error::OutputTooSmall { axis_name: AXIS_NAMES[axis], got, input, padding, extent });
     }
-    Ok(((padded - extent) / stride as u64 + 1) as usize)
+    Ok((padded - extent) / stride + 1)
 }

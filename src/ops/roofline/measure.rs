@@ -12,7 +12,7 @@ use crate::plan::{DeviceLimits, MAX_LOOP_STEPS, Plan, Window};
 
 /// The largest number of invocations: enough for a large GPU, while a CPU works through them in turn. There are fewer
 /// if a binding holds fewer.
-const MAX_INVOCATIONS: u64 = 1 << 18;
+const MAX_INVOCATIONS: u32 = 1 << 18;
 /// Loop iterations of the first attempt. They are doubled until a run is long enough to time.
 const FIRST_ITERATIONS: u64 = 16;
 /// The largest number of loop iterations, below [`MAX_LOOP_STEPS`].
@@ -37,16 +37,17 @@ impl Roofline {
 }
 
 fn multiply_add(gpu: &Gpu) -> Result<f64> {
-    let invocations = MAX_INVOCATIONS.min(gpu.limits().max_window_elements());
+    let most = u32::try_from(gpu.limits().max_window_elements());
+    let invocations = most.map_or(MAX_INVOCATIONS, |most| most.min(MAX_INVOCATIONS));
     let sink = Tensor::new(gpu, [invocations as usize], Dtype::F32)?;
     let mut iterations = FIRST_ITERATIONS;
     loop {
-        let plan = multiply_add_plan(gpu.limits(), invocations, iterations)?;
+        let plan = multiply_add_plan(gpu.limits(), invocations.into(), iterations)?;
         let seconds = fastest(gpu, plan, &[("sink", &sink)])?;
         if seconds >= LONG_ENOUGH_SECONDS || iterations >= MAX_ITERATIONS {
             let vec4_lanes = 4.0;
             let per_iteration = 2.0 * vec4_lanes * (multiply_add::CHAINS * multiply_add::UNROLL) as f64;
-            return Ok(per_iteration * iterations as f64 * invocations as f64 / seconds);
+            return Ok(per_iteration * iterations as f64 * f64::from(invocations) / seconds);
         }
         iterations *= 2;
     }

@@ -15,6 +15,7 @@ use super::geometry::Geometry;
 use super::gradients::Gradients;
 use super::operands::Operands;
 use super::options::BorderGradient;
+use crate::dtype::rounded;
 use crate::error::{Error, Result};
 use crate::kernel::Sampling;
 
@@ -241,10 +242,10 @@ impl<'a> Reference<'a> {
         let indices = self.offset_indices(b, c, tap, oy, ox);
         let [y, x] = self.operands.offset.map_or([0.0; 2], |offset| indices.map(|index| offset[index]));
         let base = |axis: usize, out: usize, tap: usize| {
-            (out * g.stride[axis] + tap * g.dilation[axis]) as i64 - g.padding[axis] as i64
+            (out * g.stride[axis] + tap * g.dilation[axis]) as f64 - g.padding[axis] as f64
         };
-        let place = |base: i64, offset: f32| {
-            if self.exact_positions { base as f64 + f64::from(offset) } else { f64::from(base as f32 + offset) }
+        let place = |base: f64, offset: f32| {
+            if self.exact_positions { base + f64::from(offset) } else { f64::from(rounded(base) + offset) }
         };
         let y = place(base(0, oy, i), y);
         let x = place(base(1, ox, j), x);

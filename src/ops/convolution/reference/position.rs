@@ -1,6 +1,7 @@
 //! A sampling position.
 
-use super::super::geometry::Geometry;
+use crate::dtype::rounded;
+use crate::ops::convolution::geometry::Geometry;
 
 /// A position in the image: its cell, and the fractions within the cell.
 pub(super) struct Position {
@@ -17,13 +18,13 @@ pub(super) struct Position {
 impl Position {
     pub(super) fn new(geometry: &Geometry, y: f64, x: f64) -> Self {
         let inside = y > -1.0 && y < geometry.in_height as f64 && x > -1.0 && x < geometry.in_width as f64;
-        let (y0, x0) = (y.floor() as i64, x.floor() as i64);
+        let (y0, x0) = (whole(y.floor()), whole(x.floor()));
         Self { y, x, y0, x0, dy: y - y.floor(), dx: x - x.floor(), inside }
     }
 
     /// Returns the position rounded to f32.
     pub(super) fn rounded(&self, geometry: &Geometry) -> Self {
-        Self::new(geometry, f64::from(self.y as f32), f64::from(self.x as f32))
+        Self::new(geometry, f64::from(rounded(self.y)), f64::from(rounded(self.x)))
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {
@@ -42,4 +43,9 @@ impl Position {
         [[0, 0], [0, 1], [1, 0], [1, 1]]
             .map(|[down, right]| tent(other.y, self.y0 + down) * tent(other.x, self.x0 + right))
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a place beyond i64 becomes its end, which is in no image")]
+fn whole(place: f64) -> i64 {
+    place as i64
 }
