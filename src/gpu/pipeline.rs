@@ -134,12 +134,14 @@ fn buffer(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
 /// code.
 #[allow(unsafe_code)]
 fn create_module(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
+    // Under this cfg the shaders come from a folder, and the reasons below do not hold for them.
+    let from_folder = cfg!(deform_shader_folder);
     let checks = wgpu::ShaderRuntimeChecks {
         // This check counts the iterations of every loop. It keeps drivers from unrolling loops, and makes inner loops
         // several times slower on a CPU driver.
-        force_loop_bounding: false,
+        force_loop_bounding: from_folder,
         // This check guards integer divisions against a divisor of 0 and against overflow.
-        int_div_checks: false,
+        int_div_checks: from_folder,
         ..wgpu::ShaderRuntimeChecks::checked()
     };
     // SAFETY: every loop of every kernel ends, because each iteration adds at least 1 to a u32 that stays below a fixed

@@ -99,7 +99,13 @@ impl Kernel {
             operands: operands.file(),
             output: output.file(),
         };
-        expand(choice, &|path| self.files.iter().find(|(known, _)| *known == path).map(|(_, text)| *text))
+        expand(choice, &|path| {
+            #[cfg(deform_shader_folder)]
+            if let Some(text) = super::folder::text(path) {
+                return Some(text);
+            }
+            self.files.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
+        })
     }
 
     /// Returns the number of workgroups that hold so many invocations.

@@ -7,6 +7,8 @@
 mod declaration;
 mod expand;
 mod expression;
+#[cfg(deform_shader_folder)]
+mod folder;
 #[allow(dead_code, reason = "it holds whatever the shaders declare")]
 mod generated;
 mod modules;
