@@ -18,7 +18,7 @@ mod web;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -66,7 +66,7 @@ enum Task {
     SwiftshaderTest,
     /// Check that neither this workspace nor a dependency needs a newer Rust than `rust-version`
     Msrv,
-    /// Change one operator of the shaders at a time and expect a test to fail (takes minutes; works on the last commit)
+    /// Change one operator of the shaders at a time and expect a test to fail (takes an hour or more for all shaders)
     Mutate {
         /// Change only these shaders, given as paths from the checkout's root
         files: Vec<PathBuf>,
@@ -103,7 +103,7 @@ fn perform() -> Result<()> {
         Task::SwiftshaderTest => swiftshader::device_tests(),
         Task::Msrv => msrv::msrv(),
         Task::Mutate { files } => {
-            adapter::ensure(tool(&["info"])?)?;
+            adapter::ensure(info())?;
             mutate::mutate(&files)
         }
         Task::Ci => {
@@ -151,14 +151,19 @@ fn workspace_root() -> Result<PathBuf> {
     Ok(root.to_path_buf())
 }
 
-fn demo(out: Option<&Path>, extra: &[OsString]) -> Result<()> {
-    // `tool` would also compile the tests, which the demonstration does not need.
-    let deform = ["run", "--quiet", "-p", "deform-cli", "--"];
-    let mut info = cargo(deform);
+/// Runs the project's own tool. `command::tool` would also compile the tests, which some tasks do not need.
+const DEFORM: [&str; 5] = ["run", "--quiet", "-p", "deform-cli", "--"];
+
+fn info() -> Command {
+    let mut info = cargo(DEFORM);
     info.arg("info");
-    adapter::ensure(info)?;
+    info
+}
+
+fn demo(out: Option<&Path>, extra: &[OsString]) -> Result<()> {
+    adapter::ensure(info())?;
     heading("demo");
-    run(cargo(deform).args(["demo", "--out"]).arg(out.unwrap_or(Path::new("target/demo"))).args(extra))
+    run(cargo(DEFORM).args(["demo", "--out"]).arg(out.unwrap_or(Path::new("target/demo"))).args(extra))
 }
 
 fn test(validate: bool, extra: &[OsString]) -> Result<()> {

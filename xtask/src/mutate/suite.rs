@@ -1,0 +1,148 @@
+//! The device tests, in a program that reads shaders from a folder.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::command::{cargo, shown};
+
+/// The program's target folder. It has another `--cfg` than the checkout's, so each would compile the other's again.
+pub(super) const TARGET: &str = "target/mutate";
+
+/// The names that select tests, in the order in which the tests run.
+type Stages = &'static [&'static [&'static str]];
+
+const FORWARD: Stages = &[
+    &["golden::", "half_precision::products"],
+    &["identities::", "verbs::", "depthwise::the_depthwise_table", "conv2d::the_depthwise_table"],
+    &["forward::the_table", "conv2d::the_table"],
+    &["forward::more_workgroups", "forward::sums", "half_precision::every_algorithm", "random"],
+];
+const BACKWARD: Stages = &[
+    &["backward::gradients_meet_every_stored_case"],
+    &["gradients::", "depthwise::"],
+    &["gradients_of_the_table", "gradients_of_f16", "conv2d::activations", "conv2d::the_depthwise_table"],
+    &["gradients_of_random", "gradients_meet_the_reference_from_the_least"],
+];
+const SHARED: Stages = &[
+    &["golden::", "half_precision::products"],
+    &["backward::gradients_meet_every_stored_case"],
+    &["conv2d::activations", "shift::", "training::", "texture::"],
+    &["identities::", "gradients::", "half_precision::", "depthwise::"],
+    &["the_table", "forward::more_workgroups"],
+];
+
+/// Returns the tests of a shader. Those that notice most changes come first.
+pub(super) fn stages(file: &Path) -> Stages {
+    match file.parent().and_then(Path::file_name).and_then(|folder| folder.to_str()) {
+        Some("activation") => &[&["conv2d::activations"], &["layers::"]],
+        Some("backward" | "sort") => BACKWARD,
+        Some("forward") => FORWARD,
+        Some("optimizer" | "statistics") => &[&["training::"]],
+        Some("shift") => &[&["shift::"], &["layers::cycle"]],
+        Some("texture") => &[&["texture::"]],
+        _ => SHARED,
+    }
+}
+
+/// The program, and the time that each test takes without a change.
+pub(super) struct Suite {
+    program: PathBuf,
+    times: Mutex<HashMap<String, Duration>>,
+}
+
+/// The tests of one run.
+pub(super) struct Selection<'a> {
+    /// Parts of the tests' names.
+    pub(super) names: &'a [&'a str],
+    /// The tests that are left out.
+    pub(super) skipped: &'a [String],
+}
+
+impl Suite {
+    /// Compiles the program.
+    pub(super) fn build() -> Result<Self> {
+        let args = ["test", "-p", "deform", "--test", "device", "--no-run", "--target-dir", TARGET];
+        let mut command = cargo(args);
+        command.env("RUSTFLAGS", "--cfg deform_shader_folder").stderr(Stdio::inherit());
+        println!("$ RUSTFLAGS=\"--cfg deform_shader_folder\" {}", shown(&command));
+        let output = command.arg("--message-format=json-render-diagnostics").output()?;
+        ensure!(output.status.success(), "the device tests do not compile");
+        let program = output.stdout.split(|byte| *byte == b'\n').find_map(|line| {
+            let message: serde_json::Value = serde_json::from_slice(line).ok()?;
+            (message["target"]["name"] == "device").then(|| message["executable"].as_str().map(PathBuf::from))?
+        });
+        let program = program.context("cargo did not say where the device tests are")?;
+        Ok(Self { program, times: Mutex::default() })
+    }
+
+    /// Runs tests without a change and stores their times.
+    pub(super) fn measure(&self, names: &[&str]) -> Result<()> {
+        let failed = self.run(None, &Selection { names, skipped: &[] }, &mut |test, time| {
+            self.times.lock().unwrap_or_else(PoisonError::into_inner).insert(test.to_owned(), time);
+        })?;
+        failed.map_or(Ok(()), |test| bail!("{test} fails without any change"))
+    }
+
+    /// Runs tests with the shaders of a folder. Returns the first test that fails, crashes or exceeds its time.
+    pub(super) fn first_failure(&self, folder: &Path, selection: &Selection<'_>) -> Result<Option<String>> {
+        self.run(Some(folder), selection, &mut |_, _| {})
+    }
+
+    fn run(
+        &self,
+        folder: Option<&Path>,
+        selection: &Selection<'_>,
+        passed: &mut dyn FnMut(&str, Duration),
+    ) -> Result<Option<String>> {
+        let mut command = Command::new(&self.program);
+        command.arg("--test-threads=1").args(selection.names);
+        command.args(selection.skipped.iter().flat_map(|name| ["--skip", name]));
+        command.env("MESA_SHADER_CACHE_DIR", std::path::absolute(TARGET)?.join("mesa")).env("RUST_BACKTRACE", "0");
+        if let Some(folder) = folder {
+            command.env("DEFORM_SHADER_FOLDER", folder);
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("the tests have no output")?).lines();
+        let (sender, receiver) = mpsc::channel();
+        // This ends with the program, because it then reads no more lines.
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let limit = folder.map_or(Duration::from_secs(3600), |_| self.limit(selection));
+        let mut started = Instant::now();
+        let failed = loop {
+            let line = match receiver.recv_timeout(limit) {
+                Ok(line) => line,
+                Err(mpsc::RecvTimeoutError::Timeout) => break Some("the time limit".to_owned()),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break None,
+            };
+            let Some((test, outcome)) = line.strip_prefix("test ").and_then(|line| line.split_once(" ... ")) else {
+                continue;
+            };
+            // A test that ends the program has no outcome.
+            if !outcome.starts_with("ok") && !outcome.starts_with("ignored") {
+                break Some(test.to_owned());
+            }
+            passed(test, started.elapsed());
+            started = Instant::now();
+        };
+        if failed.is_some() {
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        Ok(failed.or_else(|| (!status.success()).then(|| "the program's end".to_owned())))
+    }
+
+    /// Returns the time that one of the tests may take with a change, which is much longer than without it: two
+    /// programs run at once, and the driver compiles the changed kernels.
+    fn limit(&self, selection: &Selection<'_>) -> Duration {
+        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let selected = times.iter().filter(|(test, _)| selection.names.iter().any(|name| test.contains(name)));
+        let longest = selected.map(|(_, time)| *time).max().unwrap_or_default();
+        Duration::from_secs(30) + 3 * longest
+    }
+}
