@@ -9,6 +9,7 @@ mod device;
 mod info;
 mod numbers;
 mod operator;
+mod out;
 mod picture;
 mod positions;
 mod rows;

@@ -1,9 +1,9 @@
 //! `deform run`: computes one call on the operands of a file.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use deform::DeformConv2d;
 use deform::ops::deform_conv2d::Algorithm;
@@ -12,6 +12,7 @@ use deform_case::{OPERATORS, Operator};
 use crate::bounds::BOUND;
 use crate::device::Device;
 use crate::operator::{self, Call, Compared, Results};
+use crate::out::Out;
 use crate::rows::rows;
 
 /// Two lines of Python that make a case, for `--help`. The README has the same. The help may wrap them wherever there is
@@ -76,6 +77,7 @@ impl Run {
     pub(crate) fn run(&self) -> Result<()> {
         let call = Call::read(self.operator, &self.case)?;
         let options = call.options(self.algorithm, self.workspace)?;
+        let out = self.out.as_deref().map(|path| Out::new(path, &[&self.case])).transpose()?;
         let gpu = self.device.open()?;
         let results = operator::download(&call.file.call(&DeformConv2d::new(&gpu), options, self.backward)?()?)?;
         println!("{} on {}", call.file.name, gpu.info().name);
@@ -85,8 +87,9 @@ impl Run {
                 println!("{}", rows(result)?);
             }
         }
-        if let Some(path) = &self.out {
-            write(path, &results)?;
+        if let Some(out) = out {
+            out.write(&serialized(&results)?)?;
+            println!("written to {}", out.path().display());
         }
         let compared = call.compare(&results)?;
         if compared.is_empty() {
@@ -102,11 +105,9 @@ impl Run {
     }
 }
 
-fn write(path: &Path, results: &Results) -> Result<()> {
+/// Returns the contents of a file with the results.
+fn serialized(results: &Results) -> Result<Vec<u8>> {
     let tensors = results.iter().map(|(name, result)| (name.clone(), &*result.shape, &*result.values));
     let metadata = HashMap::from([("source".to_owned(), format!("deform {}", env!("CARGO_PKG_VERSION")))]);
-    std::fs::write(path, deform_case::serialize(tensors, metadata)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("written to {}", path.display());
-    Ok(())
+    deform_case::serialize(tensors, metadata)
 }

@@ -10,7 +10,7 @@ use deform::{DeformConv2d, Gpu};
 
 use crate::bench::layers::{LAYERS, layer_names};
 use crate::case::Case;
-use crate::info;
+use crate::{info, out};
 
 /// Measure which algorithm is fastest for a shape, and store the result in a file.
 ///
@@ -35,9 +35,14 @@ pub(crate) struct Tune {
 impl Tune {
     pub(crate) fn run(&self) -> Result<()> {
         ensure!(!self.layers.is_empty() || !self.cases.is_empty(), "nothing to tune: give --layer or --case");
+        let cases: Vec<_> = self.cases.iter().map(PathBuf::as_path).collect();
+        out::check_distinct(&self.memory, &cases)?;
+        let tuning = Tuning::load(&self.memory)?;
+        // The file is tried before anything is measured.
+        tuning.save(&self.memory)?;
         let gpu = Gpu::new()?;
         println!("adapter  {}", info::describe(gpu.info()));
-        let op = DeformConv2d::with_tuning(&gpu, Tuning::load(&self.memory)?);
+        let op = DeformConv2d::with_tuning(&gpu, tuning);
         let layers = LAYERS.iter().filter(|layer| self.layers.iter().any(|name| name == layer.name));
         let named = layers.map(|layer| anyhow::Ok((layer.name.to_owned(), layer.operands(), layer.options())));
         let cases = self.cases.iter().map(|path| {

@@ -43,10 +43,16 @@ fn tuning_survives_its_file_and_yields_to_a_small_workspace() {
     let tiled = Algorithm::FusedTiled { tile: Tile::M32N32, splits: 2 };
     let mut tuning = Tuning::default();
     tuning.insert(gpu(), &case.geometry(), tiled);
-    let path = std::env::temp_dir().join(format!("deform-tuning-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("deform-tuning-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("tuning");
     tuning.save(&path).unwrap();
     let loaded = Tuning::load(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
+    // A new file takes the place of the old one, and no other is left.
+    tuning.save(&path).unwrap();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(matches!(tuning.save(&path), Err(Error::Tuning { .. })));
     assert_eq!(loaded, tuning);
     assert_eq!(Tuning::load(&path).unwrap(), Tuning::default(), "a missing file");
 

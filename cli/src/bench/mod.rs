@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use self::layers::{LAYERS, Layer, layer_names};
 use crate::info;
+use crate::out::Out;
 use crate::timing::Timing;
 
 /// The number of output elements of a layer that are compared with the reference, which would take minutes for all of
@@ -102,6 +103,8 @@ impl Bench {
             LAYERS.iter().for_each(|layer| println!("{}", layer.name));
             return Ok(());
         }
+        let inputs: Vec<_> = self.tuning.as_deref().into_iter().collect();
+        let json = self.json.as_deref().map(|path| Out::new(path, &inputs)).transpose()?;
         let gpu = Gpu::new()?;
         let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
         println!("adapter  {}", info::describe(gpu.info()));
@@ -146,7 +149,7 @@ impl Bench {
                 println!("{} failed: {error:#}", row.name());
             }
         }
-        if let Some(path) = &self.json {
+        if let Some(out) = json {
             let document = json!({
                 "adapter": gpu.info().name,
                 "driver": info::driver(gpu.info()),
@@ -155,8 +158,7 @@ impl Bench {
                 "copy_bytes_per_second": roofline.copy_bytes_per_second,
                 "layers": rows.iter().map(json_row).collect::<Vec<_>>(),
             });
-            std::fs::write(path, format!("{document:#}\n"))
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            out.write(format!("{document:#}\n").as_bytes())?;
         }
         verdict(&rows)
     }

@@ -12,13 +12,14 @@ use clap::Args;
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::{DeformConv2d, Gpu};
 use deform_case::{Comparison, ErrorBounds};
-use image::RgbImage;
+use image::{ImageFormat, RgbImage};
 
 use self::fields::{Grain, focus, offsets, swirl};
 use self::photo::Photo;
 use crate::bench::layers;
 use crate::case::Case;
 use crate::info;
+use crate::out::Out;
 use crate::picture::{self, panels};
 use crate::timing::{Timing, milliseconds};
 
@@ -103,7 +104,8 @@ impl Demo {
 
     fn save(&self, name: &str, picture: &RgbImage, words: &str) -> Result<()> {
         let path: &Path = &self.out.join(name);
-        picture.save(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let photo: Vec<_> = self.photo.as_deref().into_iter().collect();
+        Out::new(path, &photo)?.write_picture(picture, ImageFormat::Png)?;
         println!("{}\n{words}\n", path.display());
         Ok(())
     }

@@ -5,7 +5,7 @@ mod taps;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use comfy_table::{CellAlignment, Table};
 use deform::ops::deform_conv2d::reference::Reference;
@@ -13,6 +13,7 @@ use deform::ops::deform_conv2d::reference::Reference;
 use self::taps::{Pixel, Statistics, Tap};
 use crate::case::Case;
 use crate::info;
+use crate::out::Out;
 use crate::positions::Positions;
 use crate::rows::significant;
 
@@ -55,6 +56,10 @@ const OUTPUTS: usize = 5;
 impl Show {
     pub(crate) fn run(&self) -> Result<()> {
         let case = Case::read(&self.case)?;
+        let out = match self.out.as_deref() {
+            Some(path) => Some((Out::new(path, &[&self.case])?, Out::picture_format(path)?)),
+            None => None,
+        };
         let geometry = case.geometry()?;
         let g = &geometry;
         let [y, x] = self.at.unwrap_or([g.out_height / 2, g.out_width / 2]);
@@ -116,10 +121,9 @@ impl Show {
             println!("channel {output}: {}", significant(value, 6));
         }
 
-        if let Some(path) = &self.out {
-            let picture = figure::draw(&pixel, channel);
-            picture.save(path).with_context(|| format!("cannot write {}", path.display()))?;
-            println!("\n{}\n{}", path.display(), figure::LEGEND);
+        if let Some((out, format)) = out {
+            out.write_picture(&figure::draw(&pixel, channel), format)?;
+            println!("\n{}\n{}", out.path().display(), figure::LEGEND);
         }
         Ok(())
     }

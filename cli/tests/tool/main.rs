@@ -14,6 +14,7 @@ mod demo;
 mod gradients;
 mod info;
 mod layers;
+mod out;
 mod print;
 mod show;
 

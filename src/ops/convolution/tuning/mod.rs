@@ -5,6 +5,7 @@ pub(in crate::ops) mod measure;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -34,13 +35,28 @@ impl Tuning {
         }
     }
 
-    /// Writes a file.
+    /// Writes a file. It is written under another name first, so that an interruption leaves the old file.
     ///
     /// # Errors
     /// Returns [`Error::Tuning`] if it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let written = std::fs::write(&path, self.to_string());
-        written.map_err(|error| tuning_error(format!("{}: {error}", path.as_ref().display())))
+        let path = path.as_ref();
+        // The new file replaces the one that a link leads to, and not the link.
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let wrong = |error: std::io::Error| tuning_error(format!("{}: {error}", path.display()));
+        if target.metadata().is_ok_and(|old| !old.is_file()) {
+            // Nothing may take the name of a device.
+            return std::fs::write(&target, self.to_string()).map_err(wrong);
+        }
+        // Programs and threads that save at the same time write different files.
+        let mut new = target.clone().into_os_string();
+        new.push(format!(".{:016x}", RandomState::new().hash_one(0)));
+        let written = std::fs::write(&new, self.to_string()).and_then(|()| std::fs::rename(&new, &target));
+        written.map_err(|error| {
+            // It is there if only the renaming failed.
+            let _ = std::fs::remove_file(&new);
+            wrong(error)
+        })
     }
 
     /// Returns the entry for a geometry on `gpu`.
