@@ -16,7 +16,8 @@ The bound of an element that sums n terms, of the output or of a gradient, is 10
 term takes up to 9 roundings in f32, and the errors of a sum grow like a random walk. If positions are not exact in \
 f32, the bound grows by the difference that rounding them makes to each term. sum|terms| and the differences come \
 from the CPU reference, and only from values that the element reads. An answer in f32 has such an error itself, so \
-the first part counts twice. Where the answer is infinite or NaN, the result must be just that. If sum|terms| passes \
+the first part counts twice. Where the answer is infinite or NaN, the result must be just that; with infinite \
+terms, an infinity and NaN may stand for each other. If sum|terms| passes \
 the largest f32, the result may be infinite or NaN.
 
 cycle_fc and conv2d are sums of the same kind, and an activation adds its own roundings. shift must be exact; its \

@@ -7,7 +7,11 @@
 //     columns[c]     = mask · Σ over the corners of   weight · input[c, corner]
 //
 // At whole positions these are the right-hand derivatives. At exactly −1 the sample is 0. Its derivative there is
-// torchvision's, which is not 0, or mmcv's, which is 0 (`zero_at_border`). Where the offset is not finite, all are 0.
+// torchvision's, which is not 0, or mmcv's, which is 0 (`zero_at_border`). Where the offset is not finite, the sample and
+// its derivatives are 0.
+//
+// The first corner of a tap whose sample is 0 is a zero beside the image, so d00 is 0, or NaN if a gradient of a column
+// is not finite. It stands for 0 · grad_column: a NaN is never hidden.
 //
 // The plain algorithm is a loop over the channels for every tap of every pixel: it reads the four corners and the
 // gradient of the column, and adds to the three gradients. The kernel departs from it in five ways.
@@ -148,7 +152,7 @@ fn main(
             d += vec4<f32>(dot(grad, v00), dot(grad, v01), dot(grad, v10), dot(grad, v11));
         }
         let value = weight.x * v00 + weight.y * v01 + weight.z * v10 + weight.w * v11;
-        keep_column(column, pack, select(vec4<f32>(), value, inside));
+        keep_column(column, pack, select(packed.w * v00, value, inside));
     }
     let real = busy && pixel < params.pixels;
     let number_of_pixel = params.first_pixel + pixel;
@@ -168,7 +172,7 @@ fn main(
         if params.adds_offset != 0u || !starts {
             before = vec2<f32>(grad_offset[to], grad_offset[to + params.out_pixels]);
         }
-        let sum = before + select(vec2<f32>(), vec2<f32>(grad_y, grad_x), counts);
+        let sum = before + select(vec2<f32>(packed.w * d.x), vec2<f32>(grad_y, grad_x), counts);
         grad_offset[to] = sum.x;
         grad_offset[to + params.out_pixels] = sum.y;
     }
@@ -178,6 +182,6 @@ fn main(
         if params.adds_mask != 0u || !starts {
             before = grad_mask[to];
         }
-        grad_mask[to] = before + select(0.0, dot(corners, d), inside);
+        grad_mask[to] = before + select(d.x, dot(corners, d), inside);
     }
 }

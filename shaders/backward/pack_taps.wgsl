@@ -86,8 +86,11 @@ fn main(
             start + vec2<i32>(step * vec2<u32>(params.geometry.dil_w, params.geometry.dil_h)),
             offset_start + 2u * plane * params.geometry.out_pixels,
         );
-        var scale = 1.0;
-        if params.has_mask != 0u {
+        var scale = 0.0;
+        if padded < params.pixels {
+            scale = 1.0;
+        }
+        if padded < params.pixels && params.has_mask != 0u {
             scale = read_mask(mask_start + plane * params.geometry.out_pixels);
         }
         let near = padded < params.pixels

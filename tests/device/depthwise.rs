@@ -177,15 +177,6 @@ fn depthwise_gradients_can_be_added_and_take_mmcvs_border() {
     check_added(&case);
 }
 
-/// A tap outside the image adds nothing to the weight's gradient, whatever its mask.
-#[test]
-fn a_nan_mask_outside_the_image_does_not_reach_the_weight() {
-    let mut case = case("NaN mask", Sizes { in_channels: 3, ..PLAIN }, padded()).with_offsets(|_, _| 100.0);
-    case.operands.mask.as_mut().unwrap().fill(f32::NAN);
-    let got = run_backward(&case, &case.grad_output(), Gradients { weight: true, ..Gradients::default() });
-    assert_eq!(got.weight.unwrap(), vec![0.0; 27]);
-}
-
 #[test]
 fn depthwise_meets_the_reference_on_a_device_with_small_limits() {
     let gpu = small_limits_gpu();

@@ -163,7 +163,7 @@ fn nan_infinite_and_huge_offsets_have_gradients_of_zero() {
     }
 }
 
-/// Tests a tap at exactly −1 beside an infinite pixel, and a tap far outside with a mask of NaN.
+/// Tests a tap at exactly −1 beside an infinite pixel.
 #[test]
 fn a_tap_whose_sample_is_zero_adds_nothing_to_the_gradients_of_weight_and_input() {
     let mut layers = vec![(Algorithm::Depthwise, 4, 4)];
@@ -173,16 +173,11 @@ fn a_tap_whose_sample_is_zero_adds_nothing_to_the_gradients_of_weight_and_input(
     for (algorithm, groups, out_channels) in layers {
         let sizes = Sizes { kernel: [1, 1], groups, out_channels, ..PLAIN };
         let case = Case::new("samples of zero", sizes, Options { algorithm, ..Options::default() });
-        // The first pixel's tap lies a row above it, the second's far outside. All others lie on their pixels.
-        let clean = case.with_offsets(|at, _| match at.index {
-            0 => -1.0,
-            1 => 1e4,
-            _ => 0.0,
-        });
+        // The first pixel's tap lies a row above it. All others lie on their pixels.
+        let clean = case.with_offsets(|at, _| if at.index == 0 { -1.0 } else { 0.0 });
         let mut case = clean.clone();
         // The first pixel of each channel.
         case.operands.input.iter_mut().step_by(7 * 6).for_each(|first| *first = f32::INFINITY);
-        case.operands.mask.as_mut().unwrap()[1] = f32::NAN;
         let wanted = Gradients { weight: true, input: true, ..Gradients::default() };
         let [got, want] = [&case, &clean].map(|case| run_backward(case, &case.grad_output(), wanted));
         assert_eq!(got.weight, want.weight, "{algorithm:?}");

@@ -27,6 +27,7 @@ mod half_precision;
 mod identities;
 mod large;
 mod layers;
+mod not_finite;
 mod prepared;
 mod shift;
 mod states;

@@ -124,6 +124,18 @@ fn a_sum_that_may_pass_the_largest_f32_may_be_infinite_or_nan() {
 }
 
 #[test]
+fn an_infinite_term_may_make_nan_of_an_infinity() {
+    let mut case = plain();
+    case.operands.bias.as_mut().unwrap()[0] = f32::INFINITY;
+    let (mut got, want, bounds) = output_of(&case);
+    assert_eq!(want[0], f64::INFINITY);
+    for (computed, accepted) in [(f32::INFINITY, true), (f32::NAN, true), (f32::NEG_INFINITY, false), (1.0, false)] {
+        got[0] = computed;
+        assert_eq!(compare(&got, &want, &bounds).is_ok(), accepted, "{computed}");
+    }
+}
+
+#[test]
 fn rejects_swapped_axes() {
     let case = plain();
     let (got, want, bounds) = output_of(&case);

@@ -70,9 +70,9 @@ impl Reference<'_> {
     fn grad_offset_at(&self, grad_output: &[f32], [b, channel, oy, ox]: [usize; 4]) -> f64 {
         let (axis, tap) = (channel % 2, channel / 2 % self.geometry.taps());
         let term = |c| {
-            let Some(position) = self.position(b, c, tap, oy, ox) else { return 0.0 };
+            let slopes = self.position(b, c, tap, oy, ox).map_or([0.0; 2], |position| self.slopes(b, c, &position));
             let grad_column = self.grad_column_at(grad_output, b, c, tap, oy, ox);
-            self.mask(b, c, tap, oy, ox) * grad_column * self.slopes(b, c, &position)[axis]
+            self.mask(b, c, tap, oy, ox) * grad_column * slopes[axis]
         };
         self.channels_of(channel / 2 / self.geometry.taps()).map(term).sum()
     }

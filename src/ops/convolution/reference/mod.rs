@@ -134,6 +134,8 @@ impl<'a> Reference<'a> {
     ///
     /// At whole positions the derivative with respect to the position is the right-hand one. At exactly −1 the sample
     /// is 0; its derivative is torchvision's, which is not 0, unless [`Reference::with_border_gradient`] sets another.
+    /// A tap outside the image, or with an offset that is not finite, has a sample and derivatives of 0. They are
+    /// multiplied like any others, so that a NaN in a factor stays one.
     ///
     /// # Errors
     /// Returns [`Error::ElementCount`] if `grad_output` has another number of elements than the output.
@@ -186,18 +188,20 @@ impl<'a> Reference<'a> {
 
     /// Adds what a column's gradient contributes to the gradients of the input, the offset and the mask.
     fn backward_tap(&self, sums: &mut Gradients<Vec<f64>>, grad_column: f64, [b, c, tap, oy, ox]: [usize; 5]) {
-        let Some(position) = self.position(b, c, tap, oy, ox) else { return };
+        let position = self.position(b, c, tap, oy, ox);
         let mask = self.mask(b, c, tap, oy, ox);
+        // A sample of 0 is multiplied like any other: 0 · NaN is NaN.
         if self.operands.mask.is_some() {
-            sums.mask[self.mask_index(b, c, tap, oy, ox)] += grad_column * self.sample(b, c, &position);
+            let sample = position.as_ref().map_or(0.0, |position| self.sample(b, c, position));
+            sums.mask[self.mask_index(b, c, tap, oy, ox)] += grad_column * sample;
         }
         if self.operands.offset.is_some() {
-            let [slope_y, slope_x] = self.slopes(b, c, &position);
+            let [slope_y, slope_x] = position.as_ref().map_or([0.0; 2], |position| self.slopes(b, c, position));
             let [y, x] = self.offset_indices(b, c, tap, oy, ox);
             sums.offset[y] += mask * grad_column * slope_y;
             sums.offset[x] += mask * grad_column * slope_x;
         }
-        if position.inside {
+        if let Some(position) = position.filter(|position| position.inside) {
             for (index, weight) in self.corner_indices(b, c, &position).into_iter().zip(self.corner_weights(&position))
             {
                 if let Some(index) = index {
