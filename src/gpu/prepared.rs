@@ -110,7 +110,9 @@ impl<C> Prepared<C> {
         call.operands.iter().try_for_each(|&(operand, tensor)| self.program.check(operand, tensor))?;
         let texels = call.texture.map(|(_, texture)| texture.texels);
         if texels != *texture {
-            return Err(unsuitable(format!("the call was prepared for {texture:?}, not {texels:?}")));
+            let [texture, texels] =
+                [*texture, texels].map(|texels| texels.map_or("no texture".to_owned(), |texels| texels.to_string()));
+            return Err(unsuitable(format!("the call was prepared for {texture}, not for {texels}")));
         }
         let own = own.iter().map(|(operand, tensor)| (*operand, tensor));
         let operands: Vec<_> = call.operands.iter().copied().chain(own).collect();

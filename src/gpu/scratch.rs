@@ -4,6 +4,7 @@
 //! calls may be recorded on several threads and submitted in any order. Nothing in scratch survives a recording.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::mem::discriminant;
 use std::sync::{Arc, Mutex};
 
@@ -15,10 +16,19 @@ use crate::plan::{Scratch, Size, TEXEL_BYTES};
 const TEXTURE_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 
 /// A texture or buffer on the device.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum Resource {
     Texture(wgpu::TextureView),
     Buffer(wgpu::Buffer),
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Texture(_) => "Texture",
+            Self::Buffer(_) => "Buffer",
+        })
+    }
 }
 
 impl Resource {

@@ -5,6 +5,7 @@ use std::fmt;
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::context::Gpu;
+use super::texture::flag_names;
 use crate::dtype::{Dtype, Element};
 use crate::error::{Error, Result};
 
@@ -52,7 +53,8 @@ impl Tensor {
             return Err(Error::Dtype { operand: "tensor", expected: T::DTYPE, got: self.dtype });
         }
         if !self.buffer.usage().contains(wgpu::BufferUsages::COPY_DST) {
-            let reason = format!("its usage is {:?}, without COPY_DST", self.buffer.usage());
+            let usage = flag_names(self.buffer.usage().iter_names());
+            let reason = format!("its usage is {usage}, without COPY_DST");
             return Err(Error::UnsuitableBuffer { reason });
         }
         let mut bytes: std::borrow::Cow<'_, [u8]> = bytemuck::cast_slice(elements).into();
@@ -104,7 +106,7 @@ impl Tensor {
             .checked_next_multiple_of(4)
             .and_then(|bytes| bytes.max(4).checked_add(offset));
         let unsuitable = if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
-            Some(format!("its usage is {:?}, without STORAGE", buffer.usage()))
+            Some(format!("its usage is {}, without STORAGE", flag_names(buffer.usage().iter_names())))
         } else if !offset.is_multiple_of(alignment) {
             Some(format!("offset {offset} is not a multiple of {alignment}"))
         } else if end.is_none_or(|end| end > buffer.size()) {

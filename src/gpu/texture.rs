@@ -1,5 +1,7 @@
 //! A caller's texture as an operand.
 
+use std::fmt;
+
 use super::context::Gpu;
 use super::scratch::Resource;
 use crate::error::{DeviceError, Error, Result};
@@ -7,7 +9,7 @@ use crate::kernel::TexelFormat;
 
 /// A rectangle of one mip level of a caller's two-dimensional texture. The texture must belong to the operator's
 /// device; wgpu cannot tell.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct TextureRegion<'a> {
     /// The texture. It has one layer, and one sample per texel.
     pub texture: &'a wgpu::Texture,
@@ -31,11 +33,28 @@ pub(crate) struct Texels {
     pub(crate) format: Option<TexelFormat>,
 }
 
+impl fmt::Display for Texels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ([row, column], [rows, columns]) = (self.origin, self.size);
+        write!(f, "{rows} rows and {columns} columns from row {row}, column {column}")?;
+        self.format.map_or(Ok(()), |format| write!(f, ", in {}", format!("{format:?}").to_lowercase()))
+    }
+}
+
 /// A texture made ready to bind.
 #[derive(Debug)]
 pub(crate) struct BoundTexture {
     pub(super) view: Resource,
     pub(crate) texels: Texels,
+}
+
+impl fmt::Debug for TextureRegion<'_> {
+    /// Writes one line: the format, the level and the rectangle.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mip_level, origin, size, .. } = *self;
+        let texels = Texels { origin, size, format: None };
+        write!(f, "TextureRegion({}, level {mip_level}, {texels})", format_name(self.format()))
+    }
 }
 
 impl<'a> TextureRegion<'a> {
@@ -57,8 +76,9 @@ impl<'a> TextureRegion<'a> {
             wgpu::TextureFormat::Rgba16Float => TexelFormat::Rgba16Float,
             wgpu::TextureFormat::Rgba32Float => TexelFormat::Rgba32Float,
             other => {
+                let other = format_name(other);
                 return Err(unsuitable(format!(
-                    "its format is {other:?}, expected rgba8unorm, rgba16float or rgba32float"
+                    "its format is {other}, expected rgba8unorm, rgba16float or rgba32float"
                 )));
             }
         };
@@ -76,12 +96,13 @@ impl<'a> TextureRegion<'a> {
             return Err(unsuitable("it must be two-dimensional, with one layer and one sample per texel".to_owned()));
         }
         if !texture.usage().contains(usage) {
-            return Err(unsuitable(format!("its usage is {:?}, without {usage:?}", texture.usage())));
+            let [got, wanted] = [texture.usage(), usage].map(|usage| flag_names(usage.iter_names()));
+            return Err(unsuitable(format!("its usage is {got}, expected {wanted} among others: create it with that")));
         }
-        let float = wgpu::TextureSampleType::Float { filterable: false };
-        let read_as = self.format().sample_type(None, None);
-        if !matches!(read_as, Some(wgpu::TextureSampleType::Float { .. })) {
-            return Err(unsuitable(format!("{:?} is read as {read_as:?}, not as {float:?}", self.format())));
+        if !matches!(self.format().sample_type(None, None), Some(wgpu::TextureSampleType::Float { .. })) {
+            let format = format_name(self.format());
+            let expected = "expected a format that shaders read as floating-point numbers, such as rgba8unorm";
+            return Err(unsuitable(format!("its format is {format}, {expected}")));
         }
         if self.mip_level >= texture.mip_level_count() {
             let levels = texture.mip_level_count();
@@ -112,12 +133,24 @@ impl<'a> TextureRegion<'a> {
         let view = gpu.checked(|| texture.create_view(&descriptor)).map_err(|error| match error {
             // Everything else is checked above, but a texture does not tell the formats of its views.
             Error::Device { cause: DeviceError::Validation, .. } => {
-                unsuitable(format!("its view_formats lack {:?}", self.format()))
+                unsuitable(format!("its view_formats lack {}: create it with that", format_name(self.format())))
             }
             error => error,
         })?;
         Ok(BoundTexture { view: Resource::Texture(view), texels })
     }
+}
+
+/// Returns the name of a format in WebGPU. A block format has the name of its family.
+fn format_name(format: wgpu::TextureFormat) -> String {
+    let name = format!("{format:?}").to_lowercase().replace("srgb", "-srgb").replace("plusstencil", "plus-stencil");
+    name.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// Returns the names of flags in a row.
+pub(super) fn flag_names<T>(names: impl Iterator<Item = (&'static str, T)>) -> String {
+    let names: Vec<_> = names.map(|(name, _)| name).collect();
+    if names.is_empty() { "empty".to_owned() } else { names.join(" | ") }
 }
 
 pub(super) fn unsuitable(reason: String) -> Error {

@@ -79,6 +79,10 @@ pub struct Window {
 /// The name by which windows refer to the workspace.
 pub const WORKSPACE: &str = "workspace";
 
+/// The operands that a call may lack. The binding of one that it lacks gets a window over another operand, and is not
+/// read.
+const OPTIONAL: [&str; 3] = ["offset", "mask", "bias"];
+
 /// Bytes of an f32 element.
 pub(crate) const F32_BYTES: u64 = 4;
 
@@ -188,7 +192,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [x, y, z] = self.workgroups;
         write!(f, "{} {x}×{y}×{z}", self.kernel.name)?;
-        for (binding, window) in self.kernel.bindings.iter().zip(&self.windows) {
+        let is_read = |name: &str, operand| name == operand || !OPTIONAL.contains(&name);
+        let bindings = self.kernel.bindings.iter().zip(&self.windows);
+        for (binding, window) in bindings.filter(|(binding, window)| is_read(binding.name, window.operand)) {
             write!(f, " {}={}[{}..{}]", binding.name, window.operand, window.start, window.start + window.bytes)?;
         }
         write!(f, "\n   ")?;

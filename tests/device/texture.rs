@@ -221,26 +221,35 @@ fn regions_and_tensors_that_do_not_fit_are_refused() {
     refused(load(TextureRegion { mip_level: 1, ..whole }, 3), "the level's [4, 3]");
     refused(load(whole, 5), "tensor axis 1 is 5, expected 4");
     refused(load(whole, 0), "tensor axis 1 is 0");
-    refused(operator.store(&of([1, 3, 8, 6]), whole), "without TextureUsages(STORAGE_BINDING)");
+    refused(
+        operator.store(&of([1, 3, 8, 6]), whole),
+        "its usage is TEXTURE_BINDING, expected STORAGE_BINDING among others",
+    );
     let write_only = texture(gpu(), Rgba8Unorm, [8, 6], wgpu::TextureUsages::STORAGE_BINDING);
-    refused(load(TextureRegion::whole(&write_only), 3), "without TextureUsages(TEXTURE_BINDING)");
+    refused(
+        load(TextureRegion::whole(&write_only), 3),
+        "its usage is STORAGE_BINDING, expected TEXTURE_BINDING among others",
+    );
     let to = TextureRegion::whole(&write_only);
     refused(operator.store(&of([1, 3, 6, 8]), to), "tensor axis 2 is 6, expected 8");
     refused(operator.store(&of([1, 2, 8, 6]), to), "1, 3 or 4 channels");
     refused(operator.store(&of([2, 3, 8, 6]), to), "tensor axis 0 is 2, expected 1");
     refused(operator.store(&poison(&[3, 8, 6]), to), "tensor has 3 axes, expected 4");
     let numbers = texture(gpu(), TextureFormat::Rgba32Uint, [8, 6], usage);
-    refused(load(TextureRegion::whole(&numbers), 3), "Rgba32Uint is read as Some(Uint)");
+    refused(
+        load(TextureRegion::whole(&numbers), 3),
+        "its format is rgba32uint, expected a format that shaders read as floating-point numbers",
+    );
     let srgb = texture(gpu(), Rgba8UnormSrgb, [8, 6], usage);
     refused(
         operator.store(&of([1, 3, 8, 6]), TextureRegion::whole(&srgb)),
-        "its format is Rgba8UnormSrgb, expected rgba8unorm",
+        "its format is rgba8unorm-srgb, expected rgba8unorm",
     );
     // wgpu alone knows the formats of a texture's views. Its own refusal would reach a handler that panics.
     let other = Some(TextureFormat::Rgba8Snorm);
-    refused(load(TextureRegion { view_format: other, ..whole }, 3), "its view_formats lack Rgba8Snorm");
+    refused(load(TextureRegion { view_format: other, ..whole }, 3), "its view_formats lack rgba8snorm");
     let halves = Some(Rgba16Float);
-    refused(operator.store(&of([1, 3, 8, 6]), TextureRegion { view_format: halves, ..to }), "lack Rgba16Float");
+    refused(operator.store(&of([1, 3, 8, 6]), TextureRegion { view_format: halves, ..to }), "lack rgba16float");
     let nothing = TextureRegion { size: [0, 6], ..whole };
     assert_eq!(operator.load(nothing, 3, Dtype::F32).unwrap().shape(), [1, 3, 0, 6]);
 }

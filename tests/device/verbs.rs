@@ -21,6 +21,39 @@ fn forward_gives_the_same_output_as_record_forward() {
     assert_eq!(output.download::<f32>().unwrap(), run(&case));
 }
 
+/// Debug output is for reading: it says what an object is, and not how wgpu holds it.
+#[test]
+fn objects_print_themselves_in_a_line() {
+    let case = Case::new("printed", PLAIN, padded());
+    let inputs = upload(&case);
+    let inputs = inputs.as_ref();
+    let prepared = operator().prepare(&inputs.shapes(), Dtype::F32, case.options).unwrap();
+    let packed = prepared.pack_weight(inputs.weight).unwrap();
+    let descriptor = wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width: 6, height: 8, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Rgba8UnormSrgb,
+        usage: wgpu::TextureUsages::TEXTURE_BINDING,
+        view_formats: &[],
+    };
+    let texture = gpu().device().create_texture(&descriptor);
+    let region = deform::ops::texture::TextureRegion::whole(&texture);
+    assert_eq!(format!("{:?}", inputs.input), "Tensor(f32 [1, 4, 7, 6])");
+    assert_eq!(format!("{packed:?}"), "PackedWeight(Tensor(f32 [4, 4, 3, 3]))");
+    let expected = "TextureRegion(rgba8unorm-srgb, level 0, 8 rows and 6 columns from row 0, column 0)";
+    assert_eq!(format!("{region:?}"), expected);
+    let bound = prepared.bind(&inputs, &poison(&case.geometry().output_shape())).unwrap();
+    let shift = deform::ops::shift::ChannelShift::new(gpu(), &[[0, 1]], Default::default()).unwrap();
+    let textures = deform::ops::texture::Textures::new(gpu());
+    let [gpu, operator] = [format!("{:?}", gpu()), format!("{:?}", operator())];
+    for text in [gpu, operator, format!("{prepared:?}{bound:?}"), format!("{shift:?}{textures:?}")] {
+        assert!(text.len() < 400 && !text.contains("wgpu"), "{text}");
+    }
+}
+
 #[test]
 fn recordings_in_one_submission_do_not_disturb_each_other() {
     let first = Case::new("first", PLAIN, padded());

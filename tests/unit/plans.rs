@@ -7,7 +7,7 @@ use deform::ops::deform_conv2d::{Algorithm, Geometry, Tile, plan};
 use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan, Size, WORKSPACE};
 use deform::{Error, Options};
 
-use super::case::{Case, PLAIN, Sizes, padded};
+use super::case::{Case, PLAIN, Sizes, depthwise, padded};
 
 pub fn plan_of(sizes: Sizes, options: Options, limits: &DeviceLimits) -> Result<Plan, Error> {
     let shapes = sizes.shapes(&options);
@@ -216,7 +216,7 @@ fn im2col_has_no_more_workgroups_than_its_channels_need() {
 #[test]
 fn a_plan_prints_itself() {
     let case = Case::new("plain", PLAIN, columns());
-    let plan = plan(&case.geometry(), &case.options, &DeviceLimits::default()).unwrap();
+    let printed = plan(&case.geometry(), &case.options, &DeviceLimits::default()).unwrap();
     let expected = "\
 columns: 2 steps, workspace 6048 bytes
   forward/im2col 9×1×1 input=input[0..672] offset=offset[0..3024] mask=mask[0..1512] columns=workspace[0..6048]
@@ -229,7 +229,16 @@ columns: 2 steps, workspace 6048 bytes
      weight_group_stride=0 columns_group_stride=0 output_row_stride=42 output_group_stride=0 output_image_stride=0 \
      weight_base=0 columns_base=0 output_base=0 bias_base=0 bias_group_stride=4 has_bias=1 accumulate=0
 ";
-    assert_eq!(plan.to_string(), expected);
+    assert_eq!(printed.to_string(), expected);
+
+    // The bindings of operands that the call lacks are not printed.
+    let sizes = Sizes { mask: false, bias: false, ..PLAIN };
+    for algorithm in [Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise] {
+        let case = Case::new("v1 without a bias", sizes, Options { algorithm, ..padded() });
+        let case = if algorithm == Algorithm::Depthwise { depthwise(case) } else { case };
+        let text = plan(&case.geometry(), &case.options, &DeviceLimits::default()).unwrap().to_string();
+        assert!(text.contains(" offset=offset[") && !text.contains(" mask=") && !text.contains(" bias="), "{text}");
+    }
 }
 
 /// Every pack of every segment is computed once, with several limits of the texture's axis, the binding and the

@@ -1,5 +1,6 @@
 //! The operands of a call.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::gpu::{Packed, Tensor};
@@ -97,10 +98,17 @@ impl<T: Copy> From<Inputs<T>> for Operands<T> {
 ///
 /// The handle serves every call. A call that needs another packing, because its groups, offset groups or algorithm
 /// differ, packs the original tensor again.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PackedWeight {
     weight: Tensor,
     packed: Arc<Packed>,
+}
+
+impl fmt::Debug for PackedWeight {
+    /// Writes one line: the tensor that is packed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PackedWeight({:?})", self.weight)
+    }
 }
 
 impl PackedWeight {
