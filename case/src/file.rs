@@ -1,14 +1,16 @@
 //! The safetensors file of a case.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use deform::layers::{HostTensor, State};
 use deform::ops::deform_conv2d::Geometry;
 use deform::{DeformConv2d, Error, Gpu, Gradients, Inputs, Options, Tensor};
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use crate::operator::Operator;
 use crate::{Call, OPERATORS};
@@ -42,9 +44,18 @@ impl CaseFile {
     /// Returns an error if the file cannot be read, or as [`CaseFile::parse`].
     pub fn read(operator: &'static Operator, path: &Path) -> Result<Self> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let what = || format!("{} is not a case of {}", path.display(), operator.name);
-        Self::parse(operator, &name, bytes).with_context(what)
+        let cannot_read = || format!("cannot read {}", path.display());
+        let not_a_case = || format!("{} is not a case of {}", path.display(), operator.name);
+        let mut file = File::open(path).with_context(cannot_read)?;
+        let mut bytes = Vec::new();
+        read_header(&mut file, &mut bytes).with_context(cannot_read)?;
+        // A large file of another kind is not read further. The tensors are not there yet.
+        match SafeTensors::read_metadata(&bytes) {
+            Ok(_) | Err(SafeTensorError::MetadataIncompleteBuffer) => {}
+            Err(_) => return Err(refusal(&bytes)).with_context(not_a_case),
+        }
+        file.read_to_end(&mut bytes).with_context(cannot_read)?;
+        Self::parse(operator, &name, bytes).with_context(not_a_case)
     }
 
     /// Parses the bytes of a file.
@@ -73,7 +84,7 @@ impl CaseFile {
     }
 
     fn new(operator: &'static Operator, name: &str, bytes: Vec<u8>) -> Result<Self> {
-        SafeTensors::deserialize(&bytes).context("the file is not a safetensors file")?;
+        SafeTensors::deserialize(&bytes).map_err(|_| refusal(&bytes))?;
         let (_, header) = SafeTensors::read_metadata(&bytes)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         Ok(Self { name: name.to_owned(), operator, bytes, metadata })
@@ -128,7 +139,7 @@ impl CaseFile {
     pub fn optional(&self, name: &str) -> Result<Option<HostTensor>> {
         let tensors = self.tensors()?;
         let Ok(view) = tensors.tensor(name) else { return Ok(None) };
-        ensure!(view.dtype() == Dtype::F32, "operand {name}: got dtype {:?}, expected F32", view.dtype());
+        ensure!(view.dtype() == Dtype::F32, "operand {name}: got dtype {}, expected F32: convert it", view.dtype());
         Ok(Some(HostTensor { shape: view.shape().to_vec(), values: f32s(view.data()) }))
     }
 
@@ -211,12 +222,34 @@ impl CaseFile {
             let values = match view.dtype() {
                 Dtype::F64 => f64s(view.data()),
                 Dtype::F32 => f32s(view.data()).into_iter().map(f64::from).collect(),
-                other => bail!("answer {name}: got dtype {other:?}, expected F64 or F32"),
+                other => bail!("answer {name}: got dtype {other}, expected F64 or F32: convert it"),
             };
             let is_f32 = view.dtype() == Dtype::F32;
             return Ok(Some(Answer { name: name.to_owned(), shape: view.shape().to_vec(), values, is_f32 }));
         }
         Ok(None)
+    }
+}
+
+/// The longest header that safetensors reads.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Reads the length of the header and the header, or what there is of them.
+fn read_header(file: &mut File, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    file.take(8).read_to_end(bytes)?;
+    if let Ok(length) = bytes.as_slice().try_into() {
+        let length = u64::from_le_bytes(length);
+        file.take(if length <= LONGEST_HEADER { length } else { 0 }).read_to_end(bytes)?;
+    }
+    Ok(())
+}
+
+/// Returns the reason for which bytes are no safetensors file, in the words of state dicts.
+fn refusal(bytes: &[u8]) -> anyhow::Error {
+    match State::from_safetensors(bytes) {
+        Err(Error::State { reason }) => anyhow!(reason),
+        Err(error) => error.into(),
+        Ok(_) => anyhow!("the file is not a safetensors file"),
     }
 }
 

@@ -77,9 +77,14 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            for cause in error.chain().skip(1) {
-                eprintln!("  because: {cause}");
+            let mut printed = error.to_string();
+            eprintln!("error: {printed}");
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                // Some errors of other crates have their cause in their text.
+                if !printed.contains(&cause) {
+                    eprintln!("  because: {cause}");
+                    printed = cause;
+                }
             }
             ExitCode::from(exit_code(&error))
         }

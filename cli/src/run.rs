@@ -11,6 +11,7 @@ use deform_case::{OPERATORS, Operator};
 
 use crate::bounds::BOUND;
 use crate::device::Device;
+use crate::numbers;
 use crate::operator::{self, Call, Compared, Results};
 use crate::out::Out;
 use crate::rows::rows;
@@ -54,7 +55,7 @@ pub(crate) struct Run {
     #[arg(long, default_value_t, value_name = "NAME")]
     algorithm: Algorithm,
     /// The limit on device memory for intermediate results [default: 64 MiB]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = numbers::whole_number::<u64>, allow_negative_numbers = true)]
     workspace: Option<u64>,
     /// Also compute the gradients, from the file's grad_output
     #[arg(long)]

@@ -10,6 +10,7 @@ use deform_case::{DEFORM_CONV2D, Operator};
 use serde_json::{Map, Value, json};
 
 use crate::device::Device;
+use crate::numbers;
 use crate::operator::{self, Call};
 use crate::timing::Timing;
 
@@ -30,10 +31,10 @@ pub(crate) struct Time {
     /// The safetensors file with the operands
     case: PathBuf,
     /// The number of timed calls
-    #[arg(long, value_name = "N", default_value = "15", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "15", value_parser = numbers::count, allow_negative_numbers = true)]
     runs: u32,
     /// Start no further call after this many seconds; at least one call is timed
-    #[arg(long, value_name = "S", default_value = "60")]
+    #[arg(long, value_name = "S", default_value = "60", value_parser = numbers::seconds, allow_negative_numbers = true)]
     max_seconds: f64,
     /// The algorithm of a convolution: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of
     /// splits such as fused_tiled_64x64/4

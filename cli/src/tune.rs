@@ -10,7 +10,7 @@ use deform::{DeformConv2d, Gpu};
 
 use crate::bench::layers::{LAYERS, layer_names};
 use crate::case::Case;
-use crate::{info, out};
+use crate::{info, numbers, out};
 
 /// Measure which algorithm is fastest for a shape, and store the result in a file.
 ///
@@ -28,7 +28,7 @@ pub(crate) struct Tune {
     #[arg(long = "case", value_name = "FILE")]
     cases: Vec<PathBuf>,
     /// Start no further algorithm for a shape after this many seconds
-    #[arg(long, value_name = "S", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "S", default_value = "5", value_parser = numbers::count, allow_negative_numbers = true)]
     seconds: u32,
 }
 

@@ -198,7 +198,7 @@ pub(crate) fn state() -> State {
         };
         (name, HostTensor { shape, values })
     });
-    State { tensors: tensors.collect() }
+    State { tensors: tensors.collect(), ..State::default() }
 }
 
 /// Returns the input that tests/golden/birefnet_aspp.py uses, one image of the given size.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::dtype::rounded;
@@ -14,6 +15,8 @@ use crate::gpu::Tensor;
 pub struct State {
     /// The tensors.
     pub tensors: BTreeMap<String, HostTensor>,
+    /// The types of a file's tensors that are not floating-point numbers, by name. Their values are not read.
+    pub skipped: BTreeMap<String, String>,
 }
 
 /// An array on the host, row-major.
@@ -32,12 +35,15 @@ impl State {
     /// # Errors
     /// Returns [`Error::State`] if the bytes are not such a file.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
-        let file = SafeTensors::deserialize(bytes).map_err(|error| state_error(error.to_string()))?;
-        let tensors = file.tensors().into_iter().filter_map(|(name, view)| {
-            let values = values(&view)?;
-            Some((name, HostTensor { shape: view.shape().to_vec(), values }))
-        });
-        Ok(Self { tensors: tensors.collect() })
+        let file = SafeTensors::deserialize(bytes).map_err(|error| state_error(refusal(bytes, &error)))?;
+        let mut state = Self::default();
+        for (name, view) in file.tensors() {
+            match values(&view) {
+                Some(values) => drop(state.tensors.insert(name, HostTensor { shape: view.shape().to_vec(), values })),
+                None => drop(state.skipped.insert(name, view.dtype().to_string())),
+            }
+        }
+        Ok(state)
     }
 
     /// Returns the contents of a `.safetensors` file with these tensors.
@@ -63,7 +69,10 @@ impl State {
     /// # Errors
     /// Returns [`Error::State`] if there is none.
     pub fn get(&self, name: &str) -> Result<&HostTensor> {
-        self.tensors.get(name).ok_or_else(|| state_error(format!("there is no tensor {name}")))
+        self.tensors.get(name).ok_or_else(|| match self.skipped.get(name) {
+            Some(dtype) => state_error(format!("{name} holds {dtype}, expected F32, F64, F16 or BF16")),
+            None => state_error(format!("there is no tensor {name}")),
+        })
     }
 
     /// Downloads a tensor and keeps it under this name. Waits for it, so it is not available on the web.
@@ -104,6 +113,30 @@ impl State {
         }
         Ok(values)
     }
+}
+
+/// Returns the reason for which bytes are no safetensors file.
+fn refusal(bytes: &[u8], error: &SafeTensorError) -> String {
+    let reason = match (bytes, error) {
+        ([], _) => "it is empty".to_owned(),
+        // A zip archive, and a pickle of the older kind, whose third byte is 0 in the length of a header.
+        ([b'P', b'K', 3, 4, ..], _) | ([0x80, 2..=5, 1..=255, ..], _) => {
+            "it is a pickle, as torch.save writes".to_owned()
+        }
+        (_, SafeTensorError::MetadataIncompleteBuffer) => {
+            "its tensors end before the file does, or after it".to_owned()
+        }
+        (
+            _,
+            SafeTensorError::HeaderTooSmall
+            | SafeTensorError::HeaderTooLarge
+            | SafeTensorError::InvalidHeader(_)
+            | SafeTensorError::InvalidHeaderLength
+            | SafeTensorError::InvalidHeaderDeserialization(_),
+        ) => "it does not begin with the header of one".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("the file is not a safetensors file: {reason}; safetensors.torch.save_file(tensors, path) writes one")
 }
 
 pub(super) fn state_error(reason: String) -> Error {

@@ -50,6 +50,7 @@ fn state_dicts_survive_a_file_under_every_convention() {
                 .into_iter()
                 .filter(|(key, _)| !key.contains("regular") && !key.ends_with("model.weight"))
                 .collect(),
+            ..State::default()
         };
         assert!(matches!(to.load(&missing, "model."), Err(Error::State { .. })));
     }
@@ -63,6 +64,11 @@ fn state_dicts_survive_a_file_under_every_convention() {
     assert_eq!(combined.values[..offset.len()], offset);
 }
 
+fn state_file() -> Vec<u8> {
+    let tensors = [("a".to_owned(), HostTensor { shape: vec![2], values: vec![1.0, 2.0] })].into();
+    State { tensors, ..State::default() }.to_safetensors().unwrap()
+}
+
 #[test]
 fn states_that_do_not_fit_are_refused() {
     let layer = layer(Mask::Sigmoid, 0.0);
@@ -74,7 +80,21 @@ fn states_that_do_not_fit_are_refused() {
     let error = layer.load(&state, "").unwrap_err();
     assert!(error.to_string().contains("offset_conv.weight is [35, 4, 5, 5], expected [36, 4, 5, 5]"), "{error}");
     assert!(matches!(state.to_safetensors(), Err(Error::State { .. })), "a shape that its elements do not fill");
-    assert!(matches!(State::from_safetensors(b"no file"), Err(Error::State { .. })));
+    let file = state_file();
+    for (bytes, words) in [
+        (b"".as_slice(), "it is empty"),
+        (b"no file", "does not begin with the header"),
+        (b"# A text that is longer than the length of a header", "does not begin with the header"),
+        (b"\x04\0\0\0\0\0\0\0{{}}", "does not begin with the header"),
+        (b"\xFF\0\0\0\0\0\0\0{}", "does not begin with the header"),
+        (b"PK\x03\x04\0\0\0\0\0\0\0\0", "it is a pickle"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "it is a pickle"),
+        (&file[..file.len() - 1], "its tensors end before the file does, or after it"),
+        (&[file.as_slice(), &[0]].concat(), "its tensors end before the file does, or after it"),
+    ] {
+        let error = State::from_safetensors(bytes).unwrap_err();
+        assert!(matches!(&error, Error::State { reason } if reason.contains(words)), "{bytes:?}: {error}");
+    }
 
     // A v2 state for a v1 layer, the reverse, and a state with a bias too many are refused. Nothing is dropped
     // silently, and no parameter changes.
@@ -121,4 +141,6 @@ fn other_floats_become_f32_and_integers_are_dropped() {
     let want = HostTensor { shape: vec![2], values: vec![1.5, -2.0] };
     let want: BTreeMap<_, _> = ["brain", "double", "half"].map(|name| (name.to_owned(), want.clone())).into();
     assert_eq!(state.tensors, want);
+    let error = state.get("num_batches_tracked").unwrap_err().to_string();
+    assert!(error.contains("num_batches_tracked holds I64, expected F32, F64, F16 or BF16"), "{error}");
 }

@@ -20,9 +20,9 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 use self::layers::{LAYERS, Layer, layer_names};
-use crate::info;
 use crate::out::Out;
 use crate::timing::Timing;
+use crate::{info, numbers};
 
 /// The number of output elements of a layer that are compared with the reference, which would take minutes for all of
 /// them.
@@ -52,10 +52,10 @@ pub(crate) struct Bench {
     #[arg(long, value_enum, default_value_t)]
     pass: Pass,
     /// The number of timed calls per layer
-    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = numbers::count, allow_negative_numbers = true)]
     runs: u32,
     /// Start no further call of a layer after this many seconds; at least one call is timed
-    #[arg(long, value_name = "S", default_value = "60")]
+    #[arg(long, value_name = "S", default_value = "60", value_parser = numbers::seconds, allow_negative_numbers = true)]
     max_seconds: f64,
     /// The algorithm: auto, columns, direct, depthwise, fused_subgroup, or a tile with a number of splits such as
     /// fused_tiled_64x64/4

@@ -12,10 +12,10 @@ use deform::ops::deform_conv2d::reference::Reference;
 
 use self::taps::{Pixel, Statistics, Tap};
 use crate::case::Case;
-use crate::info;
 use crate::out::Out;
 use crate::positions::Positions;
 use crate::rows::significant;
+use crate::{info, numbers};
 
 /// The meaning of the table in `--help`.
 const TABLE: &str = "\
@@ -40,10 +40,10 @@ pub(crate) struct Show {
     #[arg(long, value_name = "Y,X", value_parser = place)]
     at: Option<[usize; 2]>,
     /// The image of the batch
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = numbers::whole_number::<usize>, allow_negative_numbers = true)]
     batch: usize,
     /// The input channel whose samples are shown [default: the first channel of every offset group]
-    #[arg(long, value_name = "C")]
+    #[arg(long, value_name = "C", value_parser = numbers::whole_number::<usize>, allow_negative_numbers = true)]
     channel: Option<usize>,
     /// Draw the taps of the channel, or of the first offset group, on the input, and write the picture to this PNG file
     #[arg(long, value_name = "FILE")]

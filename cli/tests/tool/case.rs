@@ -229,11 +229,37 @@ fn a_file_that_is_not_a_case_is_refused() {
     let path = folder.path().join("text.safetensors");
     std::fs::write(&path, "not a safetensors file").expect("it can be written");
     run(&path, 1).says(&["text.safetensors", "not a safetensors file"]);
+    // Every cause is printed once.
+    for (bytes, words) in [
+        ("", "it is empty"),
+        ("# A text that is longer than the length of a header", "it does not begin with the header"),
+        ("\u{4}\0\0\0\0\0\0\0{{}}", "it does not begin with the header"),
+        ("PK\u{3}\u{4}\0\0\0\0\0\0", "it is a pickle, as torch.save writes"),
+    ] {
+        std::fs::write(&path, bytes).expect("it can be written");
+        let outcome = run(&path, 1);
+        outcome.says(&[words, "safetensors.torch.save_file"]);
+        assert_eq!(outcome.stderr.matches("because").count(), 1, "{}", outcome.stderr);
+    }
 
     let case = changed(&folder, |tensors, _| {
         tensors.remove("weight");
     });
     run(&case, 1).says(&["operand weight is missing"]);
+}
+
+/// No memory holds this file, of which nothing but the beginning takes place on the disk.
+#[cfg(unix)]
+#[test]
+fn a_large_file_is_refused_by_its_beginning() {
+    let folder = folder();
+    let path = folder.path().join("large.safetensors");
+    for header in ["PK\u{3}\u{4}....", "\u{2}\0\0\0\0\0\0\0[]"] {
+        std::fs::write(&path, header).expect("it can be written");
+        let file = std::fs::OpenOptions::new().write(true).open(&path).expect("it is there");
+        file.set_len(1 << 42).expect("the disk has sparse files");
+        run(&path, 1).says(&["not a safetensors file"]);
+    }
 }
 
 #[test]

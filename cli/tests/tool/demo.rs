@@ -48,5 +48,13 @@ fn a_photograph_that_cannot_be_used_is_named() {
     std::fs::write(&path, "not a picture").expect("it can be written");
     deform(&arguments, 1).says(&["cannot read the photograph", "photo.png", "PNG"]);
     image::RgbImage::new(100, 31).save(&path).expect("it can be written");
+    // The reader's error has its cause in its text, which is printed once.
+    let mut bytes = std::fs::read(&path).expect("it can be read");
+    bytes[20] ^= 1;
+    let broken = folder.path().join("broken.png");
+    std::fs::write(&broken, bytes).expect("it can be written");
+    let outcome = deform(&["demo", "--out", text(folder.path()), "--photo", text(&broken)], 1);
+    outcome.says(&["broken.png", "CRC"]);
+    assert_eq!(outcome.stderr.matches("CRC").count(), 1, "{}", outcome.stderr);
     deform(&arguments, 1).says(&["photo.png", "100 by 31 pixels", "at least 32 by 32"]);
 }

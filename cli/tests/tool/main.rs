@@ -123,7 +123,24 @@ fn help_and_readme_have_the_same_recipe_for_a_case() {
 #[test]
 fn a_wrong_command_line_is_exit_code_2() {
     deform(&["run", "no_such_operator", "case.safetensors"], 2).says(&["deform_conv2d"]);
-    deform(&["time", "deform_conv2d", "--runs", "0", "case.safetensors"], 2);
+    for (command, option, wrong, expected) in [
+        (vec!["run", "conv2d", "case"], "--workspace", vec!["-1", "1.5", "x", "18446744073709551616"], "0 or more"),
+        (vec!["show", "case"], "--batch", vec!["-1", "x"], "0 or more"),
+        (vec!["show", "case"], "--channel", vec!["-1", "x"], "0 or more"),
+        (vec!["time", "conv2d", "case"], "--runs", vec!["-1", "0", "x", "4294967296"], "1 or more"),
+        (vec!["time", "conv2d", "case"], "--max-seconds", vec!["-1", "NaN", "inf", "x"], "seconds, 0 or more"),
+        (vec!["bench"], "--max-seconds", vec!["-1", "NaN"], "seconds, 0 or more"),
+        (vec!["bench"], "--runs", vec!["0"], "1 or more"),
+        (vec!["tune", "--memory", "file"], "--seconds", vec!["-1", "0", "x"], "1 or more"),
+    ] {
+        for wrong in wrong {
+            deform(&[command.as_slice(), &[option, wrong]].concat(), 2).says(&[
+                option,
+                &format!("'{wrong}'"),
+                expected,
+            ]);
+        }
+    }
     deform(&["bench", "--layer", "no_such_layer"], 2).says(&["resnet_c3"]);
 }
 
