@@ -104,6 +104,10 @@ impl<'a> Campaign<'a> {
     /// Tests one mutant after the other until none is left.
     fn work(&self, worker: usize) -> Result<()> {
         let folder = std::path::absolute(TARGET)?.join(format!("shaders{worker}"));
+        // A run that was interrupted left a mutant.
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
         loop {
             let Some((file, mutant)) = lock(&self.queue).next() else { return Ok(()) };
             let started = Instant::now();

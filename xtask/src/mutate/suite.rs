@@ -19,15 +19,21 @@ type Stages = &'static [&'static [&'static str]];
 
 const FORWARD: Stages = &[
     &["golden::", "half_precision::products"],
-    &["identities::", "verbs::", "depthwise::the_depthwise_table", "conv2d::the_depthwise_table"],
+    &["identities::", "conv2d_limits::half", "verbs::a_device_with_small"],
     &["forward::the_table", "conv2d::the_table"],
-    &["forward::more_workgroups", "forward::sums", "half_precision::every_algorithm", "random"],
+    &["forward::more_workgroups", "forward::sums", "half_precision::every_algorithm"],
+    &["forward::random", "conv2d::random"],
+];
+const DEPTHWISE: Stages = &[
+    &["depthwise::the_depthwise_table", "conv2d::the_depthwise_table"],
+    &["depthwise::offset", "depthwise::a_", "depthwise::depthwise", "golden::", "half_precision::products"],
+    &["depthwise::random", "forward::more_workgroups"],
 ];
 const BACKWARD: Stages = &[
     &["backward::gradients_meet_every_stored_case"],
-    &["gradients::", "depthwise::"],
-    &["gradients_of_the_table", "gradients_of_f16", "conv2d::activations", "conv2d::the_depthwise_table"],
-    &["gradients_of_random", "gradients_meet_the_reference_from_the_least"],
+    &["depthwise::offset_groups", "gradients::", "conv2d::activations"],
+    &["gradients_of_the_table", "conv2d::the_depthwise_table", "depthwise::the_depthwise_table"],
+    &["gradients_of_f16", "gradients_of_random", "gradients_meet_the_reference_from_the_least"],
 ];
 const SHARED: Stages = &[
     &["golden::", "half_precision::products"],
@@ -39,6 +45,9 @@ const SHARED: Stages = &[
 
 /// Returns the tests of a shader. Those that notice most changes come first.
 pub(super) fn stages(file: &Path) -> Stages {
+    if file.to_string_lossy().contains("depthwise") {
+        return DEPTHWISE;
+    }
     match file.parent().and_then(Path::file_name).and_then(|folder| folder.to_str()) {
         Some("activation") => &[&["conv2d::activations"], &["layers::"]],
         Some("backward" | "sort") => BACKWARD,
