@@ -20,6 +20,11 @@ mod time;
 mod timing;
 mod tune;
 
+#[cfg(test)]
+#[path = "../../tests/support/fuzz.rs"]
+#[allow(dead_code, unreachable_pub, reason = "this crate's tests use only a part of it")]
+mod random;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -102,4 +107,56 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         }
     }
     1
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+    use rand::Rng as _;
+    use rand::rngs::StdRng;
+
+    use super::Cli;
+    use super::random::{changed, fuzz, size};
+
+    /// Returns the words of a command line: names of commands and options, sizes, and changed pieces of them.
+    fn words(rng: &mut StdRng, known: &[Vec<u8>]) -> Vec<String> {
+        let mut words = vec!["deform".to_owned()];
+        words.extend((0..rng.random_range(0..9)).map(|_| match rng.random_range(0..6) {
+            0 => size(rng).to_string(),
+            1 => format!("{},{}", size(rng), size(rng)),
+            2 => String::from_utf8_lossy(&changed(rng, known)).into_owned(),
+            _ => String::from_utf8_lossy(&known[rng.random_range(0..known.len())]).into_owned(),
+        }));
+        words
+    }
+
+    #[test]
+    #[ignore = "`cargo xtask fuzz` runs it"]
+    fn fuzz_command_lines() {
+        let command = Cli::command();
+        let commands = command.get_subcommands().collect::<Vec<_>>();
+        let options = commands.iter().flat_map(|command| command.get_arguments());
+        let mut known: Vec<_> = options
+            .flat_map(|option| {
+                let name = option.get_long().map(|name| format!("--{name}"));
+                let values = option.get_possible_values().into_iter().map(|value| value.get_name().to_owned());
+                name.into_iter().chain(values)
+            })
+            .collect();
+        known.extend(commands.iter().map(|command| command.get_name().to_owned()));
+        known.extend(["--help", "--", "-", "", "=", "é", "case.safetensors", "columns", "2,1"].map(str::to_owned));
+        let known: Vec<_> = known.into_iter().map(String::into_bytes).collect();
+        fuzz(
+            "command lines",
+            |rng| words(rng, &known),
+            |_| 4 << 20,
+            |words| match Cli::try_parse_from(words) {
+                Ok(_) => true,
+                Err(error) => {
+                    assert!(!error.to_string().is_empty());
+                    false
+                }
+            },
+        );
+    }
 }

@@ -14,6 +14,7 @@ mod support;
 mod arrows;
 mod comparator;
 mod documents;
+mod fuzz;
 mod geometry;
 mod imports;
 mod reference;

@@ -6,5 +6,6 @@ pub mod case;
 pub mod compare;
 pub mod expected;
 pub mod files;
+pub mod fuzz;
 pub mod golden;
 pub mod numbers;

@@ -12,10 +12,14 @@
 mod case;
 #[path = "../support/files.rs"]
 mod files;
+#[allow(dead_code, reason = "the unit tests use only a part")]
+#[path = "../support/fuzz.rs"]
+mod random;
 
 mod algorithms;
 mod backward_plans;
 mod batches;
+mod fuzz;
 mod kernels;
 mod loops;
 mod plans;

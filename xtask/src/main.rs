@@ -71,6 +71,14 @@ enum Task {
         /// Change only these shaders, given as paths from the checkout's root
         files: Vec<PathBuf>,
     },
+    /// Call what takes files, command lines and shapes with random ones, and expect no panic, no hang and little memory
+    Fuzz {
+        /// How long to try each
+        seconds: u64,
+        /// The first seed
+        #[arg(default_value_t = 0)]
+        seed: u64,
+    },
     /// Run `check`, then `test`, on Linux with `--validate`
     Ci,
     /// Run what takes long and rarely fails: the tests that `test` leaves out, `swiftshader-test`, `web-test`, the
@@ -106,6 +114,7 @@ fn perform() -> Result<()> {
             adapter::ensure(info())?;
             mutate::mutate(&files)
         }
+        Task::Fuzz { seconds, seed } => fuzz(seconds, seed),
         Task::Ci => {
             check::check()?;
             test(VALIDATE, &[])
@@ -164,6 +173,26 @@ fn demo(out: Option<&Path>, extra: &[OsString]) -> Result<()> {
     adapter::ensure(info())?;
     heading("demo");
     run(cargo(DEFORM).args(["demo", "--out"]).arg(out.unwrap_or(Path::new("target/demo"))).args(extra))
+}
+
+fn fuzz(seconds: u64, seed: u64) -> Result<()> {
+    heading("fuzz");
+    let mut tests = cargo([
+        "test",
+        "-p",
+        "deform",
+        "-p",
+        "deform-cli",
+        "--lib",
+        "--bins",
+        "--test",
+        "pure",
+        "--",
+        "--ignored",
+        "fuzz_",
+        "--nocapture",
+    ]);
+    run(tests.env("DEFORM_FUZZ_SECONDS", seconds.to_string()).env("DEFORM_FUZZ_SEED", seed.to_string()))
 }
 
 fn test(validate: bool, extra: &[OsString]) -> Result<()> {
