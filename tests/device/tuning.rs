@@ -48,9 +48,12 @@ fn tuning_survives_its_file_and_yields_to_a_small_workspace() {
     let path = folder.join("tuning");
     tuning.save(&path).unwrap();
     let loaded = Tuning::load(&path).unwrap();
-    // A new file takes the place of the old one, and no other is left.
-    tuning.save(&path).unwrap();
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    // A new file takes the place of the old one, which has another name here, and no other is left.
+    let old = folder.join("old");
+    std::fs::hard_link(&path, &old).unwrap();
+    Tuning::default().save(&path).unwrap();
+    assert_eq!((Tuning::load(&path).unwrap(), Tuning::load(&old).unwrap()), (Tuning::default(), tuning.clone()));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(matches!(tuning.save(&path), Err(Error::Tuning { .. })));
     assert_eq!(loaded, tuning);

@@ -76,11 +76,15 @@ fn an_old_file_stays_until_the_new_one_is_complete() {
     let failing = ["run", "deform_conv2d", text(&case), "--out", text(&out), "--algorithm", "depthwise"];
     deform(&failing, 1);
     assert_eq!(std::fs::read(&out).expect("it is there"), b"old");
+    // Another name of the old file shows that it is replaced, not changed.
+    let old = folder.path().join("old");
+    std::fs::hard_link(&out, &old).expect("it can be made");
     deform(&["run", "deform_conv2d", text(&case), "--out", text(&out)], 0);
     assert!(std::fs::read(&out).expect("it is there").len() > 100);
+    assert!(std::fs::read(&old).expect("it is there") == b"old", "the old file was changed");
     let memory = folder.path().join("tuning");
     deform(&["tune", "--memory", text(&memory), "--case", text(&case), "--seconds", "1"], 0);
-    assert_eq!(names(folder.path()), ["out.safetensors", "tuning"], "temporary files are gone");
+    assert_eq!(names(folder.path()), ["old", "out.safetensors", "tuning"], "temporary files are gone");
 }
 
 /// A new file has the permissions of every new file, and one that replaces another has those of the other. A link keeps
