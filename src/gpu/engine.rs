@@ -41,7 +41,9 @@ impl<K: Eq + Hash + Clone> Engine<K> {
             return Ok(Prepared::new(program));
         }
         // No lock is held meanwhile, so no recording waits for the planning and the compiling.
-        let program = Arc::new(Program::new(&self.gpu, plan()?, self.gpu.scratch())?);
+        let planned = plan()?;
+        planned.plan.notes.iter().for_each(|note| log::info!("{}: {note}", planned.plan.algorithm));
+        let program = Arc::new(Program::new(&self.gpu, planned, self.gpu.scratch())?);
         let mut known = lock(&self.alive);
         if let Some(program) = alive(&known) {
             return Ok(Prepared::new(program));

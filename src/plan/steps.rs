@@ -30,6 +30,9 @@ pub struct Plan {
     pub workspace_bytes: u64,
     /// The textures and buffers, other than the workspace, that steps write and later steps read.
     pub scratch: Vec<Scratch>,
+    /// What made the plan slower than it could be: a limit that ruled out an algorithm, or that cut the work into many
+    /// more steps.
+    pub notes: Vec<String>,
 }
 
 /// A texture or buffer that steps write and later steps read. A larger one serves, too.
@@ -184,6 +187,7 @@ impl fmt::Display for Plan {
         write!(f, "{} steps, workspace {} bytes", self.steps.len(), self.workspace_bytes)?;
         self.scratch.iter().try_for_each(|scratch| write!(f, ", {scratch}"))?;
         writeln!(f)?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "  note: {note}"))?;
         self.steps.iter().try_for_each(|step| writeln!(f, "  {step}"))
     }
 }

@@ -289,10 +289,11 @@ fn default_and_dilated_generators_are_convolutions() {
         let mask: Vec<f32> = forward.mask.unwrap().download().unwrap();
         assert_eq!(mask, conv(layer.mask_conv.unwrap().weight(), conv2d::Activation::Sigmoid));
     }
-    // The generators keep to the layer's workspace limit, which is too small here.
+    // The generators keep to the layer's workspace limit, which is too small for the gradients here.
     let deform = Options { workspace_limit: 64, ..defaults.deform };
     let layer = DeformableConv2d::new(operator(), DeformableConv2dOptions { deform, ..defaults }, 0).unwrap();
-    let refused = layer.offset_conv.forward(&input).unwrap_err();
+    let output = layer.offset_conv.forward(&input).unwrap();
+    let refused = layer.offset_conv.backward(&input, &output, &output, Mode::Write).unwrap_err();
     assert!(matches!(refused, Error::WorkspaceTooSmall { got: 64, .. }), "{refused}");
     // Sizes that no device holds are an error before anything is allocated.
     let huge = DeformConv2d::new(operator(), DeformConv2dOptions::new(1, 1 << 44, [1, 1]), 0).unwrap_err();

@@ -25,7 +25,7 @@ fn a_thousand_small_images_take_tens_of_steps() {
     for sizes in [layer, Sizes { groups: 64, ..layer }, Sizes { offset_groups: 8, ..layer }] {
         let mut seen = 0;
         for plan in all_plans(sizes, padded()) {
-            assert!(plan.steps.len() < 128, "{}: {}", plan.algorithm, plan.steps.len());
+            assert!(plan.steps.len() < 256, "{}: {}", plan.algorithm, plan.steps.len());
             assert!(plan.memory_bytes() <= padded().workspace_limit, "{}", plan.algorithm);
             seen += 1;
         }

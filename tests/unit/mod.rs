@@ -19,6 +19,7 @@ mod random;
 mod algorithms;
 mod backward_plans;
 mod batches;
+mod fallbacks;
 mod fuzz;
 mod kernels;
 mod loops;

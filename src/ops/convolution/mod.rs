@@ -11,6 +11,7 @@ mod forward;
 mod geometry;
 mod gradients;
 mod layout;
+mod notes;
 mod operands;
 mod operator;
 mod options;

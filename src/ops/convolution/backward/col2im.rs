@@ -9,15 +9,17 @@ use crate::kernel::backward::col2im;
 use crate::ops::convolution::layout::Part;
 use crate::plan::{Len, MAX_LOOP_STEPS, Step};
 
-pub(super) const STAGE: Stage = Stage { wanted, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, fits, limit: LIMIT, steps, ..Stage::NOTHING };
+
+const LIMIT: &str = "the kernel has more taps than one loop adds, or a pack of the gradient is larger than a binding";
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Regular
 }
 
-/// Returns whether the loop over the taps is short enough.
-fn fits(pass: &Pass<'_>, _: &Tiling) -> bool {
-    !wanted(pass) || pass.g.taps() as u64 + 1 < MAX_LOOP_STEPS
+/// Returns whether the loop over the taps is short enough, and whether a window holds the channels.
+fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
+    pass.g.taps() as u64 + 1 < MAX_LOOP_STEPS && pass.window_holds_channels(tiling)
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {

@@ -10,7 +10,9 @@ use crate::ops::convolution::layout::{Chunk, PACK, Part};
 use crate::ops::convolution::windows;
 use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Scratch, Size, Step};
 
-pub(super) const STAGE: Stage = Stage { wanted, scratch, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, scratch, fits, limit: LIMIT, steps, ..Stage::NOTHING };
+
+const LIMIT: &str = "a weight group has more output channels than one loop adds";
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_grad_column() && !pass.layout.depthwise
@@ -40,7 +42,7 @@ fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
 /// sum to store.
 fn fits(pass: &Pass<'_>, _: &Tiling) -> bool {
     let stores = grad_column::PIXELS_PER_INVOCATION * grad_column::PACKS_PER_INVOCATION;
-    !wanted(pass) || pass.layout.row_packs + stores + 2 < MAX_LOOP_STEPS
+    pass.layout.row_packs + stores + 2 < MAX_LOOP_STEPS
 }
 
 /// Returns the channels of the packed weight that a chunk uses: all channels, or those of the chunk.

@@ -14,7 +14,10 @@ use crate::ops::convolution::sort::{Sort, Sorted};
 use crate::ops::convolution::windows::unread;
 use crate::plan::{Len, MAX_LOOP_STEPS, Scratch, Step};
 
-pub(super) const STAGE: Stage = Stage { wanted, scratch, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, scratch, fits, limit: LIMIT, steps, ..Stage::NOTHING };
+
+const LIMIT: &str =
+    "a row of the image or the kernel is longer than one loop can be, or a pack of the gradient larger than a binding";
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.input.wanted() && pass.g.sampling == Sampling::Deformed
@@ -31,14 +34,14 @@ fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
     sort(pass, tiling).scratch()
 }
 
-/// Returns whether the loops are short enough: the walk over the cells of a row with a loop over the entries of each
+/// Returns whether a window holds the channels, and whether the loops are short enough: the walk over the cells of a row with a loop over the entries of each
 /// cell, and the loops of the sort. The padding pixels have no entries in a cell.
 fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     let g = pass.g;
     let entries = g.taps() as u64 * pass.pixels(tiling);
     let cells = g.in_width as u64 + 2;
     let walk = entries.div_ceil(grad_input::ENTRIES_PER_ITERATION) + 3 * cells;
-    !wanted(pass) || walk < MAX_LOOP_STEPS && sort(pass, tiling).loops_are_short()
+    walk < MAX_LOOP_STEPS && pass.window_holds_channels(tiling) && sort(pass, tiling).loops_are_short()
 }
 
 /// Plans the sort of a part's taps, then the gathering. A row of cells touches two rows of pixels, so one step does the

@@ -11,7 +11,9 @@ use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, WORKSPACE, Window};
 /// The largest number of workgroups that share a sum.
 const MAX_WORKGROUPS: u64 = 8;
 
-pub(super) const STAGE: Stage = Stage { wanted, workspace_bytes, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, workspace_bytes, fits, limit: LIMIT, steps, ..Stage::NOTHING };
+
+const LIMIT: &str = "a slice of pixels is longer than one loop can be";
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.modes.weight.wanted() && pass.layout.depthwise
@@ -29,7 +31,7 @@ fn slices(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
 
 /// Returns whether the loop over the pixels of a slice is short enough.
 fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
-    !pass.layout.depthwise || pass.pixels(tiling).div_ceil(slices(pass, tiling)) + 1 < MAX_LOOP_STEPS
+    pass.pixels(tiling).div_ceil(slices(pass, tiling)) + 1 < MAX_LOOP_STEPS
 }
 
 /// Returns the bytes of the partial sums.

@@ -36,10 +36,10 @@ mod tiling;
 
 use self::pass::Pass;
 use self::stage::Progress;
-use self::stages::STAGES;
 use super::geometry::Geometry;
 use super::gradients::{Gradients, Mode};
 use super::layout::Part;
+use super::notes;
 use super::options::Options;
 use crate::error::{Error, Result};
 use crate::plan::{DeviceLimits, Plan, split};
@@ -61,9 +61,18 @@ pub fn plan_backward(
     options: &Options,
     limits: &DeviceLimits,
 ) -> Result<Plan> {
+    let by = |options: &Options| gradients(geometry, modes, options, limits);
+    let mut plan = by(options)?;
+    notes::of_cuts(&mut plan, options, by);
+    Ok(plan)
+}
+
+fn gradients(geometry: &Geometry, modes: &Gradients<Mode>, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     let pass = Pass::new(geometry, modes, options, limits)?;
-    STAGES.iter().try_for_each(|stage| (stage.check)(&pass))?;
-    grad_bias::check(&pass)?;
+    stages::wanted(&pass).try_for_each(|stage| (stage.check)(&pass))?;
+    if grad_bias::wanted(&pass) {
+        grad_bias::check(&pass)?;
+    }
     let mut plan = Plan { algorithm: pass.name().to_owned(), ..Plan::default() };
     fill_zero::steps(&pass, &mut plan)?;
     if geometry.batch > 0 && grad_bias::wanted(&pass) {

@@ -14,7 +14,7 @@ pub(super) const STAGE: Stage =
     Stage { wanted: |_| true, check, scratch: |pass, tiling| vec![texture(pass, tiling)], steps, ..Stage::NOTHING };
 
 fn check(pass: &Pass<'_>) -> Result<()> {
-    let elements = PACK.min(pass.g.out_channels as u64) * pass.g.out_pixels() as u64;
+    let elements = PACK.min(pass.layout.rows) * pass.g.out_pixels() as u64;
     pass.limits.check_elements("one pack of output channels", Storage::F32, elements)
 }
 

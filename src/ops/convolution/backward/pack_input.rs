@@ -7,14 +7,17 @@ use crate::kernel::Storage;
 use crate::ops::convolution::layout::{PACK, Part};
 use crate::plan::Scratch;
 
-pub(super) const STAGE: Stage = Stage { wanted, check, scratch, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, check, scratch, fits, limit: LIMIT, steps, ..Stage::NOTHING };
+
+const LIMIT: &str = "a pack of input channels has more pixels than one binding holds";
 
 fn wanted(pass: &Pass<'_>) -> bool {
     pass.wants_samples()
 }
 
 fn check(pass: &Pass<'_>) -> Result<()> {
-    pass.limits.check_elements("one pack of input channels", Storage::F32, PACK * pass.g.in_pixels() as u64)
+    let elements = PACK.min(pass.layout.segment_channels) * pass.g.in_pixels() as u64;
+    pass.limits.check_elements("one pack of input channels", Storage::F32, elements)
 }
 
 pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
@@ -25,9 +28,8 @@ fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
     vec![texture(pass, tiling)]
 }
 
-/// Returns whether a window holds a chunk's channels of the input, or of its gradient.
 fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
-    pass.channels(tiling) * pass.g.in_pixels() as u64 <= pass.window_elements()
+    pass.window_holds_channels(tiling)
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {

@@ -13,7 +13,9 @@ use crate::plan::{Len, Scratch, Size, Step};
 /// represents every whole number up to this one.
 const MAX_COLUMN: u64 = 1 << 24;
 
-pub(super) const STAGE: Stage = Stage { wanted, check, scratch, fits, steps, ..Stage::NOTHING };
+pub(super) const STAGE: Stage = Stage { wanted, check, scratch, fits, limit: LIMIT, steps, ..Stage::NOTHING };
+
+const LIMIT: &str = "an offset group has more offsets than one binding holds, or the kernel too many taps";
 
 /// Returns whether a stage reads the packed taps.
 fn wanted(pass: &Pass<'_>) -> bool {

@@ -144,6 +144,11 @@ impl<'a> Pass<'a> {
         chunk.channels(self.layout.segment_channels).len()
     }
 
+    /// Returns whether a window holds the channels of a part of the input, or of its gradient.
+    pub(super) fn window_holds_channels(&self, tiling: &Tiling) -> bool {
+        self.channels(tiling) * self.g.in_pixels() as u64 <= self.window_elements()
+    }
+
     /// Returns the window over the planes of some offset groups, `planes` for each tap, of some images, and the index of
     /// the first element in it.
     pub(super) fn of_taps(

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::ops::convolution::layout::Part;
 use crate::plan::{Plan, Scratch, Step};
 
-/// A stage's answers to the plan. `check` and `fits` are called for a stage that is not wanted, too.
+/// A stage's answers to the plan. Only those of a stage that is wanted count.
 pub(super) struct Stage {
     /// Returns whether the stage has anything to compute.
     pub(super) wanted: fn(&Pass<'_>) -> bool,
@@ -20,6 +20,8 @@ pub(super) struct Stage {
     pub(super) workspace_bytes: fn(&Pass<'_>, &Tiling) -> u64,
     /// Returns whether the stage can do so much at once.
     pub(super) fits: fn(&Pass<'_>, &Tiling) -> bool,
+    /// What a call has too much of if not even the smallest tiling fits.
+    pub(super) limit: &'static str,
     /// Adds the steps of one part.
     pub(super) steps: fn(&Pass<'_>, &Tiling, &Part, &mut Progress<'_>) -> Result<()>,
 }
@@ -32,6 +34,7 @@ impl Stage {
         scratch: |_, _| Vec::new(),
         workspace_bytes: |_, _| 0,
         fits: |_, _| true,
+        limit: "",
         steps: |_, _, _, _| Ok(()),
     };
 }

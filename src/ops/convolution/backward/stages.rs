@@ -7,7 +7,7 @@ use super::{
     pack_taps, pack_weight_depthwise,
 };
 
-pub(super) const STAGES: &[Stage] = &[
+const STAGES: &[Stage] = &[
     pack_weight_depthwise::STAGE,
     pack_input::STAGE,
     pack_grad_output::STAGE,

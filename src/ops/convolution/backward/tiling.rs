@@ -15,7 +15,7 @@
 //!    unless it holds both completely, and no taps of a group are sorted twice.
 
 use super::pass::{Pass, Tiling};
-use super::stages::{self, STAGES};
+use super::stages;
 use super::{grad_bias, grad_column};
 use crate::error::{Error, Result};
 use crate::kernel::backward::grad_column::PACKS_PER_INVOCATION;
@@ -62,13 +62,24 @@ fn whole_weight(pass: &Pass<'_>) -> bool {
     whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && pass.limits.hold(&whole)
 }
 
+/// Says why the device cannot do even the least at once.
+fn impossible(pass: &Pass<'_>, least: &Tiling, memory: &Memory) -> String {
+    let limits = pass.limits;
+    if let Some(scratch) = memory.scratch.iter().find(|scratch| !limits.hold(scratch)) {
+        let (axis, binding) = (limits.max_texture_axis, limits.max_binding_bytes);
+        return format!("it needs a {scratch}; a texture's axis has at most {axis} texels, a binding {binding} bytes");
+    }
+    let stage = stages::wanted(pass).find(|stage| !(stage.fits)(pass, least));
+    stage.map_or("the workspace exceeds a binding", |stage| stage.limit).to_owned()
+}
+
 /// Chooses the largest tiling that fits into `workspace_limit`. Other steps need a workspace of `least_workspace`
 /// bytes, which the stages share.
 pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
     let layout = &pass.layout;
     let limit = pass.options.workspace_limit;
     let possible = |tiling: &Tiling, memory: &Memory| {
-        memory.possible(pass) && STAGES.iter().all(|stage| (stage.fits)(pass, tiling))
+        memory.possible(pass) && stages::wanted(pass).all(|stage| (stage.fits)(pass, tiling))
     };
     let fits = |tiling: Tiling| {
         let memory = Memory::new(pass, &tiling);
@@ -77,8 +88,7 @@ pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
     let least = Tiling { whole_weight: whole_weight(pass), ..Tiling::LEAST };
     let memory = Memory::new(pass, &least);
     if !possible(&least, &memory) {
-        let reason = "an image, its taps or its channels exceed what one step of the backward pass can hold".to_owned();
-        return Err(pass.options.algorithm.unsuitable(reason));
+        return Err(Error::Unsuitable { algorithm: pass.name().to_owned(), reason: impossible(pass, &least, &memory) });
     }
     let needed = memory.bytes(least_workspace);
     if needed > limit {

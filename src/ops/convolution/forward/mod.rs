@@ -9,8 +9,9 @@ mod fused_tiled;
 
 pub use choice::choice;
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, Tile};
 use super::geometry::Geometry;
+use super::notes;
 use super::options::Options;
 use crate::error::{Error, Result};
 use crate::plan::{DeviceLimits, Plan};
@@ -20,11 +21,12 @@ use crate::plan::{DeviceLimits, Plan};
 /// # Errors
 /// Returns [`Error::WorkspaceTooSmall`] if `options.workspace_limit` cannot hold the smallest chunk of the
 /// work, [`Error::BindingTooLarge`] if a part that the algorithm cannot cut exceeds the device's binding limit,
-/// [`Error::TooManySteps`], [`Error::Unsuitable`] if the chosen algorithm (or, in f16, every algorithm) does not suit
-/// the device or the geometry, or [`Error::TooLarge`] if a device with less than WebGPU's limits cannot dispatch the
-/// grid.
+/// [`Error::TooManySteps`], [`Error::Unsuitable`] if the chosen algorithm, or for [`Algorithm::Auto`] every algorithm,
+/// cannot compute the call on the device, or [`Error::TooLarge`] if a device with less than WebGPU's limits cannot
+/// dispatch the grid.
 pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     let mut plan = linear(geometry, options, limits)?;
+    notes::of_cuts(&mut plan, options, |options| linear(geometry, options, limits));
     let elements = geometry.output_shape().iter().product::<usize>() as u64;
     geometry.activation.push_steps(&mut plan, limits, geometry.storage, elements)?;
     Ok(plan)
@@ -38,18 +40,46 @@ fn linear(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Resu
     if options.algorithm != Algorithm::Auto {
         return plan_by(options.algorithm, geometry, options, limits);
     }
-    // Reports the last error that is not `Unsuitable`. It belongs to the columns if they failed so, and they need the
-    // least memory. The caller did not ask for a certain algorithm, so `Unsuitable` is reported only if there is no
-    // other error.
-    let mut shown = None;
-    for algorithm in choice(geometry, limits).into_iter().chain([Algorithm::Columns]) {
+    let mut failed = Vec::new();
+    for algorithm in choice(geometry, limits).into_iter().chain(last_resorts(geometry)) {
+        if failed.iter().any(|(tried, _)| *tried == algorithm) {
+            continue;
+        }
         match plan_by(algorithm, geometry, options, limits) {
-            Ok(plan) => return Ok(plan),
-            Err(error @ Error::Unsuitable { .. }) => shown = shown.or(Some(error)),
-            Err(error) => shown = Some(error),
+            Ok(mut plan) => {
+                plan.notes.extend(failed.iter().map(|(tried, error)| format!("not by {tried}: {error}")));
+                return Ok(plan);
+            }
+            Err(error) => failed.push((algorithm, error)),
         }
     }
-    Err(shown.unwrap_or_else(|| Algorithm::Auto.unsuitable("nothing was tried".to_owned())))
+    Err(of_all(failed))
+}
+
+/// Returns the algorithms that `Auto` tries if the device or the workspace allows none of its choice.
+fn last_resorts(geometry: &Geometry) -> impl Iterator<Item = Algorithm> {
+    let tiled = Algorithm::FusedTiled { tile: Tile::M32N32, splits: 1 };
+    let depthwise = geometry.is_depthwise().then_some(Algorithm::Depthwise);
+    [Algorithm::Columns, Algorithm::FusedSubgroup, tiled, Algorithm::Direct].into_iter().chain(depthwise)
+}
+
+/// Returns one error for all algorithms: the smallest workspace with which one would do, or the reason of each.
+fn of_all(failed: Vec<(Algorithm, Error)>) -> Error {
+    let needs = failed.iter().filter_map(|(_, error)| match error {
+        Error::WorkspaceTooSmall { needed, got } => Some((*needed, *got)),
+        _ => None,
+    });
+    if let Some((needed, got)) = needs.min() {
+        return Error::WorkspaceTooSmall { needed, got };
+    }
+    let reasons: Vec<_> = failed
+        .iter()
+        .map(|(algorithm, error)| match error {
+            Error::Unsuitable { reason, .. } => format!("{algorithm}: {reason}"),
+            error => format!("{algorithm}: {error}"),
+        })
+        .collect();
+    Algorithm::Auto.unsuitable(reasons.join("; "))
 }
 
 fn plan_by(algorithm: Algorithm, geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
