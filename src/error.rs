@@ -212,7 +212,9 @@ pub enum Error {
     },
     /// An operand belongs to a different device from the operator's, or to a [`Gpu`](crate::Gpu) handle that is not a
     /// clone of the operator's.
-    #[error("{operand} belongs to a different device from the operator's")]
+    #[error(
+        "{operand} belongs to a different device from the operator's, or to a Gpu from another call of Gpu::from_wgpu: call it once per device and clone the Gpu"
+    )]
     OtherDevice {
         /// The operand's name.
         operand: &'static str,
@@ -225,8 +227,8 @@ pub enum Error {
         /// The operand it shares its buffer with.
         other: &'static str,
     },
-    /// A caller's buffer is unsuitable for a tensor.
-    #[error("the buffer cannot hold the tensor: {reason}")]
+    /// A caller's buffer is unsuitable for a tensor, or for what is done with it.
+    #[error("the tensor's buffer is unsuitable: {reason}")]
     UnsuitableBuffer {
         /// The cause: usage, size or alignment, with the numbers.
         reason: String,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::adapter;
 use super::device::Device;
 use super::pipeline::{Pipeline, Pipelines};
 use super::scratch::{Pool, Resource};
@@ -42,14 +43,14 @@ impl Gpu {
     /// Finds an adapter and opens a device on it.
     ///
     /// wgpu's environment variables such as `WGPU_BACKEND`, `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` choose the
-    /// adapter. Without them it is the most powerful one. The device has the features of [`Gpu::required_features`] and
+    /// adapter; an empty variable counts as unset. Without them it is the most powerful one. The device has the features of [`Gpu::required_features`] and
     /// no others. It has WebGPU's default limits, except that buffers, bindings and textures may be as large as the
     /// adapter allows.
     ///
     /// # Errors
     /// Returns [`Error::NoAdapter`], with the message of every backend, or [`Error::NoDevice`].
     pub async fn new_async() -> Result<Self> {
-        let adapter = Self::default_adapter().await?;
+        let adapter = adapter::default().await?;
         let required_limits = Self::required_limits(&adapter);
         let required_features = Self::required_features(&adapter);
         let label = Some("deform");
@@ -85,24 +86,6 @@ impl Gpu {
     pub fn required_features(adapter: &wgpu::Adapter) -> wgpu::Features {
         let useful = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::PIPELINE_CACHE;
         adapter.features() & useful
-    }
-
-    async fn default_adapter() -> Result<wgpu::Adapter> {
-        let instance = instance();
-        // wgpu's own function for this variable panics if the name fits no adapter.
-        if let Ok(name) = std::env::var("WGPU_ADAPTER_NAME") {
-            let adapters = instance.enumerate_adapters(backends()).await;
-            let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-            let wanted =
-                |adapter: &wgpu::Adapter| adapter.get_info().name.to_lowercase().contains(&name.to_lowercase());
-            let reason = format!("WGPU_ADAPTER_NAME is {name:?}, the adapters are {names:?}");
-            return adapters.into_iter().find(wanted).ok_or(Error::NoAdapter { reason });
-        }
-        let options = wgpu::RequestAdapterOptions {
-            power_preference: wgpu::PowerPreference::from_env().unwrap_or(wgpu::PowerPreference::HighPerformance),
-            ..Default::default()
-        };
-        instance.request_adapter(&options).await.map_err(|error| Error::NoAdapter { reason: error.to_string() })
     }
 
     /// Wraps the caller's device. Installs no handler on it, and submits work only in the methods whose documentation
@@ -155,7 +138,7 @@ impl Gpu {
     #[cfg(not(target_arch = "wasm32"))]
     #[must_use]
     pub fn adapters() -> Vec<wgpu::Adapter> {
-        pollster::block_on(instance().enumerate_adapters(backends()))
+        pollster::block_on(adapter::all())
     }
 
     /// Returns the device.
@@ -309,14 +292,6 @@ fn wait_error(error: wgpu::PollError, timeout: Duration) -> Error {
         wgpu::PollError::Timeout => Error::Timeout { timeout },
         other => Error::Device { cause: DeviceError::Internal, message: other.to_string() },
     }
-}
-
-fn backends() -> wgpu::Backends {
-    wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all())
-}
-
-fn instance() -> wgpu::Instance {
-    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -9,7 +9,7 @@ use super::context::Gpu;
 use super::lock::lock;
 use super::prepared::Prepared;
 use super::program::{Planned, Program};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The prepared calls of one operator by key: all that a handle keeps alive, and the recent ones of those that callers
 /// made without a handle.
@@ -39,6 +39,9 @@ impl<K: Eq + Hash + Clone> Engine<K> {
         let found = alive(&lock(&self.alive));
         if let Some(program) = found {
             return Ok(Prepared::new(program));
+        }
+        if self.gpu.limits().max_binding_bytes == 0 {
+            return Err(Error::MissingFeature { feature: "storage buffers" });
         }
         // No lock is held meanwhile, so no recording waits for the planning and the compiling.
         let planned = plan()?;

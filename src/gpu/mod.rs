@@ -1,5 +1,6 @@
 //! The device, the tensors on it, the compiled pipelines, and the engine that executes plans. No other code names wgpu.
 
+mod adapter;
 mod bound;
 mod context;
 mod device;

@@ -68,6 +68,7 @@ fn compile(device: &Device, step: &Step, cache: Option<&wgpu::PipelineCache>) ->
             count: None,
         })
         .collect();
+    check_bindings(device, kernel)?;
     let failed = |cause, reason: &dyn fmt::Display| Error::Device {
         cause,
         message: format!("compiling {}: {reason}", kernel.name),
@@ -101,6 +102,27 @@ fn compile(device: &Device, step: &Step, cache: Option<&wgpu::PipelineCache>) ->
         Error::Device { cause, message } => failed(cause, &message),
         other => other,
     })
+}
+
+/// Checks that the device has as many bindings as the kernel, which WebGPU's default limits allow.
+fn check_bindings(device: &Device, kernel: &Kernel) -> Result<()> {
+    let limits = device.device.limits();
+    let count = |is: fn(&Access) -> bool| kernel.bindings.iter().filter(|binding| is(&binding.access)).count() as u64;
+    let buffers = count(|access| access.is_buffer());
+    let sampled = count(|access| matches!(access, Access::SampledTexture));
+    let all = kernel.bindings.len() as u64;
+    for (what, got, limit) in [
+        ("buffers", buffers, limits.max_storage_buffers_per_shader_stage),
+        ("storage textures", all - buffers - sampled, limits.max_storage_textures_per_shader_stage),
+        ("sampled textures", sampled, limits.max_sampled_textures_per_shader_stage),
+        ("invocations in a workgroup", kernel.workgroup_size, limits.max_compute_invocations_per_workgroup),
+    ] {
+        if got > u64::from(limit) {
+            let what = format!("the number of {what} of {}", kernel.name);
+            return Err(Error::TooLarge { what, got, limit: limit.into() });
+        }
+    }
+    Ok(())
 }
 
 fn binding_type(access: Access) -> wgpu::BindingType {

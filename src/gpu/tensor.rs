@@ -8,6 +8,7 @@ use super::context::Gpu;
 use super::texture::flag_names;
 use crate::dtype::{Dtype, Element};
 use crate::error::{Error, Result};
+use crate::plan::check_elements;
 
 /// An array on the device, dense and row-major: the last axis is contiguous. The handle is cheap to clone, and clones
 /// share the memory.
@@ -28,10 +29,8 @@ impl Tensor {
     /// [`Error::Device`] if memory runs out.
     pub fn upload<T: Element>(gpu: &Gpu, shape: impl AsRef<[usize]>, elements: &[T]) -> Result<Self> {
         let shape = shape.as_ref();
-        let expected = element_count(shape)?;
-        if elements.len() != expected {
-            return Err(Error::ElementCount { shape: shape.to_vec(), expected, got: elements.len() });
-        }
+        element_count(shape)?;
+        check_elements(shape, elements.len())?;
         let tensor = Self::new(gpu, shape, T::DTYPE)?;
         tensor.write(elements)?;
         Ok(tensor)
@@ -45,18 +44,11 @@ impl Tensor {
     /// [`Error::UnsuitableBuffer`] if the tensor is a part of a caller's buffer without `COPY_DST` usage, or
     /// [`Error::Device`].
     pub fn write<T: Element>(&self, elements: &[T]) -> Result<()> {
-        let expected = self.shape.iter().product();
-        if elements.len() != expected {
-            return Err(Error::ElementCount { shape: self.shape.clone(), expected, got: elements.len() });
-        }
+        check_elements(&self.shape, elements.len())?;
         if T::DTYPE != self.dtype {
             return Err(Error::Dtype { operand: "tensor", expected: T::DTYPE, got: self.dtype });
         }
-        if !self.buffer.usage().contains(wgpu::BufferUsages::COPY_DST) {
-            let usage = flag_names(self.buffer.usage().iter_names());
-            let reason = format!("its usage is {usage}, without COPY_DST");
-            return Err(Error::UnsuitableBuffer { reason });
-        }
+        self.check_usage(wgpu::BufferUsages::COPY_DST)?;
         let mut bytes: std::borrow::Cow<'_, [u8]> = bytemuck::cast_slice(elements).into();
         if !bytes.len().is_multiple_of(4) {
             // Writes are in whole words, and an odd number of f16 ends in half a word.
@@ -124,7 +116,8 @@ impl Tensor {
     /// on the web, where nothing may block.
     ///
     /// # Errors
-    /// Returns [`Error::Dtype`] if the tensor's elements are not of type `T`, [`Error::Timeout`], or [`Error::Device`].
+    /// Returns [`Error::Dtype`] if the tensor's elements are not of type `T`, [`Error::UnsuitableBuffer`] if it lies in a
+    /// caller's buffer without the usage `COPY_SRC`, [`Error::Timeout`], or [`Error::Device`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn download<T: Element>(&self) -> Result<Vec<T>> {
         let (readback, submission) = self.start_readback::<T>()?;
@@ -145,10 +138,21 @@ impl Tensor {
         readback.finish(self).await
     }
 
+    /// Checks the usage of the buffer, which may be a caller's.
+    fn check_usage(&self, needed: wgpu::BufferUsages) -> Result<()> {
+        let usage = self.buffer.usage();
+        if usage.contains(needed) {
+            return Ok(());
+        }
+        let [usage, needed] = [usage, needed].map(|usage| flag_names(usage.iter_names()));
+        Err(Error::UnsuitableBuffer { reason: format!("its usage is {usage}, without {needed}") })
+    }
+
     fn start_readback<T: Element>(&self) -> Result<(Readback, wgpu::SubmissionIndex)> {
         if T::DTYPE != self.dtype {
             return Err(Error::Dtype { operand: "tensor", expected: T::DTYPE, got: self.dtype });
         }
+        self.check_usage(wgpu::BufferUsages::COPY_SRC)?;
         let device = self.gpu.device();
         let size = self.bytes().next_multiple_of(4).max(4);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;

@@ -9,6 +9,6 @@ mod steps;
 pub(crate) use limits::binding_too_large;
 pub use limits::{DeviceKind, DeviceLimits};
 pub(crate) use parts::{Len, even, largest, split};
-pub(crate) use shape::check_shape;
+pub(crate) use shape::{check_elements, check_shape};
 pub(crate) use steps::{F32_BYTES, MAX_LOOP_STEPS, TEXEL_BYTES};
 pub use steps::{MAX_STEPS, Plan, Scratch, Size, Step, WORKSPACE, Window};

@@ -20,3 +20,9 @@ pub(crate) fn check_shape(operand: &'static str, shape: &[usize]) -> Result<u64>
     }
     Ok(if shape.contains(&0) { 0 } else { elements })
 }
+
+/// Checks that there are as many elements as the shape says.
+pub(crate) fn check_elements(shape: &[usize], got: usize) -> Result<()> {
+    let expected = shape.iter().product();
+    if got == expected { Ok(()) } else { Err(Error::ElementCount { shape: shape.to_vec(), expected, got }) }
+}

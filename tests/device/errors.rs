@@ -110,6 +110,37 @@ fn unsuitable_buffers_are_refused() {
     }
 }
 
+/// A caller's buffer need not have the usages of the crate's own.
+#[test]
+fn a_download_from_a_buffer_that_cannot_be_copied_is_refused() {
+    let usage = wgpu::BufferUsages::STORAGE;
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 256, usage, mapped_at_creation: false };
+    let tensor = Tensor::from_buffer(gpu(), gpu().device().create_buffer(&descriptor), 0, [64], Dtype::F32).unwrap();
+    for (error, needed) in [
+        (tensor.download::<f32>().unwrap_err(), "COPY_SRC"),
+        (pollster::block_on(tensor.download_async::<f32>()).unwrap_err(), "COPY_SRC"),
+        (tensor.write(&[0.0f32; 64]).unwrap_err(), "COPY_DST"),
+    ] {
+        let reason = format!("its usage is STORAGE, without {needed}");
+        assert_eq!(error, Error::UnsuitableBuffer { reason });
+    }
+}
+
+/// WebGPU's compatibility mode has devices with fewer bindings than its defaults.
+#[test]
+fn a_device_with_too_few_bindings_is_refused_by_its_limit() {
+    let few = wgpu::Limits { max_storage_buffers_per_shader_stage: 3, ..wgpu::Limits::default() };
+    let prepared =
+        |limits| DeformConv2d::new(&callers_gpu(limits)).prepare(&case().shape_slices(), Dtype::F32, case().options);
+    let error = prepared(few).map(drop).unwrap_err();
+    let Error::TooLarge { what, limit: 3, .. } = &error else { panic!("{error}") };
+    assert!(what.starts_with("the number of buffers of forward/"), "{what}");
+
+    let none = wgpu::Limits { max_storage_buffer_binding_size: 0, ..wgpu::Limits::default() };
+    let error = prepared(none).map(drop).unwrap_err();
+    assert_eq!(error, Error::MissingFeature { feature: "storage buffers" });
+}
+
 #[test]
 fn a_destroyed_buffer_leaves_the_encoder_usable() {
     let error = record(|call| call.inputs.weight.buffer().destroy());

@@ -163,16 +163,23 @@ fn tune_stores_the_algorithm_and_bench_reads_it() {
 
 #[test]
 fn no_adapter_is_exit_code_3() {
-    // The tool is built without the noop backend, and no adapter has that name.
-    for (variable, value) in [("WGPU_BACKEND", "noop"), ("WGPU_ADAPTER_NAME", "no such adapter")] {
+    let run = |variable, value| {
         let output = Command::new(env!("CARGO_BIN_EXE_deform"))
             .args(["run", "deform_conv2d", text(&golden("v2"))])
             .env(variable, value)
             .output()
             .expect("the tool starts");
-        let outcome = Outcome::from(output);
+        Outcome::from(output)
+    };
+    for (variable, value) in [("WGPU_BACKEND", "vulcan"), ("WGPU_ADAPTER_NAME", "no such adapter")] {
+        let outcome = run(variable, value);
         assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
-        outcome.says(&["adapter"]);
+        outcome.says(&["adapter", variable, value]);
+    }
+    // An empty variable counts as unset.
+    for variable in ["WGPU_BACKEND", "WGPU_ADAPTER_NAME"] {
+        let outcome = run(variable, "");
+        assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
     }
 }
 

@@ -16,8 +16,9 @@ use super::gradients::Gradients;
 use super::operands::Operands;
 use super::options::BorderGradient;
 use crate::dtype::rounded;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::Sampling;
+use crate::plan::check_elements;
 
 /// The operator on host slices.
 #[derive(Debug, Clone, Copy)]
@@ -34,14 +35,14 @@ impl<'a> Reference<'a> {
     /// Everything else is f64.
     ///
     /// # Errors
-    /// Returns [`Error::ElementCount`] if the length of a slice does not fit the geometry. The length is 0 for an
-    /// operand that the call does not have.
+    /// Returns [`Error::ElementCount`](crate::Error::ElementCount) if the length of a slice does not fit the geometry.
+    /// The length is 0 for an operand that the call does not have.
     pub fn new(geometry: &'a Geometry, operands: impl Into<Operands<&'a [f32]>>) -> Result<Self> {
         let (g, operands) = (geometry, operands.into());
         let offset_channels = g.offset_groups * g.taps();
         let deformed = g.sampling == Sampling::Deformed;
         let check = |there: bool, shape: [usize; 4], values: Option<&[f32]>| {
-            check_elements(if there { &shape } else { &[0] }, values.unwrap_or_default())
+            check_elements(if there { &shape } else { &[0] }, values.unwrap_or_default().len())
         };
         let of_taps = |planes| [g.batch, planes * offset_channels, g.out_height, g.out_width];
         check(true, [g.batch, g.in_channels, g.in_height, g.in_width], Some(operands.input))?;
@@ -49,7 +50,7 @@ impl<'a> Reference<'a> {
         let weight_shape = [g.out_channels, g.channels_per_group(), g.kernel_height, g.kernel_width];
         check(true, weight_shape, Some(operands.weight))?;
         check(g.has_mask, of_taps(1), operands.mask)?;
-        check_elements(&[if g.has_bias { g.out_channels } else { 0 }], operands.bias.unwrap_or_default())?;
+        check_elements(&[if g.has_bias { g.out_channels } else { 0 }], operands.bias.unwrap_or_default().len())?;
         let border_gradient = BorderGradient::default();
         Ok(Self { geometry, operands, exact_positions: false, border_gradient, quantity: Quantity::Value })
     }
@@ -134,14 +135,14 @@ impl<'a> Reference<'a> {
     ///
     /// At whole positions the derivative with respect to the position is the right-hand one. At exactly −1 the sample
     /// is 0; its derivative is torchvision's, which is not 0, unless [`Reference::with_border_gradient`] sets another.
-    /// A tap outside the image, or with an offset that is not finite, has a sample and derivatives of 0. They are
-    /// multiplied like any others, so that a NaN in a factor stays one.
+    /// A tap outside the image, or with an offset that is not finite, has a sample and derivatives of 0; 0 · NaN is NaN.
     ///
     /// # Errors
-    /// Returns [`Error::ElementCount`] if `grad_output` has another number of elements than the output.
+    /// Returns [`Error::ElementCount`](crate::Error::ElementCount) if `grad_output` has another number of elements than
+    /// the output.
     pub fn backward(&self, grad_output: &[f32]) -> Result<Gradients<Option<Vec<f64>>>> {
         let (g, operands) = (self.geometry, &self.operands);
-        check_elements(&g.output_shape(), grad_output)?;
+        check_elements(&g.output_shape(), grad_output.len())?;
         let zeros = |operand: Option<&[f32]>| vec![0.0; operand.map_or(0, <[f32]>::len)];
         let mut sums = Gradients {
             input: zeros(Some(operands.input)),
@@ -190,10 +191,9 @@ impl<'a> Reference<'a> {
     fn backward_tap(&self, sums: &mut Gradients<Vec<f64>>, grad_column: f64, [b, c, tap, oy, ox]: [usize; 5]) {
         let position = self.position(b, c, tap, oy, ox);
         let mask = self.mask(b, c, tap, oy, ox);
-        // A sample of 0 is multiplied like any other: 0 · NaN is NaN.
         if self.operands.mask.is_some() {
-            let sample = position.as_ref().map_or(0.0, |position| self.sample(b, c, position));
-            sums.mask[self.mask_index(b, c, tap, oy, ox)] += grad_column * sample;
+            sums.mask[self.mask_index(b, c, tap, oy, ox)] +=
+                grad_column * position.as_ref().map_or(0.0, |position| self.sample(b, c, position));
         }
         if self.operands.offset.is_some() {
             let [slope_y, slope_x] = position.as_ref().map_or([0.0; 2], |position| self.slopes(b, c, position));
@@ -345,9 +345,4 @@ fn add_multiple(sums: &mut [f64], factor: f64, values: &[f64]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += factor * value;
     }
-}
-
-fn check_elements(shape: &[usize], elements: &[f32]) -> Result<()> {
-    let (expected, got) = (shape.iter().product(), elements.len());
-    if got == expected { Ok(()) } else { Err(Error::ElementCount { shape: shape.to_vec(), expected, got }) }
 }
