@@ -13,6 +13,15 @@ const fn equivalent(file: &'static str, end: &'static str, reason: &'static str)
     Equivalent { file, end, reason }
 }
 
+const BEHIND_THE_BINDING: &str =
+    "The binding ends with the step's elements, and WebGPU allows no access behind a binding.";
+const FILLED_UP: &str = "The channels that fill up a pack hold zeros, so the next plane gets 0 added. That would be a \
+    data race, which no CPU driver shows.";
+const BEHIND_THE_PLANES: &str =
+    "The binding ends with the tensor's last plane, and WebGPU allows no access behind a binding.";
+const WHOLE_GRIDS: &str = "The first grid has exactly SLICES invocations. The second is one workgroup, of which only \
+    lane 0 passes either way.";
+
 pub(super) const EQUIVALENT: &[Equivalent] = &[
     equivalent(
         "shaders/forward/im2col.wgsl",
@@ -34,55 +43,28 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "columns_column <= params.columns_width && k_start + columns_k < params.depth {",
         "Fills one more row or column of the tile, whose outputs are not stored.",
     ),
-    equivalent(
-        "shaders/activation/activate.wgsl",
-        "if number > params.elements {",
-        "The binding ends with the step's elements, and WebGPU allows no access behind a binding.",
-    ),
-    equivalent(
-        "shaders/activation/grad_activation.wgsl",
-        "if number > params.elements {",
-        "The binding ends with the step's elements, and WebGPU allows no access behind a binding.",
-    ),
-    equivalent(
-        "shaders/optimizer/adam.wgsl",
-        "if number > params.elements {",
-        "The binding ends with the step's elements, and WebGPU allows no access behind a binding.",
-    ),
-    equivalent(
-        "shaders/optimizer/sgd.wgsl",
-        "if number > params.elements {",
-        "The binding ends with the step's elements, and WebGPU allows no access behind a binding.",
-    ),
-    equivalent(
-        "shaders/shift/channel_shift.wgsl",
-        "if number > params.elements {",
-        "The binding ends with the step's elements, and WebGPU allows no access behind a binding.",
-    ),
+    equivalent("shaders/activation/activate.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
+    equivalent("shaders/activation/grad_activation.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
+    equivalent("shaders/optimizer/adam.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
+    equivalent("shaders/optimizer/sgd.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
+    equivalent("shaders/shift/channel_shift.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
     equivalent(
         "shaders/statistics/magnitude.wgsl",
         "for (var n = slice; n <= params.elements; n += SLICES) {",
-        "The binding ends with the step's elements, and WebGPU allows no access behind a binding.",
+        BEHIND_THE_BINDING,
     ),
     equivalent(
         "shaders/statistics/reduce.wgsl",
         "for (var slice = 0u; slice <= SLICES; slice++) {",
-        "The binding ends with the step's elements, and WebGPU allows no access behind a binding.",
+        BEHIND_THE_BINDING,
     ),
-    equivalent(
-        "shaders/statistics/magnitude.wgsl",
-        "if slice > SLICES {",
-        "The first grid has exactly SLICES invocations. The second is one workgroup, of which only lane 0 passes either way.",
-    ),
-    equivalent(
-        "shaders/statistics/reduce.wgsl",
-        "* WORKGROUP_SIZE - lane > 0u {",
-        "The first grid has exactly SLICES invocations. The second is one workgroup, of which only lane 0 passes either way.",
-    ),
+    equivalent("shaders/statistics/magnitude.wgsl", "if slice > SLICES {", WHOLE_GRIDS),
+    equivalent("shaders/statistics/reduce.wgsl", "* WORKGROUP_SIZE - lane > 0u {", WHOLE_GRIDS),
     equivalent(
         "shaders/sort/count.wgsl",
         "if number > params.groups * params.partitions {",
-        "One more partition counts behind the others or, where the buffer ends, into the last counter. Nobody reads either.",
+        "One more partition counts behind the others or, where the buffer ends, into the last counter. \
+         Nobody reads either.",
     ),
     equivalent(
         "shaders/activation/activate.wgsl",
@@ -97,32 +79,63 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
     equivalent(
         "shaders/backward/col2im.wgsl",
         "let channels = params.segment_channels - (params.pack_start + in_segment) + 4u;",
-        "The channels that fill up a pack hold zeros, so the next plane gets 0 added. That would be a data race, which no CPU driver shows.",
+        FILLED_UP,
     ),
     equivalent(
         "shaders/backward/col2im.wgsl",
         "let channels = params.segment_channels - (params.pack_start - in_segment) * 4u;",
-        "The channels that fill up a pack hold zeros, so the next plane gets 0 added. That would be a data race, which no CPU driver shows.",
+        FILLED_UP,
     ),
     equivalent(
         "shaders/backward/col2im.wgsl",
         "let channels = params.segment_channels + (params.pack_start + in_segment) * 4u;",
-        "The channels that fill up a pack hold zeros, so the next plane gets 0 added. That would be a data race, which no CPU driver shows.",
+        FILLED_UP,
+    ),
+    equivalent("shaders/backward/col2im.wgsl", "if channels >= 1u { grad_input[to + size] += sum.y; }", FILLED_UP),
+    equivalent("shaders/backward/col2im.wgsl", "if channels >= 2u { grad_input[to + 2u * size] += sum.z; }", FILLED_UP),
+    equivalent("shaders/backward/col2im.wgsl", "if channels >= 3u { grad_input[to + 3u * size] += sum.w; }", FILLED_UP),
+    equivalent(
+        "shaders/statistics/offset_magnitude.wgsl",
+        "if slice > SLICES {",
+        "The grid has exactly SLICES invocations.",
     ),
     equivalent(
-        "shaders/backward/col2im.wgsl",
-        "if channels >= 1u { grad_input[to + size] += sum.y; }",
-        "The channels that fill up a pack hold zeros, so the next plane gets 0 added. That would be a data race, which no CPU driver shows.",
+        "shaders/texture/load.wgsl",
+        "if params.channels >= 1u { write_output(pixel + params.pixels, texel.y); }",
+        BEHIND_THE_PLANES,
     ),
     equivalent(
-        "shaders/backward/col2im.wgsl",
-        "if channels >= 2u { grad_input[to + 2u * size] += sum.z; }",
-        "The channels that fill up a pack hold zeros, so the next plane gets 0 added. That would be a data race, which no CPU driver shows.",
+        "shaders/texture/load.wgsl",
+        "if params.channels >= 2u { write_output(pixel + 2u * params.pixels, texel.z); }",
+        BEHIND_THE_PLANES,
     ),
     equivalent(
-        "shaders/backward/col2im.wgsl",
-        "if channels >= 3u { grad_input[to + 3u * size] += sum.w; }",
-        "The channels that fill up a pack hold zeros, so the next plane gets 0 added. That would be a data race, which no CPU driver shows.",
+        "shaders/texture/load.wgsl",
+        "if params.channels >= 3u { write_output(pixel + 3u * params.pixels, texel.w); }",
+        BEHIND_THE_PLANES,
+    ),
+    equivalent(
+        "shaders/sort/scan.wgsl",
+        "if group > params.groups {",
+        "Only a folded grid has one more workgroup. Its counters lie behind those of the groups, where nobody reads \
+         them, or behind the end of the binding, where WebGPU allows no access.",
+    ),
+    equivalent(
+        "shaders/sort/scatter.wgsl",
+        "if number > params.groups * params.partitions {",
+        "One more partition. Its counters and its order lie behind those of the groups, where nobody reads them, or \
+         behind the ends of the bindings, where WebGPU allows no access.",
+    ),
+    equivalent(
+        "shaders/convolution/pack_input.wgsl",
+        "let end = min(row - ROWS_PER_INVOCATION, params.texture_height);",
+        "The invocations of row 0 wrap around and write all rows. Those of the other rows write none.",
+    ),
+    equivalent(
+        "shaders/convolution/pack_input.wgsl",
+        "for (; row <= end; row++) {",
+        "One more row, to which the next invocation writes the same, or which lies outside the texture, where a store \
+         has no effect.",
     ),
 ];
 

@@ -178,8 +178,8 @@ impl<'a> Campaign<'a> {
             println!("{place}\n    No reason is known.");
         }
         println!(
-            "\n{} mutants: {killed} killed ({:.1} %), {} survived that change nothing, {} survived without a reason; {:.1} \
-             s a mutant",
+            "\n{} mutants: {killed} killed ({:.1} %), {} survived that change nothing, {} survived without a reason; \
+             {:.1} s a mutant",
             self.total,
             100.0 * killed as f64 / self.total as f64,
             explained.len(),
