@@ -137,6 +137,20 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "One more row, to which the next invocation writes the same, or which lies outside the texture, where a store \
          has no effect.",
     ),
+    equivalent(
+        "shaders/forward/pack_weight.wgsl",
+        "if number > params.texels {",
+        "One more texel, in the row below the texture, where a store has no effect.",
+    ),
+    equivalent("shaders/forward/pack_weight_rows.wgsl", "if at > params.packs {", BEHIND_THE_BINDING),
+    equivalent(
+        "shaders/forward/reduce.wgsl",
+        "for (var split = 0u; split <= params.splits; split++) {",
+        "The partial sums of one more split lie behind the end of the binding, where a driver with robust buffers \
+         reads 0.",
+    ),
+    equivalent("shaders/backward/fill_zero.wgsl", "if number <= params.elements {", BEHIND_THE_BINDING),
+    equivalent("shaders/backward/grad_bias.wgsl", "if number > params.invocations {", BEHIND_THE_BINDING),
 ];
 
 #[cfg(test)]
