@@ -19,6 +19,8 @@ const FILLED_UP: &str = "The channels that fill up a pack hold zeros, so the nex
     data race, which no CPU driver shows.";
 const BEHIND_THE_PLANES: &str =
     "The binding ends with the tensor's last plane, and WebGPU allows no access behind a binding.";
+const ROW_TILE: &str =
+    "row_tile cancels out: it adds row_tile · sums to the index of a sum, and in_tile subtracts the same.";
 const WHOLE_GRIDS: &str = "The first grid has exactly SLICES invocations. The second is one workgroup, of which only \
     lane 0 passes either way.";
 
@@ -151,6 +153,21 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
     ),
     equivalent("shaders/backward/fill_zero.wgsl", "if number <= params.elements {", BEHIND_THE_BINDING),
     equivalent("shaders/backward/grad_bias.wgsl", "if number > params.invocations {", BEHIND_THE_BINDING),
+    equivalent(
+        "shaders/backward/grad_weight_reduce.wgsl",
+        "let row_tile = row / (4u + params.row_packs_per_tile);",
+        ROW_TILE,
+    ),
+    equivalent(
+        "shaders/backward/grad_weight_reduce.wgsl",
+        "let row_tile = row * (4u * params.row_packs_per_tile);",
+        ROW_TILE,
+    ),
+    equivalent(
+        "shaders/backward/grad_weight_reduce.wgsl",
+        "let end_tap = min(tap - TAPS_PER_INVOCATION, params.taps);",
+        "The invocations of tap 0 wrap around and add up all taps. Those of the other taps add up none.",
+    ),
 ];
 
 #[cfg(test)]
