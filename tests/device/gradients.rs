@@ -290,20 +290,22 @@ fn gradients_accumulate_over_two_recordings_in_one_submission() {
 /// Kernels take four channels and 32 pixels at a time, and must not fill up the last of them with a neighbour's NaN.
 #[test]
 fn a_nan_in_grad_output_reaches_only_the_gradients_that_use_it() {
-    for (algorithm, channels) in ways().into_iter().flat_map(|way| [1, 2, 3, 4].map(|channels| (way, channels))) {
-        // Two weight groups of two output channels with 42 pixels each: the second channel follows directly on the
-        // first one's last pixel.
-        let sizes = Sizes { in_channels: 2 * channels, groups: 2, offset_groups: 2, ..PLAIN };
+    let sizes = [(1, 2), (2, 2), (3, 2), (4, 2), (2, 1), (2, 3)];
+    for (algorithm, (channels, rows)) in ways().into_iter().flat_map(|way| sizes.map(|sizes| (way, sizes))) {
+        // Two weight groups of `rows` output channels with 42 pixels each: a channel follows directly on the last pixel
+        // of the one before, also if that belongs to the other group.
+        let out_channels = 2 * rows;
+        let sizes = Sizes { in_channels: 2 * channels, out_channels, groups: 2, offset_groups: 2, ..PLAIN };
         let case = Case::new("NaN", sizes, Options { algorithm, ..padded() });
-        for channel in 0..4 {
+        for channel in 0..out_channels {
             let mut grad_output = case.grad_output();
             grad_output[channel * 42..(channel + 1) * 42].fill(f32::NAN);
             let got = run_backward(&case, &grad_output, all(&case));
             for (operand, values) in got.iter() {
                 let values = values.as_ref().unwrap();
                 let (parts, touched) = match operand {
-                    Operand::Bias | Operand::Weight => (4, channel),
-                    Operand::Input | Operand::Offset | Operand::Mask => (2, channel / 2),
+                    Operand::Bias | Operand::Weight => (out_channels, channel),
+                    Operand::Input | Operand::Offset | Operand::Mask => (2, channel / rows),
                 };
                 let part = values.len() / parts;
                 for (n, value) in values.iter().enumerate() {
