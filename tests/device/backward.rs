@@ -76,6 +76,15 @@ fn gradients_of_the_table_meet_the_reference() {
     }
 }
 
+/// An invocation packs 64 taps of a group at most, so two share the taps here. Each begins in another row of the kernel.
+#[test]
+fn gradients_of_large_kernels_meet_the_reference() {
+    for algorithm in ways() {
+        let sizes = Sizes { input: [6, 5], kernel: [10, 7], offset_groups: 2, ..PLAIN };
+        check_gradients(&Case::new("70 taps", sizes, Options { padding: [5, 3], algorithm, ..Options::default() }));
+    }
+}
+
 #[test]
 fn gradients_meet_every_stored_case() {
     for algorithm in ways().into_iter().chain([Algorithm::Depthwise]) {
