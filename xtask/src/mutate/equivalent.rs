@@ -168,6 +168,11 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "let end_tap = min(tap - TAPS_PER_INVOCATION, params.taps);",
         "The invocations of tap 0 wrap around and add up all taps. Those of the other taps add up none.",
     ),
+    equivalent(
+        "shaders/backward/pack_grad_output.wgsl",
+        "let end = min(pack_of_part - PACKS_PER_INVOCATION, params.part_packs);",
+        "The invocations of pack 0 wrap around and write all packs. Those of the other packs write none.",
+    ),
 ];
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const DEPTHWISE: Stages = &[
     &["depthwise::random", "forward::more_workgroups"],
 ];
 const BACKWARD: Stages = &[
-    &["backward::gradients_meet_every_stored_case"],
+    &["backward::gradients_meet_every_stored_case", "gradients_of_large_kernels"],
     &["depthwise::offset_groups", "gradients::", "conv2d::activations"],
     &["gradients_of_the_table", "conv2d::the_depthwise_table", "depthwise::the_depthwise_table"],
     &["gradients_of_f16", "gradients_of_random", "gradients_meet_the_reference_from_the_least"],
