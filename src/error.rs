@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error, with its numbers: the operand and the axis if there is one, the expected and the actual value.
 ///
-/// After any error the same [`Gpu`](crate::Gpu), tensors and operators keep working.
+/// After any error the same [`Gpu`](crate::Gpu), tensors and operators keep working, unless the device is lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -11,7 +11,7 @@ pub enum Names {
     /// mmcv's `DeformConv2dPack` and `ModulatedDeformConv2dPack`: `weight`, `bias`, and one convolution
     /// `conv_offset.…`. Its output is chunked into (o1, o2, mask), with offset = (o1, o2).
     Mmcv,
-    /// CenterNet's `DCNv2`: the same as mmcv's, with `conv_offset_mask.…`.
+    /// CenterNet's `DCN` (of DCNv2): the same as mmcv's, with `conv_offset_mask.…`.
     CenterNet,
     /// BiRefNet's `DeformableConv2d`: `regular_conv.…`, `offset_conv.…`, `modulator_conv.…`.
     BiRefNet,
