@@ -78,6 +78,9 @@ fn main(
     let q{p} = min(pack + {p}u, params.segment_packs - 1u);
 #end
     let first_pack = segment * params.segment_packs;
+#for p in 0..PACKS
+    let plane{p} = plane_at(first_pack + q{p});
+#end
     let plane = (segment * params.taps + tap) * params.padded_pixels;
 
 #for p in 0..PACKS
@@ -89,7 +92,7 @@ fn main(
         let packed = textureLoad(packed_taps, texel_at(plane + n));
         let grad = (n / BLOCK_PIXELS * params.packs + first_pack) * BLOCK_PIXELS + n % BLOCK_PIXELS;
 #for p in 0..PACKS
-        sum{p} += product(packed, plane_at(first_pack + q{p}), grad + q{p} * BLOCK_PIXELS);
+        sum{p} += product(packed, plane{p}, grad + q{p} * BLOCK_PIXELS);
 #end
     }
 

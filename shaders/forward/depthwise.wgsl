@@ -105,6 +105,9 @@ fn main(
     let q{p} = min(pack + {p}u, params.segment_packs - 1u);
 #end
     let first_pack = segment * params.segment_packs;
+#for p in 0..PACKS
+    let plane{p} = plane_at(first_pack + q{p});
+#end
     let first_weight = group * params.all_segment_packs + params.pack_start;
     // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
     // takes it.
@@ -118,12 +121,13 @@ fn main(
         let tap = tap_at((group * params.geometry.taps + n) * params.geometry.out_pixels, pixel, tap_step(n));
         let weight = n * params.all_packs + first_weight;
 #for p in 0..PACKS
-        sum{p} += textureLoad(packed_weight, texel_at(weight + q{p})) * sample(tap, plane_at(first_pack + q{p}));
+        sum{p} += textureLoad(packed_weight, texel_at(weight + q{p})) * sample(tap, plane{p});
 #end
     }
 
+    let output = output_at(min(pixel_number, params.pixels - 1u));
 #for p in 0..PACKS
-    store_pack(busy, group, pixel.output, pack + {p}u, sum{p});
+    store_pack(busy, group, output, pack + {p}u, sum{p});
 #end
 }
 

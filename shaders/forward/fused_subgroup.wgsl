@@ -208,7 +208,7 @@ fn main(
     );
     let outputs = array<u32, PIXELS_PER_INVOCATION>(
 #for p in 0..PIXELS_PER_INVOCATION
-        pixel_{p}.output,
+        output_at(min(pixel + {p * SUBGROUP_SIZE}u, params.pixels - 1u)),
 #end
     );
     for (var n = 0u; n < PIXELS_PER_INVOCATION * OUT_CHANNELS; n++) {

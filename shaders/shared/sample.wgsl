@@ -11,8 +11,6 @@ struct Pixel {
     offset: u32,
     /// Index of its first element in the bound mask.
     mask: u32,
-    /// Index of its first element in the bound output.
-    output: u32,
     /// The first row of its image in a plane of the packed input.
     row: u32,
 }
@@ -25,9 +23,15 @@ fn pixel_at(number: u32) -> Pixel {
         first_tap(pixel),
         params.offset_base + image * params.offset_image_stride + pixel,
         params.mask_base + image * params.mask_image_stride + pixel,
-        params.output_base + image * params.output_image_stride + pixel,
         image * (params.geometry.in_height + 1u),
     );
+}
+
+/// Returns the index of a pixel's first element in the bound output. Kernels call it at their end, because what is kept
+/// across their loops takes registers.
+fn output_at(number: u32) -> u32 {
+    let image = number / params.geometry.out_pixels;
+    return params.output_base + image * params.output_image_stride + number - image * params.geometry.out_pixels;
 }
 
 /// One tap of one output pixel: where it samples every channel of a segment, and how the corners count.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::geometry::Geometry;
 use crate::error::Result;
 use crate::kernel::Storage;
-use crate::plan::{DeviceLimits, Len, Window};
+use crate::plan::{DeviceKind, DeviceLimits, Len, Window};
 
 /// Returns the window over the whole weight.
 pub(super) fn weight(g: &Geometry, limits: &DeviceLimits) -> Window {
@@ -38,9 +38,12 @@ pub(super) fn stride(count: u64, stride: u64) -> u64 {
     if count > 1 { stride } else { 0 }
 }
 
-/// The number of pixels up to which a plan works on several images at once. So many are work enough for any device, and
-/// more would leave a CPU's cache.
-const PIXELS_AT_ONCE: u64 = 1 << 14;
+/// The number of pixels up to which a plan works on several images at once on a CPU, so that they stay in its cache.
+const PIXELS_AT_ONCE_OF_CPU: u64 = 1 << 13;
+/// The smallest number of images that are worked on at once on a CPU: fewer save few steps and need as much cache.
+const LEAST_IMAGES_OF_CPU: u64 = 4;
+/// The number of pixels up to which a plan works on several images at once on other devices. So many fill any of them.
+const PIXELS_AT_ONCE: u64 = 1 << 16;
 /// The number of parts into which a plan cuts the images of a large batch at most, if the device can hold so many
 /// images. Otherwise the number of steps would grow with the batch.
 const MOST_PARTS: u64 = 1024;
@@ -90,10 +93,14 @@ impl<'a> Images<'a> {
     pub(super) fn at_once(&self) -> u64 {
         let pixels = self.g.in_pixels().max(self.g.out_pixels()) as u64;
         let batch = self.g.batch as u64;
-        let most_pixels = PIXELS_AT_ONCE.max(batch.saturating_mul(pixels) / MOST_PARTS);
+        let cpu = self.limits.kind == DeviceKind::Cpu;
+        let (most_pixels, least_images) =
+            if cpu { (PIXELS_AT_ONCE_OF_CPU, LEAST_IMAGES_OF_CPU) } else { (PIXELS_AT_ONCE, 1) };
+        let most_pixels = most_pixels.max(batch.saturating_mul(pixels) / MOST_PARTS);
         let window = self.limits.max_operand_elements(self.g.storage).min(self.limits.max_window_elements());
         let largest = self.input.max(self.offset).max(self.output);
-        (most_pixels / pixels).min(window / largest).min(batch).max(1)
+        let images = (most_pixels / pixels).min(window / largest);
+        if images < least_images { 1 } else { images.min(batch).max(1) }
     }
 
     /// Returns the window over some images of the input, and the index of the first image in it.
