@@ -10,7 +10,7 @@ use crate::device::{algorithms, default_limits_gpu, gpu, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
 
 /// Rounds every operand of the case to f16, so that the reference computes with the same numbers.
-fn rounded(mut case: Case) -> Case {
+pub fn rounded(mut case: Case) -> Case {
     let round = |values: &mut Vec<f32>| values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
     let operands = &mut case.operands;
     [&mut operands.input, &mut operands.offset, &mut operands.weight].into_iter().for_each(round);
@@ -36,7 +36,7 @@ fn upload_halves(gpu: &Gpu, case: &Case) -> Inputs<Tensor> {
 /// Runs the case in f16 and compares it with the reference. The bound is that of the f32 sum, and one rounding: half a
 /// unit in the last place of an f16, which is 2⁻¹¹ of its value, or 2⁻²⁵ if it is subnormal. Returns the worst ratio of
 /// error to bound.
-fn check(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> f64 {
+pub fn check(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> f64 {
     let inputs = upload_halves(gpu, case);
     let output = operator.forward(&inputs.as_ref(), case.options).unwrap();
     assert_eq!(output.dtype(), Dtype::F16);

@@ -30,6 +30,7 @@ mod layers;
 mod not_finite;
 mod prepared;
 mod shift;
+mod soak;
 mod states;
 mod texture;
 mod training;

@@ -63,7 +63,7 @@ fn shifts_meet_every_stored_case() {
     }
 }
 
-fn run(gpu: &Gpu, shape: [usize; 4], shifts: &[[i32; 2]], border: Border) {
+pub fn run(gpu: &Gpu, shape: [usize; 4], shifts: &[[i32; 2]], border: Border) {
     let operator = ChannelShift::new(gpu, shifts, border).unwrap();
     let count: usize = shape.iter().product();
     // Whole numbers, so that the sums are exact in f16 as well.

@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 const HANG: Duration = Duration::from_secs(20);
 
 /// Returns a number from the environment.
-fn number(variable: &str, default: u64) -> u64 {
+pub fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is {text:?}")))
 }
 

@@ -79,6 +79,14 @@ enum Task {
         #[arg(default_value_t = 0)]
         seed: u64,
     },
+    /// Call every operator with random sizes, by every algorithm, and compare the results with the reference
+    Soak {
+        /// How long to go on
+        seconds: u64,
+        /// The first seed
+        #[arg(default_value_t = 0)]
+        seed: u64,
+    },
     /// Run `check`, then `test`, on Linux with `--validate`
     Ci,
     /// Run what takes long and rarely fails: the tests that `test` leaves out, `swiftshader-test`, `web-test`, the
@@ -115,6 +123,7 @@ fn perform() -> Result<()> {
             mutate::mutate(&files)
         }
         Task::Fuzz { seconds, seed } => fuzz(seconds, seed),
+        Task::Soak { seconds, seed } => soak(seconds, seed),
         Task::Ci => {
             check::check()?;
             test(VALIDATE, &[])
@@ -193,6 +202,13 @@ fn fuzz(seconds: u64, seed: u64) -> Result<()> {
         "--nocapture",
     ]);
     run(tests.env("DEFORM_FUZZ_SECONDS", seconds.to_string()).env("DEFORM_FUZZ_SEED", seed.to_string()))
+}
+
+fn soak(seconds: u64, seed: u64) -> Result<()> {
+    adapter::ensure(tool(&["info"])?)?;
+    heading("soak");
+    let mut tests = cargo(["test", "-p", "deform", "--test", "device", "--", "--ignored", "soak::", "--nocapture"]);
+    run(tests.env("DEFORM_SOAK_SECONDS", seconds.to_string()).env("DEFORM_SOAK_SEED", seed.to_string()))
 }
 
 fn test(validate: bool, extra: &[OsString]) -> Result<()> {
