@@ -67,6 +67,7 @@ fn main() -> ExitCode {
     // If the reader closes the pipe early (`deform info | head`), SIGPIPE ends the process as usual on Unix; otherwise
     // println would panic.
     sigpipe::reset();
+    silence_the_device_select_layer();
     // The library returns wgpu's failures as errors, so by default wgpu and driver layers log nothing.
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("deform=warn")).init();
     let result = match Cli::parse().command {
@@ -93,6 +94,20 @@ fn main() -> ExitCode {
             }
             ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+/// Starts the tool anew with XDG_RUNTIME_DIR if that is not set. Mesa's device-select layer would print a line about the
+/// variable for every instance. The process cannot set its own variables without unsafe code.
+fn silence_the_device_select_layer() {
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        let mut anew = std::process::Command::new(program);
+        anew.args(std::env::args_os().skip(1)).env("XDG_RUNTIME_DIR", std::env::temp_dir());
+        // It returns only if it fails. The line is then printed.
+        drop(std::os::unix::process::CommandExt::exec(&mut anew));
     }
 }
 

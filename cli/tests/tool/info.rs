@@ -10,6 +10,16 @@ fn info_names_the_adapter_in_use() {
     }
 }
 
+/// Mesa's device-select layer prints a line for every instance if the variable is not set.
+#[test]
+fn info_prints_no_hint_about_a_display() {
+    let mut info = std::process::Command::new(env!("CARGO_BIN_EXE_deform"));
+    let output = info.arg("info").env_remove("XDG_RUNTIME_DIR").output().expect("the tool starts");
+    assert!(output.status.success());
+    let hints = String::from_utf8_lossy(&output.stderr);
+    assert!(!hints.contains("XDG_RUNTIME_DIR"), "{hints}");
+}
+
 #[test]
 fn info_lists_the_algorithms_of_each_layer() {
     let info = deform(&["info"], 0).stdout;
