@@ -1,11 +1,12 @@
 //! The facts about a kernel that its shader file declares.
 
+use std::fmt;
+
 use super::expand::{Expanded, expand};
 use super::sources::{Choice, ExpandError};
 use super::specialization::{Sampling, Specialization, Storage};
 
 /// One compute kernel: a shader file, or one of its variants, with the entry point `main`.
-#[derive(Debug)]
 pub(crate) struct Kernel {
     /// The file's path below `shaders/`, followed by a slash and the variant if there is one. Labels and plans show it.
     pub(crate) name: &'static str,
@@ -25,6 +26,13 @@ pub(crate) struct Kernel {
     pub(crate) params: &'static [&'static str],
     /// The text of every shader file, by its path below `shaders/`.
     pub(super) files: &'static [(&'static str, &'static str)],
+}
+
+/// Writes the name. The texts of all shaders would make a plan unreadable.
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 /// One storage buffer or texture of a kernel.

@@ -2,6 +2,7 @@
 
 use super::steps::{Scratch, Size, Step, Window};
 use crate::error::{Error, Result};
+use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
 use crate::kernel::{Kernel, Params, Specialization, Storage};
 
 /// The properties of a device that a plan may depend on.
@@ -125,8 +126,9 @@ impl DeviceLimits {
         let words: &[u64] = bytemuck::cast_slice(std::slice::from_ref(&params));
         // Another kernel's parameters are a mistake in this crate, which the tests find.
         debug_assert_eq!(P::WORDS, kernel.params, "{}", kernel.name);
-        debug_assert_eq!(windows.len(), kernel.bindings.len(), "{}", kernel.name);
-        debug_assert!(!kernel.subgroups || self.subgroup_size > 0, "{}", kernel.name);
+        // The shaders' unchecked loops and divisions rest on their parameters, and these on the two below.
+        assert_eq!(windows.len(), kernel.bindings.len(), "{}", kernel.name);
+        assert!(!kernel.subgroups || self.subgroup_size == SUBGROUP_SIZE, "{}", kernel.name);
         let narrow = |(name, &value): (&&str, &u64)| {
             u32::try_from(value).map_err(|_| {
                 let what = format!("the parameter {name} of {}", kernel.name);

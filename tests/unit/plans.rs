@@ -214,6 +214,12 @@ fn im2col_has_no_more_workgroups_than_its_channels_need() {
 }
 
 #[test]
+fn the_debug_text_of_a_plan_has_no_shaders() {
+    let plan = plan_of(PLAIN, columns(), &DeviceLimits::default()).unwrap();
+    assert!(format!("{plan:?}").len() < 3000, "{plan:?}");
+}
+
+#[test]
 fn a_plan_prints_itself() {
     let case = Case::new("plain", PLAIN, columns());
     let printed = plan(&case.geometry(), &case.options, &DeviceLimits::default()).unwrap();
