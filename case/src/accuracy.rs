@@ -26,7 +26,7 @@ use deform::ops::deform_conv2d::reference::Reference;
 use deform::ops::deform_conv2d::{Geometry, Operand};
 
 /// The unit roundoff of f32, 2⁻²⁴.
-const UNIT: f64 = 1.0 / (1 << 24) as f64;
+pub const UNIT: f64 = 1.0 / (1 << 24) as f64;
 /// The factor of u·√n·Σ|terms|: 9 roundings within a term, and √n for the sum.
 const ROUNDINGS: f64 = 10.0;
 

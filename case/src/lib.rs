@@ -10,7 +10,7 @@ mod metadata;
 mod operator;
 mod operators;
 
-pub use accuracy::{Comparison, ErrorBound, ErrorBounds, Mismatch, Worst, activated, sigmoid_factor};
+pub use accuracy::{Comparison, ErrorBound, ErrorBounds, Mismatch, UNIT, Worst, activated, sigmoid_factor};
 pub use file::{Answer, CaseFile, serialize};
 pub use operator::Operator;
 pub use operators::{

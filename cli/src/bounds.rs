@@ -5,7 +5,7 @@ use deform::Gradients;
 use deform::ops::conv2d::Activation;
 use deform::ops::deform_conv2d::Operand;
 use deform::ops::deform_conv2d::reference::Reference;
-use deform_case::{Answer, ErrorBound, ErrorBounds, activated, sigmoid_factor};
+use deform_case::{Answer, ErrorBound, ErrorBounds, UNIT, activated, sigmoid_factor};
 
 use crate::case::Case;
 use crate::numbers::rounded;
@@ -24,8 +24,6 @@ cycle_fc and conv2d are sums of the same kind, and an activation adds its own ro
 gradient adds two numbers at most. deformable_conv2d chains two convolutions, and the bound of every element is 1e-4 \
 times the answer's largest finite absolute value.";
 
-/// The unit roundoff of f32, 2⁻²⁴.
-const UNIT: f64 = f32::EPSILON as f64 / 2.0;
 /// The bound of an element of a layer, as a fraction of the largest absolute value of the answer.
 const OF_LARGEST: f64 = 1e-4;
 
