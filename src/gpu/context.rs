@@ -43,9 +43,9 @@ impl Gpu {
     /// Finds an adapter and opens a device on it.
     ///
     /// wgpu's environment variables such as `WGPU_BACKEND`, `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` choose the
-    /// adapter; an empty variable counts as unset. Without them it is the most powerful one. The device has the features of [`Gpu::required_features`] and
-    /// no others. It has WebGPU's default limits, except that buffers, bindings and textures may be as large as the
-    /// adapter allows.
+    /// adapter; an empty variable counts as unset. Without them it is the most powerful one. The device has the features
+    /// of [`Gpu::required_features`] and no others. It has WebGPU's default limits, except that buffers, bindings and
+    /// textures may be as large as the adapter allows.
     ///
     /// # Errors
     /// Returns [`Error::NoAdapter`], with the message of every backend, or [`Error::NoDevice`].

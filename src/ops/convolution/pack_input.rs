@@ -32,21 +32,38 @@ impl Planes {
         if !limits.hold(&below.texture(packs)) && limits.hold(&beside.texture(packs)) { beside } else { below }
     }
 
-    /// Makes the planes of `packs` packs of as many images as one part of a plan may have, and as fit into the workspace
-    /// beside `others`. One image must fit.
-    pub(super) fn of_most_images(
+    /// Makes the planes of chunks of `packs` of `all` packs. If a chunk has all, it has as many images as one part of a
+    /// plan may have, and as fit into the workspace beside `others`. One image must fit.
+    pub(super) fn of_chunks(
         g: &Geometry,
         options: &Options,
         limits: &DeviceLimits,
-        packs: u64,
+        [packs, all]: [u64; 2],
         others: &Scratch,
     ) -> Self {
-        let fits = |images| {
-            let texture = Self::new(g, limits, packs, images).texture(packs);
-            limits.hold(&texture) && others.bytes() + texture.bytes() <= options.workspace_limit
-        };
-        let most = largest(Images::new(g, limits).at_once(), fits);
-        Self::new(g, limits, packs, even(g.batch as u64, most))
+        let of = |images| Self::new(g, limits, packs, images);
+        if packs < all {
+            return of(1);
+        }
+        let most = largest(Images::new(g, limits).at_once(), |images| of(images).fit(options, limits, packs, others));
+        of(even(g.batch as u64, most))
+    }
+
+    /// Returns the number of packs of one image, at most `most`, that fit into the workspace beside `others`. One pack
+    /// must fit.
+    pub(super) fn most_packs(
+        g: &Geometry,
+        options: &Options,
+        limits: &DeviceLimits,
+        most: u64,
+        others: &Scratch,
+    ) -> u64 {
+        largest(most, |packs| Self::new(g, limits, packs, 1).fit(options, limits, packs, others))
+    }
+
+    fn fit(&self, options: &Options, limits: &DeviceLimits, packs: u64, others: &Scratch) -> bool {
+        let texture = self.texture(packs);
+        limits.hold(&texture) && others.bytes() + texture.bytes() <= options.workspace_limit
     }
 
     /// Returns the largest number of images in a plane.

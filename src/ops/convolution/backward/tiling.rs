@@ -5,9 +5,9 @@
 //! three ways.
 //!
 //! 1. It changes one size at a time: first the packs that grad_column multiplies at once (and, if segments are short,
-//!    several segments), then the pixels, then the images, then the packs, then the segments. All but the first are found by bisection.
-//!    Apart from rounding, the needs of a part grow with each size, so bisection finds a size that fits, though not
-//!    always the largest. Pixels come before channels because each part of the pixels packs, sorts and reads everything
+//!    several segments), then the pixels, then the images, then the packs, then the segments. All but the first are
+//!    found by bisection. Apart from rounding, the needs of a part grow with each size, so bisection finds a size that
+//!    fits, though not always the largest. Pixels come before channels because each part of the pixels packs, sorts and reads everything
 //!    again. Images come before channels because small images have too few pixels for a part.
 //! 2. Parts have equal sizes where the largest size that fits would leave a small rest. An equal size is taken only if
 //!    it fits, too: some sizes are rounded up, so a smaller part may need more.

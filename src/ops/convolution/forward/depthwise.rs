@@ -15,7 +15,7 @@ use crate::ops::convolution::options::Options;
 use crate::ops::convolution::pack_input::Planes;
 use crate::ops::convolution::pack_weight_depthwise;
 use crate::ops::convolution::windows::{Images, stride};
-use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Step, largest, split};
+use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Step, split};
 
 pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     g.check_depthwise()?;
@@ -27,30 +27,24 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     limits.check_elements("the weight", g.storage, g.weight_elements() as u64)?;
     let layout = Layout::new(g, true);
     let packed_weight = pack_weight_depthwise::texture(g, &layout);
-    let texture = |packs| Planes::new(g, limits, packs, 1).texture(packs);
-    if !limits.hold(&texture(1)) || !limits.hold(&packed_weight) {
+    let texture = Planes::new(g, limits, 1, 1).texture(1);
+    if !limits.hold(&texture) || !limits.hold(&packed_weight) {
         let axis = limits.max_texture_axis;
         let reason = format!("a plane or the weight is over the {axis} texels of a texture's axis");
         return Err(Algorithm::Depthwise.unsuitable(reason));
     }
-    let needed = packed_weight.bytes() + texture(1).bytes();
+    let needed = packed_weight.bytes() + texture.bytes();
     if needed > options.workspace_limit {
         return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
     }
-    let planes = largest(layout.packs(), |planes| {
-        packed_weight.bytes() + texture(planes).bytes() <= options.workspace_limit && limits.hold(&texture(planes))
-    });
+    let planes = Planes::most_packs(g, options, limits, layout.packs(), &packed_weight);
     let (segments_per_chunk, packs_per_chunk) = if planes < layout.segment_packs {
         (1, planes)
     } else {
         ((planes / layout.segment_packs).min(layout.segments), layout.segment_packs)
     };
     let packs = segments_per_chunk * packs_per_chunk;
-    let planes = if packs == layout.packs() {
-        Planes::of_most_images(g, options, limits, packs, &packed_weight)
-    } else {
-        Planes::new(g, limits, packs, 1)
-    };
+    let planes = Planes::of_chunks(g, options, limits, [packs, layout.packs()], &packed_weight);
     let packed_input = planes.texture(packs);
 
     let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };

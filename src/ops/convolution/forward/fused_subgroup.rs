@@ -16,7 +16,7 @@ use crate::ops::convolution::layout::{Chunk, Layout, PACK};
 use crate::ops::convolution::options::Options;
 use crate::ops::convolution::pack_input::Planes;
 use crate::ops::convolution::windows::{self, Images, stride};
-use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, largest, split};
+use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, split};
 
 /// Returns the loop steps of one invocation that sums `segments` segments of `packs` packs each and stores its outputs.
 const fn loop_steps(segments: u64, taps: u64, packs: u64) -> u64 {
@@ -31,11 +31,7 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     let packed_weight = Scratch { name: "packed_weight", size: Size::Texels([g.out_channels as u64, weight_rows]) };
     let (segments_per_chunk, packs_per_chunk) = chunk_size(g, options, limits, layout, &packed_weight)?;
     let packs = segments_per_chunk * packs_per_chunk;
-    let planes = if packs == layout.packs() {
-        Planes::of_most_images(g, options, limits, packs, &packed_weight)
-    } else {
-        Planes::new(g, limits, packs, 1)
-    };
+    let planes = Planes::of_chunks(g, options, limits, [packs, layout.packs()], &packed_weight);
     let packed_input = planes.texture(packs);
 
     let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };
@@ -105,9 +101,7 @@ fn chunk_size(
         return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
     }
     let in_binding = limits.max_operand_elements(g.storage) / g.in_pixels() as u64 / PACK;
-    let planes = largest(layout.packs().min(in_binding.max(1)), |planes| {
-        bytes(planes) <= options.workspace_limit && limits.hold(&Planes::new(g, limits, planes, 1).texture(planes))
-    });
+    let planes = Planes::most_packs(g, options, limits, layout.packs().min(in_binding.max(1)), packed_weight);
 
     // The number of loop steps limits the packs of one segment, and the segments of one weight group. Storing the
     // outputs takes some of them.
