@@ -18,6 +18,7 @@ mod conv2d_limits;
 mod depthwise;
 mod device;
 mod errors;
+mod faults;
 mod forward;
 mod frame;
 mod golden;

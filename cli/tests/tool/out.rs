@@ -111,3 +111,26 @@ fn links_devices_and_permissions_stay() {
     deform(&["run", "deform_conv2d", text(&golden("v2")), "--out", text(&socket)], 1).says(&["cannot write"]);
     assert!(std::fs::metadata(&socket).expect("it is there").file_type().is_socket());
 }
+
+/// The system refuses to write more than the file's first bytes. Mesa's shader cache cannot be written then, either.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_old_file_and_nothing_else() {
+    let folder = folder();
+    let (out, case) = (folder.path().join("out.safetensors"), golden("v2"));
+    std::fs::write(&out, "old").expect("it can be written");
+    // The shell ignores the signal that would end the process, and what it starts does, too.
+    let limited = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+    let mut tool = std::process::Command::new("sh");
+    tool.args(["-c", limited, env!("CARGO_BIN_EXE_deform"), "run", "deform_conv2d", text(&case), "--out", text(&out)]);
+    let outcome = crate::Outcome::from(tool.output().expect("the shell starts"));
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    outcome.says(&["cannot write", text(&out), "File too large"]);
+    assert_eq!(names(folder.path()), ["out.safetensors"]);
+    assert_eq!(std::fs::read(&out).expect("it is there"), b"old");
+    if cfg!(target_os = "linux") {
+        let full = ["run", "deform_conv2d", text(&case), "--out", "/dev/full"];
+        deform(&full, 1).says(&["cannot write /dev/full", "No space left on device"]);
+    }
+    deform(&["run", "deform_conv2d", text(&case), "--out", text(&out)], 0);
+}
