@@ -30,21 +30,28 @@ fn memory() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
+/// Returns a number from 1 up to `end`, which is excluded. Small ones come more often: a call of small sizes takes less
+/// time and shows as much.
+fn small(rng: &mut StdRng, end: u8) -> usize {
+    let number = f64::from(end).powf(rng.random());
+    (1..end).find(|&n| number < f64::from(n + 1)).unwrap().into()
+}
+
 fn sizes(rng: &mut StdRng) -> (Sizes, Options) {
     let mut pair = |range: std::ops::Range<usize>| [rng.random_range(range.clone()), rng.random_range(range)];
-    let (stride, padding, dilation) = (pair(1..4), pair(0..4), pair(1..4));
-    let (kernel, image) = (pair(1..5), pair(1..14));
+    let (stride, padding, dilation, kernel) = (pair(1..4), pair(0..4), pair(1..4), pair(1..5));
+    let image = [small(rng, 15), small(rng, 15)];
     let least = |axis: usize| (dilation[axis] * (kernel[axis] - 1) + 1).saturating_sub(2 * padding[axis]);
     let input = [0, 1].map(|axis| image[axis].max(least(axis)));
-    let [groups, offset_groups, per_group] = [1..4, 1..4, 1..9].map(|range| rng.random_range(range));
+    let [groups, offset_groups, per_group] = [4, 4, 9].map(|end| small(rng, end));
     // Small images come in large batches, too.
-    let largest = if input[0] * input[1] < 10 { 400 } else { 5 };
-    let batch = if rng.random_bool(0.3) { rng.random_range(1..=largest) } else { 1 };
+    let end = if input[0] * input[1] < 10 { 250 } else { 6 };
+    let batch = if rng.random_bool(0.3) { small(rng, end) } else { 1 };
     let sizes = Sizes {
         batch,
         in_channels: groups * offset_groups * per_group,
         input,
-        out_channels: groups * rng.random_range(1..24),
+        out_channels: groups * small(rng, 24),
         kernel,
         groups,
         offset_groups,

@@ -207,7 +207,7 @@ fn fuzz(seconds: u64, seed: u64) -> Result<()> {
 fn soak(seconds: u64, seed: u64) -> Result<()> {
     adapter::ensure(tool(&["info"])?)?;
     heading("soak");
-    let mut tests = cargo(["test", "--test", "device", "--", "--ignored", "soak::", "--nocapture"]);
+    let mut tests = cargo(["test", "--release", "--test", "device", "--", "--ignored", "soak::", "--nocapture"]);
     run(tests.env("DEFORM_SOAK_SECONDS", seconds.to_string()).env("DEFORM_SOAK_SEED", seed.to_string()))
 }
 
