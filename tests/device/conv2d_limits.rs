@@ -5,6 +5,7 @@ use deform::ops::deform_conv2d::{Gradient, Mode};
 use deform::{Dtype, Error, Tensor, wgpu};
 use half::f16;
 
+use crate::backward::ways;
 use crate::conv2d::{ALL_MODES, check, check_gradients, conv2d, expected, modes, options, shapes, upload, upload_as};
 use crate::device::{callers_gpu, default_limits_gpu, gpu, poison};
 use crate::support::case::{Case, PLAIN, Sizes, padded, regular};
@@ -121,6 +122,25 @@ fn activations_cost_no_workspace() {
         conv2d().prepare_backward(&shapes, Dtype::F32, modes, options).unwrap().plan().memory_bytes()
     };
     assert_eq!(plan(Activation::TwiceSigmoid), plan(Activation::Identity));
+}
+
+/// The gradient of the input gathers from the pixels of one part at a time.
+#[test]
+fn gradients_in_parts_of_the_pixels_meet_the_reference() {
+    let sizes = Sizes { batch: 2, in_channels: 6, out_channels: 5, input: [20, 19], ..PLAIN };
+    for algorithm in ways() {
+        let mut case = regular(Case::new("parts", sizes, deform::Options { algorithm, ..padded() }));
+        let plan = |workspace_limit| {
+            let options = Options { workspace_limit, ..options(&case, Activation::Identity) };
+            conv2d().prepare_backward(&shapes(&case), Dtype::F32, modes(&case), options)
+        };
+        let refused = plan(0).unwrap_err();
+        let Error::WorkspaceTooSmall { needed, .. } = refused else { panic!("{refused}") };
+        let least = plan(needed).unwrap();
+        assert!(least.plan().steps.iter().any(|step| step.param("first_pixel").is_some_and(|pixel| pixel > 0)));
+        case.options.workspace_limit = needed;
+        check_gradients(&case, Activation::Identity);
+    }
 }
 
 #[test]

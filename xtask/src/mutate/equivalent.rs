@@ -24,6 +24,9 @@ const ROW_TILE: &str =
 const WHOLE_GRIDS: &str = "The first grid has exactly SLICES invocations. The second is one workgroup, of which only \
     lane 0 passes either way.";
 
+const EXACT_QUOTIENT: &str = "A driver that rounds a quotient correctly, as CPU drivers do, never gets one that is off. WGSL \
+    lets it be off by 2.5 units of its last place.";
+
 pub(super) const EQUIVALENT: &[Equivalent] = &[
     equivalent(
         "shaders/forward/im2col.wgsl",
@@ -74,9 +77,19 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "Both branches give the same value at 0.",
     ),
     equivalent(
-        "shaders/backward/col2im.wgsl",
-        "u32(at.y) <= out_height && out_pixel < params.pixels;",
-        "The row below the last one lies in no window, which the second condition excludes.",
+        "shaders/backward/depthwise_gradient.wgsl",
+        "let tap = about - u32(rest >= i32(params.padded_pixels)) - u32(rest < 0);",
+        EXACT_QUOTIENT,
+    ),
+    equivalent(
+        "shaders/backward/depthwise_gradient.wgsl",
+        "let tap = about + u32(rest > i32(params.padded_pixels)) - u32(rest < 0);",
+        EXACT_QUOTIENT,
+    ),
+    equivalent(
+        "shaders/backward/depthwise_gradient.wgsl",
+        "let tap = about + u32(rest >= i32(params.padded_pixels)) + u32(rest < 0);",
+        EXACT_QUOTIENT,
     ),
     equivalent(
         "shaders/backward/col2im.wgsl",
