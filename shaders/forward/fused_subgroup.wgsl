@@ -6,8 +6,8 @@
 // The product of two packs is their dot product. Segments and packs are those of pack_input.wgsl and pack_weight.wgsl.
 //
 // Reads   packed_input, packed_weight, offset, mask (1 without one), bias (0 without one): this step's images.
-// Writes  output: OUT_CHANNELS channels of 32 pixels per workgroup. A step without a weight group's first channels adds
-//         to what earlier steps wrote.
+// Writes  output: OUT_CHANNELS channels of 32 pixels per workgroup. A step without a weight group's first channels and
+//         taps adds to what earlier steps wrote.
 // Runs    A workgroup is one subgroup of 8. Lane l samples the pixels l, l + 8, … of the block, and loads the weights
 //         of the output channels l, l + 8, …. Rotation r of the subgroup brings it the weights of lane (l + r) mod 8.
 //         Grid: blocks of pixels fastest, then blocks of output channels, then weight groups, folded.
@@ -49,9 +49,17 @@ struct Params {
     pack_start: u32,
     /// One past the last pack of each segment in this step.
     pack_end: u32,
+    /// First tap of this step.
+    tap_start: u32,
+    /// One past the last tap of this step.
+    tap_end: u32,
     /// Output channels of a weight group.
     rows: u32,
-    /// Blocks of output channels of a weight group.
+    /// First of these in this step.
+    row_start: u32,
+    /// One past the last of these in this step.
+    row_end: u32,
+    /// Blocks of output channels of a weight group in this step.
     row_blocks: u32,
     /// Output pixels of all images of this step.
     pixels: u32,
@@ -67,7 +75,8 @@ struct Params {
     mask_image_stride: u32,
     /// Elements between images of the output.
     output_image_stride: u32,
-    /// Start of the first image in the bound offset, in elements.
+    /// Start of the first image in the bound offset, in elements. Like the two below it may be negative, modulo 2³²: a
+    /// step of some taps or output channels binds no others.
     offset_base: u32,
     /// Start of the first image in the bound mask, in elements.
     mask_base: u32,
@@ -104,7 +113,7 @@ const PIXELS_PER_INVOCATION = 4u;
 const BLOCKS = OUT_CHANNELS / SUBGROUP_SIZE;
 
 /// Writes one output of the pixel whose first element is `output`. `first` says that this step has the weight group's
-/// first channels: then the sum starts from the bias, otherwise from what earlier steps wrote.
+/// first channels and taps: then the sum starts from the bias, otherwise from what earlier steps wrote.
 fn store(channel: u32, output: u32, first: bool, sum: f32) {
     let at = output + channel * params.geometry.out_pixels;
     var start = 0.0;
@@ -126,7 +135,7 @@ fn main(
     // No early return: it would put all that follows into a branch, which takes a driver twice the time to compile.
     let busy = number < params.blocks;
     let pixel = number % params.pixel_blocks * PIXELS_PER_INVOCATION * SUBGROUP_SIZE + lane;
-    let row = number / params.pixel_blocks % params.row_blocks * OUT_CHANNELS;
+    let row = params.row_start + number / params.pixel_blocks % params.row_blocks * OUT_CHANNELS;
     let group = params.group_start + number / params.pixel_blocks / params.row_blocks;
     let group_segment = group * params.segments_per_group;
     let segment_start = max(group_segment, params.segment_start);
@@ -147,12 +156,14 @@ fn main(
 #end
 #end
     // One loop over all taps of all segments: a driver moves all sums at every entry and exit of a loop.
+    let first_i = params.tap_start / params.geometry.kernel_width;
+    let first_j = params.tap_start % params.geometry.kernel_width;
     var segment = segment_start;
-    var tap = 0u;
-    var i = 0u;
-    var j = 0u;
+    var tap = params.tap_start;
+    var i = first_i;
+    var j = first_j;
     let packs = params.pack_end - params.pack_start;
-    let taps = select(0u, (segment_end - segment_start) * params.geometry.taps, busy);
+    let taps = select(0u, (segment_end - segment_start) * (params.tap_end - params.tap_start), busy);
     for (var n = 0u; n < taps; n++) {
         let plane = (segment / params.segments_per_offset_group * params.geometry.taps + tap) * params.geometry.out_pixels;
         let step = vec2<i32>(vec2<u32>(j * params.geometry.dil_w, i * params.geometry.dil_h));
@@ -168,9 +179,10 @@ fn main(
             j = 0u;
             i++;
         }
-        if tap == params.geometry.taps {
-            tap = 0u;
-            i = 0u;
+        if tap == params.tap_end {
+            tap = params.tap_start;
+            i = first_i;
+            j = first_j;
             segment++;
         }
         for (var weight_row = first_row; weight_row < end_row; weight_row++) {
@@ -195,7 +207,7 @@ fn main(
             input_plane += plane_at(1u);
         }
     }
-    let first = segment_start == group_segment && params.pack_start == 0u;
+    let first = segment_start == group_segment && params.pack_start == 0u && params.tap_start == 0u;
     // One copy of the code that stores: a driver takes longer to compile 256 copies than all the rest.
     var sums = array<f32, PIXELS_PER_INVOCATION * OUT_CHANNELS>(
 #for p in 0..PIXELS_PER_INVOCATION
@@ -214,7 +226,7 @@ fn main(
     for (var n = 0u; n < PIXELS_PER_INVOCATION * OUT_CHANNELS; n++) {
         let p = n / OUT_CHANNELS;
         let o = row + n % OUT_CHANNELS / SUBGROUP_SIZE * SUBGROUP_SIZE + (lane + n) % SUBGROUP_SIZE;
-        if busy && pixel + p * SUBGROUP_SIZE < params.pixels && o < params.rows {
+        if busy && pixel + p * SUBGROUP_SIZE < params.pixels && o < params.row_end {
             store(group * params.rows + o, outputs[p], first, sums[n]);
         }
     }

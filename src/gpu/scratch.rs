@@ -210,16 +210,7 @@ fn kind(scratch: &Scratch) -> Kind {
 /// Returns whether a resource of size `has` serves where `needed` is needed. A larger one does, because kernels address
 /// texels and bytes.
 fn serves(has: Size, needed: Size) -> bool {
-    union(has, needed) == has
-}
-
-/// Returns the least size that serves for both.
-fn union(a: Size, b: Size) -> Size {
-    match (a, b) {
-        (Size::Texels(a), Size::Texels(b)) => Size::Texels([a[0].max(b[0]), a[1].max(b[1])]),
-        (Size::Bytes(a), Size::Bytes(b)) => Size::Bytes(a.max(b)),
-        _ => unreachable!("a kind of scratch is either textures or buffers"),
-    }
+    has.union(needed) == has
 }
 
 fn width(size: Size) -> u64 {
@@ -238,11 +229,11 @@ fn shared_sizes(needed: &[Size]) -> Vec<Size> {
     needed.sort_by_key(|size| std::cmp::Reverse((size.bytes(), width(*size))));
     let mut shared: Vec<Size> = Vec::new();
     for need in needed {
-        let joins = |size: &&mut Size| union(**size, need).bytes() <= size.bytes() + need.bytes();
+        let joins = |size: &&mut Size| size.union(need).bytes() <= size.bytes() + need.bytes();
         match shared.iter_mut().find(|size| serves(**size, need)) {
             Some(_) => {}
             None => match shared.iter_mut().find(joins) {
-                Some(size) => *size = union(*size, need),
+                Some(size) => *size = size.union(need),
                 None => shared.push(need),
             },
         }

@@ -1536,6 +1536,53 @@ pub(crate) mod backward {
 
 /// The shaders of `shaders/convolution`.
 pub(crate) mod convolution {
+    /// Copies a run of elements of every plane: rows of an operand into a band, or of a band into an operand.
+    pub(crate) mod copy_rows {
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
+        /// The largest number of elements of one invocation.
+        pub(crate) const ELEMENTS_PER_INVOCATION: u64 = 16;
+        /// The kernel.
+        pub(crate) static KERNEL: Kernel = Kernel {
+            name: "convolution/copy_rows",
+            file: "convolution/copy_rows",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "rows", access: Access::Read, operand: true },
+                Binding { name: "copied", access: Access::ReadWrite, operand: true },
+            ],
+            params: Params::WORDS,
+            files: super::super::FILES,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub(crate) struct Params {
+            /// Elements of a run.
+            pub(crate) run: u64,
+            /// Workgroups along a run.
+            pub(crate) blocks: u64,
+            /// Planes of this step.
+            pub(crate) planes: u64,
+            /// Elements from one plane to the next in `rows`.
+            pub(crate) rows_stride: u64,
+            /// Elements from one plane to the next in `copied`.
+            pub(crate) copied_stride: u64,
+            /// Start of the first run in the bound `rows`, in elements.
+            pub(crate) rows_base: u64,
+            /// Start of the first run in the bound `copied`, in elements.
+            pub(crate) copied_base: u64,
+            /// 1 to add to what is there, 0 to replace it.
+            pub(crate) adds: u64,
+        }
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] =
+                &["run", "blocks", "planes", "rows_stride", "copied_stride", "rows_base", "copied_base", "adds"];
+        }
+    }
+
     /// Packs images into a texture that other kernels sample: four channels per texel, with zeros around every image.
     pub(crate) mod pack_input {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
@@ -1965,9 +2012,17 @@ pub(crate) mod forward {
             pub(crate) pack_start: u64,
             /// One past the last pack of each segment in this step.
             pub(crate) pack_end: u64,
+            /// First tap of this step.
+            pub(crate) tap_start: u64,
+            /// One past the last tap of this step.
+            pub(crate) tap_end: u64,
             /// Output channels of a weight group.
             pub(crate) rows: u64,
-            /// Blocks of output channels of a weight group.
+            /// First of these in this step.
+            pub(crate) row_start: u64,
+            /// One past the last of these in this step.
+            pub(crate) row_end: u64,
+            /// Blocks of output channels of a weight group in this step.
             pub(crate) row_blocks: u64,
             /// Output pixels of all images of this step.
             pub(crate) pixels: u64,
@@ -1983,7 +2038,8 @@ pub(crate) mod forward {
             pub(crate) mask_image_stride: u64,
             /// Elements between images of the output.
             pub(crate) output_image_stride: u64,
-            /// Start of the first image in the bound offset, in elements.
+            /// Start of the first image in the bound offset, in elements. Like the two below it may be negative, modulo 2³²: a
+            /// step of some taps or output channels binds no others.
             pub(crate) offset_base: u64,
             /// Start of the first image in the bound mask, in elements.
             pub(crate) mask_base: u64,
@@ -2017,7 +2073,11 @@ pub(crate) mod forward {
                 "packs",
                 "pack_start",
                 "pack_end",
+                "tap_start",
+                "tap_end",
                 "rows",
+                "row_start",
+                "row_end",
                 "row_blocks",
                 "pixels",
                 "pixel_blocks",
@@ -3282,6 +3342,7 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &backward::pack_taps::KERNEL,
     &backward::pack_weight_columns::KERNEL,
     &backward::sum_slices::KERNEL,
+    &convolution::copy_rows::KERNEL,
     &convolution::pack_input::KERNEL,
     &convolution::pack_weight_depthwise::KERNEL,
     &forward::depthwise::KERNEL,
@@ -3341,6 +3402,7 @@ static FILES: &[(&str, &str)] = &[
     ("backward/pack_weight_columns", include_str!("../../shaders/backward/pack_weight_columns.wgsl")),
     ("backward/pixel_blocks", include_str!("../../shaders/backward/pixel_blocks.wgsl")),
     ("backward/sum_slices", include_str!("../../shaders/backward/sum_slices.wgsl")),
+    ("convolution/copy_rows", include_str!("../../shaders/convolution/copy_rows.wgsl")),
     ("convolution/pack_input", include_str!("../../shaders/convolution/pack_input.wgsl")),
     ("convolution/pack_weight_depthwise", include_str!("../../shaders/convolution/pack_weight_depthwise.wgsl")),
     ("forward/depthwise", include_str!("../../shaders/forward/depthwise.wgsl")),

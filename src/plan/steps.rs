@@ -127,6 +127,15 @@ impl Size {
         }
     }
 
+    /// Returns the least size that serves for both. Scratch of one name is either textures or buffers.
+    pub(crate) fn union(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Texels(a), Self::Texels(b)) => Self::Texels([a[0].max(b[0]), a[1].max(b[1])]),
+            (Self::Bytes(a), Self::Bytes(b)) => Self::Bytes(a.max(b)),
+            _ => unreachable!("a kind of scratch is either textures or buffers"),
+        }
+    }
+
     /// Returns the size of a texture that is one long row of texels, in the layout of `shaders/shared/texels.wgsl`.
     pub(crate) fn long_row(texels: u64) -> Self {
         Self::Texels([texels.min(TEXELS_PER_ROW), texels.div_ceil(TEXELS_PER_ROW)])

@@ -2,11 +2,11 @@
 
 use deform::ops::deform_conv2d::reference::Reference;
 use deform::ops::deform_conv2d::{Algorithm, Gradient, Mode};
-use deform::{Dtype, Error, Gradients, Options, Tensor};
+use deform::{DeformConv2d, Dtype, Error, Gradients, Options, Tensor};
 use deform_case::ErrorBounds;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::device::{distinct_algorithms, gpu, operator, poison, say, upload};
+use crate::device::{distinct_algorithms, operator, poison, say, upload_to};
 use crate::forward::{geometries, table};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 use crate::support::compare::compare;
@@ -40,23 +40,28 @@ pub fn run_backward(case: &Case, grad_output: &[f32], wanted: Gradients<bool>) -
 }
 
 pub fn record(case: &Case, grad_output: &[f32], targets: &Gradients<Option<Gradient<'_>>>) {
-    let inputs = upload(case);
-    let grad_output = Tensor::upload(gpu(), case.geometry().output_shape(), grad_output).unwrap();
+    record_by(operator(), case, grad_output, targets);
+}
+
+pub fn record_by(operator: &DeformConv2d, case: &Case, grad_output: &[f32], targets: &Gradients<Option<Gradient<'_>>>) {
+    let gpu = operator.gpu();
+    let inputs = upload_to(gpu, case);
+    let grad_output = Tensor::upload(gpu, case.geometry().output_shape(), grad_output).unwrap();
     let modes = targets.map(|target| match target {
         None => Mode::Skip,
         Some(Gradient::Write(_)) => Mode::Write,
         Some(Gradient::Add(_)) => Mode::Add,
     });
-    let prepared = operator()
+    let prepared = operator
         .prepare_backward(&case.shape_slices(), Dtype::F32, modes, case.options)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
     let prepared = prepared.poisoned().unwrap();
-    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
     let inputs = inputs.as_ref();
     prepared
         .record(&mut encoder, &inputs, &grad_output, &targets.map(|target| target.map(Gradient::tensor)))
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    gpu().queue().submit([encoder.finish()]);
+    gpu.queue().submit([encoder.finish()]);
 }
 
 /// Runs the case and compares every gradient with the reference. Returns the worst ratio of error to bound.

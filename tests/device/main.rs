@@ -12,6 +12,7 @@ mod aspp;
 mod support;
 
 mod backward;
+mod bands;
 mod batches;
 mod conv2d;
 mod conv2d_limits;

@@ -28,7 +28,7 @@ fn auto_computes_directly_if_there_is_no_workspace() {
 
 #[test]
 fn auto_says_why_no_algorithm_can_do_it() {
-    let limits = DeviceLimits { max_binding_bytes: 1024, ..subgroups_of_8() };
+    let limits = DeviceLimits { max_binding_bytes: 256, ..subgroups_of_8() };
     let error = plan_of(PLAIN, padded(), &limits).unwrap_err();
     let Error::Unsuitable { algorithm, reason } = &error else { panic!("{error}") };
     assert_eq!(algorithm, "auto");

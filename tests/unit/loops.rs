@@ -75,6 +75,7 @@ const LOOPS: &[(&str, &str, Cost)] = &[
     ("backward/pack_taps", "taps()", |c| loop_of(c.get("TAPS_PER_INVOCATION"))),
     ("backward/pack_weight_columns", "taps()", |c| loop_of(c.get("TAPS_PER_INVOCATION"))),
     ("backward/sum_slices", "slices()", |c| loop_of(c.get("slices"))),
+    ("convolution/copy_rows", "elements()", |c| loop_of(c.get("ELEMENTS_PER_INVOCATION"))),
     ("convolution/pack_input", "rows()", |c| loop_of(c.get("ROWS_PER_INVOCATION"))),
     ("forward/depthwise", "taps()", |c| loop_of(c.get("taps"))),
     ("forward/direct", "taps(channels(outputs()))", |c| {
@@ -83,7 +84,7 @@ const LOOPS: &[(&str, &str, Cost)] = &[
     ("forward/fused_subgroup", "taps(packs()) stores()", |c| {
         let segments = (c.get("segment_end") - c.get("segment_start")).min(c.get("segments_per_group"));
         let packs = c.get("pack_end") - c.get("pack_start");
-        outer(segments * c.get("taps"), loop_of(packs))
+        outer(segments * (c.get("tap_end") - c.get("tap_start")), loop_of(packs))
             + loop_of(c.get("PIXELS_PER_INVOCATION") * c.get("OUT_CHANNELS"))
     }),
     // A part of the sum may begin inside a tap and end inside another.

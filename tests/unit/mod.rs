@@ -18,6 +18,7 @@ mod random;
 
 mod algorithms;
 mod backward_plans;
+mod bands;
 mod batches;
 mod fallbacks;
 mod fuzz;

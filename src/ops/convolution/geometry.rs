@@ -1,6 +1,7 @@
 //! Validates the shapes and options of a call, and derives all sizes from them.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::algorithm::Algorithm;
 use super::operands::Operands;
@@ -35,6 +36,16 @@ pub struct Geometry {
     pub(crate) storage: Storage,
     pub(crate) sampling: Sampling,
     pub activation: Activation,
+    pub(in crate::ops) band: Band,
+}
+
+/// The place of a band in the call that it is a part of. The whole call is the band at the default place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(in crate::ops) struct Band {
+    /// The image of the call that is the band's first.
+    pub(super) image: usize,
+    /// The row of the call's output that is the band's first.
+    pub(super) top: usize,
 }
 
 impl fmt::Display for Geometry {
@@ -154,6 +165,7 @@ impl Geometry {
             storage: Storage::F32,
             sampling: if shapes.offset.is_some() { Sampling::Deformed } else { Sampling::Regular },
             activation: Activation::default(),
+            band: Band::default(),
         })
     }
 
@@ -233,6 +245,7 @@ impl Geometry {
         // A stride or dilation may exceed the range of the kernels' integers if the output has one pixel or the kernel
         // one tap. It is then never used.
         let most = |step: usize| (step as u64).min(MAX_POSITION);
+        let rows_above = (self.band.top * self.stride[0]) as u64;
         TapGeometry {
             in_height: self.in_height as u64,
             in_width: self.in_width as u64,
@@ -242,11 +255,18 @@ impl Geometry {
             taps: self.taps() as u64,
             stride_h: most(self.stride[0]),
             stride_w: most(self.stride[1]),
-            pad_h: self.padding[0] as u64,
+            // The kernels compute in the integers modulo 2³², where the padding less the rows above may be negative.
+            pad_h: (self.padding[0] as u64).wrapping_sub(rows_above) & u64::from(u32::MAX),
             pad_w: self.padding[1] as u64,
             dil_h: most(self.dilation[0]),
             dil_w: most(self.dilation[1]),
         }
+    }
+
+    /// Returns the numbers that some images of a band have in the call.
+    pub(super) fn in_call(&self, images: &Range<u64>) -> Range<u64> {
+        let first = self.band.image as u64;
+        first + images.start..first + images.end
     }
 
     /// Returns the number of input channels of a segment, the longest run of channels that share their weight group and

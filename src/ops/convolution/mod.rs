@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod backward;
+mod bands;
 mod forward;
 mod geometry;
 mod gradients;

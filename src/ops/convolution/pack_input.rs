@@ -102,7 +102,7 @@ impl Planes {
         let all = Images::new(g, limits);
         let plane = g.in_pixels() as u64;
         let within = channels.start * plane..channels.end * plane;
-        let (input, input_base) = within_images(limits, g.storage, "input", all.input, images, &within);
+        let (input, input_base) = within_images(limits, g.storage, "input", all.input, &g.in_call(images), &within);
         let [texture_width, texture_height] = Self { images: images.len(), ..*self }.extent(chunk.pack_count());
         let params = pack_input::Params {
             in_height: g.in_height as u64,

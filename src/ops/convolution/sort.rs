@@ -59,10 +59,17 @@ impl Sort {
     /// One pass needs a counter for every cell and partition. On a CPU it is faster than two passes if 16 partitions or
     /// more have at most half as many counters as there are entries. `on_cpu` says whether to choose the sizes for a
     /// CPU.
-    pub(super) fn new([rows, columns]: [u64; 2], entries: u64, groups: u64, on_cpu: bool) -> Self {
-        // The invocations of the scan share a group's counters. Each walks through its own twice, and once through the
-        // sums of the others.
+    pub(super) fn new(
+        limits: &DeviceLimits,
+        [rows, columns]: [u64; 2],
+        entries: u64,
+        groups: u64,
+        on_cpu: bool,
+    ) -> Self {
+        // A binding holds the counters of all groups. The invocations of the scan share those of a group. Each walks
+        // through its own twice, and once through the sums of the others.
         let counters = MAX_LOOP_STEPS / 3 * scan::KERNEL.workgroup_size;
+        let counters = counters.min(limits.max_binding_bytes / F32_BYTES / groups);
         let by_cell =
             SortPass { order: "order_by_cell", buckets: rows * columns + 1, column_step: 1, row_step: columns };
         let partitions = (counters.min(entries / 2) / by_cell.buckets).min(MOST_PARTITIONS.div_ceil(groups));

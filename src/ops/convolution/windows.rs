@@ -88,6 +88,11 @@ impl<'a> Images<'a> {
         Ok(self.limits.max_operand_elements(storage) / self.input.max(self.offset).max(self.output))
     }
 
+    /// Returns whether windows hold an image of every operand but the input.
+    pub(super) fn hold_an_image(&self) -> bool {
+        self.offset.max(self.output) <= self.limits.max_operand_elements(self.g.storage)
+    }
+
     /// Returns the number of images that one part of a plan works on at most. Windows hold so many images of every
     /// operand and gradient.
     pub(super) fn at_once(&self) -> u64 {
@@ -105,7 +110,7 @@ impl<'a> Images<'a> {
 
     /// Returns the window over some images of the input, and the index of the first image in it.
     pub(super) fn input(&self, images: &Range<u64>) -> (Window, u64) {
-        self.window("input", self.input, images)
+        self.window("input", self.input, &self.g.in_call(images))
     }
 
     /// Returns the windows over some images of the other operands.
@@ -116,13 +121,51 @@ impl<'a> Images<'a> {
         ImageWindows {
             offset,
             mask: if g.has_mask { self.window("mask", self.mask, images) } else { (offset.0, 0) },
-            bias: if g.has_bias {
-                self.limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0
-            } else {
-                offset.0
-            },
+            bias: self.bias(offset.0),
             output: self.window("output", self.output, images),
         }
+    }
+
+    /// Returns the windows over some taps of offset groups and some output channels of weight groups, in one image. The
+    /// index of the image in a window may be negative, modulo 2³².
+    pub(super) fn windows_within(
+        &self,
+        image: u64,
+        offset_groups: &Range<u64>,
+        taps: &Range<u64>,
+        groups: &Range<u64>,
+        rows: &Range<u64>,
+    ) -> ImageWindows {
+        let g = self.g;
+        let (all_taps, all_rows, pixels) = (g.taps() as u64, g.out_channels_per_group() as u64, g.out_pixels() as u64);
+        let window = |operand, size: u64, planes: Range<u64>| {
+            let first = planes.start * pixels;
+            let (window, base) =
+                self.limits.operand_window(g.storage, operand, image * size + first, planes.len() * pixels);
+            (window, base.wrapping_sub(first) & u64::from(u32::MAX))
+        };
+        let of_taps = |planes: u64| {
+            let plane = |group: u64, tap: u64| planes * (group * all_taps + tap);
+            plane(offset_groups.start, taps.start)..plane(offset_groups.end - 1, taps.end)
+        };
+        let unread = (unread(g, self.limits), 0);
+        let offset = if self.offset > 0 { window("offset", self.offset, of_taps(2)) } else { unread };
+        ImageWindows {
+            offset,
+            mask: if g.has_mask { window("mask", self.mask, of_taps(1)) } else { (offset.0, 0) },
+            bias: self.bias(offset.0),
+            output: window(
+                "output",
+                self.output,
+                groups.start * all_rows + rows.start..(groups.end - 1) * all_rows + rows.end,
+            ),
+        }
+    }
+
+    /// Returns the window over the bias, or another that is not read.
+    fn bias(&self, other: Window) -> Window {
+        let g = self.g;
+        if g.has_bias { self.limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0 } else { other }
     }
 
     fn window(&self, operand: &'static str, image: u64, images: &Range<u64>) -> (Window, u64) {

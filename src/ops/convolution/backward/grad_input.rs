@@ -27,7 +27,7 @@ fn wanted(pass: &Pass<'_>) -> bool {
 /// rows of cells of one image come after those of the image before.
 fn sort(pass: &Pass<'_>, tiling: &Tiling) -> Sort {
     let cells = [tiling.images * (pass.g.in_height as u64 + 1), pass.g.in_width as u64 + 1];
-    Sort::new(cells, pass.entries(tiling), pass.offset_groups(tiling), pass.subgroups)
+    Sort::new(pass.limits, cells, pass.entries(tiling), pass.offset_groups(tiling), pass.subgroups)
 }
 
 fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {

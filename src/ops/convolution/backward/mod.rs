@@ -36,12 +36,15 @@ mod tiling;
 
 use self::pass::Pass;
 use self::stage::Progress;
+use super::bands::{self, Copied, Rows};
 use super::geometry::Geometry;
 use super::gradients::{Gradients, Mode};
-use super::layout::Part;
+use super::layout::{PACK, Part};
 use super::notes;
 use super::options::Options;
 use crate::error::{Error, Result};
+use crate::kernel::{Sampling, Storage};
+use crate::ops::activation::Activation;
 use crate::plan::{DeviceLimits, Plan, split};
 
 /// Plans the gradients of one call. `options.algorithm` decides how the matrix products are computed, and with them
@@ -69,7 +72,9 @@ pub fn plan_backward(
 
 fn gradients(geometry: &Geometry, modes: &Gradients<Mode>, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     let pass = Pass::new(geometry, modes, options, limits)?;
-    stages::wanted(&pass).try_for_each(|stage| (stage.check)(&pass))?;
+    if !needs_bands(&pass) {
+        stages::wanted(&pass).try_for_each(|stage| (stage.check)(&pass))?;
+    }
     if grad_bias::wanted(&pass) {
         grad_bias::check(&pass)?;
     }
@@ -80,10 +85,68 @@ fn gradients(geometry: &Geometry, modes: &Gradients<Mode>, options: &Options, li
         grad_bias::steps(&pass, &mut plan)?;
     }
     if geometry.batch > 0 && (pass.wants_grad_column() || pass.wants_samples()) {
-        parts(&pass, &mut plan)?;
+        if needs_bands(&pass) { in_bands(&pass, &mut plan)? } else { parts(&pass, &mut plan)? }
     }
     let (needed, got) = (plan.memory_bytes(), options.workspace_limit);
     if needed > got { Err(Error::WorkspaceTooSmall { needed, got }) } else { Ok(plan) }
+}
+
+/// Returns whether a window cannot hold what one image has of the offsets of an offset group, or of a pack of the
+/// gradient of the output.
+fn needs_bands(pass: &Pass<'_>) -> bool {
+    let planes = (pass.g.offset_elements() / pass.g.offset_groups / pass.g.out_pixels()) as u64;
+    planes.max(PACK.min(pass.layout.rows)) * pass.g.out_pixels() as u64 > pass.window_elements()
+}
+
+/// Plans the gradients, except that by the bias, band by band. The gradients that all bands add to are zeros already.
+fn in_bands(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
+    let added = |mode: Mode| if mode.wanted() { Mode::Add } else { Mode::Skip };
+    let written = |mode: Mode| if mode.wanted() { Mode::Write } else { Mode::Skip };
+    let modes = &Gradients {
+        input: added(pass.modes.input),
+        offset: written(pass.modes.offset),
+        weight: added(pass.modes.weight),
+        mask: written(pass.modes.mask),
+        bias: Mode::Skip,
+    };
+    let workspace_bytes = plan.workspace_bytes;
+    let of_band = |band: &Geometry, options: &Options| {
+        let pass = Pass::new(band, modes, options, pass.limits)?;
+        stages::wanted(&pass).try_for_each(|stage| (stage.check)(&pass))?;
+        let mut plan = Plan { algorithm: pass.name().to_owned(), workspace_bytes, ..Plan::default() };
+        parts(&pass, &mut plan)?;
+        Ok(plan)
+    };
+    let banded = bands::plan(pass.g, pass.options, pass.limits, &rows(pass), of_band)?;
+    banded.steps.into_iter().try_for_each(|step| plan.push(step))?;
+    plan.workspace_bytes = plan.workspace_bytes.max(banded.workspace_bytes);
+    plan.scratch = banded.scratch;
+    plan.notes = banded.notes;
+    Ok(())
+}
+
+/// Returns the operands and gradients of which bands take some rows.
+fn rows(pass: &Pass<'_>) -> Vec<Rows> {
+    let g = pass.g;
+    let (taps, out_channels) = ((g.offset_groups * g.taps()) as u64, g.out_channels as u64);
+    let given = |there: bool, operand, band, planes| {
+        there.then_some(Rows { operand, band, storage: g.storage, planes, copied: Copied::In })
+    };
+    let gradient = |mode: Mode, operand, band, planes| {
+        let copied = if mode == Mode::Add { Copied::Added } else { Copied::Out };
+        mode.wanted().then_some(Rows { operand, band, storage: Storage::F32, planes, copied })
+    };
+    [
+        given(g.sampling == Sampling::Deformed, "offset", "offset_rows", 2 * taps),
+        given(g.has_mask, "mask", "mask_rows", taps),
+        given(g.activation != Activation::Identity, "output", "output_rows", out_channels),
+        given(true, "grad_output", "grad_output_rows", out_channels),
+        gradient(pass.modes.offset, "grad_offset", "grad_offset_rows", 2 * taps),
+        gradient(pass.modes.mask, "grad_mask", "grad_mask_rows", taps),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn parts(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {

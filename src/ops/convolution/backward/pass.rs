@@ -200,7 +200,7 @@ impl<'a> Pass<'a> {
         let channels = part.chunk.channels(self.layout.segment_channels);
         let within = channels.start * plane..channels.end * plane;
         let image = self.g.in_channels as u64 * plane;
-        within_images(self.limits, Storage::F32, "grad_input", image, &part.images, &within)
+        within_images(self.limits, Storage::F32, "grad_input", image, &self.g.in_call(&part.images), &within)
     }
 
     /// Returns the elements between images of the gradient of the input.

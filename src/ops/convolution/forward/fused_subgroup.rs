@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::kernel::forward::{fused_subgroup, pack_weight};
 use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
-use crate::kernel::{Kernel, Storage};
+use crate::kernel::{Kernel, Sampling, Storage};
 use crate::ops::convolution::algorithm::Algorithm;
 use crate::ops::convolution::geometry::Geometry;
 use crate::ops::convolution::layout::{Chunk, Layout, PACK};
@@ -36,13 +36,42 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
 
     let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };
     plan.push(pack_weight(g, limits, layout, &packed_weight)?)?;
+    let (taps_per_step, rows_per_step) = windows_size(g, limits, layout);
     for images in split(0..g.batch as u64, planes.images()) {
         for chunk in layout.whole().split(segments_per_chunk, packs_per_chunk) {
             plan.push(planes.pack(g, limits, layout, &images, &chunk, &packed_input)?)?;
-            plan.push(fused(g, limits, layout, &planes, &images, &chunk, [&packed_input, &packed_weight])?)?;
+            for taps in split(0..g.taps() as u64, taps_per_step) {
+                for rows in split(0..layout.rows, rows_per_step) {
+                    let part = Part { images: &images, chunk: &chunk, taps: &taps, rows: &rows };
+                    plan.push(fused(g, limits, layout, &planes, &part, [&packed_input, &packed_weight])?)?;
+                }
+            }
         }
     }
     Ok(plan)
+}
+
+/// The work of one step.
+struct Part<'a> {
+    images: &'a Range<u64>,
+    chunk: &'a Chunk,
+    taps: &'a Range<u64>,
+    /// Output channels of each weight group.
+    rows: &'a Range<u64>,
+}
+
+/// Returns the taps and the output channels of a weight group that one step can bind.
+fn windows_size(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> (u64, u64) {
+    let (taps, rows) = (g.taps() as u64, layout.rows);
+    if Images::new(g, limits).hold_an_image() {
+        return (taps, rows);
+    }
+    let planes = limits.max_operand_elements(g.storage) / g.out_pixels() as u64;
+    let rows_per_step = match planes / fused_kernel(rows).1 * fused_kernel(rows).1 {
+        0 => planes,
+        whole_blocks => whole_blocks,
+    };
+    (if g.sampling == Sampling::Deformed { (planes / 2).min(taps) } else { taps }, rows_per_step.min(rows))
 }
 
 /// Returns the rows of the packed weight: the packs of all taps of a weight group's segments.
@@ -58,10 +87,13 @@ fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
             limits.subgroup_size, SUBGROUP_SIZE
         )));
     }
+    // An f16 output would round partial sums, so an image in f16 is not cut.
+    let cut = g.storage == Storage::F32 && !Images::new(g, limits).hold_an_image();
+    let plane = g.out_pixels() as u64;
     for (what, elements) in [
         ("the weight", g.weight_elements() as u64),
-        ("one image's offset", g.offset_elements() as u64),
-        ("one image's output", (g.out_channels * g.out_pixels()) as u64),
+        ("one image's offset", if cut { 2 * plane } else { g.offset_elements() as u64 }),
+        ("one image's output", if cut { plane } else { (g.out_channels * g.out_pixels()) as u64 }),
         ("one pack of input channels", PACK.min(layout.segment_channels) * g.in_pixels() as u64),
     ] {
         limits.check_elements(what, g.storage, elements)?;
@@ -114,8 +146,9 @@ fn chunk_size(
     let packs_per_chunk = packs.min(planes).min(most_packs);
     let most_segments = loop_steps / (taps * (2 + packs));
     let most_segments = if most_segments >= segments_per_group { segments } else { most_segments };
-    let segments_per_chunk =
-        if packs_per_chunk < packs { 1 } else { (planes / packs).min(most_segments).min(segments) };
+    // A chunk of one segment has the taps of one offset group and the output channels of one weight group.
+    let one_segment = packs_per_chunk < packs || !Images::new(g, limits).hold_an_image();
+    let segments_per_chunk = if one_segment { 1 } else { (planes / packs).min(most_segments).min(segments) };
     if !uncut {
         return Ok((segments_per_chunk, packs_per_chunk));
     }
@@ -149,8 +182,7 @@ fn fused(
     limits: &DeviceLimits,
     layout: &Layout,
     planes: &Planes,
-    images: &Range<u64>,
-    chunk: &Chunk,
+    &Part { images, chunk, taps, rows }: &Part<'_>,
     [packed_input, packed_weight]: [&Scratch; 2],
 ) -> Result<Step> {
     let (kernel, out_channels) = fused_kernel(layout.rows);
@@ -158,14 +190,18 @@ fn fused(
     let pixels_per_block = SUBGROUP_SIZE * fused_subgroup::PIXELS_PER_INVOCATION;
     let pixels = images.len() * g.out_pixels() as u64;
     let pixel_blocks = pixels.div_ceil(pixels_per_block);
-    let row_blocks = layout.rows.div_ceil(out_channels);
+    let row_blocks = rows.len().div_ceil(out_channels);
     let blocks = pixel_blocks * row_blocks * groups.len();
     let segments = chunk.segments.len().min(layout.segments_per_group);
-    let loop_steps = loop_steps(segments, g.taps() as u64, chunk.packs.len());
+    let loop_steps = loop_steps(segments, taps.len(), chunk.packs.len());
     assert!(loop_steps <= MAX_LOOP_STEPS, "a loop that Mesa would cut short");
 
     let all = Images::new(g, limits);
-    let operands = all.windows(images);
+    let operands = if all.hold_an_image() {
+        all.windows(images)
+    } else {
+        all.windows_within(images.start, &layout.offset_groups(chunk), taps, &groups, rows)
+    };
     let [plane_columns, plane_rows] = planes.step(images);
     let params = fused_subgroup::Params {
         geometry: g.tap_geometry(),
@@ -178,7 +214,11 @@ fn fused(
         packs: layout.segment_packs,
         pack_start: chunk.packs.start,
         pack_end: chunk.packs.end,
+        tap_start: taps.start,
+        tap_end: taps.end,
         rows: layout.rows,
+        row_start: rows.start,
+        row_end: rows.end,
         row_blocks,
         pixels,
         pixel_blocks,

@@ -10,10 +10,13 @@ mod fused_tiled;
 pub use choice::choice;
 
 use super::algorithm::{Algorithm, Tile};
+use super::bands::{self, Copied, Rows};
 use super::geometry::Geometry;
 use super::notes;
 use super::options::Options;
+use super::windows::Images;
 use crate::error::{Error, Result};
+use crate::kernel::Sampling;
 use crate::plan::{DeviceLimits, Plan};
 
 /// Plans the output of one call.
@@ -37,6 +40,39 @@ fn linear(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Resu
     if geometry.batch == 0 {
         return Ok(Plan::default());
     }
+    // Columns cuts the planes itself.
+    if options.algorithm == Algorithm::Columns || Images::new(geometry, limits).hold_an_image() {
+        return whole_images(geometry, options, limits);
+    }
+    let first = match options.algorithm {
+        Algorithm::Auto => choice(geometry, limits).first().copied(),
+        algorithm => Some(algorithm),
+    };
+    // This one cuts taps and output channels, which is faster where it can.
+    if first == Some(Algorithm::FusedSubgroup)
+        && let Ok(plan) = plan_by(Algorithm::FusedSubgroup, geometry, options, limits)
+    {
+        return Ok(plan);
+    }
+    let of_band = |band: &Geometry, options: &Options| whole_images(band, options, limits);
+    match bands::plan(geometry, options, limits, &rows(geometry), of_band) {
+        Err(_) if options.algorithm == Algorithm::Auto => whole_images(geometry, options, limits),
+        planned => planned,
+    }
+}
+
+/// Returns the operands of which bands take some rows.
+fn rows(g: &Geometry) -> Vec<Rows> {
+    let taps = (g.offset_groups * g.taps()) as u64;
+    let offset = (g.sampling == Sampling::Deformed).then_some(("offset", "offset_rows", 2 * taps, Copied::In));
+    let mask = g.has_mask.then_some(("mask", "mask_rows", taps, Copied::In));
+    let output = ("output", "output_rows", g.out_channels as u64, Copied::Out);
+    let all = offset.into_iter().chain(mask).chain([output]);
+    all.map(|(operand, band, planes, copied)| Rows { operand, band, storage: g.storage, planes, copied }).collect()
+}
+
+/// Plans the output in steps that bind whole images of all operands but the input.
+fn whole_images(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     if options.algorithm != Algorithm::Auto {
         return plan_by(options.algorithm, geometry, options, limits);
     }

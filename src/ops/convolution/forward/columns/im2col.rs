@@ -39,8 +39,13 @@ fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, channels: Range<u64>
     let pixels = chunk.pixels.len();
     // Returns one window over `count` elements of each image, from element `first` on.
     let window = |operand, image_stride: u64, first: u64, count: u64| {
-        let first = chunk.images.start * image_stride + first;
-        limits.operand_window(g.storage, operand, first, (images - 1) * image_stride + count)
+        let first_image = if operand == "input" { g.in_call(&chunk.images).start } else { chunk.images.start };
+        limits.operand_window(
+            g.storage,
+            operand,
+            first_image * image_stride + first,
+            (images - 1) * image_stride + count,
+        )
     };
     let input_image_stride = g.in_channels as u64 * in_pixels;
     let (input, input_base) =
