@@ -27,6 +27,7 @@
 //@ constant OUT_CHANNELS Output channels of one invocation.
 //@ variant out64 OUT_CHANNELS=64u
 //@ variant out32 OUT_CHANNELS=32u
+//@ variant out8 OUT_CHANNELS=8u
 
 struct Params {
     /// Geometry of the taps.

@@ -1988,6 +1988,37 @@ pub(crate) mod forward {
             out_channels: 32,
             blocks: 4,
         };
+        /// The kernel's variant `out8`.
+        pub(crate) static OUT8: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_subgroup/out8",
+                file: "forward/fused_subgroup",
+                variant: "out8",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            out_channels: 8,
+            blocks: 1,
+        };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -3349,6 +3380,7 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &forward::direct::KERNEL,
     &forward::fused_subgroup::OUT64.kernel,
     &forward::fused_subgroup::OUT32.kernel,
+    &forward::fused_subgroup::OUT8.kernel,
     &forward::fused_tiled::M128N128.kernel,
     &forward::fused_tiled::M128N64.kernel,
     &forward::fused_tiled::M64N64.kernel,
