@@ -40,6 +40,9 @@ pub enum DeviceKind {
     Other,
 }
 
+/// The largest index in a window. Kernels add indices in 32 bits.
+pub(crate) const MAX_INDEX: u64 = (1 << 31) - 1;
+
 impl Default for DeviceLimits {
     /// WebGPU's default limits. Every device that [`Gpu::new`](crate::Gpu::new) opens has at least these.
     fn default() -> Self {
@@ -66,7 +69,7 @@ impl DeviceLimits {
     pub(crate) fn max_operand_elements(&self, storage: Storage) -> u64 {
         let fitting = self.max_binding_bytes.saturating_sub(self.binding_alignment) / storage.bytes();
         // Aligning the start may add binding_alignment elements at most.
-        fitting.min((1 << 31) - 1 - self.binding_alignment)
+        fitting.min(MAX_INDEX - self.binding_alignment)
     }
 
     /// Checks that a window can hold so many elements of `what`, which a plan cannot cut into smaller pieces.

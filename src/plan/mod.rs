@@ -6,8 +6,8 @@ mod parts;
 mod shape;
 mod steps;
 
-pub(crate) use limits::binding_too_large;
 pub use limits::{DeviceKind, DeviceLimits};
+pub(crate) use limits::{MAX_INDEX, binding_too_large};
 pub(crate) use parts::{Len, even, largest, split};
 pub(crate) use shape::{check_elements, check_shape};
 pub(crate) use steps::{F32_BYTES, MAX_LOOP_STEPS, TEXEL_BYTES};

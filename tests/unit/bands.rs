@@ -43,7 +43,9 @@ fn the_fused_algorithm_cuts_taps_and_output_channels() {
     // The steps' taps and output channels, of one pack of the input.
     for (sizes, expected) in [
         (image([3, 3], 1400, [3, 3]), vec![(0..8, 0..3), (8..9, 0..3)]),
-        (image([4, 32], 1024, [3, 3]), vec![(0..9, 0..31), (0..9, 31..32)]),
+        (image([4, 33], 1024, [3, 3]), vec![(0..9, 0..31), (0..9, 31..33)]),
+        // An image of exactly 128 MiB.
+        (image([4, 32], 1024, [3, 3]), vec![(0..9, 0..32)]),
         (image([4, 256], 512, [1, 1]), (0..4).map(|n| (0..1, 64 * n..64 * (n + 1))).collect()),
     ] {
         let [forward, _] = both(sizes, Options { padding: sizes.kernel.map(|k| k / 2), ..padded() }, &subgroups_of_8());

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::geometry::Geometry;
 use crate::error::Result;
 use crate::kernel::Storage;
-use crate::plan::{DeviceKind, DeviceLimits, Len, Window};
+use crate::plan::{DeviceKind, DeviceLimits, Len, MAX_INDEX, Window, binding_too_large};
 
 /// Returns the window over the whole weight.
 pub(super) fn weight(g: &Geometry, limits: &DeviceLimits) -> Window {
@@ -81,16 +81,32 @@ impl<'a> Images<'a> {
 
     /// Returns the number of images that one step can bind.
     pub(super) fn per_step(&self) -> Result<u64> {
-        let storage = self.g.storage;
-        self.limits.check_elements("one image's input", storage, self.input)?;
-        self.limits.check_elements("one image's offset", storage, self.offset)?;
-        self.limits.check_elements("one image's output", storage, self.output)?;
-        Ok(self.limits.max_operand_elements(storage) / self.input.max(self.offset).max(self.output))
+        let all = [
+            ("one image's input", self.input),
+            ("one image's offset", self.offset),
+            ("one image's output", self.output),
+        ];
+        all.into_iter().try_fold(u64::MAX, |least, (what, image)| match self.in_window(image) {
+            0 => Err(binding_too_large(what, self.g.storage, image, self.limits.max_operand_elements(self.g.storage))),
+            images => Ok(least.min(images)),
+        })
+    }
+
+    /// Returns the number of images of `image` elements that a window holds. Images that start at multiples of the
+    /// alignment fill it up.
+    fn in_window(&self, image: u64) -> u64 {
+        let (limits, storage) = (self.limits, self.g.storage);
+        let bytes = image * storage.bytes();
+        if bytes.is_multiple_of(limits.binding_alignment.max(1)) {
+            (limits.max_binding_bytes / bytes.max(1)).min(MAX_INDEX / image.max(1))
+        } else {
+            limits.max_operand_elements(storage) / image.max(1)
+        }
     }
 
     /// Returns whether windows hold an image of every operand but the input.
     pub(super) fn hold_an_image(&self) -> bool {
-        self.offset.max(self.output) <= self.limits.max_operand_elements(self.g.storage)
+        self.in_window(self.offset) > 0 && self.in_window(self.output) > 0
     }
 
     /// Returns the number of images that one part of a plan works on at most. Windows hold so many images of every

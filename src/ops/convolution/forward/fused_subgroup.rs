@@ -87,13 +87,17 @@ fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
             limits.subgroup_size, SUBGROUP_SIZE
         )));
     }
-    // An f16 output would round partial sums, so an image in f16 is not cut.
-    let cut = g.storage == Storage::F32 && !Images::new(g, limits).hold_an_image();
-    let plane = g.out_pixels() as u64;
+    if !Images::new(g, limits).hold_an_image() {
+        // An f16 output would round partial sums, so taps and output channels in f16 are not cut.
+        let cut = g.storage == Storage::F32;
+        let plane = g.out_pixels() as u64;
+        let offset = if cut { 2 * plane } else { g.offset_elements() as u64 };
+        let output = if cut { plane } else { g.out_channels as u64 * plane };
+        limits.check_elements("one image's offset", g.storage, offset)?;
+        limits.check_elements("one image's output", g.storage, output)?;
+    }
     for (what, elements) in [
         ("the weight", g.weight_elements() as u64),
-        ("one image's offset", if cut { 2 * plane } else { g.offset_elements() as u64 }),
-        ("one image's output", if cut { plane } else { (g.out_channels * g.out_pixels()) as u64 }),
         ("one pack of input channels", PACK.min(layout.segment_channels) * g.in_pixels() as u64),
     ] {
         limits.check_elements(what, g.storage, elements)?;
