@@ -103,3 +103,22 @@ fn a_kernel_as_large_as_its_image_has_gradients() {
         assert!(steps(&plan_of(sizes, &limits), "backward/pack_taps").all(|step| param(step, "tap_blocks") == 119));
     }
 }
+
+/// The memory that a plan takes suffices for it: no smaller part needs more. A part of 32 pixels once did, whose sort
+/// takes two passes, where that of 64 takes one.
+#[test]
+fn a_plans_own_memory_suffices() {
+    let few = Sizes { in_channels: 2, input: [10, 1], out_channels: 8, kernel: [4, 3], bias: false, ..PLAIN };
+    let options = Options { stride: [2, 1], padding: [3, 3], ..Options::default() };
+    for (sizes, limits) in [few, Sizes { groups: 2, out_channels: 2, ..few }]
+        .into_iter()
+        .flat_map(|sizes| [DeviceLimits::default(), subgroups_of_8()].map(|limits| (sizes, limits)))
+    {
+        let shapes = sizes.shapes(&options);
+        let geometry = Geometry::new(shapes.map(Vec::as_slice), &options).unwrap();
+        let modes = Gradients { bias: Mode::Skip, ..Gradients::ALL.map(|_| Mode::Write) };
+        let plan = |workspace_limit| plan_backward(&geometry, &modes, &Options { workspace_limit, ..options }, &limits);
+        let memory = plan(1 << 26).unwrap().memory_bytes();
+        assert_eq!(plan(memory).map(|plan| plan.memory_bytes()), Ok(memory));
+    }
+}

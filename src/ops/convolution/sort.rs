@@ -82,7 +82,8 @@ impl Sort {
         let first = SortPass { order: "order_by_column", buckets: columns, column_step: 1, row_step: 0 };
         let last = SortPass { order: "order_by_cell", buckets: rows + 1, column_step: 0, row_step: 1 };
         let at_once = if on_cpu { PARTITIONS_OF_CPU } else { PARTITIONS };
-        let partitions = at_once.min(entries).min(counters / first.buckets.max(last.buckets)).max(1);
+        // A sort of few entries takes less memory than one of more, so it has no more counters than entries.
+        let partitions = at_once.min(counters.min(entries) / first.buckets.max(last.buckets)).max(1);
         Self { first: Some(first), last, entries, groups, partitions }
     }
 
