@@ -117,7 +117,8 @@ fn soak() {
                 warm.store(memory(), Relaxed);
             }
             if let Err(cause) = catch_unwind(AssertUnwindSafe(|| call(seed))) {
-                say(&format!("seed {seed} fails; to repeat it: cargo xtask soak 1 {seed}"));
+                let (sizes, options) = sizes(&mut StdRng::seed_from_u64(seed));
+                say(&format!("seed {seed} fails; to repeat it: cargo xtask soak 1 {seed}\n{sizes:?}\n{options:?}"));
                 resume_unwind(cause);
             }
         }
