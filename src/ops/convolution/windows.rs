@@ -126,27 +126,23 @@ impl<'a> Images<'a> {
 
     /// Returns the window over some images of the input, and the index of the first image in it.
     pub(super) fn input(&self, images: &Range<u64>) -> (Window, u64) {
-        self.window("input", self.input, &self.g.in_call(images))
+        let images = self.g.in_call(images);
+        within_images(self.limits, self.g.storage, "input", self.input, &images, &(0..self.input))
     }
 
     /// Returns the windows over some images of the other operands.
     pub(super) fn windows(&self, images: &Range<u64>) -> ImageWindows {
-        let g = self.g;
-        let unread = (unread(g, self.limits), 0);
-        let offset = if self.offset > 0 { self.window("offset", self.offset, images) } else { unread };
-        ImageWindows {
-            offset,
-            mask: if g.has_mask { self.window("mask", self.mask, images) } else { (offset.0, 0) },
-            bias: self.bias(offset.0),
-            output: self.window("output", self.output, images),
-        }
+        let [offset_groups, taps, groups, rows] =
+            [self.g.offset_groups, self.g.taps(), self.g.groups, self.g.out_channels_per_group()]
+                .map(|size| 0..size as u64);
+        self.windows_within(images, &offset_groups, &taps, &groups, &rows)
     }
 
-    /// Returns the windows over some taps of offset groups and some output channels of weight groups, in one image. The
-    /// index of the image in a window may be negative, modulo 2³².
+    /// Returns the windows over some taps of offset groups and some output channels of weight groups, of some images.
+    /// The index of the first image in a window may be negative, modulo 2³².
     pub(super) fn windows_within(
         &self,
-        image: u64,
+        images: &Range<u64>,
         offset_groups: &Range<u64>,
         taps: &Range<u64>,
         groups: &Range<u64>,
@@ -154,37 +150,27 @@ impl<'a> Images<'a> {
     ) -> ImageWindows {
         let g = self.g;
         let (all_taps, all_rows, pixels) = (g.taps() as u64, g.out_channels_per_group() as u64, g.out_pixels() as u64);
-        let window = |operand, size: u64, planes: Range<u64>| {
-            let first = planes.start * pixels;
-            let (window, base) =
-                self.limits.operand_window(g.storage, operand, image * size + first, planes.len() * pixels);
-            (window, base.wrapping_sub(first) & u64::from(u32::MAX))
+        let window = |operand, image, planes: Range<u64>| {
+            let within = planes.start * pixels..planes.end * pixels;
+            let (window, base) = within_images(self.limits, g.storage, operand, image, images, &within);
+            (window, base.wrapping_sub(within.start) & u64::from(u32::MAX))
         };
         let of_taps = |planes: u64| {
             let plane = |group: u64, tap: u64| planes * (group * all_taps + tap);
             plane(offset_groups.start, taps.start)..plane(offset_groups.end - 1, taps.end)
         };
+        let of_rows = groups.start * all_rows + rows.start..(groups.end - 1) * all_rows + rows.end;
         let unread = (unread(g, self.limits), 0);
         let offset = if self.offset > 0 { window("offset", self.offset, of_taps(2)) } else { unread };
         ImageWindows {
             offset,
             mask: if g.has_mask { window("mask", self.mask, of_taps(1)) } else { (offset.0, 0) },
-            bias: self.bias(offset.0),
-            output: window(
-                "output",
-                self.output,
-                groups.start * all_rows + rows.start..(groups.end - 1) * all_rows + rows.end,
-            ),
+            bias: if g.has_bias {
+                self.limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0
+            } else {
+                offset.0
+            },
+            output: window("output", self.output, of_rows),
         }
-    }
-
-    /// Returns the window over the bias, or another that is not read.
-    fn bias(&self, other: Window) -> Window {
-        let g = self.g;
-        if g.has_bias { self.limits.operand_window(g.storage, "bias", 0, g.out_channels as u64).0 } else { other }
-    }
-
-    fn window(&self, operand: &'static str, image: u64, images: &Range<u64>) -> (Window, u64) {
-        within_images(self.limits, self.g.storage, operand, image, images, &(0..image))
     }
 }

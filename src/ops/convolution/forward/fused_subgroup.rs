@@ -67,11 +67,9 @@ fn windows_size(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> (u64, u
         return (taps, rows);
     }
     let planes = limits.max_operand_elements(g.storage) / g.out_pixels() as u64;
-    let rows_per_step = match planes / fused_kernel(rows).1 * fused_kernel(rows).1 {
-        0 => planes,
-        whole_blocks => whole_blocks,
-    };
-    (if g.sampling == Sampling::Deformed { (planes / 2).min(taps) } else { taps }, rows_per_step.min(rows))
+    let (_, block) = fused_kernel(rows);
+    let rows_per_step = if planes < block { planes } else { planes / block * block };
+    (if g.sampling == Sampling::Deformed { planes / 2 } else { taps }, rows_per_step)
 }
 
 /// Returns the rows of the packed weight: the packs of all taps of a weight group's segments.
@@ -201,11 +199,7 @@ fn fused(
     assert!(loop_steps <= MAX_LOOP_STEPS, "a loop that Mesa would cut short");
 
     let all = Images::new(g, limits);
-    let operands = if all.hold_an_image() {
-        all.windows(images)
-    } else {
-        all.windows_within(images.start, &layout.offset_groups(chunk), taps, &groups, rows)
-    };
+    let operands = all.windows_within(images, &layout.offset_groups(chunk), taps, &groups, rows);
     let [plane_columns, plane_rows] = planes.step(images);
     let params = fused_subgroup::Params {
         geometry: g.tap_geometry(),

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::kernel::Sampling;
 use crate::kernel::forward::im2col;
 use crate::ops::convolution::geometry::Geometry;
-use crate::ops::convolution::windows::{stride, unread};
+use crate::ops::convolution::windows::{stride, unread, within_images};
 use crate::plan::{DeviceLimits, Len, Plan, Step, WORKSPACE, split};
 
 /// Plans the samples of the chunk's channels. There are several steps if a window cannot hold the input, offset or mask
@@ -37,29 +37,30 @@ fn step(g: &Geometry, limits: &DeviceLimits, chunk: &Chunk, channels: Range<u64>
     let taps = g.taps() as u64;
     let images = chunk.images.len();
     let pixels = chunk.pixels.len();
-    // Returns one window over `count` elements of each image, from element `first` on.
-    let window = |operand, image_stride: u64, first: u64, count: u64| {
-        let first_image = if operand == "input" { g.in_call(&chunk.images).start } else { chunk.images.start };
-        limits.operand_window(
-            g.storage,
-            operand,
-            first_image * image_stride + first,
-            (images - 1) * image_stride + count,
-        )
+    // Returns one window over `count` elements of each of these images, from element `first` on.
+    let window = |operand, images: &Range<u64>, image_stride: u64, first: u64, count: u64| {
+        within_images(limits, g.storage, operand, image_stride, images, &(first..first + count))
     };
     let input_image_stride = g.in_channels as u64 * in_pixels;
-    let (input, input_base) =
-        window("input", input_image_stride, channels.start * in_pixels, channels.len() * in_pixels);
+    let (input, input_base) = window(
+        "input",
+        &g.in_call(&chunk.images),
+        input_image_stride,
+        channels.start * in_pixels,
+        channels.len() * in_pixels,
+    );
     let mask_image_stride = g.offset_groups as u64 * taps * out_pixels;
     let offset_image_stride = 2 * mask_image_stride;
     let planes = |count: u64| (count - 1) * out_pixels + pixels;
     let first = |planes: u64| planes * out_pixels + chunk.pixels.start;
     let (offset, offset_base) = match g.sampling {
-        Sampling::Deformed => window("offset", offset_image_stride, first(2 * pairs.start), planes(2 * pairs.len())),
+        Sampling::Deformed => {
+            window("offset", &chunk.images, offset_image_stride, first(2 * pairs.start), planes(2 * pairs.len()))
+        }
         Sampling::Regular => (unread(g, limits), 0),
     };
     let (mask, mask_base) = if g.has_mask {
-        window("mask", mask_image_stride, first(pairs.start), planes(pairs.len()))
+        window("mask", &chunk.images, mask_image_stride, first(pairs.start), planes(pairs.len()))
     } else {
         // Without a mask the binding is never read.
         (offset, 0)
