@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::bound::{Bound, Part};
 use super::context::Gpu;
-use super::program::{Planned, Program, writes};
+use super::program::{Planned, Program};
 use super::recorder::Recorder;
 use super::scratch::Resource;
 use super::tensor::Tensor;
@@ -141,7 +141,7 @@ impl<C> Prepared<C> {
         let Program { gpu, planned: Planned { plan, .. }, .. } = &*self.program;
         self.program.check(weight.0, weight.1)?;
         let steps = &plan.steps[..plan.weight_steps];
-        let written = plan.memory().filter(|scratch| steps.iter().any(|step| writes(step, scratch.name)));
+        let written = plan.memory().filter(|scratch| steps.iter().any(|step| step.writes(scratch.name)));
         let resources = written
             .map(|scratch| Ok((scratch.name, gpu.resource(scratch.name, scratch.size)?)))
             .collect::<Result<Vec<_>>>()?;

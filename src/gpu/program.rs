@@ -146,7 +146,7 @@ impl Program {
 }
 
 fn check_aliases(steps: &[Step], operands: &[(&'static str, &Tensor)]) -> Result<()> {
-    let written = |name: &str| steps.iter().any(|step| writes(step, name));
+    let written = |name: &str| steps.iter().any(|step| step.writes(name));
     for (at, &(operand, tensor)) in operands.iter().enumerate().filter(|(_, (name, _))| written(name)) {
         let mut others = operands.iter().enumerate().filter(|&(other, _)| other != at);
         if let Some((_, &(other, _))) = others.find(|(_, (_, t))| t.buffer() == tensor.buffer()) {
@@ -154,12 +154,6 @@ fn check_aliases(steps: &[Step], operands: &[(&'static str, &Tensor)]) -> Result
         }
     }
     Ok(())
-}
-
-/// Returns whether a step writes an operand or scratch of this name.
-pub(super) fn writes(step: &Step, operand: &str) -> bool {
-    let windows = step.kernel.bindings.iter().zip(&step.windows);
-    windows.into_iter().any(|(binding, window)| binding.access.writes() && window.operand == operand)
 }
 
 fn uniform_bytes(step: &Step) -> usize {

@@ -171,6 +171,17 @@ impl Step {
         self.kernel.name
     }
 
+    /// Returns whether the step writes an operand or scratch of this name.
+    pub(crate) fn writes(&self, operand: &str) -> bool {
+        self.accesses().any(|(writes, accessed)| writes && accessed == operand)
+    }
+
+    /// Returns the operands and scratch that the step binds, and whether it writes each.
+    pub(crate) fn accesses(&self) -> impl Iterator<Item = (bool, &'static str)> {
+        let bindings = self.kernel.bindings.iter().zip(&self.windows);
+        bindings.map(|(binding, window)| (binding.access.writes(), window.operand))
+    }
+
     /// Returns a parameter of the kernel, or `None` if the kernel has none of that name.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<u32> {

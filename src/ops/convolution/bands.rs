@@ -9,9 +9,9 @@
 use super::geometry::{Band, Geometry};
 use super::options::Options;
 use crate::error::{Error, Result};
-use crate::kernel::Storage;
 use crate::kernel::convolution::copy_rows;
-use crate::plan::{DeviceLimits, Len, Plan, Scratch, Size, Step, Window, even, largest, split};
+use crate::kernel::{Sampling, Storage};
+use crate::plan::{DeviceLimits, Len, Plan, Scratch, Size, Step, even, largest, split};
 
 /// The bands' rows take at most this part of the workspace.
 const SHARE_OF_WORKSPACE: u64 = 2;
@@ -39,6 +39,20 @@ pub(super) enum Copied {
 }
 
 impl Rows {
+    /// Returns the operands of which both passes read some rows.
+    pub(super) fn offset_and_mask(g: &Geometry) -> impl Iterator<Item = Self> + use<> {
+        let (storage, taps) = (g.storage, (g.offset_groups * g.taps()) as u64);
+        let read = |operand, band, planes| Self { operand, band, storage, planes, copied: Copied::In };
+        let offset = (g.sampling == Sampling::Deformed).then(|| read("offset", "offset_rows", 2 * taps));
+        offset.into_iter().chain(g.has_mask.then(|| read("mask", "mask_rows", taps)))
+    }
+
+    /// Returns the output, as an operand that is read or as the result.
+    pub(super) fn output(g: &Geometry, copied: Copied) -> Self {
+        let planes = g.out_channels as u64;
+        Self { operand: "output", band: "output_rows", storage: g.storage, planes, copied }
+    }
+
     /// Returns the scratch for the rows of a band of `pixels` pixels.
     fn scratch(&self, pixels: u64) -> Scratch {
         let bytes = (self.planes * pixels * self.storage.bytes()).next_multiple_of(4);
@@ -94,32 +108,27 @@ pub(super) fn plan(
         bytes(height) <= limit / SHARE_OF_WORKSPACE
             && rows.iter().all(|rows| rows.planes * pixels(height) <= limits.max_operand_elements(rows.storage))
     };
-    let mut height = even(g.out_height as u64, largest(g.out_height as u64, fits));
-    let mut best: Option<Plan> = None;
-    loop {
+    let by = |height: u64| {
         let bytes = bytes(height);
         let options = Options { workspace_limit: limit.saturating_sub(bytes), ..*options };
-        let too_small = |needed| Error::WorkspaceTooSmall { needed, got: limit };
-        let error = match of_height(g, limits, rows, height, |band| of_band(band, &options)) {
+        let too_small = |needed| Err(Error::WorkspaceTooSmall { needed, got: limit });
+        match of_height(g, limits, rows, height, |band| of_band(band, &options)) {
             Ok(plan) if plan.memory_bytes() > limit => too_small(plan.memory_bytes()),
-            // Lower bands leave more memory to the steps of a band, up to a point.
-            Ok(plan) => match best {
-                Some(best) if best.steps.len() <= plan.steps.len() => return Ok(best),
-                _ if height == 1 => return Ok(plan),
-                _ => {
-                    best = Some(plan);
-                    height /= 2;
-                    continue;
-                }
-            },
             Err(Error::WorkspaceTooSmall { needed, .. }) => too_small(needed + bytes),
-            Err(error) => error,
-        };
-        if height == 1 {
-            return best.ok_or(error);
+            planned => planned,
         }
-        height /= 2;
+    };
+    let height = even(g.out_height as u64, largest(g.out_height as u64, fits));
+    let mut best = by(height);
+    // Lower bands leave more memory to the steps of a band, which pays up to a point.
+    for height in std::iter::successors(Some(height / 2), |height| Some(height / 2)).take_while(|height| *height > 0) {
+        match (&best, by(height)) {
+            (Ok(best), Ok(plan)) if best.steps.len() <= plan.steps.len() => break,
+            (Ok(_), Err(_)) => {}
+            (_, planned) => best = planned,
+        }
     }
+    best
 }
 
 /// Plans a call in bands of `height` rows.
@@ -191,19 +200,11 @@ fn is_held(held: &mut Vec<Step>, step: &Step) -> bool {
     if held.contains(step) {
         return true;
     }
-    let accesses = || step.kernel.bindings.iter().zip(&step.windows);
-    let written: Vec<_> =
-        accesses().filter(|(binding, _)| binding.access.writes()).map(|(_, window)| window.operand).collect();
-    held.retain(|step| writes(step).all(|operand| !written.contains(&operand)));
-    if accesses().all(|(binding, window)| binding.access.writes() || UNCHANGED.contains(&window.operand)) {
+    held.retain(|kept| !step.accesses().any(|(writes, operand)| writes && kept.writes(operand)));
+    if step.accesses().all(|(writes, operand)| writes || UNCHANGED.contains(&operand)) {
         held.push(step.clone());
     }
     false
-}
-
-fn writes(step: &Step) -> impl Iterator<Item = &'static str> {
-    let accesses = step.kernel.bindings.iter().zip(&step.windows);
-    accesses.filter(|(binding, _)| binding.access.writes()).map(|(_, Window { operand, .. })| *operand)
 }
 
 /// Adds scratch to a plan's, or lets the scratch of that name hold it, too.

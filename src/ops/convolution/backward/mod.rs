@@ -43,7 +43,7 @@ use super::layout::{PACK, Part};
 use super::notes;
 use super::options::Options;
 use crate::error::{Error, Result};
-use crate::kernel::{Sampling, Storage};
+use crate::kernel::Storage;
 use crate::ops::activation::Activation;
 use crate::plan::{DeviceLimits, Plan, split};
 
@@ -128,25 +128,17 @@ fn in_bands(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
 /// Returns the operands and gradients of which bands take some rows.
 fn rows(pass: &Pass<'_>) -> Vec<Rows> {
     let g = pass.g;
-    let (taps, out_channels) = ((g.offset_groups * g.taps()) as u64, g.out_channels as u64);
-    let given = |there: bool, operand, band, planes| {
-        there.then_some(Rows { operand, band, storage: g.storage, planes, copied: Copied::In })
-    };
+    let taps = (g.offset_groups * g.taps()) as u64;
+    let output = (g.activation != Activation::Identity).then(|| Rows::output(g, Copied::In));
+    let grad_output = Rows { operand: "grad_output", band: "grad_output_rows", ..Rows::output(g, Copied::In) };
     let gradient = |mode: Mode, operand, band, planes| {
         let copied = if mode == Mode::Add { Copied::Added } else { Copied::Out };
         mode.wanted().then_some(Rows { operand, band, storage: Storage::F32, planes, copied })
     };
-    [
-        given(g.sampling == Sampling::Deformed, "offset", "offset_rows", 2 * taps),
-        given(g.has_mask, "mask", "mask_rows", taps),
-        given(g.activation != Activation::Identity, "output", "output_rows", out_channels),
-        given(true, "grad_output", "grad_output_rows", out_channels),
-        gradient(pass.modes.offset, "grad_offset", "grad_offset_rows", 2 * taps),
-        gradient(pass.modes.mask, "grad_mask", "grad_mask_rows", taps),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let grad_offset = gradient(pass.modes.offset, "grad_offset", "grad_offset_rows", 2 * taps);
+    let grad_mask = gradient(pass.modes.mask, "grad_mask", "grad_mask_rows", taps);
+    let given = Rows::offset_and_mask(g).chain(output).chain([grad_output]);
+    given.chain(grad_offset).chain(grad_mask).collect()
 }
 
 fn parts(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {

@@ -16,7 +16,6 @@ use super::notes;
 use super::options::Options;
 use super::windows::Images;
 use crate::error::{Error, Result};
-use crate::kernel::Sampling;
 use crate::plan::{DeviceLimits, Plan};
 
 /// Plans the output of one call.
@@ -55,20 +54,12 @@ fn linear(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Resu
         return Ok(plan);
     }
     let of_band = |band: &Geometry, options: &Options| whole_images(band, options, limits);
-    match bands::plan(geometry, options, limits, &rows(geometry), of_band) {
+    let output = Rows::output(geometry, Copied::Out);
+    let rows: Vec<_> = Rows::offset_and_mask(geometry).chain([output]).collect();
+    match bands::plan(geometry, options, limits, &rows, of_band) {
         Err(_) if options.algorithm == Algorithm::Auto => whole_images(geometry, options, limits),
         planned => planned,
     }
-}
-
-/// Returns the operands of which bands take some rows.
-fn rows(g: &Geometry) -> Vec<Rows> {
-    let taps = (g.offset_groups * g.taps()) as u64;
-    let offset = (g.sampling == Sampling::Deformed).then_some(("offset", "offset_rows", 2 * taps, Copied::In));
-    let mask = g.has_mask.then_some(("mask", "mask_rows", taps, Copied::In));
-    let output = ("output", "output_rows", g.out_channels as u64, Copied::Out);
-    let all = offset.into_iter().chain(mask).chain([output]);
-    all.map(|(operand, band, planes, copied)| Rows { operand, band, storage: g.storage, planes, copied }).collect()
 }
 
 /// Plans the output in steps that bind whole images of all operands but the input.
