@@ -130,7 +130,7 @@ fn memory_that_runs_out_is_told_apart_from_other_errors() {
 fn memory_runs_out_in_a_process_of_its_own() {
     let case = case();
     check(&case);
-    // What the process has now, and two GiB.
+    // The limit is the present size and two GiB.
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap().trim_end_matches("kB").trim();
     let limit = format!("--as={}", (size.parse::<u64>().unwrap() << 10) + (2 << 30));

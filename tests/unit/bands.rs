@@ -60,7 +60,7 @@ fn the_fused_algorithm_cuts_taps_and_output_channels() {
     }
 }
 
-/// What does not change from band to band is packed once.
+/// The bands of an image pack its input once, and all bands pack the weight once.
 #[test]
 fn the_bands_of_an_image_share_its_packed_input() {
     let frame = Sizes { batch: 2, in_channels: 3, out_channels: 3, input: [1080, 1920], ..PLAIN };
