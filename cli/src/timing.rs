@@ -35,6 +35,11 @@ impl Timing {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(milliseconds: &[f64]) -> Self {
+        Self { runs: milliseconds.to_vec() }
+    }
+
     pub(crate) fn runs(&self) -> usize {
         self.runs.len()
     }
@@ -67,8 +72,8 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle_run_or_the_mean_of_the_two_middle_runs() {
-        let timing = Timing { runs: vec![9.0, 1.0, 4.0] };
+        let timing = Timing::of(&[9.0, 1.0, 4.0]);
         assert_eq!((timing.min(), timing.median(), timing.max()), (1.0, 4.0, 9.0));
-        assert_eq!(Timing { runs: vec![8.0, 2.0, 3.0, 5.0] }.median(), 4.0);
+        assert_eq!(Timing::of(&[8.0, 2.0, 3.0, 5.0]).median(), 4.0);
     }
 }

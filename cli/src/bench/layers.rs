@@ -1,6 +1,7 @@
 //! The layers to measure: deformable convolutions of published networks, at the sizes that those networks use.
 
 use deform::layers::HostTensor;
+use deform::ops::deform_conv2d::Geometry;
 use deform::{Inputs, Options};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -26,6 +27,7 @@ pub(crate) struct Layer {
     pub(crate) out_channels: usize,
     pub(crate) kernel: usize,
     pub(crate) stride: usize,
+    pub(crate) dilation: usize,
     /// The input's [height, width].
     pub(crate) size: [usize; 2],
     pub(crate) groups: usize,
@@ -43,6 +45,7 @@ const USUAL: Layer = Layer {
     out_channels: 64,
     kernel: 3,
     stride: 1,
+    dilation: 1,
     size: [0, 0],
     groups: 1,
     offset_groups: 1,
@@ -92,11 +95,44 @@ const CYCLE: usize = 3;
 impl Layer {
     /// Returns the layer's options, with "same" padding as in all of these networks.
     pub(crate) fn options(&self) -> Options {
-        Options { stride: [self.stride; 2], padding: [self.kernel / 2; 2], ..Options::default() }
+        Options {
+            stride: [self.stride; 2],
+            padding: [self.padding(); 2],
+            dilation: [self.dilation; 2],
+            ..Options::default()
+        }
+    }
+
+    fn padding(&self) -> usize {
+        self.kernel / 2 * self.dilation
     }
 
     fn out_size(&self) -> [usize; 2] {
-        self.size.map(|size| (size + 2 * (self.kernel / 2) - self.kernel) / self.stride + 1)
+        let extent = self.dilation * (self.kernel - 1) + 1;
+        self.size.map(|size| (size + 2 * self.padding() - extent) / self.stride + 1)
+    }
+
+    /// Returns the layer's name, or its sizes if it has none.
+    pub(crate) fn title(&self) -> String {
+        if !self.name.is_empty() {
+            return self.name.to_owned();
+        }
+        let Self { batch, in_channels, out_channels, kernel, size: [height, width], .. } = self;
+        let mut title = format!("{in_channels}→{out_channels} @ {height}×{width}, {kernel}×{kernel}");
+        if *batch != 1 {
+            title.insert_str(0, &format!("{batch} × "));
+        }
+        let groups = [("groups", self.groups), ("offset groups", self.offset_groups)];
+        let steps = [("stride", self.stride), ("dilation", self.dilation)];
+        for (name, size) in groups.into_iter().chain(steps).filter(|(_, size)| *size != 1) {
+            title.push_str(&format!(", {name} {size}"));
+        }
+        if self.mask { title } else { title + ", no mask" }
+    }
+
+    /// Returns all sizes of the layer.
+    pub(crate) fn geometry(&self) -> deform::Result<Geometry> {
+        Geometry::new(self.shapes().map(Vec::as_slice), &self.options())
     }
 
     /// Returns the operands' shapes.
@@ -172,9 +208,7 @@ fn random(rng: &mut StdRng, shape: &[usize], mut value: impl FnMut(&mut StdRng) 
 
 #[cfg(test)]
 mod tests {
-    use deform::ops::deform_conv2d::Geometry;
-
-    use super::{LAYERS, Layer, Offsets};
+    use super::{Geometry, LAYERS, Layer, Offsets};
 
     /// The sizes from the networks' papers and code, as (name, column buffer in MiB, GFLOP), computed independently of
     /// [`LAYERS`].
@@ -200,8 +234,7 @@ mod tests {
     ];
 
     fn flops(layer: &Layer) -> f64 {
-        let shapes = layer.shapes();
-        Geometry::new(shapes.map(Vec::as_slice), &layer.options()).expect("the shapes fit together").flops()
+        layer.geometry().expect("the shapes fit together").flops()
     }
 
     #[test]

@@ -3,13 +3,14 @@
 mod backward;
 mod generator;
 pub(crate) mod layers;
+mod map;
+mod rows;
 mod samples;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, Table, presets};
 use deform::ops::deform_conv2d::{Algorithm, Geometry, Tuning};
 use deform::ops::roofline::Roofline;
 use deform::{DeformConv2d, Dtype, Gpu, Options};
@@ -17,9 +18,10 @@ use deform_case::Comparison;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::layers::{LAYERS, Layer, layer_names};
+use self::rows::{Row, json_row, table};
 use crate::out::Out;
 use crate::timing::Timing;
 use crate::{info, numbers};
@@ -64,6 +66,9 @@ pub(crate) struct Bench {
     /// Pack each layer's weight once before the timed calls, as an inference program does
     #[arg(long)]
     packed_weight: bool,
+    /// Measure layers from one pixel to 4K instead, both passes of each, as multiples of a line that grows with the work
+    #[arg(long, conflicts_with_all = ["layers", "pass"])]
+    map: bool,
     /// Only print the layers' names
     #[arg(long)]
     list: bool,
@@ -99,8 +104,9 @@ struct Measured {
 
 impl Bench {
     pub(crate) fn run(&self) -> Result<()> {
+        let listed = if self.map { map::LAYERS } else { LAYERS };
         if self.list {
-            LAYERS.iter().for_each(|layer| println!("{}", layer.name));
+            listed.iter().for_each(|layer| println!("{}", layer.title()));
             return Ok(());
         }
         let inputs: Vec<_> = self.tuning.as_deref().into_iter().collect();
@@ -116,7 +122,7 @@ impl Bench {
             roofline.copy_bytes_per_second / 1e9
         );
 
-        let layers: Vec<&Layer> = LAYERS
+        let layers: Vec<&Layer> = listed
             .iter()
             .filter(|layer| self.layers.is_empty() || self.layers.iter().any(|n| n == layer.name))
             .collect();
@@ -131,7 +137,7 @@ impl Bench {
         let op = DeformConv2d::with_tuning(&gpu, tuning.unwrap_or_default());
         let mut rows = Vec::new();
         for (layer, pass) in layers.into_iter().flat_map(|layer| passes.iter().map(move |&pass| (layer, pass))) {
-            bar.set_message(layer.name);
+            bar.set_message(layer.title());
             bar.tick();
             let result = match pass {
                 Pass::Backward => self.measure_backward(&gpu, &op, layer),
@@ -143,7 +149,11 @@ impl Bench {
         }
         bar.finish_and_clear();
 
-        println!("\n{}", table(&rows, &roofline));
+        if self.map {
+            println!("\n{}\n\n{}", map::table(&rows), map::LEGEND);
+        } else {
+            println!("\n{}", table(&rows, &roofline));
+        }
         for row in &rows {
             if let Err(error) = &row.result {
                 println!("{} failed: {error:#}", row.name());
@@ -202,101 +212,6 @@ impl Bench {
     }
 }
 
-/// One pass of one layer.
-struct Row<'a> {
-    layer: &'a Layer,
-    pass: Pass,
-    result: Result<Measured>,
-}
-
-impl Row<'_> {
-    fn pass(&self) -> &'static str {
-        match self.pass {
-            Pass::Forward | Pass::Both => "forward",
-            Pass::Backward => "backward",
-            Pass::Generator => "generator",
-        }
-    }
-
-    fn name(&self) -> String {
-        format!("{} {}", self.layer.name, self.pass())
-    }
-}
-
-fn table(rows: &[Row<'_>], roofline: &Roofline) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header([
-        "layer",
-        "pass",
-        "algorithm",
-        "median ms (min–max)",
-        "GFLOP/s",
-        "of FLOP",
-        "of copy",
-        "max error",
-        "of bound",
-    ]);
-    for row in rows {
-        match &row.result {
-            Ok(measured) => table.add_row([
-                row.layer.name.to_owned(),
-                row.pass().to_owned(),
-                measured.algorithm.clone(),
-                format!("{:.2} ({:.2}–{:.2})", measured.timing.median(), measured.timing.min(), measured.timing.max()),
-                format!("{:.1}", measured.flops_per_second / 1e9),
-                percent(measured.flops_per_second / roofline.multiply_add_flops),
-                percent(measured.bytes_per_second / roofline.copy_bytes_per_second),
-                format!("{:.1e}", measured.comparison.max_abs_error),
-                match measured.comparison.worst_ratio {
-                    ratio if ratio <= 1.0 => format!("{ratio:.3}"),
-                    ratio => format!("{ratio:.1e} WRONG"),
-                },
-            ]),
-            Err(_) => table.add_row([row.layer.name, row.pass(), "failed"]),
-        };
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn percent(fraction: f64) -> String {
-    format!("{:.1} %", 100.0 * fraction)
-}
-
-fn json_row(row: &Row<'_>) -> Value {
-    let layer = row.layer;
-    let (shapes, options) = (layer.shapes(), layer.options());
-    match &row.result {
-        Ok(measured) => json!({
-            "layer": layer.name,
-            "pass": row.pass(),
-            "algorithm": measured.algorithm,
-            "shapes": {
-                "input": shapes.input,
-                "offset": shapes.offset,
-                "weight": shapes.weight,
-                "mask": shapes.mask,
-                "bias": shapes.bias,
-            },
-            "stride": options.stride,
-            "padding": options.padding,
-            "dilation": options.dilation,
-            "median_ms": measured.timing.median(),
-            "min_ms": measured.timing.min(),
-            "max_ms": measured.timing.max(),
-            "runs": measured.timing.runs(),
-            "flops_per_second": measured.flops_per_second,
-            "bytes_per_second": measured.bytes_per_second,
-            "max_abs_error": measured.comparison.max_abs_error,
-            "error_of_bound": measured.comparison.worst_ratio,
-        }),
-        Err(error) => json!({ "layer": layer.name, "pass": row.pass(), "error": format!("{error:#}") }),
-    }
-}
-
 /// Returns an error if a row is wrong or failed. A wrong result takes precedence over a failed row.
 fn verdict(rows: &[Row<'_>]) -> Result<()> {
     for row in rows {
@@ -321,8 +236,18 @@ mod tests {
     fn measured(got: f64) -> Result<Measured> {
         let mut comparison = Comparison::default();
         comparison.add(0, got, 1.0, ErrorBound::fixed(1e-6));
-        let algorithm = String::new();
-        Ok(Measured { algorithm, timing: Timing::default(), flops_per_second: 1.0, bytes_per_second: 1.0, comparison })
+        Ok(Measured { comparison, ..measured_in(1.0) })
+    }
+
+    /// Makes a row's numbers, of one call that took so many milliseconds.
+    pub(super) fn measured_in(ms: f64) -> Measured {
+        Measured {
+            algorithm: String::new(),
+            timing: Timing::of(&[ms]),
+            flops_per_second: 1.0,
+            bytes_per_second: 1.0,
+            comparison: Comparison::default(),
+        }
     }
 
     #[test]

@@ -6,6 +6,9 @@ use crate::{deform, folder, text};
 fn bench_lists_its_layers() {
     let names = deform(&["bench", "--list"], 0).stdout;
     assert_eq!((names.lines().count(), names.lines().last()), (18, Some("cyclefc")));
+    let sizes = deform(&["bench", "--map", "--list"], 0).stdout;
+    assert!(sizes.starts_with("64→64 @ 64×64, 3×3\n") && sizes.contains("1024 × 16→16 @ 7×7, 3×3\n"), "{sizes}");
+    assert!(deform(&["bench", "--map", "--pass", "forward"], 2).stderr.contains("cannot be used with"));
 }
 
 #[test]
