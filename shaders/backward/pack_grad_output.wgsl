@@ -1,11 +1,14 @@
 // Packs the gradient of the output for a part's pixels: four channels per texel, in blocks of 32 pixels.
 //
-//     packed_grad_output[(block, pack_start + n·packs + q, p)][l] = (grad_output · slope(output))[b, n·rows + row_start + 4·q + l, pixel]
+//     packed_grad_output[(block, pack_start + (n·packs + q)·rows + r, p)][l] = (grad_output · slope(output))[b, channel, pixel]
+//     channel = n·group_channels + (lane_start + 4·q + l)/2^lane_shift·rows + r
 //     b·out_pixels + pixel = first_pixel + 32·block + p
 //
-// b numbers the part's images, n the weight groups (in a depthwise convolution, the offset groups), and q the packs of a group's output
-// channels. `slope` is the derivative of the activation (slope.wgsl). Channels past a group's last and pixels past the
-// part's last are 0.
+// b numbers the part's images and n the weight groups; q is a pack of a group's output channels, and rows is 1. Without a
+// product, n numbers the offset groups, and q is a pack of input channels; each of their 2^lane_shift channels belong to
+// one weight group, r is one of its `rows` output channels, and the lanes of a weight group have the same gradient.
+// `slope` is the derivative of the activation (slope.wgsl). Lanes past a group's last and pixels past the part's last are
+// 0.
 //
 // Reads   grad_output and, behind an activation (ACTIVATED), output: the part's images.
 // Writes  packed_grad_output: every texel of the part's blocks and this step's packs.
@@ -24,8 +27,14 @@
 
 struct Params {
     /// Output channels of a group.
+    group_channels: u32,
+    /// Lanes of a group: its output channels, or without a product its input channels.
+    lanes: u32,
+    /// Binary logarithm of the lanes that share an output channel.
+    lane_shift: u32,
+    /// Packs of the same lanes.
     rows: u32,
-    /// Packs of each group in this step.
+    /// Packs of each group's lanes in this step.
     packs: u32,
     /// Packs of all groups of this step.
     part_packs: u32,
@@ -33,8 +42,8 @@ struct Params {
     pack_start: u32,
     /// Packs of the texture.
     all_packs: u32,
-    /// First output channel of each group in this step.
-    row_start: u32,
+    /// First lane of each group in this step.
+    lane_start: u32,
     /// Pixels of one output plane.
     out_pixels: u32,
     /// First output pixel of the part in its first image.
@@ -60,7 +69,7 @@ struct Params {
 /// Same axes as grad_output.
 //@ operand
 @group(0) @binding(2) var<storage, read> output: array<output_element>;
-/// [(block, group, pack, pixel of the block)], four channels of the pack
+/// [(block, group, pack, row, pixel of the block)], four lanes of the pack
 @group(0) @binding(3) var packed_grad_output: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
@@ -77,27 +86,36 @@ fn main(
     let pixel = number % params.padded_pixels;
     var pack_of_part = number / params.padded_pixels * PACKS_PER_INVOCATION;
     let end = min(pack_of_part + PACKS_PER_INVOCATION, params.part_packs);
-    var group = pack_of_part / params.packs;
-    var pack = pack_of_part % params.packs;
+    var row = pack_of_part % params.rows;
+    var pack = pack_of_part / params.rows % params.packs;
+    var group = pack_of_part / params.rows / params.packs;
     let number_of_pixel = params.first_pixel + pixel;
     let image = number_of_pixel / params.out_pixels;
     let start = image * params.image_stride + number_of_pixel - image * params.out_pixels;
     let block = pixel / BLOCK_PIXELS * params.all_packs + params.pack_start;
     for (; pack_of_part < end; pack_of_part++) {
-        let row = params.row_start + pack * 4u;
         var value = vec4<f32>();
         if pixel < params.pixels {
-            let channel = group * params.rows + pack * 4u;
-            let at = start + channel * params.out_pixels;
-            value.x = linear_gradient(at);
-            if row + 1u < params.rows { value.y = linear_gradient(at + params.out_pixels); }
-            if row + 2u < params.rows { value.z = linear_gradient(at + 2u * params.out_pixels); }
-            if row + 3u < params.rows { value.w = linear_gradient(at + 3u * params.out_pixels); }
+            let first = pack * 4u;
+            let lanes = vec4<u32>(first, first + 1u, first + 2u, first + 3u);
+            let channels = group * params.group_channels + (lanes >> vec4<u32>(params.lane_shift)) * params.rows + row;
+            let at = start + channels * params.out_pixels;
+            let there = params.lane_start + lanes < vec4<u32>(params.lanes);
+            value.x = linear_gradient(at.x);
+            if there.y { value.y = linear_gradient(at.y); }
+            if there.z { value.z = linear_gradient(at.z); }
+            if there.w { value.w = linear_gradient(at.w); }
         }
         let to = (block + pack_of_part) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
         textureStore(packed_grad_output, texel_at(to), value);
-        let group_ends = pack + 1u == params.packs;
-        pack = select(pack + 1u, 0u, group_ends);
-        group += u32(group_ends);
+        row++;
+        if row == params.rows {
+            row = 0u;
+            pack++;
+        }
+        if pack == params.packs {
+            pack = 0u;
+            group++;
+        }
     }
 }

@@ -1,24 +1,37 @@
-// Computes a depthwise convolution, in which each output channel has one input channel: four channels at a time.
+// Computes a depthwise convolution, or one with weight groups of 2 or 4 input channels: four channels at a time.
 //
-//     output[c, p] = bias[c] + Σ over the taps t of   weight[c, t] · mask · sample(p, c, t)
+//     output[g·rows + r, p] = bias[g·rows + r] + Σ over the group's channels c and the taps t of   weight[r, c, t] · mask · sample(p, c, t)
 //
-// Segments and packs are those of pack_input.wgsl and pack_weight_depthwise.wgsl; a segment is the channels of an
-// offset group.
+// g is a weight group and r one of its output channels. Segments and packs are those of pack_input.wgsl and
+// pack_weight_depthwise.wgsl; a segment is the channels of an offset group, and a pack has whole weight groups.
 //
 // Reads   packed_input (this step's packs), packed_weight, offset, mask (1 without one), bias (0 without one): this
 //         step's images.
-// Writes  output: this step's channels.
-// Runs    One invocation owns one pixel of PACKS packs of a segment; a workgroup is 64 neighbouring pixels. Grid:
-//         blocks of pixels fastest, then blocks of packs, then segments, folded.
+// Writes  output: the channels of this step's weight groups.
+// Runs    One invocation owns one pixel of PACKS packs of a segment, for ROWS output channels of each of their weight
+//         groups; a workgroup is 64 neighbouring pixels. Grid: blocks of pixels fastest, then blocks of packs, then
+//         blocks of output channels, then segments, folded.
 // Order   No barrier, no atomic; each sum runs in one order.
 //
 // Why this shape.
 //   1. There is almost no product: sampling takes the time, and one texel brings a corner of four channels.
-//   2. The position of a tap is computed once for all packs of an invocation.
-//   3. The sums have names, because a vector that is indexed at run time lies in memory. So every invocation has
-//      exactly PACKS packs, and the last block of a segment computes its last pack more than once.
+//   2. The position of a tap is computed once for all packs of an invocation, and a sample serves all its output
+//      channels.
+//   3. Each lane of a sum belongs to one input channel. The lanes of a weight group are added at the end, so a NaN in a
+//      channel reaches no other group.
+//   4. The sums have names, because a vector that is indexed at run time lies in memory. So every invocation has
+//      exactly PACKS packs and ROWS output channels, and the last block of a segment computes its last pack more than
+//      once.
 
 //@ uses shared/sample shared/taps shared/texels shared/grid
+//@ constant PACKS Packs of one invocation.
+//@ constant ROWS Output channels of a weight group that one invocation computes.
+//@ variant packs4 PACKS=4u ROWS=1u
+//@ variant packs2 PACKS=2u ROWS=1u
+//@ variant packs1 PACKS=1u ROWS=1u
+//@ variant packs2_rows2 PACKS=2u ROWS=2u
+//@ variant packs1_rows2 PACKS=1u ROWS=2u
+//@ variant packs1_rows4 PACKS=1u ROWS=4u
 
 struct Params {
     /// Geometry of the taps.
@@ -33,6 +46,12 @@ struct Params {
     all_segment_packs: u32,
     /// Packs of all segments.
     all_packs: u32,
+    /// Binary logarithm of the input channels of a weight group, which are 1, 2 or 4.
+    group_shift: u32,
+    /// Output channels of a weight group.
+    rows: u32,
+    /// Blocks of output channels of a weight group.
+    row_blocks: u32,
     /// First segment of this step.
     segment_start: u32,
     /// Segments of this step.
@@ -68,7 +87,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 /// [x + 1, (segment, pack, image, y + 1)], four channels of the pack, or with packs along x
 @group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(tap, segment, pack)], four channels of the pack
+/// [(tap, segment, pack, out channel of the group)], four channels of the pack
 @group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, read>;
 /// [image, (offset group, tap, y|x), out_height, out_width]
 //@ operand
@@ -76,16 +95,14 @@ struct Params {
 /// [image, (offset group, tap), out_height, out_width]
 //@ operand
 @group(0) @binding(4) var<storage, read> mask: array<mask_element>;
-/// [channel]
+/// [out channel]
 //@ operand
 @group(0) @binding(5) var<storage, read> bias: array<bias_element>;
-/// [image, channel, out_height, out_width]
+/// [image, out channel, out_height, out_width]
 //@ operand
 @group(0) @binding(6) var<storage, read_write> output: array<output_element>;
 
 const WORKGROUP_SIZE = 64u;
-/// Packs of one invocation.
-const PACKS = 4u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -96,7 +113,8 @@ fn main(
     let number = workgroup_number(workgroup, grid);
     let pixel_number = number % params.pixel_blocks * WORKGROUP_SIZE + lane;
     let block = number / params.pixel_blocks;
-    let segment = block / params.pack_blocks;
+    let segment = block / params.pack_blocks / params.row_blocks;
+    let row = block / params.pack_blocks % params.row_blocks * ROWS;
     let busy = pixel_number < params.pixels && segment < params.segments;
     let group = params.segment_start + segment;
     // The invocation's packs, counted in the segment from this step's first.
@@ -108,6 +126,9 @@ fn main(
 #for p in 0..PACKS
     let plane{p} = plane_at(first_pack + q{p});
 #end
+#for r in 0..ROWS
+    let row{r} = min(row + {r}u, params.rows - 1u);
+#end
     let first_weight = group * params.all_segment_packs + params.pack_start;
     // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
     // takes it.
@@ -115,36 +136,54 @@ fn main(
     let pixel = pixel_at(min(pixel_number, params.pixels - 1u));
 
 #for p in 0..PACKS
-    var sum{p} = vec4<f32>();
+#for r in 0..ROWS
+    var sum{p}_{r} = vec4<f32>();
 #end
+#end
+    // The step of a tap is counted and not computed from its number, because a CPU driver divides lane by lane.
+    var step = vec2<u32>();
+    let row_end = params.geometry.kernel_width * params.geometry.dil_w;
     for (var n = 0u; n < taps; n++) {
-        let tap = tap_at((group * params.geometry.taps + n) * params.geometry.out_pixels, pixel, tap_step(n));
+        let tap = tap_at((group * params.geometry.taps + n) * params.geometry.out_pixels, pixel, vec2<i32>(step));
+        step.x += params.geometry.dil_w;
+        if step.x == row_end {
+            step = vec2<u32>(0u, step.y + params.geometry.dil_h);
+        }
         let weight = n * params.all_packs + first_weight;
 #for p in 0..PACKS
-        sum{p} += textureLoad(packed_weight, texel_at(weight + q{p})) * sample(tap, plane{p});
+        let sample{p} = sample(tap, plane{p});
+#for r in 0..ROWS
+        sum{p}_{r} += textureLoad(packed_weight, texel_at((weight + q{p}) * params.rows + row{r})) * sample{p};
+#end
 #end
     }
 
     let output = output_at(min(pixel_number, params.pixels - 1u));
 #for p in 0..PACKS
-    store_pack(busy, group, output, pack + {p}u, sum{p});
+#for r in 0..ROWS
+    store_pack(busy, group, output, pack + {p}u, row + {r}u, sum{p}_{r});
+#end
 #end
 }
 
-/// `output` is the index of the pixel's first element.
-fn store_pack(busy: bool, group: u32, output: u32, pack: u32, sum: vec4<f32>) {
-    let there = busy && pack < params.segment_packs;
+/// Stores one output channel of each weight group of a pack. `output` is the index of the pixel's first element.
+fn store_pack(busy: bool, segment: u32, output: u32, pack: u32, row: u32, sum: vec4<f32>) {
+    // The first lane of each weight group gets the sum of the group's lanes.
+    let pairs = select(sum, sum + sum.yxwz, params.group_shift > 0u);
+    let sums = select(pairs, pairs + pairs.zwxy, params.group_shift > 1u);
+    let there = busy && pack < params.segment_packs && row < params.rows;
     let first = (params.pack_start + pack) * 4u;
-    store(there, group, output, first, sum.x);
-    store(there, group, output, first + 1u, sum.y);
-    store(there, group, output, first + 2u, sum.z);
-    store(there, group, output, first + 3u, sum.w);
+    store(there, segment, output, first, row, sums.x);
+    store(there && params.group_shift == 0u, segment, output, first + 1u, row, sums.y);
+    store(there && params.group_shift < 2u, segment, output, first + 2u, row, sums.z);
+    store(there && params.group_shift == 0u, segment, output, first + 3u, row, sums.w);
 }
 
-/// `in_segment` is the channel, counted in its segment.
-fn store(there: bool, group: u32, output: u32, in_segment: u32, sum: f32) {
+/// `in_segment` is the first input channel of the weight group, counted in the segment.
+fn store(there: bool, segment: u32, output: u32, in_segment: u32, row: u32, sum: f32) {
     if there && in_segment < params.segment_channels {
-        let channel = group * params.segment_channels + in_segment;
+        let first = segment * params.segment_channels + in_segment;
+        let channel = (first >> params.group_shift) * params.rows + row;
         var start = 0.0;
         if params.has_bias != 0u {
             start = read_bias(channel);

@@ -377,6 +377,56 @@ pub(crate) mod backward {
         }
     }
 
+    /// Computes the gradient of the columns for weight groups of few channels, without a product.
+    pub(crate) mod grad_column_depthwise {
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
+        /// The kernel.
+        pub(crate) static KERNEL: Kernel = Kernel {
+            name: "backward/grad_column_depthwise",
+            file: "backward/grad_column_depthwise",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding {
+                    name: "packed_grad_output",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+                Binding {
+                    name: "packed_weight",
+                    access: Access::TextureRead(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+                Binding { name: "grad_column", access: Access::ReadWrite, operand: false },
+            ],
+            params: Params::WORDS,
+            files: super::super::FILES,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub(crate) struct Params {
+            /// Taps of the kernel: kernel_height · kernel_width.
+            pub(crate) taps: u64,
+            /// Output channels of a weight group.
+            pub(crate) rows: u64,
+            /// Packs of this step's channels.
+            pub(crate) packs: u64,
+            /// Packs of all segments.
+            pub(crate) all_packs: u64,
+            /// Number of this step's first pack among the packs of all segments.
+            pub(crate) first_pack: u64,
+            /// Output pixels of the part, filled up to whole blocks.
+            pub(crate) padded_pixels: u64,
+        }
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] =
+                &["taps", "rows", "packs", "all_packs", "first_pack", "padded_pixels"];
+        }
+    }
+
     /// Computes the gradient of the input.
     pub(crate) mod grad_input {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
@@ -1106,31 +1156,217 @@ pub(crate) mod backward {
         }
     }
 
-    /// Computes partial sums of the gradient of a depthwise convolution's weight.
+    /// Computes partial sums of the gradient of the weight of a depthwise convolution, or of one with weight groups of 2 or 4
+    /// input channels.
     pub(crate) mod grad_weight_depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
-        /// Packs of one invocation.
-        pub(crate) const PACKS: u64 = 4;
-        /// The kernel.
-        pub(crate) static KERNEL: Kernel = Kernel {
-            name: "backward/grad_weight_depthwise",
-            file: "backward/grad_weight_depthwise",
-            variant: "",
-            workgroup_size: 64,
-            subgroups: false,
-            sampling: false,
-            bindings: &[
-                Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding {
-                    name: "packed_grad_output",
-                    access: Access::TextureRead(TexelFormat::Rgba32Float),
-                    operand: false,
-                },
-                Binding { name: "packed_taps", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding { name: "partial", access: Access::ReadWrite, operand: false },
-            ],
-            params: Params::WORDS,
-            files: super::super::FILES,
+        /// A variant of the kernel, with its constants.
+        #[derive(Debug)]
+        pub(crate) struct Variant {
+            /// The kernel.
+            pub(crate) kernel: Kernel,
+            /// Packs of one invocation.
+            pub(crate) packs: u64,
+            /// Output channels of a weight group that one invocation computes.
+            pub(crate) rows: u64,
+        }
+        /// The kernel's variant `packs4`.
+        pub(crate) static PACKS4: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight_depthwise/packs4",
+                file: "backward/grad_weight_depthwise",
+                variant: "packs4",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 4,
+            rows: 1,
+        };
+        /// The kernel's variant `packs2`.
+        pub(crate) static PACKS2: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight_depthwise/packs2",
+                file: "backward/grad_weight_depthwise",
+                variant: "packs2",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 2,
+            rows: 1,
+        };
+        /// The kernel's variant `packs1`.
+        pub(crate) static PACKS1: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight_depthwise/packs1",
+                file: "backward/grad_weight_depthwise",
+                variant: "packs1",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 1,
+        };
+        /// The kernel's variant `packs2_rows2`.
+        pub(crate) static PACKS2_ROWS2: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight_depthwise/packs2_rows2",
+                file: "backward/grad_weight_depthwise",
+                variant: "packs2_rows2",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 2,
+            rows: 2,
+        };
+        /// The kernel's variant `packs1_rows2`.
+        pub(crate) static PACKS1_ROWS2: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight_depthwise/packs1_rows2",
+                file: "backward/grad_weight_depthwise",
+                variant: "packs1_rows2",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 2,
+        };
+        /// The kernel's variant `packs1_rows4`.
+        pub(crate) static PACKS1_ROWS4: Variant = Variant {
+            kernel: Kernel {
+                name: "backward/grad_weight_depthwise/packs1_rows4",
+                file: "backward/grad_weight_depthwise",
+                variant: "packs1_rows4",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: false,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_grad_output",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_taps",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "partial", access: Access::ReadWrite, operand: false },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 4,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1158,6 +1394,12 @@ pub(crate) mod backward {
             pub(crate) pack_blocks: u64,
             /// Packs of this step's channels.
             pub(crate) packs: u64,
+            /// Binary logarithm of the input channels of a weight group, which are 1, 2 or 4.
+            pub(crate) group_shift: u64,
+            /// Output channels of a weight group.
+            pub(crate) rows: u64,
+            /// Blocks of output channels of a weight group.
+            pub(crate) row_blocks: u64,
             /// Slices of a sum.
             pub(crate) slices: u64,
         }
@@ -1174,6 +1416,9 @@ pub(crate) mod backward {
                 "segment_packs",
                 "pack_blocks",
                 "packs",
+                "group_shift",
+                "rows",
+                "row_blocks",
                 "slices",
             ];
         }
@@ -1305,8 +1550,14 @@ pub(crate) mod backward {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub(crate) struct Params {
             /// Output channels of a group.
+            pub(crate) group_channels: u64,
+            /// Lanes of a group: its output channels, or without a product its input channels.
+            pub(crate) lanes: u64,
+            /// Binary logarithm of the lanes that share an output channel.
+            pub(crate) lane_shift: u64,
+            /// Packs of the same lanes.
             pub(crate) rows: u64,
-            /// Packs of each group in this step.
+            /// Packs of each group's lanes in this step.
             pub(crate) packs: u64,
             /// Packs of all groups of this step.
             pub(crate) part_packs: u64,
@@ -1314,8 +1565,8 @@ pub(crate) mod backward {
             pub(crate) pack_start: u64,
             /// Packs of the texture.
             pub(crate) all_packs: u64,
-            /// First output channel of each group in this step.
-            pub(crate) row_start: u64,
+            /// First lane of each group in this step.
+            pub(crate) lane_start: u64,
             /// Pixels of one output plane.
             pub(crate) out_pixels: u64,
             /// First output pixel of the part in its first image.
@@ -1335,12 +1586,15 @@ pub(crate) mod backward {
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
+                "group_channels",
+                "lanes",
+                "lane_shift",
                 "rows",
                 "packs",
                 "part_packs",
                 "pack_start",
                 "all_packs",
-                "row_start",
+                "lane_start",
                 "out_pixels",
                 "first_pixel",
                 "pixels",
@@ -1651,7 +1905,8 @@ pub(crate) mod convolution {
         }
     }
 
-    /// Packs the weight of a depthwise convolution: four channels per texel.
+    /// Packs the weight of a depthwise convolution, or of one with weight groups of 2 or 4 input channels: four channels per
+    /// texel.
     pub(crate) mod pack_weight_depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// The kernel.
@@ -1683,46 +1938,222 @@ pub(crate) mod convolution {
             pub(crate) segment_packs: u64,
             /// Packs of all segments.
             pub(crate) packs: u64,
+            /// Input channels of a weight group: 1, 2 or 4.
+            pub(crate) group_channels: u64,
+            /// Output channels of a weight group.
+            pub(crate) rows: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
             pub(crate) taps: u64,
             /// Texels to write.
             pub(crate) texels: u64,
         }
         impl crate::kernel::declaration::Params for Params {
-            const WORDS: &'static [&'static str] = &["segment_channels", "segment_packs", "packs", "taps", "texels"];
+            const WORDS: &'static [&'static str] =
+                &["segment_channels", "segment_packs", "packs", "group_channels", "rows", "taps", "texels"];
         }
     }
 }
 
 /// The shaders of `shaders/forward`.
 pub(crate) mod forward {
-    /// Computes a depthwise convolution, in which each output channel has one input channel: four channels at a time.
+    /// Computes a depthwise convolution, or one with weight groups of 2 or 4 input channels: four channels at a time.
     pub(crate) mod depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
-        /// Packs of one invocation.
-        pub(crate) const PACKS: u64 = 4;
-        /// The kernel.
-        pub(crate) static KERNEL: Kernel = Kernel {
-            name: "forward/depthwise",
-            file: "forward/depthwise",
-            variant: "",
-            workgroup_size: 64,
-            subgroups: false,
-            sampling: true,
-            bindings: &[
-                Binding { name: "packed_input", access: Access::TextureRead(TexelFormat::Rgba32Float), operand: false },
-                Binding {
-                    name: "packed_weight",
-                    access: Access::TextureRead(TexelFormat::Rgba32Float),
-                    operand: false,
-                },
-                Binding { name: "offset", access: Access::Read, operand: true },
-                Binding { name: "mask", access: Access::Read, operand: true },
-                Binding { name: "bias", access: Access::Read, operand: true },
-                Binding { name: "output", access: Access::ReadWrite, operand: true },
-            ],
-            params: Params::WORDS,
-            files: super::super::FILES,
+        /// A variant of the kernel, with its constants.
+        #[derive(Debug)]
+        pub(crate) struct Variant {
+            /// The kernel.
+            pub(crate) kernel: Kernel,
+            /// Packs of one invocation.
+            pub(crate) packs: u64,
+            /// Output channels of a weight group that one invocation computes.
+            pub(crate) rows: u64,
+        }
+        /// The kernel's variant `packs4`.
+        pub(crate) static PACKS4: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs4",
+                file: "forward/depthwise",
+                variant: "packs4",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 4,
+            rows: 1,
+        };
+        /// The kernel's variant `packs2`.
+        pub(crate) static PACKS2: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs2",
+                file: "forward/depthwise",
+                variant: "packs2",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 2,
+            rows: 1,
+        };
+        /// The kernel's variant `packs1`.
+        pub(crate) static PACKS1: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs1",
+                file: "forward/depthwise",
+                variant: "packs1",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 1,
+        };
+        /// The kernel's variant `packs2_rows2`.
+        pub(crate) static PACKS2_ROWS2: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs2_rows2",
+                file: "forward/depthwise",
+                variant: "packs2_rows2",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 2,
+            rows: 2,
+        };
+        /// The kernel's variant `packs1_rows2`.
+        pub(crate) static PACKS1_ROWS2: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs1_rows2",
+                file: "forward/depthwise",
+                variant: "packs1_rows2",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 2,
+        };
+        /// The kernel's variant `packs1_rows4`.
+        pub(crate) static PACKS1_ROWS4: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs1_rows4",
+                file: "forward/depthwise",
+                variant: "packs1_rows4",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 4,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -1740,6 +2171,12 @@ pub(crate) mod forward {
             pub(crate) all_segment_packs: u64,
             /// Packs of all segments.
             pub(crate) all_packs: u64,
+            /// Binary logarithm of the input channels of a weight group, which are 1, 2 or 4.
+            pub(crate) group_shift: u64,
+            /// Output channels of a weight group.
+            pub(crate) rows: u64,
+            /// Blocks of output channels of a weight group.
+            pub(crate) row_blocks: u64,
             /// First segment of this step.
             pub(crate) segment_start: u64,
             /// Segments of this step.
@@ -1790,6 +2227,9 @@ pub(crate) mod forward {
                 "segment_channels",
                 "all_segment_packs",
                 "all_packs",
+                "group_shift",
+                "rows",
+                "row_blocks",
                 "segment_start",
                 "segments",
                 "pack_start",
@@ -3351,6 +3791,7 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &backward::grad_bias::ACTIVATED,
     &backward::grad_column::SUBGROUP.kernel,
     &backward::grad_column::PORTABLE.kernel,
+    &backward::grad_column_depthwise::KERNEL,
     &backward::grad_input::SINGLE.kernel,
     &backward::grad_input::PAIRED.kernel,
     &backward::grad_input::DEPTHWISE_SINGLE.kernel,
@@ -3366,7 +3807,12 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &backward::grad_weight::STORED.kernel,
     &backward::grad_weight::SAMPLED.kernel,
     &backward::grad_weight::REGULAR.kernel,
-    &backward::grad_weight_depthwise::KERNEL,
+    &backward::grad_weight_depthwise::PACKS4.kernel,
+    &backward::grad_weight_depthwise::PACKS2.kernel,
+    &backward::grad_weight_depthwise::PACKS1.kernel,
+    &backward::grad_weight_depthwise::PACKS2_ROWS2.kernel,
+    &backward::grad_weight_depthwise::PACKS1_ROWS2.kernel,
+    &backward::grad_weight_depthwise::PACKS1_ROWS4.kernel,
     &backward::grad_weight_reduce::KERNEL,
     &backward::pack_grad_output::LINEAR,
     &backward::pack_grad_output::ACTIVATED,
@@ -3376,7 +3822,12 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &convolution::copy_rows::KERNEL,
     &convolution::pack_input::KERNEL,
     &convolution::pack_weight_depthwise::KERNEL,
-    &forward::depthwise::KERNEL,
+    &forward::depthwise::PACKS4.kernel,
+    &forward::depthwise::PACKS2.kernel,
+    &forward::depthwise::PACKS1.kernel,
+    &forward::depthwise::PACKS2_ROWS2.kernel,
+    &forward::depthwise::PACKS1_ROWS2.kernel,
+    &forward::depthwise::PACKS1_ROWS4.kernel,
     &forward::direct::KERNEL,
     &forward::fused_subgroup::OUT64.kernel,
     &forward::fused_subgroup::OUT32.kernel,
@@ -3423,6 +3874,7 @@ static FILES: &[(&str, &str)] = &[
     ("backward/fill_zero", include_str!("../../shaders/backward/fill_zero.wgsl")),
     ("backward/grad_bias", include_str!("../../shaders/backward/grad_bias.wgsl")),
     ("backward/grad_column", include_str!("../../shaders/backward/grad_column.wgsl")),
+    ("backward/grad_column_depthwise", include_str!("../../shaders/backward/grad_column_depthwise.wgsl")),
     ("backward/grad_input", include_str!("../../shaders/backward/grad_input.wgsl")),
     ("backward/grad_offset", include_str!("../../shaders/backward/grad_offset.wgsl")),
     ("backward/grad_weight", include_str!("../../shaders/backward/grad_weight.wgsl")),

@@ -1,5 +1,5 @@
-//! Depthwise convolutions, which have their own kernels: forward and all gradients, with the same table, geometries and
-//! identities as the other convolutions.
+//! Convolutions with weight groups of few channels, most of them depthwise, which have their own kernels: forward and all
+//! gradients, with the same table, geometries and identities as the other convolutions.
 
 use deform::ops::deform_conv2d::{Algorithm, BorderGradient, Mode, Operand};
 use deform::{DeformConv2d, Dtype, Error, Gradients, Options};
@@ -9,8 +9,12 @@ use crate::backward::{all, check_gradients, plan_of, run_backward};
 use crate::device::{check, forward_plan, gpu, least_workspace, operator, run, say, upload, upload_to};
 use crate::forward::{geometries, table};
 use crate::gradients::{check_added, check_subsets, check_with_small_limits, small_limits_gpu};
-use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
+use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, small_groups};
 use crate::support::compare::compare;
+
+/// Input and output channels of weight groups. Every number of input channels, and output channels that fill some blocks
+/// of the kernels, that leave a rest, and that need several blocks.
+const GROUPS: [[usize; 2]; 7] = [[1, 1], [1, 2], [1, 7], [2, 2], [2, 3], [4, 1], [4, 5]];
 
 fn case(name: &str, sizes: Sizes, options: Options) -> Case {
     depthwise(Case::new(name, sizes, options))
@@ -18,10 +22,12 @@ fn case(name: &str, sizes: Sizes, options: Options) -> Case {
 
 #[test]
 fn the_depthwise_table_meets_the_reference() {
-    let table: Vec<_> = table().into_iter().map(depthwise).collect();
-    let worst = table.iter().map(check).fold(0.0, f64::max);
-    let gradients = table.iter().map(check_gradients).fold(0.0, f64::max);
-    say(&format!("depthwise table: worst error {worst:.3} of its bound, of gradients {gradients:.3}"));
+    for [channels, rows] in GROUPS {
+        let table: Vec<_> = table().into_iter().map(|case| small_groups(case, channels, rows)).collect();
+        let worst = table.iter().map(check).fold(0.0, f64::max);
+        let gradients = table.iter().map(check_gradients).fold(0.0, f64::max);
+        say(&format!("groups of {channels}→{rows}: worst error {worst:.3} of its bound, of gradients {gradients:.3}"));
+    }
 }
 
 #[test]
@@ -30,8 +36,9 @@ fn random_depthwise_geometries_meet_the_reference() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let worst = std::cell::Cell::new(0.0);
-    let outcome = runner.run(&(geometries(), 0u32..4), |((sizes, options), shrink)| {
-        let mut case = case("random", sizes, options);
+    let outcome = runner.run(&(geometries(), 0u32..4, 0..GROUPS.len()), |((sizes, options), shrink, groups)| {
+        let [channels, rows] = GROUPS[groups];
+        let mut case = small_groups(Case::new("random", sizes, options), channels, rows);
         let whole = forward_plan(&case).memory_bytes();
         case.options.workspace_limit = (whole >> shrink).max(least_workspace(&case));
         worst.set(f64::max(worst.get(), check(&case)));
@@ -49,9 +56,10 @@ fn random_depthwise_geometries_meet_the_reference() {
 #[test]
 fn depthwise_meets_the_reference_from_the_least_workspace_up() {
     // Offset groups of 24, 8 and 3 channels, and one with more packs than an invocation computes.
-    for (channels, offset_groups) in [(24, 1), (24, 3), (24, 8), (80, 1)] {
+    let layers = [(24, 1, [1, 1]), (24, 3, [1, 1]), (24, 8, [1, 1]), (80, 1, [1, 1]), (24, 1, [2, 3]), (40, 2, [4, 2])];
+    for (channels, offset_groups, [group_channels, rows]) in layers {
         let sizes = Sizes { batch: 2, in_channels: channels, offset_groups, input: [20, 19], ..PLAIN };
-        let mut case = case("least workspace", sizes, padded());
+        let mut case = small_groups(Case::new("least workspace", sizes, padded()), group_channels, rows);
         let (least, whole) = (least_workspace(&case), forward_plan(&case).memory_bytes());
         assert!(least < whole / 2, "nothing is cut");
         let mut steps = Vec::new();
@@ -99,32 +107,48 @@ fn depthwise_identities_hold() {
     check_subsets(&plain);
 }
 
-/// Four channels share a texel, but a NaN in one must not reach another.
+/// Four channels share a texel, but a NaN in one must not reach another weight group.
 #[test]
-fn a_nan_reaches_only_its_channel() {
-    for (channels, offset_groups) in [(1, 1), (2, 1), (3, 1), (5, 1), (6, 2)] {
-        let plain = case("NaN", Sizes { in_channels: channels, offset_groups, ..PLAIN }, padded());
-        let (pixels, taps) = (7 * 6, 9);
-        let grad_output = plain.grad_output();
+fn a_nan_reaches_only_its_weight_group() {
+    let layers = [
+        (1, 1, [1, 1]),
+        (2, 1, [1, 1]),
+        (3, 1, [1, 2]),
+        (5, 1, [1, 1]),
+        (6, 2, [1, 1]),
+        (6, 1, [2, 3]),
+        (8, 2, [4, 2]),
+    ];
+    for (channels, offset_groups, [group_channels, rows]) in layers {
+        let sizes = Sizes { in_channels: channels, offset_groups, ..PLAIN };
+        let plain = small_groups(Case::new("NaN", sizes, padded()), group_channels, rows);
+        let (pixels, group_weights) = (7 * 6, group_channels * rows * 9);
         for channel in 0..channels {
+            let group = channel / group_channels;
             let mut image = plain.clone();
             image.operands.input[channel * pixels..(channel + 1) * pixels].fill(f32::NAN);
             let mut weight = plain.clone();
-            weight.operands.weight[channel * taps..(channel + 1) * taps].fill(f32::NAN);
+            weight.operands.weight[group * group_weights..(group + 1) * group_weights].fill(f32::NAN);
             for case in [image, weight] {
                 let output = run(&case);
-                assert!((0..output.len()).all(|at| at / pixels == channel || output[at].is_finite()));
-                assert!(output[channel * pixels..(channel + 1) * pixels].iter().any(|value| value.is_nan()));
+                let size = rows * pixels;
+                assert!((0..output.len()).all(|at| at / size == group || output[at].is_finite()));
+                assert!(
+                    output[group * size..(group + 1) * size].chunks(pixels).all(|row| row.iter().any(|v| v.is_nan()))
+                );
             }
-            let mut grad = grad_output.clone();
+        }
+        let out_channels = channels / group_channels * rows;
+        for channel in 0..out_channels {
+            let mut grad = plain.grad_output();
             grad[channel * pixels..(channel + 1) * pixels].fill(f32::NAN);
             let got = run_backward(&plain, &grad, all(&plain));
-            let group = channel / (channels / offset_groups);
             for (operand, values) in got.iter() {
                 let values = values.as_ref().unwrap();
                 let (parts, touched) = match operand {
-                    Operand::Input | Operand::Weight | Operand::Bias => (channels, channel),
-                    Operand::Offset | Operand::Mask => (offset_groups, group),
+                    Operand::Input => (channels / group_channels, channel / rows),
+                    Operand::Weight | Operand::Bias => (out_channels, channel),
+                    Operand::Offset | Operand::Mask => (offset_groups, channel * offset_groups / out_channels),
                 };
                 let part = values.len() / parts;
                 assert!((0..values.len()).all(|n| n / part == touched || values[n].is_finite()), "{operand}");
@@ -149,7 +173,13 @@ fn a_packed_depthwise_weight_is_not_packed_again() {
 #[test]
 fn the_depthwise_algorithm_refuses_other_convolutions() {
     let options = Options { algorithm: Algorithm::Depthwise, ..padded() };
-    for sizes in [PLAIN, Sizes { groups: 2, ..PLAIN }, Sizes { groups: 4, out_channels: 8, ..PLAIN }] {
+    // Too many output channels, three input channels, and offset groups that cut weight groups.
+    let refused = [
+        Sizes { groups: 4, out_channels: 36, ..PLAIN },
+        Sizes { in_channels: 6, groups: 2, ..PLAIN },
+        Sizes { offset_groups: 2, ..PLAIN },
+    ];
+    for sizes in refused {
         let case = Case::new("groups", sizes, options);
         let forward = operator().prepare(&case.shape_slices(), Dtype::F32, options).unwrap_err();
         assert!(matches!(forward, Error::Unsuitable { .. }), "{forward}");
@@ -159,14 +189,17 @@ fn the_depthwise_algorithm_refuses_other_convolutions() {
     }
 }
 
-/// Auto takes the depthwise kernels, for the gradients on every device.
+/// Auto takes the depthwise kernels for the gradients, on every device.
 #[test]
-fn auto_is_depthwise_if_the_convolution_is() {
-    let mut case = case("auto", Sizes { in_channels: 6, offset_groups: 2, ..PLAIN }, padded());
-    case.options.algorithm = Algorithm::Auto;
-    assert_eq!(plan_of(&case).algorithm, "backward_depthwise");
-    check(&case);
-    check_gradients(&case);
+fn auto_computes_small_groups_without_a_product() {
+    for [channels, rows] in GROUPS {
+        let sizes = Sizes { in_channels: 8, offset_groups: 2, ..PLAIN };
+        let mut case = small_groups(Case::new("auto", sizes, padded()), channels, rows);
+        case.options.algorithm = Algorithm::Auto;
+        assert_eq!(plan_of(&case).algorithm, "backward_depthwise");
+        check(&case);
+        check_gradients(&case);
+    }
 }
 
 #[test]
@@ -181,7 +214,10 @@ fn depthwise_gradients_can_be_added_and_take_mmcvs_border() {
 fn depthwise_meets_the_reference_on_a_device_with_small_limits() {
     let gpu = small_limits_gpu();
     let sizes = Sizes { batch: 2, in_channels: 48, offset_groups: 3, input: [36, 35], ..PLAIN };
-    assert!(check_with_small_limits(&gpu, 128 << 10, &case("small limits", sizes, padded())));
+    for [channels, rows] in [[1, 1], [2, 2]] {
+        let case = small_groups(Case::new("small limits", sizes, padded()), channels, rows);
+        assert!(check_with_small_limits(&gpu, 128 << 10, &case));
+    }
     // The forward pass binds the whole output of an image, which must be smaller here.
     let narrow = Case::new(
         "small limits",

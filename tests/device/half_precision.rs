@@ -69,6 +69,7 @@ fn cases() -> Vec<Case> {
         // An image has an odd number of elements, so that the second begins in the middle of a word.
         case("odd", odd, padded()),
         case("depthwise", Sizes { in_channels: 6, out_channels: 6, groups: 6, ..PLAIN }, padded()),
+        case("small groups", Sizes { in_channels: 6, out_channels: 9, groups: 3, ..PLAIN }, padded()),
     ]
 }
 

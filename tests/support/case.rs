@@ -76,17 +76,25 @@ pub fn regular(mut case: Case) -> Case {
     case
 }
 
-/// Turns the case into a depthwise convolution of its input channels, computed by
+/// Turns the case into a depthwise convolution of its input channels: see [`small_groups`].
+pub fn depthwise(case: Case) -> Case {
+    small_groups(case, 1, 1)
+}
+
+/// Turns the case into a convolution with weight groups of `group_channels` input channels, if offset groups have whole
+/// such groups, or else of one, and of `rows` output channels. It is computed by
 /// [`deform::ops::deform_conv2d::Algorithm::Depthwise`]. The numbers of its weight and bias are cut off or repeated to
 /// fill the new shapes.
-pub fn depthwise(mut case: Case) -> Case {
-    let channels = case.shapes.input[1];
+pub fn small_groups(mut case: Case, group_channels: usize, rows: usize) -> Case {
+    let whole = case.geometry().channels_per_offset_group().is_multiple_of(group_channels);
+    let group_channels = if whole { group_channels } else { 1 };
+    let out_channels = case.shapes.input[1] / group_channels * rows;
     let repeat = |values: &mut Vec<f32>, count| *values = values.iter().copied().cycle().take(count).collect();
-    case.shapes.weight[..2].copy_from_slice(&[channels, 1]);
+    case.shapes.weight[..2].copy_from_slice(&[out_channels, group_channels]);
     repeat(&mut case.operands.weight, case.shapes.weight.iter().product());
     if let (Some(shape), Some(bias)) = (&mut case.shapes.bias, &mut case.operands.bias) {
-        shape[0] = channels;
-        repeat(bias, channels);
+        shape[0] = out_channels;
+        repeat(bias, out_channels);
     }
     case.options.algorithm = deform::ops::deform_conv2d::Algorithm::Depthwise;
     case

@@ -57,6 +57,7 @@ const LOOPS: &[(&str, &str, Cost)] = &[
     ("backward/grad_column", "packs() stores()", |c| {
         loop_of(c.get("row_packs")) + loop_of(c.get("PIXELS_PER_INVOCATION") * c.get("PACKS_PER_INVOCATION"))
     }),
+    ("backward/grad_column_depthwise", "rows()", |c| loop_of(c.get("rows"))),
     // A row has at most all entries of its offset group, without those of padding pixels, and divides them among its
     // cells. Each cell may have an iteration that is not full.
     ("backward/grad_input", "cells(entries())", |c| {
@@ -187,6 +188,7 @@ fn no_plan_has_a_loop_that_the_driver_ends() {
         Sizes { in_channels: 300_000, out_channels: 1, kernel: [1, 1], input: [1, 1], ..PLAIN },
         Sizes { in_channels: 8, out_channels: 300_000, kernel: [1, 1], input: [2, 2], ..PLAIN },
         Sizes { in_channels: 23_000, out_channels: 8, kernel: [7, 7], input: [8, 8], ..PLAIN },
+        Sizes { in_channels: 4, out_channels: 16, groups: 2, input: [60, 60], ..PLAIN },
         Sizes { in_channels: 4, out_channels: 4, groups: 4, kernel: [87, 87], input: [87, 87], ..PLAIN },
         Sizes { in_channels: 1, out_channels: 1, kernel: [260, 260], input: [260, 260], ..PLAIN },
         Sizes { in_channels: 4, out_channels: 4, kernel: [1, 1], input: [4000, 4000], ..PLAIN },

@@ -53,8 +53,13 @@ fn is_right(step: &Step, binding: &str, window: &str) -> bool {
 #[test]
 fn every_binding_gets_the_window_of_its_name() {
     let wide = Sizes { in_channels: 24, out_channels: 40, groups: 2, offset_groups: 3, input: [30, 30], ..PLAIN };
-    let depthwise = Sizes { out_channels: 24, groups: 24, ..wide };
-    let layers = [depthwise].into_iter().chain([8, 40, 200, 400].map(|out_channels| Sizes { out_channels, ..wide }));
+    // Weight groups of one input channel and one, two or four output channels, with one, two or four packs in an offset
+    // group.
+    let small = [(4, 1), (2, 1), (1, 1), (2, 2), (1, 2), (1, 4)].map(|(packs, rows)| {
+        let channels = 3 * 4 * packs;
+        Sizes { in_channels: channels, out_channels: rows * channels, groups: channels, ..wide }
+    });
+    let layers = small.into_iter().chain([8, 40, 200, 400].map(|out_channels| Sizes { out_channels, ..wide }));
     let mut seen = BTreeSet::new();
     for (sizes, [mask, bias]) in layers.flat_map(|sizes| BOTH.map(|both| (sizes, both))) {
         let options = padded();

@@ -230,13 +230,27 @@ impl Geometry {
         self.groups == self.in_channels && self.groups == self.out_channels
     }
 
-    /// Returns an error unless [`Geometry::is_depthwise`].
-    pub(super) fn check_depthwise(&self) -> Result<()> {
-        if self.is_depthwise() {
+    /// Returns whether weight groups are so small that no product is needed: 1, 2 or 4 input channels and at most 8
+    /// output channels. Offset groups have whole weight groups, so that the channels of a group share their positions.
+    pub(super) fn has_small_groups(&self) -> bool {
+        let channels = self.channels_per_group();
+        [1, 2, 4].contains(&channels)
+            && self.out_channels_per_group() <= 8
+            && self.channels_per_offset_group().is_multiple_of(channels)
+    }
+
+    /// Returns an error unless [`Geometry::has_small_groups`].
+    pub(super) fn check_small_groups(&self) -> Result<()> {
+        if self.has_small_groups() {
             return Ok(());
         }
-        let channels = format!("{} input and {} output channels", self.in_channels, self.out_channels);
-        let reason = format!("{channels} in {} weight groups are not depthwise", self.groups);
+        let reason = format!(
+            "a weight group has {} input and {} output channels, and an offset group {} input channels; expected 1, 2 or \
+             4, at most 8, and a multiple of the first",
+            self.channels_per_group(),
+            self.out_channels_per_group(),
+            self.channels_per_offset_group(),
+        );
         Err(Algorithm::Depthwise.unsuitable(reason))
     }
 

@@ -3,8 +3,8 @@
 //! A *segment* is a run of input channels that share their weight group and their offset group. A *pack* is four
 //! channels of a segment, side by side in a `vec4`; the last pack of a segment is filled up with zeros.
 //!
-//! A depthwise convolution can be computed without a product. The layout then takes its offset groups for both its
-//! segments and its weight groups.
+//! A depthwise convolution, and one with weight groups of 2 or 4 input channels, can be computed without a product. The
+//! layout then takes its offset groups for both its segments and its weight groups.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub(super) const PACK: u64 = 4;
 /// The sizes of segments and packs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
-    /// Whether the convolution is computed depthwise, without a product.
+    /// Whether the convolution is computed without a product.
     pub(super) depthwise: bool,
     pub(super) segment_channels: u64,
     /// Packs of a whole segment.
@@ -27,18 +27,33 @@ pub(super) struct Layout {
     pub(super) segments_per_offset_group: u64,
     /// Output channels of a weight group.
     pub(super) rows: u64,
-    /// Packs of the output channels of a weight group.
+    /// Packs of the output channels of a weight group. Without a product, a pack has one output channel for each of four
+    /// input channels.
     pub(super) row_packs: u64,
+    /// Output channels of which a pack of a weight group has one each, or, without a product, that depend on a pack of
+    /// input channels.
+    pub(super) pack_rows: u64,
 }
 
 impl Layout {
     pub(super) fn new(g: &Geometry, depthwise: bool) -> Self {
         let in_offset_group = g.channels_per_offset_group() as u64;
-        let (segment_channels, in_group, rows) = if depthwise {
-            (in_offset_group, in_offset_group, in_offset_group)
-        } else {
-            (g.segment_channels() as u64, g.channels_per_group() as u64, g.out_channels_per_group() as u64)
-        };
+        let [in_group, rows] = [g.channels_per_group(), g.out_channels_per_group()].map(|channels| channels as u64);
+        if depthwise {
+            let segment_packs = in_offset_group.div_ceil(PACK);
+            return Self {
+                depthwise,
+                segment_channels: in_offset_group,
+                segment_packs,
+                segments: g.offset_groups as u64,
+                segments_per_group: 1,
+                segments_per_offset_group: 1,
+                rows: in_offset_group / in_group * rows,
+                row_packs: segment_packs * rows,
+                pack_rows: PACK.min(in_offset_group).div_ceil(in_group) * rows,
+            };
+        }
+        let segment_channels = g.segment_channels() as u64;
         Self {
             depthwise,
             segment_channels,
@@ -48,6 +63,7 @@ impl Layout {
             segments_per_offset_group: in_offset_group / segment_channels,
             rows,
             row_packs: rows.div_ceil(PACK),
+            pack_rows: PACK.min(rows),
         }
     }
 
@@ -86,6 +102,12 @@ impl Layout {
 /// Returns the groups of `size` members in which a range of members lies.
 fn covering(members: &Range<u64>, size: u64) -> Range<u64> {
     members.start / size..(members.end - 1) / size + 1
+}
+
+/// Returns the cost of work on `[packs, rows]`, the packs of a segment and the output channels of each weight group, in
+/// blocks of so many: of each block's position, of its samples, and of its texels of other operands.
+pub(super) fn cost([packs, rows]: [u64; 2], [block_packs, block_rows]: [u64; 2]) -> u64 {
+    packs.div_ceil(block_packs) * rows.div_ceil(block_rows) * (8 + block_packs * (4 + block_rows))
 }
 
 /// Channels that are worked on together: the same packs of some segments. A chunk of several segments has all their

@@ -1,5 +1,5 @@
-//! The packed weight of a depthwise convolution: a texture with four channels per texel, for the forward and the
-//! backward pass.
+//! The packed weight of a convolution without a product: a texture with four channels per texel, for the forward and
+//! the backward pass.
 
 use super::geometry::Geometry;
 use super::layout::Layout;
@@ -9,16 +9,22 @@ use crate::plan::{DeviceLimits, Scratch, Size, Step};
 
 /// Returns the texture for the whole weight.
 pub(super) fn texture(g: &Geometry, layout: &Layout) -> Scratch {
-    Scratch { name: "packed_weight", size: Size::long_row(g.taps() as u64 * layout.packs()) }
+    Scratch { name: "packed_weight", size: Size::long_row(texels(g, layout)) }
+}
+
+fn texels(g: &Geometry, layout: &Layout) -> u64 {
+    g.taps() as u64 * layout.packs() * g.out_channels_per_group() as u64
 }
 
 /// Packs the whole weight.
 pub(super) fn step(g: &Geometry, limits: &DeviceLimits, layout: &Layout, packed: &Scratch) -> Result<Step> {
-    let texels = g.taps() as u64 * layout.packs();
+    let texels = texels(g, layout);
     let params = pack_weight_depthwise::Params {
         segment_channels: layout.segment_channels,
         segment_packs: layout.segment_packs,
         packs: layout.packs(),
+        group_channels: g.channels_per_group() as u64,
+        rows: g.out_channels_per_group() as u64,
         taps: g.taps() as u64,
         texels,
     };

@@ -1,11 +1,12 @@
-//! The gradient of the columns: the transposed weight times the gradient of the output. In a depthwise convolution it
-//! is one product of two numbers, which the other stages compute where they need it.
+//! The gradient of the columns: the transposed weight times the gradient of the output, which is a matrix product, or a
+//! sum of few numbers if weight groups have few channels. In a depthwise convolution it is one product of two numbers,
+//! which the other stages compute where they need it.
 
-use super::pack_grad_output;
 use super::pass::{Pass, Tiling, padded};
 use super::stage::{Progress, Stage};
+use super::{pack_grad_output, pack_weight_depthwise};
 use crate::error::Result;
-use crate::kernel::backward::{grad_column, pack_weight_columns};
+use crate::kernel::backward::{grad_column, grad_column_depthwise, pack_weight_columns};
 use crate::ops::convolution::layout::{Chunk, PACK, Part};
 use crate::ops::convolution::windows;
 use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, Scratch, Size, Step};
@@ -15,7 +16,12 @@ pub(super) const STAGE: Stage = Stage { wanted, scratch, fits, limit: LIMIT, ste
 const LIMIT: &str = "a weight group has more output channels than one loop adds";
 
 fn wanted(pass: &Pass<'_>) -> bool {
-    pass.wants_grad_column() && !pass.layout.depthwise
+    pass.wants_grad_column() && is_stored(pass)
+}
+
+/// Returns whether a buffer holds the gradient of the columns. Otherwise the stages that need it compute it.
+pub(super) fn is_stored(pass: &Pass<'_>) -> bool {
+    !(pass.layout.depthwise && pass.g.is_depthwise())
 }
 
 /// Returns the size of the gradient of a part's columns. The columns themselves have the same size and layout.
@@ -35,14 +41,15 @@ pub(super) fn packed_weight(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
 }
 
 fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
-    vec![packed_weight(pass, tiling), buffer(pass, tiling)]
+    let packed_weight = (!pass.layout.depthwise).then(|| packed_weight(pass, tiling));
+    packed_weight.into_iter().chain([buffer(pass, tiling)]).collect()
 }
 
 /// Returns whether the loops of an invocation are short enough: one iteration per pack of output channels, then one per
 /// sum to store.
 fn fits(pass: &Pass<'_>, _: &Tiling) -> bool {
     let stores = grad_column::PIXELS_PER_INVOCATION * grad_column::PACKS_PER_INVOCATION;
-    pass.layout.row_packs + stores + 2 < MAX_LOOP_STEPS
+    pass.layout.depthwise || pass.layout.row_packs + stores + 2 < MAX_LOOP_STEPS
 }
 
 /// Returns the channels of the packed weight that a chunk uses: all channels, or those of the chunk.
@@ -51,6 +58,9 @@ fn weight_chunk(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Chunk {
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    if pass.layout.depthwise {
+        return progress.push(depthwise(pass, tiling, part)?);
+    }
     let weight = weight_chunk(pass, tiling, &part.chunk);
     if progress.lacks(packed_weight(pass, tiling).name, [weight.segments.clone(), weight.packs.clone()]) {
         progress.push(pack_weight(pass, tiling, &weight)?)?;
@@ -78,6 +88,27 @@ fn pack_weight(pass: &Pass<'_>, tiling: &Tiling, chunk: &Chunk) -> Result<Step> 
     let windows = vec![windows::weight(g, pass.limits), packed_weight(pass, tiling).window()];
     let kernel = &pack_weight_columns::KERNEL;
     pass.step(kernel, params, windows, kernel.workgroups(invocations))
+}
+
+/// Plans the sums over the output channels of weight groups that have few.
+fn depthwise(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+    let (layout, chunk) = (&pass.layout, &part.chunk);
+    let (taps, padded_pixels) = (pass.g.taps() as u64, padded(part));
+    let params = grad_column_depthwise::Params {
+        taps,
+        rows: pass.g.out_channels_per_group() as u64,
+        packs: chunk.pack_count(),
+        all_packs: layout.packs(),
+        first_pack: layout.first_pack(chunk),
+        padded_pixels,
+    };
+    let windows = vec![
+        pack_grad_output::texture(pass, tiling).window(),
+        pack_weight_depthwise::texture(pass).window(),
+        buffer(pass, tiling).window(),
+    ];
+    let kernel = &grad_column_depthwise::KERNEL;
+    pass.step(kernel, params, windows, kernel.workgroups(padded_pixels * taps * chunk.pack_count()))
 }
 
 /// Plans the product.

@@ -67,11 +67,11 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, sorted: &Sorted, parity: 
     let (grad_input, grad_input_base) = pass.grad_input(part);
     let rows = (g.in_height as u64 + 1 - parity).div_ceil(2);
     let packs = chunk.segments.len().min(layout.segments_per_offset_group) * chunk.packs.len();
-    let variant = match (layout.depthwise, pass.subgroups && packs > 1) {
-        (false, false) => &grad_input::SINGLE,
-        (false, true) => &grad_input::PAIRED,
-        (true, false) => &grad_input::DEPTHWISE_SINGLE,
-        (true, true) => &grad_input::DEPTHWISE_PAIRED,
+    let variant = match (grad_column::is_stored(pass), pass.subgroups && packs > 1) {
+        (true, false) => &grad_input::SINGLE,
+        (true, true) => &grad_input::PAIRED,
+        (false, false) => &grad_input::DEPTHWISE_SINGLE,
+        (false, true) => &grad_input::DEPTHWISE_PAIRED,
     };
     let (kernel, packs_per_lane) = (&variant.kernel, variant.packs_per_lane);
     // On a CPU the lanes of a row stay in one block of columns, so that the part of the block that one row of cells
@@ -112,10 +112,10 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, sorted: &Sorted, parity: 
         units,
         grad_input_base,
     };
-    let (gradient, last) = if layout.depthwise {
-        (pack_grad_output::texture(pass, tiling), Some(pack_weight_depthwise::texture(pass)))
-    } else {
+    let (gradient, last) = if grad_column::is_stored(pass) {
         (grad_column::buffer(pass, tiling), None)
+    } else {
+        (pack_grad_output::texture(pass, tiling), Some(pack_weight_depthwise::texture(pass)))
     };
     let mut windows =
         vec![pack_taps::texture(pass, tiling).window(), gradient.window(), sorted.order, sorted.ends, grad_input];

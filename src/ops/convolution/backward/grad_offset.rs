@@ -22,7 +22,7 @@ fn scratch(pass: &Pass<'_>, _: &Tiling) -> Vec<Scratch> {
     let stand_ins = [
         (pass.modes.offset.wanted(), NO_GRAD_OFFSET),
         (pass.modes.mask.wanted(), NO_GRAD_MASK),
-        (pass.wants_grad_column() || pass.layout.depthwise, NO_GRAD_COLUMN),
+        (pass.wants_grad_column() || !grad_column::is_stored(pass), NO_GRAD_COLUMN),
     ];
     let missing = stand_ins.into_iter().filter(|(there, _)| !there);
     missing.map(|(_, scratch)| scratch).collect()
@@ -81,7 +81,7 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
         adds_mask: modes.mask.adds(),
         zero_at_border: (pass.options.border_gradient == BorderGradient::Mmcv).into(),
     };
-    let (kernel, gradient, last) = if layout.depthwise {
+    let (kernel, gradient, last) = if !grad_column::is_stored(pass) {
         let weight = pack_weight_depthwise::texture(pass);
         (&grad_offset::DEPTHWISE, pack_grad_output::texture(pass, tiling), Some(weight))
     } else {

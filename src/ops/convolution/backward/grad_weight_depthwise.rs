@@ -1,11 +1,11 @@
-//! The gradient of a depthwise convolution's weight: a sum over the pixels of each slice, then over the slices.
+//! The gradient of the weight of a convolution without a product: a sum over the pixels of each slice, then over the slices.
 
 use super::pass::{Pass, Tiling, padded};
 use super::stage::{Progress, Stage};
 use super::{pack_grad_output, pack_input, pack_taps};
 use crate::error::Result;
 use crate::kernel::backward::{grad_weight_depthwise, sum_slices};
-use crate::ops::convolution::layout::{PACK, Part};
+use crate::ops::convolution::layout::{self, PACK, Part};
 use crate::plan::{F32_BYTES, Len, MAX_LOOP_STEPS, WORKSPACE, Window};
 
 /// The largest number of workgroups that share a sum.
@@ -21,12 +21,12 @@ fn wanted(pass: &Pass<'_>) -> bool {
 
 /// Returns the number of workgroups that share a sum.
 fn sharing(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    grad_weight_depthwise::KERNEL.workgroups(pass.pixels(tiling)).clamp(1, MAX_WORKGROUPS)
+    grad_weight_depthwise::PACKS1.kernel.workgroups(pass.pixels(tiling)).clamp(1, MAX_WORKGROUPS)
 }
 
 /// Returns the slices of a sum: one for each invocation of these workgroups.
 fn slices(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    sharing(pass, tiling) * grad_weight_depthwise::KERNEL.workgroup_size
+    sharing(pass, tiling) * grad_weight_depthwise::PACKS1.kernel.workgroup_size
 }
 
 /// Returns whether the loop over the pixels of a slice is short enough.
@@ -36,13 +36,26 @@ fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
 
 /// Returns the bytes of the partial sums.
 fn workspace_bytes(pass: &Pass<'_>, tiling: &Tiling) -> u64 {
-    tiling.pack_count() * PACK * pass.g.taps() as u64 * slices(pass, tiling) * F32_BYTES
+    let elements = tiling.pack_count() * PACK * (pass.g.out_channels_per_group() * pass.g.taps()) as u64;
+    elements * slices(pass, tiling) * F32_BYTES
+}
+
+/// Returns the variant that sums `packs` packs of a segment, with `rows` output channels of each weight group, in the
+/// shortest time.
+fn variant(packs: u64, rows: u64) -> &'static grad_weight_depthwise::Variant {
+    use grad_weight_depthwise::{PACKS1, PACKS1_ROWS2, PACKS1_ROWS4, PACKS2, PACKS2_ROWS2, PACKS4};
+    let all = [&PACKS4, &PACKS2, &PACKS1, &PACKS2_ROWS2, &PACKS1_ROWS2, &PACKS1_ROWS4];
+    let cost = |variant: &&grad_weight_depthwise::Variant| layout::cost([packs, rows], [variant.packs, variant.rows]);
+    all.into_iter().min_by_key(cost).unwrap_or(&PACKS1)
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
     let (g, layout, chunk) = (pass.g, &pass.layout, &part.chunk);
     let taps = g.taps() as u64;
-    let pack_blocks = chunk.packs.len().div_ceil(grad_weight_depthwise::PACKS);
+    let rows = g.out_channels_per_group() as u64;
+    let variant = variant(chunk.packs.len(), rows);
+    let pack_blocks = chunk.packs.len().div_ceil(variant.packs);
+    let row_blocks = rows.div_ceil(variant.rows);
     let slices = slices(pass, tiling);
     let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images);
     let params = grad_weight_depthwise::Params {
@@ -57,6 +70,9 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
         segment_packs: chunk.packs.len(),
         pack_blocks,
         packs: chunk.pack_count(),
+        group_shift: g.channels_per_group().ilog2().into(),
+        rows,
+        row_blocks,
         slices,
     };
     let partial = Window { operand: WORKSPACE, start: 0, bytes: workspace_bytes(pass, tiling) };
@@ -66,12 +82,12 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
         pack_taps::texture(pass, tiling).window(),
         partial,
     ];
-    let workgroups = sharing(pass, tiling) * taps * pack_blocks * chunk.segments.len();
-    progress.push(pass.step(&grad_weight_depthwise::KERNEL, params, windows, workgroups)?)?;
+    let workgroups = sharing(pass, tiling) * taps * pack_blocks * row_blocks * chunk.segments.len();
+    progress.push(pass.step(&variant.kernel, params, windows, workgroups)?)?;
 
     let channels = chunk.channels(layout.segment_channels);
-    let elements = channels.len() * taps;
-    let (grad_weight, base) = pass.limits.window("grad_weight", channels.start * taps, elements);
+    let elements = channels.len() * rows * taps;
+    let (grad_weight, base) = pass.limits.window("grad_weight", channels.start * rows * taps, elements);
     let params = sum_slices::Params { elements, slices, base };
     let workgroups = sum_slices::KERNEL.workgroups(elements);
     progress.push(pass.step(&sum_slices::KERNEL, params, vec![partial, grad_weight], workgroups)?)

@@ -15,7 +15,8 @@
 //! takes, how much it can do at once, and what its steps are.
 //!
 //! A depthwise convolution has no matrix products: the gradient of a column is a number of the weight times a number of
-//! grad_output. Its stages compute that, and the columns, where they need them.
+//! grad_output. Its stages compute that, and the columns, where they need them. Weight groups of few channels have no
+//! matrix products either; the gradients of their columns are stored.
 
 mod col2im;
 mod fill_zero;
@@ -36,10 +37,11 @@ mod tiling;
 
 use self::pass::Pass;
 use self::stage::Progress;
+use super::algorithm::Algorithm;
 use super::bands::{self, Copied, Rows};
 use super::geometry::Geometry;
 use super::gradients::{Gradients, Mode};
-use super::layout::{PACK, Part};
+use super::layout::Part;
 use super::notes;
 use super::options::Options;
 use crate::error::{Error, Result};
@@ -52,7 +54,7 @@ use crate::plan::{DeviceLimits, Plan, split};
 ///
 /// | algorithm | products |
 /// |---|---|
-/// | [`Auto`](super::Algorithm::Auto), [`Depthwise`](super::Algorithm::Depthwise) | none for a depthwise convolution with an offset; else by subgroups of 8 on a CPU driver that has them, and elsewhere by kernels that run on every device |
+/// | [`Auto`](super::Algorithm::Auto), [`Depthwise`](super::Algorithm::Depthwise) | none for weight groups of few channels, with an offset; else by subgroups of 8 on a CPU driver that has them, and elsewhere by kernels that run on every device |
 /// | [`FusedSubgroup`](super::Algorithm::FusedSubgroup) | by subgroups of 8, on every device that has them |
 /// | all others | by kernels that run on every device |
 ///
@@ -64,7 +66,13 @@ pub fn plan_backward(
     options: &Options,
     limits: &DeviceLimits,
 ) -> Result<Plan> {
-    let by = |options: &Options| gradients(geometry, modes, options, limits);
+    let by = |options: &Options| match gradients(geometry, modes, options, limits) {
+        Err(Error::Unsuitable { .. }) if options.algorithm == Algorithm::Auto && geometry.has_small_groups() => {
+            // A small binding may hold the sums of a product and not those for a gradient of the weight without one.
+            gradients(geometry, modes, &Options { algorithm: Algorithm::Columns, ..*options }, limits)
+        }
+        planned => planned,
+    };
     let mut plan = by(options)?;
     notes::of_cuts(&mut plan, options, by);
     Ok(plan)
@@ -95,7 +103,7 @@ fn gradients(geometry: &Geometry, modes: &Gradients<Mode>, options: &Options, li
 /// gradient of the output.
 fn needs_bands(pass: &Pass<'_>) -> bool {
     let planes = (pass.g.offset_elements() / pass.g.offset_groups / pass.g.out_pixels()) as u64;
-    planes.max(PACK.min(pass.layout.rows)) * pass.g.out_pixels() as u64 > pass.window_elements()
+    planes.max(pass.layout.pack_rows) * pass.g.out_pixels() as u64 > pass.window_elements()
 }
 
 /// Plans the gradients, except that by the bias, band by band. The gradients that all bands add to are zeros already.

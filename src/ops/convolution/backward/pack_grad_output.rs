@@ -1,5 +1,5 @@
-//! The packed gradient of the output: a texture with four channels per texel, for the matrix products and the depthwise
-//! stages. With an activation it is the gradient in front of the activation.
+//! The packed gradient of the output: a texture with four channels per texel, for the matrix products and the stages
+//! without a product. With an activation it is the gradient in front of the activation.
 
 use super::pass::{Pass, Tiling, padded};
 use super::stage::{Progress, Stage};
@@ -14,21 +14,29 @@ pub(super) const STAGE: Stage =
     Stage { wanted: |_| true, check, scratch: |pass, tiling| vec![texture(pass, tiling)], steps, ..Stage::NOTHING };
 
 fn check(pass: &Pass<'_>) -> Result<()> {
-    let elements = PACK.min(pass.layout.rows) * pass.g.out_pixels() as u64;
+    let elements = pass.layout.pack_rows * pass.g.out_pixels() as u64;
     pass.limits.check_elements("one pack of output channels", Storage::F32, elements)
 }
 
-/// Returns the texture for the weight groups of a part, or for the channels of a part in a depthwise convolution.
+/// Returns how often each lane of a pack comes, with another output channel.
+fn rows(pass: &Pass<'_>) -> u64 {
+    if pass.layout.depthwise { pass.g.out_channels_per_group() as u64 } else { 1 }
+}
+
+/// Returns the texture for the weight groups of a part, or without a product for the input channels of a part.
 pub(super) fn texture(pass: &Pass<'_>, tiling: &Tiling) -> Scratch {
     let layout = &pass.layout;
-    let packs =
-        if layout.depthwise { tiling.pack_count() } else { layout.most_groups(tiling.segments) * layout.row_packs };
+    let packs = if layout.depthwise {
+        tiling.pack_count() * rows(pass)
+    } else {
+        layout.most_groups(tiling.segments) * layout.row_packs
+    };
     Scratch { name: "packed_grad_output", size: Size::long_row(pass.padded_pixels(tiling) * packs) }
 }
 
-/// Returns the output channels that a chunk's gradients depend on: all channels of its weight groups. In a depthwise
-/// convolution they are the chunk itself.
-fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
+/// Returns the lanes that a chunk's gradients depend on: all output channels of its weight groups. Without a product they
+/// are the chunk itself.
+fn lanes(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
     if pass.layout.depthwise {
         return chunk.clone();
     }
@@ -37,23 +45,29 @@ fn out_channels(pass: &Pass<'_>, chunk: &Chunk) -> Chunk {
 
 /// Plans the packing of a part's output channels, with as many per step as one window holds.
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    let all = out_channels(pass, &part.chunk);
+    let all = lanes(pass, &part.chunk);
     let from = [part.images.clone(), part.pixels.clone(), all.segments.clone(), all.packs.clone()];
     if !progress.lacks(texture(pass, tiling).name, from) {
         return Ok(());
     }
     let (rows, most) = (pass.layout.rows, pass.out_channels_per_window());
-    let (groups, packs) = if rows <= most { (most / rows, u64::MAX) } else { (1, most / PACK) };
-    for channels in all.split(groups, packs) {
-        progress.push(step(pass, tiling, part, &all, &channels)?)?;
+    let (groups, packs) = if rows <= most { (most / rows, u64::MAX) } else { (1, most / pass.layout.pack_rows) };
+    for some in all.split(groups, packs) {
+        progress.push(step(pass, tiling, part, &all, &some)?)?;
     }
     Ok(())
 }
 
-/// Plans the packing of some of the output channels `all`.
+/// Plans the packing of some of the lanes `all`.
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk) -> Result<Step> {
-    let g = pass.g;
-    let channels = some.channels(pass.layout.rows);
+    let (g, layout, rows) = (pass.g, &pass.layout, rows(pass));
+    let (lanes, shift) = if layout.depthwise {
+        (layout.segment_channels, g.channels_per_group().ilog2().into())
+    } else {
+        (layout.rows, 0)
+    };
+    let of_lanes = some.channels(lanes);
+    let channels = (of_lanes.start >> shift) * rows..(of_lanes.end >> shift) * rows;
     let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", &part.images, &channels);
     // Without an activation the binding of the output is never read.
     let (kernel, (output, output_base)) = match g.activation {
@@ -63,12 +77,15 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk
     let padded_pixels = padded(part);
     let groups_before = some.segments.start - all.segments.start;
     let params = pack_grad_output::Params {
-        rows: pass.layout.rows,
+        group_channels: layout.rows,
+        lanes,
+        lane_shift: shift,
+        rows,
         packs: some.packs.len(),
-        part_packs: some.pack_count(),
-        pack_start: groups_before * all.packs.len() + some.packs.start - all.packs.start,
-        all_packs: all.pack_count(),
-        row_start: PACK * some.packs.start,
+        part_packs: some.pack_count() * rows,
+        pack_start: (groups_before * all.packs.len() + some.packs.start - all.packs.start) * rows,
+        all_packs: all.pack_count() * rows,
+        lane_start: PACK * some.packs.start,
         out_pixels: g.out_pixels() as u64,
         first_pixel: part.pixels.start,
         pixels: part.pixel_count(),
@@ -79,6 +96,6 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk
         kind: g.activation.kind(),
     };
     let windows = vec![grad_output, output, texture(pass, tiling).window()];
-    let invocations = padded_pixels * some.pack_count().div_ceil(pack_grad_output::PACKS_PER_INVOCATION);
+    let invocations = padded_pixels * (some.pack_count() * rows).div_ceil(pack_grad_output::PACKS_PER_INVOCATION);
     pass.step(kernel, params, windows, kernel.workgroups(invocations))
 }

@@ -1,5 +1,6 @@
 //! The packed taps: a texture with the position of each tap of each pixel, computed once for all other stages.
 
+use super::grad_column;
 use super::pass::{Pass, Tiling, padded};
 use super::stage::{Progress, Stage};
 use crate::error::Result;
@@ -44,7 +45,7 @@ fn scratch(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Scratch> {
 /// must.
 fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
     pass.offset_groups(tiling) * offset_elements(pass) <= pass.window_elements()
-        && (!pass.layout.depthwise || pass.entries(tiling) < MAX_COLUMN)
+        && (grad_column::is_stored(pass) || pass.entries(tiling) < MAX_COLUMN)
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {

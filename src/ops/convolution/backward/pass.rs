@@ -74,11 +74,11 @@ impl<'a> Pass<'a> {
             _ => false,
         };
         if options.algorithm == Algorithm::Depthwise {
-            g.check_depthwise()?;
+            g.check_small_groups()?;
         }
         // Without an offset the gradient of the input is gathered from the gradient of the columns, which only the
         // matrix products compute.
-        let depthwise = g.is_depthwise()
+        let depthwise = g.has_small_groups()
             && g.sampling == Sampling::Deformed
             && matches!(options.algorithm, Algorithm::Auto | Algorithm::Depthwise);
         Ok(Self { g, modes, options, limits, layout: Layout::new(g, depthwise), subgroups })

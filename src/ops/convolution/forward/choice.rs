@@ -14,8 +14,8 @@ struct Rule {
 /// A class of weight groups.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Groups {
-    /// One input channel and one output channel.
-    Depthwise,
+    /// So few channels that no product is needed, and at most this many input channels.
+    Small(usize),
     /// At most this many input channels and this many output channels, which is too few for a product.
     UpTo(usize),
     /// Segments of at most this many input channels. A tile fills each up to 16.
@@ -42,7 +42,7 @@ use DeviceKind::{Cpu, DiscreteGpu, IntegratedGpu, Other};
 const RULES: &[Rule] = &[
     Rule {
         devices: &[Cpu],
-        groups: Groups::Depthwise,
+        groups: Groups::Small(2),
         candidates: &[Fixed(Algorithm::Depthwise), Fixed(Algorithm::Direct), Fixed(Algorithm::Columns)],
     },
     Rule {
@@ -96,7 +96,7 @@ pub fn choice(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
     let fits = |rule: &&Rule| {
         rule.devices.contains(&limits.kind)
             && match rule.groups {
-                Groups::Depthwise => g.is_depthwise(),
+                Groups::Small(most) => g.has_small_groups() && g.channels_per_group() <= most,
                 Groups::UpTo(most) => largest <= most,
                 Groups::SegmentsUpTo(most) => g.segment_channels() <= most,
                 Groups::Any => true,

@@ -1,4 +1,4 @@
-//! The algorithm for depthwise convolutions: it packs the weight once and the input of a few images at a time, then
+//! The algorithm for depthwise convolutions, and for weight groups of 2 or 4 input channels: it packs the weight once and the input of a few images at a time, then
 //! samples four channels at a time.
 //!
 //! The segments are the offset groups. If a texture or the workspace cannot hold the packed input of a whole image, the
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernel::forward::depthwise;
 use crate::ops::convolution::algorithm::Algorithm;
 use crate::ops::convolution::geometry::Geometry;
-use crate::ops::convolution::layout::{Chunk, Layout};
+use crate::ops::convolution::layout::{self, Chunk, Layout};
 use crate::ops::convolution::options::Options;
 use crate::ops::convolution::pack_input::Planes;
 use crate::ops::convolution::pack_weight_depthwise;
@@ -18,7 +18,7 @@ use crate::ops::convolution::windows::{Images, stride};
 use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Step, split};
 
 pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
-    g.check_depthwise()?;
+    g.check_small_groups()?;
     if g.taps() as u64 + 1 > MAX_LOOP_STEPS {
         let reason = format!("{} taps, over the {} that one loop may count", g.taps(), MAX_LOOP_STEPS - 1);
         return Err(Algorithm::Depthwise.unsuitable(reason));
@@ -70,8 +70,11 @@ fn convolve(
     let all = Images::new(g, limits);
     let operands = all.windows(images);
     let pixels = images.len() * g.out_pixels() as u64;
-    let pixel_blocks = depthwise::KERNEL.workgroups(pixels);
-    let pack_blocks = chunk.packs.len().div_ceil(depthwise::PACKS);
+    let rows = g.out_channels_per_group() as u64;
+    let variant = variant(chunk.packs.len(), rows);
+    let pixel_blocks = variant.kernel.workgroups(pixels);
+    let pack_blocks = chunk.packs.len().div_ceil(variant.packs);
+    let row_blocks = rows.div_ceil(variant.rows);
     let [plane_columns, plane_rows] = planes.step(images);
     let params = depthwise::Params {
         geometry: g.tap_geometry(),
@@ -80,6 +83,9 @@ fn convolve(
         segment_channels: layout.segment_channels,
         all_segment_packs: layout.segment_packs,
         all_packs: layout.packs(),
+        group_shift: g.channels_per_group().ilog2().into(),
+        rows,
+        row_blocks,
         segment_start: chunk.segments.start,
         segments: chunk.segments.len(),
         pack_start: chunk.packs.start,
@@ -104,6 +110,15 @@ fn convolve(
         operands.bias,
         operands.output.0,
     ];
-    let workgroups = pixel_blocks * pack_blocks * chunk.segments.len();
-    limits.step(&depthwise::KERNEL, g.specialization(), params, bound, workgroups)
+    let workgroups = pixel_blocks * pack_blocks * row_blocks * chunk.segments.len();
+    limits.step(&variant.kernel, g.specialization(), params, bound, workgroups)
+}
+
+/// Returns the variant that computes `packs` packs of a segment, with `rows` output channels of each weight group, in
+/// the shortest time.
+fn variant(packs: u64, rows: u64) -> &'static depthwise::Variant {
+    use depthwise::{PACKS1, PACKS1_ROWS2, PACKS1_ROWS4, PACKS2, PACKS2_ROWS2, PACKS4};
+    let all = [&PACKS4, &PACKS2, &PACKS1, &PACKS2_ROWS2, &PACKS1_ROWS2, &PACKS1_ROWS4];
+    let cost = |variant: &&depthwise::Variant| layout::cost([packs, rows], [variant.packs, variant.rows]);
+    all.into_iter().min_by_key(cost).unwrap_or(&PACKS1)
 }

@@ -86,7 +86,7 @@ fn whole_images(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -
 /// Returns the algorithms that `Auto` tries if the device or the workspace allows none of its choice.
 fn last_resorts(geometry: &Geometry) -> impl Iterator<Item = Algorithm> {
     let tiled = Algorithm::FusedTiled { tile: Tile::M32N32, splits: 1 };
-    let depthwise = geometry.is_depthwise().then_some(Algorithm::Depthwise);
+    let depthwise = geometry.has_small_groups().then_some(Algorithm::Depthwise);
     [Algorithm::Columns, Algorithm::FusedSubgroup, tiled, Algorithm::Direct].into_iter().chain(depthwise)
 }
 

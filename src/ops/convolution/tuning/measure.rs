@@ -64,8 +64,8 @@ fn candidates(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
     let tiled = [1, 2, 4, 8].map(|splits| Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits }));
     let mut candidates = choice(geometry, limits);
     let all = [Algorithm::FusedSubgroup, Algorithm::Columns].into_iter().chain(tiled.into_iter().flatten());
-    // Depthwise is a candidate only for depthwise calls, so that its error is never the one reported.
-    let depthwise = geometry.is_depthwise().then_some(Algorithm::Depthwise);
+    // Depthwise is a candidate only for calls that it suits, so that its error is never the one reported.
+    let depthwise = geometry.has_small_groups().then_some(Algorithm::Depthwise);
     for algorithm in all.chain([Algorithm::Direct]).chain(depthwise) {
         if !candidates.contains(&algorithm) {
             candidates.push(algorithm);
