@@ -20,14 +20,20 @@
 //   2. A texel costs about as much as 25 multiply-adds of 8 lanes. Sixteen texels sample a pack of 32 pixels for all
 //      OUT_CHANNELS outputs, and one texel brings the weights of 8 outputs.
 //   3. A rotation costs one instruction per weight, a broadcast two.
-//   4. The 4·OUT_CHANNELS sums of an invocation are scalars with names, because an array that is indexed at run time is
+//   4. An access to a storage buffer takes as long where no lane makes it. So a lane loads the bias of one channel of each
+//      block and passes it on, and only the variants for later channels read the output.
+//   5. The 4·OUT_CHANNELS sums of an invocation are scalars with names, because an array that is indexed at run time is
 //      again a loop over the lanes. The driver keeps them in the first-level cache.
 
 //@ uses shared/sample shared/subgroup shared/taps shared/grid
 //@ constant OUT_CHANNELS Output channels of one invocation.
-//@ variant out64 OUT_CHANNELS=64u
-//@ variant out32 OUT_CHANNELS=32u
-//@ variant out8 OUT_CHANNELS=8u
+//@ constant FOLLOWS Whether an earlier step had the first channels of one of this step's weight groups.
+//@ variant out64 OUT_CHANNELS=64u FOLLOWS=false
+//@ variant out32 OUT_CHANNELS=32u FOLLOWS=false
+//@ variant out8 OUT_CHANNELS=8u FOLLOWS=false
+//@ variant out64_follows OUT_CHANNELS=64u FOLLOWS=true
+//@ variant out32_follows OUT_CHANNELS=32u FOLLOWS=true
+//@ variant out8_follows OUT_CHANNELS=8u FOLLOWS=true
 
 struct Params {
     /// Geometry of the taps.
@@ -114,16 +120,22 @@ const PIXELS_PER_INVOCATION = 4u;
 const BLOCKS = OUT_CHANNELS / SUBGROUP_SIZE;
 
 /// Writes one output of the pixel whose first element is `output`. `first` says that this step has the weight group's
-/// first channels and taps: then the sum starts from the bias, otherwise from what earlier steps wrote.
+/// first channels and taps, and the sum the bias. Otherwise it is added to what earlier steps wrote.
 fn store(channel: u32, output: u32, first: bool, sum: f32) {
     let at = output + channel * params.geometry.out_pixels;
     var start = 0.0;
-    if !first {
+    if FOLLOWS && !first {
         start = read_output(at);
-    } else if params.has_bias != 0u {
-        start = read_bias(channel);
     }
     write_output(at, start + sum);
+}
+
+/// Returns the bias of a channel, and 0 in a step that adds to the output of an earlier one.
+fn bias_of(channel: u32, first: bool) -> f32 {
+    if params.has_bias != 0u && first {
+        return read_bias(channel);
+    }
+    return 0.0;
 }
 
 @compute @workgroup_size(SUBGROUP_SIZE)
@@ -209,12 +221,20 @@ fn main(
         }
     }
     let first = segment_start == group_segment && params.pack_start == 0u && params.tap_start == 0u;
+    // No lane reads past the group's last channel.
+    let last_column = group * params.rows + params.row_end - 1u;
+#for b in 0..BLOCKS
+    let bias_{b}_0 = bias_of(min(column + {b * SUBGROUP_SIZE}u, last_column), first);
+#for r in 1..SUBGROUP_SIZE
+    let bias_{b}_{r} = subgroupShuffle(bias_{b}_0, from_{r});
+#end
+#end
     // One copy of the code that stores: a driver takes longer to compile 256 copies than all the rest.
     var sums = array<f32, PIXELS_PER_INVOCATION * OUT_CHANNELS>(
 #for p in 0..PIXELS_PER_INVOCATION
 #for b in 0..BLOCKS
 #for r in 0..SUBGROUP_SIZE
-        a_{p}_{b}_{r},
+        bias_{b}_{r} + a_{p}_{b}_{r},
 #end
 #end
 #end

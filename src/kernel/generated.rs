@@ -2459,6 +2459,99 @@ pub(crate) mod forward {
             out_channels: 8,
             blocks: 1,
         };
+        /// The kernel's variant `out64_follows`.
+        pub(crate) static OUT64_FOLLOWS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_subgroup/out64_follows",
+                file: "forward/fused_subgroup",
+                variant: "out64_follows",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            out_channels: 64,
+            blocks: 8,
+        };
+        /// The kernel's variant `out32_follows`.
+        pub(crate) static OUT32_FOLLOWS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_subgroup/out32_follows",
+                file: "forward/fused_subgroup",
+                variant: "out32_follows",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            out_channels: 32,
+            blocks: 4,
+        };
+        /// The kernel's variant `out8_follows`.
+        pub(crate) static OUT8_FOLLOWS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_subgroup/out8_follows",
+                file: "forward/fused_subgroup",
+                variant: "out8_follows",
+                workgroup_size: 8,
+                subgroups: true,
+                sampling: true,
+                bindings: &[
+                    Binding {
+                        name: "packed_input",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding {
+                        name: "packed_weight",
+                        access: Access::TextureRead(TexelFormat::Rgba32Float),
+                        operand: false,
+                    },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            out_channels: 8,
+            blocks: 1,
+        };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -3832,6 +3925,9 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &forward::fused_subgroup::OUT64.kernel,
     &forward::fused_subgroup::OUT32.kernel,
     &forward::fused_subgroup::OUT8.kernel,
+    &forward::fused_subgroup::OUT64_FOLLOWS.kernel,
+    &forward::fused_subgroup::OUT32_FOLLOWS.kernel,
+    &forward::fused_subgroup::OUT8_FOLLOWS.kernel,
     &forward::fused_tiled::M128N128.kernel,
     &forward::fused_tiled::M128N64.kernel,
     &forward::fused_tiled::M64N64.kernel,

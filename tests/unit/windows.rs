@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use deform::Options;
 use deform::kernel::{KERNELS, Sampling};
 use deform::ops::conv2d::Activation;
 use deform::plan::{DeviceLimits, Step, WORKSPACE};
@@ -63,13 +64,15 @@ fn every_binding_gets_the_window_of_its_name() {
     let mut seen = BTreeSet::new();
     for (sizes, [mask, bias]) in layers.flat_map(|sizes| BOTH.map(|both| (sizes, both))) {
         let options = padded();
+        let tight = Options { workspace_limit: 150 << 10, ..options };
         let mut geometries = geometries(Sizes { mask, bias, ..sizes }, options).to_vec();
         let mut activated = geometries[1];
         activated.activation = Activation::Relu;
         geometries.push(activated);
         let small = DeviceLimits { max_binding_bytes: 32 << 10, ..subgroups_of_8() };
         for limits in [DeviceLimits::default(), subgroups_of_8(), small] {
-            let plans = geometries.iter().flat_map(|geometry| plans(geometry, options, &limits));
+            let options = [options, tight];
+            let plans = geometries.iter().flat_map(|g| options.into_iter().flat_map(move |o| plans(g, o, &limits)));
             for step in plans.flat_map(|plan| plan.steps) {
                 for (binding, window) in step.kernel.bindings.iter().zip(&step.windows) {
                     assert!(is_right(&step, binding.name, window.operand), "{}: {step}", binding.name);

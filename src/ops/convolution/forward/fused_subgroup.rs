@@ -67,7 +67,7 @@ fn windows_size(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> (u64, u
         return (taps, rows);
     }
     let planes = limits.max_operand_elements(g.storage) / g.out_pixels() as u64;
-    let (_, block) = fused_kernel(rows);
+    let block = out_channels(rows);
     let rows_per_step = if planes < block { planes } else { planes / block * block };
     (if g.sampling == Sampling::Deformed { planes / 2 } else { taps }, rows_per_step)
 }
@@ -187,7 +187,10 @@ fn fused(
     &Part { images, chunk, taps, rows }: &Part<'_>,
     [packed_input, packed_weight]: [&Scratch; 2],
 ) -> Result<Step> {
-    let (kernel, out_channels) = fused_kernel(layout.rows);
+    let out_channels = out_channels(layout.rows);
+    let follows =
+        taps.start > 0 || chunk.packs.start > 0 || !chunk.segments.start.is_multiple_of(layout.segments_per_group);
+    let kernel = kernel(out_channels, follows);
     let groups = layout.groups(chunk);
     let pixels_per_block = SUBGROUP_SIZE * fused_subgroup::PIXELS_PER_INVOCATION;
     let pixels = images.len() * g.out_pixels() as u64;
@@ -242,16 +245,28 @@ fn fused(
     limits.step(kernel, g.specialization(), params, bound, blocks)
 }
 
-/// Returns the variant that computes `rows` output channels of a weight group in the shortest time, and the number of
-/// output channels that it computes at once.
-fn fused_kernel(rows: u64) -> (&'static Kernel, u64) {
+/// Returns the number of output channels of a block, so that `rows` output channels of a weight group take the shortest
+/// time.
+fn out_channels(rows: u64) -> u64 {
     // A block of fewer output channels needs as many samples, and fewer multiply-adds and stores. The costs are
     // measured.
-    let blocks = [(&fused_subgroup::OUT64, 10), (&fused_subgroup::OUT32, 6), (&fused_subgroup::OUT8, 4)];
-    let cost =
-        |&(variant, block): &(&'static fused_subgroup::Variant, u64)| block * rows.div_ceil(variant.out_channels);
-    let (variant, _) = blocks.into_iter().min_by_key(cost).unwrap_or(blocks[0]);
-    (&variant.kernel, variant.out_channels)
+    let blocks = [(64, 10), (32, 6), (8, 4)];
+    let cost = |&(out_channels, block): &(u64, u64)| block * rows.div_ceil(out_channels);
+    blocks.into_iter().min_by_key(cost).map_or(64, |(out_channels, _)| out_channels)
+}
+
+/// Returns the kernel with blocks of so many output channels.
+fn kernel(out_channels: u64, follows: bool) -> &'static Kernel {
+    use fused_subgroup::{OUT8, OUT8_FOLLOWS, OUT32, OUT32_FOLLOWS, OUT64, OUT64_FOLLOWS};
+    let variant = match (out_channels, follows) {
+        (8, false) => &OUT8,
+        (8, true) => &OUT8_FOLLOWS,
+        (32, false) => &OUT32,
+        (32, true) => &OUT32_FOLLOWS,
+        (_, false) => &OUT64,
+        (_, true) => &OUT64_FOLLOWS,
+    };
+    &variant.kernel
 }
 
 #[cfg(test)]
