@@ -1,4 +1,4 @@
-// Computes partial sums of the gradient of the weight of a depthwise convolution, or of one with weight groups of 2 or 4
+// Computes partial sums of the gradient of the weight of a depthwise convolution, or of one with weight groups of 2 to 4
 // input channels.
 //
 //     partial[(r, c, t), slice] = Σ over the pixels p of the slice of   grad_output[r, p] · mask · sample(p, c, t)
@@ -49,8 +49,12 @@ struct Params {
     pack_blocks: u32,
     /// Packs of this step's channels.
     packs: u32,
-    /// Binary logarithm of the input channels of a weight group, which are 1, 2 or 4.
+    /// Input channels of a weight group.
+    group_channels: u32,
+    /// Binary logarithm of the lanes of a weight group: 1, 2 or 4.
     group_shift: u32,
+    /// Weight groups of a segment.
+    segment_groups: u32,
     /// Output channels of a weight group.
     rows: u32,
     /// Blocks of output channels of a weight group.
@@ -143,10 +147,10 @@ fn store_pack(busy: bool, segment: u32, pack: u32, row: u32, tap: u32, slice: u3
 /// `in_segment` is the input channel, counted in its segment from this step's first.
 fn store(there: bool, segment: u32, in_segment: u32, row: u32, tap: u32, slice: u32, sum: f32) {
     if there && params.pack_start * 4u + in_segment < params.segment_channels {
-        let channel = segment * params.segment_channels + in_segment;
-        let group = channel >> params.group_shift;
-        let in_group = channel - (group << params.group_shift);
-        let weight = (((group * params.rows + row) << params.group_shift) + in_group) * params.taps + tap;
+        let group_of_segment = in_segment >> params.group_shift;
+        let in_group = in_segment - (group_of_segment << params.group_shift);
+        let out_channel = (segment * params.segment_groups + group_of_segment) * params.rows + row;
+        let weight = (out_channel * params.group_channels + in_group) * params.taps + tap;
         partial[weight * params.slices + slice] = sum;
     }
 }

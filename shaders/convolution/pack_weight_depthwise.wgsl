@@ -1,4 +1,4 @@
-// Packs the weight of a depthwise convolution, or of one with weight groups of 2 or 4 input channels: four channels per
+// Packs the weight of a depthwise convolution, or of one with weight groups of 2 to 4 input channels: four channels per
 // texel.
 //
 //     packed_weight[(t·packs + s·segment_packs + q)·rows + r][l] = weight[g·rows + r, n, t]
@@ -24,7 +24,7 @@ struct Params {
     segment_packs: u32,
     /// Packs of all segments.
     packs: u32,
-    /// Input channels of a weight group: 1, 2 or 4.
+    /// Input channels of a weight group.
     group_channels: u32,
     /// Output channels of a weight group.
     rows: u32,

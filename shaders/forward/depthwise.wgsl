@@ -1,4 +1,4 @@
-// Computes a depthwise convolution, or one with weight groups of 2 or 4 input channels: four channels at a time.
+// Computes a depthwise convolution, or one with weight groups of 2 to 4 input channels: four channels at a time.
 //
 //     output[g·rows + r, p] = bias[g·rows + r] + Σ over the group's channels c and the taps t of   weight[r, c, t] · mask · sample(p, c, t)
 //
@@ -46,8 +46,10 @@ struct Params {
     all_segment_packs: u32,
     /// Packs of all segments.
     all_packs: u32,
-    /// Binary logarithm of the input channels of a weight group, which are 1, 2 or 4.
+    /// Binary logarithm of the lanes of a weight group: 1, 2 or 4.
     group_shift: u32,
+    /// Weight groups of a segment.
+    segment_groups: u32,
     /// Output channels of a weight group.
     rows: u32,
     /// Blocks of output channels of a weight group.
@@ -182,8 +184,8 @@ fn store_pack(busy: bool, segment: u32, output: u32, pack: u32, row: u32, sum: v
 /// `in_segment` is the first input channel of the weight group, counted in the segment.
 fn store(there: bool, segment: u32, output: u32, in_segment: u32, row: u32, sum: f32) {
     if there && in_segment < params.segment_channels {
-        let first = segment * params.segment_channels + in_segment;
-        let channel = (first >> params.group_shift) * params.rows + row;
+        let group = segment * params.segment_groups + (in_segment >> params.group_shift);
+        let channel = group * params.rows + row;
         var start = 0.0;
         if params.has_bias != 0u {
             start = read_bias(channel);

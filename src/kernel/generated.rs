@@ -1156,7 +1156,7 @@ pub(crate) mod backward {
         }
     }
 
-    /// Computes partial sums of the gradient of the weight of a depthwise convolution, or of one with weight groups of 2 or 4
+    /// Computes partial sums of the gradient of the weight of a depthwise convolution, or of one with weight groups of 2 to 4
     /// input channels.
     pub(crate) mod grad_weight_depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
@@ -1394,8 +1394,12 @@ pub(crate) mod backward {
             pub(crate) pack_blocks: u64,
             /// Packs of this step's channels.
             pub(crate) packs: u64,
-            /// Binary logarithm of the input channels of a weight group, which are 1, 2 or 4.
+            /// Input channels of a weight group.
+            pub(crate) group_channels: u64,
+            /// Binary logarithm of the lanes of a weight group: 1, 2 or 4.
             pub(crate) group_shift: u64,
+            /// Weight groups of a segment.
+            pub(crate) segment_groups: u64,
             /// Output channels of a weight group.
             pub(crate) rows: u64,
             /// Blocks of output channels of a weight group.
@@ -1416,7 +1420,9 @@ pub(crate) mod backward {
                 "segment_packs",
                 "pack_blocks",
                 "packs",
+                "group_channels",
                 "group_shift",
+                "segment_groups",
                 "rows",
                 "row_blocks",
                 "slices",
@@ -1905,7 +1911,7 @@ pub(crate) mod convolution {
         }
     }
 
-    /// Packs the weight of a depthwise convolution, or of one with weight groups of 2 or 4 input channels: four channels per
+    /// Packs the weight of a depthwise convolution, or of one with weight groups of 2 to 4 input channels: four channels per
     /// texel.
     pub(crate) mod pack_weight_depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
@@ -1938,7 +1944,7 @@ pub(crate) mod convolution {
             pub(crate) segment_packs: u64,
             /// Packs of all segments.
             pub(crate) packs: u64,
-            /// Input channels of a weight group: 1, 2 or 4.
+            /// Input channels of a weight group.
             pub(crate) group_channels: u64,
             /// Output channels of a weight group.
             pub(crate) rows: u64,
@@ -1956,7 +1962,7 @@ pub(crate) mod convolution {
 
 /// The shaders of `shaders/forward`.
 pub(crate) mod forward {
-    /// Computes a depthwise convolution, or one with weight groups of 2 or 4 input channels: four channels at a time.
+    /// Computes a depthwise convolution, or one with weight groups of 2 to 4 input channels: four channels at a time.
     pub(crate) mod depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
         /// A variant of the kernel, with its constants.
@@ -2171,8 +2177,10 @@ pub(crate) mod forward {
             pub(crate) all_segment_packs: u64,
             /// Packs of all segments.
             pub(crate) all_packs: u64,
-            /// Binary logarithm of the input channels of a weight group, which are 1, 2 or 4.
+            /// Binary logarithm of the lanes of a weight group: 1, 2 or 4.
             pub(crate) group_shift: u64,
+            /// Weight groups of a segment.
+            pub(crate) segment_groups: u64,
             /// Output channels of a weight group.
             pub(crate) rows: u64,
             /// Blocks of output channels of a weight group.
@@ -2228,6 +2236,7 @@ pub(crate) mod forward {
                 "all_segment_packs",
                 "all_packs",
                 "group_shift",
+                "segment_groups",
                 "rows",
                 "row_blocks",
                 "segment_start",

@@ -14,7 +14,7 @@ use crate::support::compare::compare;
 
 /// Input and output channels of weight groups. Every number of input channels, and output channels that fill some blocks
 /// of the kernels, that leave a rest, and that need several blocks.
-const GROUPS: [[usize; 2]; 7] = [[1, 1], [1, 2], [1, 7], [2, 2], [2, 3], [4, 1], [4, 5]];
+const GROUPS: [[usize; 2]; 8] = [[1, 1], [1, 2], [1, 7], [2, 2], [2, 3], [3, 3], [4, 1], [4, 5]];
 
 fn case(name: &str, sizes: Sizes, options: Options) -> Case {
     depthwise(Case::new(name, sizes, options))
@@ -117,6 +117,7 @@ fn a_nan_reaches_only_its_weight_group() {
         (5, 1, [1, 1]),
         (6, 2, [1, 1]),
         (6, 1, [2, 3]),
+        (6, 2, [3, 2]),
         (8, 2, [4, 2]),
     ];
     for (channels, offset_groups, [group_channels, rows]) in layers {
@@ -173,10 +174,10 @@ fn a_packed_depthwise_weight_is_not_packed_again() {
 #[test]
 fn the_depthwise_algorithm_refuses_other_convolutions() {
     let options = Options { algorithm: Algorithm::Depthwise, ..padded() };
-    // Too many output channels, three input channels, and offset groups that cut weight groups.
+    // Too many output channels, three input channels beside others, and offset groups that cut weight groups.
     let refused = [
         Sizes { groups: 4, out_channels: 36, ..PLAIN },
-        Sizes { in_channels: 6, groups: 2, ..PLAIN },
+        Sizes { in_channels: 6, groups: 2, out_channels: 2, ..PLAIN },
         Sizes { offset_groups: 2, ..PLAIN },
     ];
     for sizes in refused {
@@ -193,7 +194,7 @@ fn the_depthwise_algorithm_refuses_other_convolutions() {
 #[test]
 fn auto_computes_small_groups_without_a_product() {
     for [channels, rows] in GROUPS {
-        let sizes = Sizes { in_channels: 8, offset_groups: 2, ..PLAIN };
+        let sizes = Sizes { in_channels: if channels == 3 { 6 } else { 8 }, offset_groups: 2, ..PLAIN };
         let mut case = small_groups(Case::new("auto", sizes, padded()), channels, rows);
         case.options.algorithm = Algorithm::Auto;
         assert_eq!(plan_of(&case).algorithm, "backward_depthwise");

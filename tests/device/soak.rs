@@ -71,7 +71,7 @@ fn call(seed: u64) {
     let algorithm = *algorithms.choose(rng).unwrap();
     let mut case = Case::new(&format!("seed {seed}"), sizes, Options { algorithm, ..options });
     if rng.random_bool(0.2) {
-        case = small_groups(case, *[1, 1, 2, 4].choose(rng).unwrap(), rng.random_range(1..9));
+        case = small_groups(case, *[1, 1, 2, 3, 4].choose(rng).unwrap(), rng.random_range(1..9));
     }
     let activation = [Activation::Identity, Activation::Relu, Activation::Sigmoid][rng.random_range(0..3)];
     // Between the least workspace that suffices and all that the call can use.

@@ -81,13 +81,14 @@ pub fn depthwise(case: Case) -> Case {
     small_groups(case, 1, 1)
 }
 
-/// Turns the case into a convolution with weight groups of `group_channels` input channels, if offset groups have whole
-/// such groups, or else of one, and of `rows` output channels. It is computed by
-/// [`deform::ops::deform_conv2d::Algorithm::Depthwise`]. The numbers of its weight and bias are cut off or repeated to
+/// Turns the case into a convolution with weight groups of `group_channels` input channels, if
+/// [`deform::ops::deform_conv2d::Algorithm::Depthwise`] can compute that, or else of one, and of `rows` output channels.
+/// The numbers of its weight and bias are cut off or repeated to
 /// fill the new shapes.
 pub fn small_groups(mut case: Case, group_channels: usize, rows: usize) -> Case {
-    let whole = case.geometry().channels_per_offset_group().is_multiple_of(group_channels);
-    let group_channels = if whole { group_channels } else { 1 };
+    let shared = case.geometry().channels_per_offset_group();
+    let possible = shared.is_multiple_of(group_channels) && (shared == group_channels || group_channels != 3);
+    let group_channels = if possible { group_channels } else { 1 };
     let out_channels = case.shapes.input[1] / group_channels * rows;
     let repeat = |values: &mut Vec<f32>, count| *values = values.iter().copied().cycle().take(count).collect();
     case.shapes.weight[..2].copy_from_slice(&[out_channels, group_channels]);

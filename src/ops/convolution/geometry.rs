@@ -230,13 +230,17 @@ impl Geometry {
         self.groups == self.in_channels && self.groups == self.out_channels
     }
 
-    /// Returns whether weight groups are so small that no product is needed: 1, 2 or 4 input channels and at most 8
-    /// output channels. Offset groups have whole weight groups, so that the channels of a group share their positions.
+    /// Returns whether weight groups are so small that no product is needed: at most 4 input channels and at most 8
+    /// output channels. Offset groups, whose channels share their positions, and packs have whole weight groups.
     pub(super) fn has_small_groups(&self) -> bool {
-        let channels = self.channels_per_group();
-        [1, 2, 4].contains(&channels)
-            && self.out_channels_per_group() <= 8
-            && self.channels_per_offset_group().is_multiple_of(channels)
+        let (channels, shared) = (self.channels_per_group(), self.channels_per_offset_group());
+        let packs_are_whole = shared == channels || 4_usize.is_multiple_of(channels);
+        channels <= 4 && self.out_channels_per_group() <= 8 && shared.is_multiple_of(channels) && packs_are_whole
+    }
+
+    /// Returns the binary logarithm of the lanes that a small weight group takes in a pack.
+    pub(super) fn group_shift(&self) -> u64 {
+        self.channels_per_group().next_power_of_two().ilog2().into()
     }
 
     /// Returns an error unless [`Geometry::has_small_groups`].
@@ -244,14 +248,12 @@ impl Geometry {
         if self.has_small_groups() {
             return Ok(());
         }
-        let reason = format!(
-            "a weight group has {} input and {} output channels, and an offset group {} input channels; expected 1, 2 or \
-             4, at most 8, and a multiple of the first",
-            self.channels_per_group(),
-            self.out_channels_per_group(),
+        let [group, rows] = [self.channels_per_group(), self.out_channels_per_group()];
+        Err(Algorithm::Depthwise.unsuitable(format!(
+            "a weight group has {group} input and {rows} output channels, and an offset group {} input channels; expected \
+             at most 4, at most 8, and a multiple of the first, or 3 if that is 3",
             self.channels_per_offset_group(),
-        );
-        Err(Algorithm::Depthwise.unsuitable(reason))
+        )))
     }
 
     /// Returns the kernels' parameters for the positions of taps.

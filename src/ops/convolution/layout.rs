@@ -3,7 +3,7 @@
 //! A *segment* is a run of input channels that share their weight group and their offset group. A *pack* is four
 //! channels of a segment, side by side in a `vec4`; the last pack of a segment is filled up with zeros.
 //!
-//! A depthwise convolution, and one with weight groups of 2 or 4 input channels, can be computed without a product. The
+//! A depthwise convolution, and one with weight groups of 2 to 4 input channels, can be computed without a product. The
 //! layout then takes its offset groups for both its segments and its weight groups.
 
 use std::ops::Range;

@@ -61,13 +61,11 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
 /// Plans the packing of some of the lanes `all`.
 fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk) -> Result<Step> {
     let (g, layout, rows) = (pass.g, &pass.layout, rows(pass));
-    let (lanes, shift) = if layout.depthwise {
-        (layout.segment_channels, g.channels_per_group().ilog2().into())
-    } else {
-        (layout.rows, 0)
-    };
+    let (lanes, lane_shift) =
+        if layout.depthwise { (layout.segment_channels, g.group_shift()) } else { (layout.rows, 0) };
     let of_lanes = some.channels(lanes);
-    let channels = (of_lanes.start >> shift) * rows..(of_lanes.end >> shift) * rows;
+    let sharing = if layout.depthwise { g.channels_per_group() as u64 } else { 1 };
+    let channels = of_lanes.start / sharing * rows..of_lanes.end / sharing * rows;
     let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", &part.images, &channels);
     // Without an activation the binding of the output is never read.
     let (kernel, (output, output_base)) = match g.activation {
@@ -79,7 +77,7 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk
     let params = pack_grad_output::Params {
         group_channels: layout.rows,
         lanes,
-        lane_shift: shift,
+        lane_shift,
         rows,
         packs: some.packs.len(),
         part_packs: some.pack_count() * rows,

@@ -1,4 +1,4 @@
-//! The algorithm for depthwise convolutions, and for weight groups of 2 or 4 input channels: it packs the weight once and the input of a few images at a time, then
+//! The algorithm for depthwise convolutions, and for weight groups of 2 to 4 input channels: it packs the weight once and the input of a few images at a time, then
 //! samples four channels at a time.
 //!
 //! The segments are the offset groups. If a texture or the workspace cannot hold the packed input of a whole image, the
@@ -83,7 +83,8 @@ fn convolve(
         segment_channels: layout.segment_channels,
         all_segment_packs: layout.segment_packs,
         all_packs: layout.packs(),
-        group_shift: g.channels_per_group().ilog2().into(),
+        group_shift: g.group_shift(),
+        segment_groups: layout.segment_channels / g.channels_per_group() as u64,
         rows,
         row_blocks,
         segment_start: chunk.segments.start,
