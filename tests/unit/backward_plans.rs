@@ -122,3 +122,23 @@ fn a_plans_own_memory_suffices() {
         assert_eq!(plan(memory).map(|plan| plan.memory_bytes()), Ok(memory));
     }
 }
+
+/// Parts of a large image do not pack its input again and again, and those of a small image do not sort its taps again.
+#[test]
+fn parts_are_in_the_order_that_does_less_again() {
+    let planned = |sizes: Sizes, workspace_limit| {
+        let options = Options { workspace_limit, ..padded() };
+        let shapes = sizes.shapes(&options);
+        let geometry = Geometry::new(shapes.map(Vec::as_slice), &options).unwrap();
+        plan_backward(&geometry, &Gradients::ALL.map(|_| Mode::Write), &options, &subgroups_of_8()).unwrap()
+    };
+    let large = Sizes { in_channels: 32, out_channels: 32, input: [1024, 1024], ..PLAIN };
+    let deep = Sizes { in_channels: 2048, out_channels: 16, input: [16, 16], ..PLAIN };
+    for (sizes, workspace_limit, channels_first) in [(large, 64 << 20, true), (deep, 6 << 20, false)] {
+        let plan = planned(sizes, workspace_limit);
+        let parts = steps(&plan, "backward/grad_column/subgroup").count();
+        let [inputs, taps] =
+            ["convolution/pack_input", "backward/pack_taps"].map(|kernel| steps(&plan, kernel).count());
+        assert_eq!([inputs < parts, taps < parts], [channels_first, !channels_first], "{inputs} {taps} {parts}");
+    }
+}

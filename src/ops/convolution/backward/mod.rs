@@ -2,7 +2,7 @@
 //! fit the workspace. Every stage has its file; `stages.rs` lists them in order.
 //!
 //! ```text
-//! for each part of the images, of their output pixels, of the input channels:
+//! for each part of the images, of their output pixels, of the input channels (or of the channels, then of the pixels):
 //!     pack_input, pack_grad_output, pack_taps       four channels per texel, and the position of each tap
 //!     grad_column = weightᵀ · grad_output           a matrix product
 //!     grad_offset, grad_mask, columns               from one read of the corners
@@ -155,12 +155,11 @@ fn parts(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
     plan.workspace_bytes = plan.workspace_bytes.max(memory.workspace_bytes);
     plan.scratch = memory.scratch;
     let mut progress = Progress::new(plan);
+    let order = tiling::order(pass, tiling);
     for images in split(0..pass.g.batch as u64, tiling.images) {
-        for pixels in split(0..pass.g.out_pixels() as u64, tiling.pixels) {
-            for chunk in tiling::chunks(pass, tiling) {
-                let part = Part { images: images.clone(), pixels: pixels.clone(), chunk };
-                stages::wanted(pass).try_for_each(|stage| (stage.steps)(pass, tiling, &part, &mut progress))?;
-            }
+        for (pixels, chunk) in order.iter().cloned() {
+            let part = Part { images: images.clone(), pixels, chunk };
+            stages::wanted(pass).try_for_each(|stage| (stage.steps)(pass, tiling, &part, &mut progress))?;
         }
     }
     Ok(())

@@ -14,15 +14,17 @@
 //! 3. Segments grow within one offset group first, then by whole offset groups. So no chunk lies in two offset groups
 //!    unless it holds both completely, and no taps of a group are sorted twice.
 
+use std::ops::Range;
+
 use super::pass::{Pass, Tiling};
 use super::stages;
 use super::{grad_bias, grad_column};
 use crate::error::{Error, Result};
 use crate::kernel::backward::grad_column::PACKS_PER_INVOCATION;
 use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
-use crate::ops::convolution::layout::Chunk;
+use crate::ops::convolution::layout::{Chunk, Layout};
 use crate::ops::convolution::windows::Images;
-use crate::plan::{Scratch, even, largest, split};
+use crate::plan::{Len, Scratch, even, largest, split};
 
 /// The device memory that the stages need.
 pub(super) struct Memory {
@@ -138,8 +140,42 @@ pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
     Ok(fitting(with_segments(even(offset_groups, groups) * per_group), with_segments(groups * per_group)))
 }
 
+// Costs as measured on a CPU.
+
+/// The cost of packing an element of the input.
+const INPUT_COST: u64 = 1;
+/// The cost of packing and sorting a tap.
+const TAP_COST: u64 = 16;
+/// The cost of packing an element of the gradient of the output.
+const OUTPUT_COST: u64 = 2;
+
+/// Returns the pixels and the chunks of all parts of an image, in the order of the work.
+///
+/// Every chunk packs its input again for each part of the pixels, or every part of the pixels packs and sorts its taps
+/// again for each chunk. A small image has one part of either kind. For a large one, the order is the one that does less
+/// again.
+pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> Vec<(Range<u64>, Chunk)> {
+    let (g, layout) = (pass.g, &pass.layout);
+    let chunks = chunks(pass, tiling);
+    let pixels: Vec<_> = split(0..g.out_pixels() as u64, tiling.pixels).collect();
+    let of_chunks = |groups: fn(&Layout, &Chunk) -> Range<u64>, all: u64| {
+        chunks.iter().map(|chunk| groups(layout, chunk).len()).sum::<u64>() - all
+    };
+    let taps = of_chunks(Layout::offset_groups, g.offset_groups as u64) * g.taps() as u64;
+    // Without a product, chunks have output channels of their own.
+    let groups = of_chunks(Layout::groups, layout.segments / layout.segments_per_group);
+    let rows = if layout.depthwise { 0 } else { groups * layout.rows };
+    let input_again = (pixels.len() as u64 - 1) * (g.in_channels * g.in_pixels()) as u64 * INPUT_COST;
+    let pixels_again = g.out_pixels() as u64 * (taps * TAP_COST + rows * OUTPUT_COST);
+    if chunks.len() > 1 && pixels_again < input_again {
+        let of_chunk = |chunk: Chunk| pixels.iter().map(move |pixels| (pixels.clone(), chunk.clone()));
+        return chunks.into_iter().flat_map(of_chunk).collect();
+    }
+    pixels.into_iter().flat_map(|pixels| chunks.iter().map(move |chunk| (pixels.clone(), chunk.clone()))).collect()
+}
+
 /// Returns the chunks of a tiling, in order. No chunk lies in two offset groups unless it holds both completely.
-pub(super) fn chunks(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Chunk> {
+fn chunks(pass: &Pass<'_>, tiling: &Tiling) -> Vec<Chunk> {
     let layout = &pass.layout;
     let per_group = layout.segments_per_offset_group.max(tiling.segments);
     split(0..layout.segments, per_group)
