@@ -119,10 +119,9 @@ const PIXELS_PER_INVOCATION = 4u;
 /// from the other lanes.
 const BLOCKS = OUT_CHANNELS / SUBGROUP_SIZE;
 
-/// Writes one output of the pixel whose first element is `output`. `first` says that this step has the weight group's
-/// first channels and taps, and the sum the bias. Otherwise it is added to what earlier steps wrote.
-fn store(channel: u32, output: u32, first: bool, sum: f32) {
-    let at = output + channel * params.geometry.out_pixels;
+/// Writes one output. `first` says that this step has the weight group's first channels and taps, and the sum the bias.
+/// Otherwise it is added to what earlier steps wrote.
+fn store(at: u32, first: bool, sum: f32) {
     var start = 0.0;
     if FOLLOWS && !first {
         start = read_output(at);
@@ -229,7 +228,7 @@ fn main(
     let bias_{b}_{r} = subgroupShuffle(bias_{b}_0, from_{r});
 #end
 #end
-    // One copy of the code that stores: a driver takes longer to compile 256 copies than all the rest.
+    // One copy of the code that stores a block: a driver takes longer to compile 32 copies than all the rest.
     var sums = array<f32, PIXELS_PER_INVOCATION * OUT_CHANNELS>(
 #for p in 0..PIXELS_PER_INVOCATION
 #for b in 0..BLOCKS
@@ -244,11 +243,16 @@ fn main(
         output_at(min(pixel + {p * SUBGROUP_SIZE}u, params.pixels - 1u)),
 #end
     );
-    for (var n = 0u; n < PIXELS_PER_INVOCATION * OUT_CHANNELS; n++) {
-        let p = n / OUT_CHANNELS;
-        let o = row + n % OUT_CHANNELS / SUBGROUP_SIZE * SUBGROUP_SIZE + (lane + n) % SUBGROUP_SIZE;
-        if busy && pixel + p * SUBGROUP_SIZE < params.pixels && o < params.row_end {
-            store(group * params.rows + o, outputs[p], first, sums[n]);
+    for (var n = 0u; n < PIXELS_PER_INVOCATION * BLOCKS; n++) {
+        let p = n / BLOCKS;
+        let o = row + n % BLOCKS * SUBGROUP_SIZE;
+        let there = busy && pixel + p * SUBGROUP_SIZE < params.pixels;
+        let output = outputs[p] + group * params.rows * params.geometry.out_pixels;
+#for r in 0..SUBGROUP_SIZE
+        let o_{r} = o + (lane + {r}u) % SUBGROUP_SIZE;
+        if there && o_{r} < params.row_end {
+            store(output + o_{r} * params.geometry.out_pixels, first, sums[n * SUBGROUP_SIZE + {r}u]);
         }
+#end
     }
 }

@@ -86,7 +86,7 @@ const LOOPS: &[(&str, &str, Cost)] = &[
         let segments = (c.get("segment_end") - c.get("segment_start")).min(c.get("segments_per_group"));
         let packs = c.get("pack_end") - c.get("pack_start");
         outer(segments * (c.get("tap_end") - c.get("tap_start")), loop_of(packs))
-            + loop_of(c.get("PIXELS_PER_INVOCATION") * c.get("OUT_CHANNELS"))
+            + loop_of(c.get("PIXELS_PER_INVOCATION") * c.get("BLOCKS"))
     }),
     // A part of the sum may begin inside a tap and end inside another.
     ("forward/fused_tiled", "samples() loads() taps(blocks(channels()))", |c| {

@@ -20,8 +20,8 @@ use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, 
 
 /// Returns the loop steps of one invocation that sums `segments` segments of `packs` packs each and stores its outputs.
 const fn loop_steps(segments: u64, taps: u64, packs: u64) -> u64 {
-    let stores = fused_subgroup::PIXELS_PER_INVOCATION * fused_subgroup::OUT64.out_channels;
-    1 + segments * taps * (2 + packs) + 1 + stores
+    let stored_blocks = fused_subgroup::PIXELS_PER_INVOCATION * fused_subgroup::OUT64.out_channels / SUBGROUP_SIZE;
+    1 + segments * taps * (2 + packs) + 1 + stored_blocks
 }
 
 pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tap_is_a_turn_with_a_loop_over_its_packs_and_each_output_is_stored() {
-        assert_eq!(loop_steps(3, 9, 5), 3 * 9 * (1 + (5 + 1)) + 1 + 256 + 1);
+    fn a_tap_is_a_turn_with_a_loop_over_its_packs_and_each_block_is_stored() {
+        assert_eq!(loop_steps(3, 9, 5), 3 * 9 * (1 + (5 + 1)) + 1 + 32 + 1);
     }
 }
