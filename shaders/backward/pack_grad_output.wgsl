@@ -22,8 +22,10 @@
 
 //@ uses backward/pixel_blocks backward/linear_gradient shared/texels shared/grid
 //@ constant ACTIVATED Whether an activation follows the convolution.
-//@ variant linear ACTIVATED=false
-//@ variant activated ACTIVATED=true
+//@ constant SHARED Whether the lanes of a pack share one output channel, which is then read once.
+//@ variant linear ACTIVATED=false SHARED=false
+//@ variant activated ACTIVATED=true SHARED=false
+//@ variant shared ACTIVATED=false SHARED=true
 
 struct Params {
     /// Output channels of a group.
@@ -102,9 +104,13 @@ fn main(
             let at = start + channels * params.out_pixels;
             let there = params.lane_start + lanes < vec4<u32>(params.lanes);
             value.x = linear_gradient(at.x);
-            if there.y { value.y = linear_gradient(at.y); }
-            if there.z { value.z = linear_gradient(at.z); }
-            if there.w { value.w = linear_gradient(at.w); }
+            if SHARED {
+                value = select(vec4<f32>(), vec4<f32>(value.x), there);
+            } else {
+                if there.y { value.y = linear_gradient(at.y); }
+                if there.z { value.z = linear_gradient(at.z); }
+                if there.w { value.w = linear_gradient(at.w); }
+            }
         }
         let to = (block + pack_of_part) * BLOCK_PIXELS + pixel % BLOCK_PIXELS;
         textureStore(packed_grad_output, texel_at(to), value);

@@ -1551,6 +1551,26 @@ pub(crate) mod backward {
             params: Params::WORDS,
             files: super::super::FILES,
         };
+        /// The kernel's variant `shared`.
+        pub(crate) static SHARED: Kernel = Kernel {
+            name: "backward/pack_grad_output/shared",
+            file: "backward/pack_grad_output",
+            variant: "shared",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "grad_output", access: Access::Read, operand: true },
+                Binding { name: "output", access: Access::Read, operand: true },
+                Binding {
+                    name: "packed_grad_output",
+                    access: Access::TextureWrite(TexelFormat::Rgba32Float),
+                    operand: false,
+                },
+            ],
+            params: Params::WORDS,
+            files: super::super::FILES,
+        };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -3918,6 +3938,7 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &backward::grad_weight_reduce::KERNEL,
     &backward::pack_grad_output::LINEAR,
     &backward::pack_grad_output::ACTIVATED,
+    &backward::pack_grad_output::SHARED,
     &backward::pack_taps::KERNEL,
     &backward::pack_weight_columns::KERNEL,
     &backward::sum_slices::KERNEL,

@@ -60,7 +60,9 @@ fn every_binding_gets_the_window_of_its_name() {
         let channels = 3 * 4 * packs;
         Sizes { in_channels: channels, out_channels: rows * channels, groups: channels, ..wide }
     });
-    let layers = small.into_iter().chain([8, 40, 200, 400].map(|out_channels| Sizes { out_channels, ..wide }));
+    let shared = Sizes { out_channels: 12, groups: 6, ..wide };
+    let layers =
+        small.into_iter().chain([shared]).chain([8, 40, 200, 400].map(|out_channels| Sizes { out_channels, ..wide }));
     let mut seen = BTreeSet::new();
     for (sizes, [mask, bias]) in layers.flat_map(|sizes| BOTH.map(|both| (sizes, both))) {
         let options = padded();

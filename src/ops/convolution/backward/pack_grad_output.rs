@@ -68,9 +68,14 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, all: &Chunk, some: &Chunk
     let channels = of_lanes.start / sharing * rows..of_lanes.end / sharing * rows;
     let (grad_output, grad_output_base) = pass.of_out_channels("grad_output", &part.images, &channels);
     // Without an activation the binding of the output is never read.
-    let (kernel, (output, output_base)) = match g.activation {
-        Activation::Identity => (&pack_grad_output::LINEAR, (grad_output, grad_output_base)),
-        _ => (&pack_grad_output::ACTIVATED, pass.of_out_channels("output", &part.images, &channels)),
+    let (output, output_base) = match g.activation {
+        Activation::Identity => (grad_output, grad_output_base),
+        _ => pass.of_out_channels("output", &part.images, &channels),
+    };
+    let kernel = match (g.activation, 1 << lane_shift) {
+        (Activation::Identity, PACK) => &pack_grad_output::SHARED,
+        (Activation::Identity, _) => &pack_grad_output::LINEAR,
+        _ => &pack_grad_output::ACTIVATED,
     };
     let padded_pixels = padded(part);
     let groups_before = some.segments.start - all.segments.start;
