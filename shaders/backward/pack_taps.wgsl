@@ -1,13 +1,14 @@
 // Packs the taps of a part's pixels: computes each position once for all kernels that sample there or add
 // there.
 //
-//     packed_taps[g, t, p] = (row, y, x, mask)          row = b·(in_height + 1)
+//     packed_taps[g, t, p] = (row, y, x, mask)          row = b·(rows + 1) − row_start
 //
-// b is the image of pixel p, counted from the part's first.
+// b is the image of pixel p, counted from the part's first. The packed input has the `rows` rows from row_start on of
+// each image: see pack_input.wgsl.
 //
-// Positions are in pixels of the input. A tap with a coordinate below −1, or at or above the image's size, gets y = −1
-// and x = in_width. That is right of the image, where the packed input holds zeros. So do the padding pixels behind the
-// last pixel. A tap at exactly −1 keeps its position. See packed_taps.wgsl.
+// Positions are in pixels of the input. A tap none of whose corners lies in these rows and in the image's columns gets
+// y = −1 and x = in_width, and row_start counts as 0. That is right of the image, where the packed input holds zeros. So
+// do the padding pixels behind the last pixel. A tap at exactly −1 keeps its position. See packed_taps.wgsl.
 //
 // Reads   offset, mask (1 without one).
 // Writes  packed_taps, padding pixels included.
@@ -23,6 +24,10 @@
 struct Params {
     /// Geometry of the taps.
     geometry: TapGeometry,
+    /// First row of the packed input.
+    row_start: u32,
+    /// Rows of each image in the packed input.
+    rows: u32,
     /// First output pixel of the part in its first image.
     first_pixel: u32,
     /// Output pixels of the part, of all its images.
@@ -94,13 +99,13 @@ fn main(
             scale = read_mask(mask_start + plane * params.geometry.out_pixels);
         }
         let near = padded < params.pixels
-            && position.y >= -1.0 && position.y < f32(params.geometry.in_height)
+            && position.y >= f32(params.row_start) - 1.0 && position.y < f32(params.row_start + params.rows)
             && position.x >= -1.0 && position.x < f32(params.geometry.in_width);
         textureStore(
             packed_taps,
             texel_at(plane * params.padded_pixels + padded),
             vec4<f32>(
-                f32(image * (params.geometry.in_height + 1u)),
+                f32(image * (params.rows + 1u)) - select(0.0, f32(params.row_start), near),
                 select(-1.0, position.y, near),
                 select(f32(params.geometry.in_width), position.x, near),
                 scale,

@@ -1,7 +1,10 @@
 // Packs images into a texture that other kernels sample: four channels per texel, with zeros around every image.
 //
-//     packed_input[x + 1 + a·(in_width + 3), (d·images + b)·(in_height + 1) + y + 1][l] = input[b, c, y, x]
+//     packed_input[x + 1 + a·(in_width + 3), (d·images + b)·(rows + 1) + y + 1][l] = input[b, c, row_start + y, x]
 //     a·packs_down + d = s·packs + q,   c = s·segment_channels + 4·q + l
+//
+// y counts the `rows` rows of the images that are packed: all rows, or some of one image. For kernels that sample some
+// rows, the others are zeros, and the samples of all parts of the rows add up to the sample of the image.
 //
 // Every pack has a plane, in which the images lie below each other. The planes lie below each other too (a is 0), or
 // beside each other (d is 0, and packs_down is 1).
@@ -27,14 +30,16 @@
 //@ uses shared/grid
 
 struct Params {
-    /// Rows of the input.
-    in_height: u32,
+    /// Packed rows of each image.
+    rows: u32,
     /// Columns of the input.
     in_width: u32,
     /// Images in the texture.
     images: u32,
     /// Elements between images of the input.
     image_stride: u32,
+    /// Elements of a channel of an image.
+    plane_size: u32,
     /// Channels of a segment.
     segment_channels: u32,
     /// Packs whose planes lie below each other.
@@ -47,7 +52,7 @@ struct Params {
     texture_width: u32,
     /// Rows of the texture to write.
     texture_height: u32,
-    /// Start of the first image's first channel in the texture in the bound input, in elements.
+    /// Start of the first packed row of the first image's first channel in the bound input, in elements.
     input_base: u32,
 }
 
@@ -75,9 +80,9 @@ fn main(
     let plane_width = params.in_width + 3u;
     let x = column % plane_width;
     let in_image = x > 0u && x <= params.in_width;
-    let plane_size = params.in_height * params.in_width;
-    var y = row % (params.in_height + 1u);
-    let images_above = row / (params.in_height + 1u);
+    let plane_size = params.plane_size;
+    var y = row % (params.rows + 1u);
+    let images_above = row / (params.rows + 1u);
     var image = images_above % params.images;
     let first_pack = column / plane_width * params.packs_down + images_above / params.images;
     var pack = first_pack % params.packs;
@@ -94,7 +99,7 @@ fn main(
             if first + 3u < params.segment_channels { value.w = read_input(at + 3u * plane_size); }
         }
         textureStore(packed_input, vec2<u32>(column, row), value);
-        let image_ends = y == params.in_height;
+        let image_ends = y == params.rows;
         let plane_ends = image_ends && image + 1u == params.images;
         let segment_ends = plane_ends && pack + 1u == params.packs;
         y = select(y + 1u, 0u, image_ends);

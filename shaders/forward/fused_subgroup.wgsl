@@ -6,8 +6,8 @@
 // The product of two packs is their dot product. Segments and packs are those of pack_input.wgsl and pack_weight.wgsl.
 //
 // Reads   packed_input, packed_weight, offset, mask (1 without one), bias (0 without one): this step's images.
-// Writes  output: OUT_CHANNELS channels of 32 pixels per workgroup. A step without a weight group's first channels and
-//         taps adds to what earlier steps wrote.
+// Writes  output: OUT_CHANNELS channels of 32 pixels per workgroup. A step without a weight group's first channels,
+//         taps and input rows adds to what earlier steps wrote.
 // Runs    A workgroup is one subgroup of 8. Lane l samples the pixels l, l + 8, … of the block, and loads the weights
 //         of the output channels l, l + 8, …. Rotation r of the subgroup brings it the weights of lane (l + r) mod 8.
 //         Grid: blocks of pixels fastest, then blocks of output channels, then weight groups, folded.
@@ -21,23 +21,27 @@
 //      OUT_CHANNELS outputs, and one texel brings the weights of 8 outputs.
 //   3. A rotation costs one instruction per weight, a broadcast two.
 //   4. An access to a storage buffer takes as long where no lane makes it. So a lane loads the bias of one channel of each
-//      block and passes it on, and only the variants for later channels read the output.
+//      block and passes it on, and only the variants for parts of a sum read the output.
 //   5. The 4·OUT_CHANNELS sums of an invocation are scalars with names, because an array that is indexed at run time is
 //      again a loop over the lanes. The driver keeps them in the first-level cache.
 
 //@ uses shared/sample shared/subgroup shared/taps shared/grid
 //@ constant OUT_CHANNELS Output channels of one invocation.
-//@ constant FOLLOWS Whether an earlier step had the first channels of one of this step's weight groups.
-//@ variant out64 OUT_CHANNELS=64u FOLLOWS=false
-//@ variant out32 OUT_CHANNELS=32u FOLLOWS=false
-//@ variant out8 OUT_CHANNELS=8u FOLLOWS=false
-//@ variant out64_follows OUT_CHANNELS=64u FOLLOWS=true
-//@ variant out32_follows OUT_CHANNELS=32u FOLLOWS=true
-//@ variant out8_follows OUT_CHANNELS=8u FOLLOWS=true
+//@ constant PARTIAL Whether the step may have some terms of its sums only: some channels, taps or rows of the input.
+//@ variant out64 OUT_CHANNELS=64u PARTIAL=false
+//@ variant out32 OUT_CHANNELS=32u PARTIAL=false
+//@ variant out8 OUT_CHANNELS=8u PARTIAL=false
+//@ variant out64_partial OUT_CHANNELS=64u PARTIAL=true
+//@ variant out32_partial OUT_CHANNELS=32u PARTIAL=true
+//@ variant out8_partial OUT_CHANNELS=8u PARTIAL=true
 
 struct Params {
     /// Geometry of the taps.
     geometry: TapGeometry,
+    /// First row of the input in the packed input. 0 if a step has several images.
+    input_row_start: u32,
+    /// Rows of each image in the packed input.
+    input_rows: u32,
     /// Columns from a pack's plane of the packed input to the next pack's.
     plane_columns: u32,
     /// Rows from a pack's plane of the packed input to the next pack's.
@@ -123,10 +127,22 @@ const BLOCKS = OUT_CHANNELS / SUBGROUP_SIZE;
 /// Otherwise it is added to what earlier steps wrote.
 fn store(at: u32, first: bool, sum: f32) {
     var start = 0.0;
-    if FOLLOWS && !first {
+    if PARTIAL && !first {
         start = read_output(at);
     }
     write_output(at, start + sum);
+}
+
+/// Returns the tap. One that touches no packed row reads zeros.
+fn packed_tap(plane: u32, pixel: Pixel, step: vec2<i32>) -> Tap {
+    let tap = tap_at(plane, pixel, step);
+    if !PARTIAL {
+        return tap;
+    }
+    // A row above the packed ones wraps around to a large number.
+    let row = tap.corner.y - params.input_row_start;
+    let nowhere = vec2<u32>(params.geometry.in_width + 1u, 0u);
+    return Tap(select(nowhere, vec2<u32>(tap.corner.x, row), row <= params.input_rows), tap.weight);
 }
 
 /// Returns the bias of a channel, and 0 in a step that adds to the output of an earlier one.
@@ -180,7 +196,7 @@ fn main(
         let plane = (segment / params.segments_per_offset_group * params.geometry.taps + tap) * params.geometry.out_pixels;
         let step = vec2<i32>(vec2<u32>(j * params.geometry.dil_w, i * params.geometry.dil_h));
 #for p in 0..PIXELS_PER_INVOCATION
-        let tap_{p} = tap_at(plane, pixel_{p}, step);
+        let tap_{p} = packed_tap(plane, pixel_{p}, step);
 #end
         var input_plane = plane_at((segment - params.segment_start) * packs);
         let first_row = ((segment - group_segment) * params.geometry.taps + tap) * params.packs + params.pack_start;
@@ -219,7 +235,7 @@ fn main(
             input_plane += plane_at(1u);
         }
     }
-    let first = segment_start == group_segment && params.pack_start == 0u && params.tap_start == 0u;
+    let first = segment_start == group_segment && params.pack_start == 0u && params.tap_start == 0u && params.input_row_start == 0u;
     // No lane reads past the group's last channel.
     let last_column = group * params.rows + params.row_end - 1u;
 #for b in 0..BLOCKS

@@ -1661,6 +1661,10 @@ pub(crate) mod backward {
         pub(crate) struct Params {
             /// Geometry of the taps.
             pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
+            /// First row of the packed input.
+            pub(crate) row_start: u64,
+            /// Rows of each image in the packed input.
+            pub(crate) rows: u64,
             /// First output pixel of the part in its first image.
             pub(crate) first_pixel: u64,
             /// Output pixels of the part, of all its images.
@@ -1696,6 +1700,8 @@ pub(crate) mod backward {
                 "pad_w",
                 "dil_h",
                 "dil_w",
+                "row_start",
+                "rows",
                 "first_pixel",
                 "pixels",
                 "padded_pixels",
@@ -1891,14 +1897,16 @@ pub(crate) mod convolution {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
         pub(crate) struct Params {
-            /// Rows of the input.
-            pub(crate) in_height: u64,
+            /// Packed rows of each image.
+            pub(crate) rows: u64,
             /// Columns of the input.
             pub(crate) in_width: u64,
             /// Images in the texture.
             pub(crate) images: u64,
             /// Elements between images of the input.
             pub(crate) image_stride: u64,
+            /// Elements of a channel of an image.
+            pub(crate) plane_size: u64,
             /// Channels of a segment.
             pub(crate) segment_channels: u64,
             /// Packs whose planes lie below each other.
@@ -1911,15 +1919,16 @@ pub(crate) mod convolution {
             pub(crate) texture_width: u64,
             /// Rows of the texture to write.
             pub(crate) texture_height: u64,
-            /// Start of the first image's first channel in the texture in the bound input, in elements.
+            /// Start of the first packed row of the first image's first channel in the bound input, in elements.
             pub(crate) input_base: u64,
         }
         impl crate::kernel::declaration::Params for Params {
             const WORDS: &'static [&'static str] = &[
-                "in_height",
+                "rows",
                 "in_width",
                 "images",
                 "image_stride",
+                "plane_size",
                 "segment_channels",
                 "packs_down",
                 "packs",
@@ -2488,12 +2497,12 @@ pub(crate) mod forward {
             out_channels: 8,
             blocks: 1,
         };
-        /// The kernel's variant `out64_follows`.
-        pub(crate) static OUT64_FOLLOWS: Variant = Variant {
+        /// The kernel's variant `out64_partial`.
+        pub(crate) static OUT64_PARTIAL: Variant = Variant {
             kernel: Kernel {
-                name: "forward/fused_subgroup/out64_follows",
+                name: "forward/fused_subgroup/out64_partial",
                 file: "forward/fused_subgroup",
-                variant: "out64_follows",
+                variant: "out64_partial",
                 workgroup_size: 8,
                 subgroups: true,
                 sampling: true,
@@ -2519,12 +2528,12 @@ pub(crate) mod forward {
             out_channels: 64,
             blocks: 8,
         };
-        /// The kernel's variant `out32_follows`.
-        pub(crate) static OUT32_FOLLOWS: Variant = Variant {
+        /// The kernel's variant `out32_partial`.
+        pub(crate) static OUT32_PARTIAL: Variant = Variant {
             kernel: Kernel {
-                name: "forward/fused_subgroup/out32_follows",
+                name: "forward/fused_subgroup/out32_partial",
                 file: "forward/fused_subgroup",
-                variant: "out32_follows",
+                variant: "out32_partial",
                 workgroup_size: 8,
                 subgroups: true,
                 sampling: true,
@@ -2550,12 +2559,12 @@ pub(crate) mod forward {
             out_channels: 32,
             blocks: 4,
         };
-        /// The kernel's variant `out8_follows`.
-        pub(crate) static OUT8_FOLLOWS: Variant = Variant {
+        /// The kernel's variant `out8_partial`.
+        pub(crate) static OUT8_PARTIAL: Variant = Variant {
             kernel: Kernel {
-                name: "forward/fused_subgroup/out8_follows",
+                name: "forward/fused_subgroup/out8_partial",
                 file: "forward/fused_subgroup",
-                variant: "out8_follows",
+                variant: "out8_partial",
                 workgroup_size: 8,
                 subgroups: true,
                 sampling: true,
@@ -2587,6 +2596,10 @@ pub(crate) mod forward {
         pub(crate) struct Params {
             /// Geometry of the taps.
             pub(crate) geometry: super::super::shared::tap_geometry::TapGeometry,
+            /// First row of the input in the packed input. 0 if a step has several images.
+            pub(crate) input_row_start: u64,
+            /// Rows of each image in the packed input.
+            pub(crate) input_rows: u64,
             /// Columns from a pack's plane of the packed input to the next pack's.
             pub(crate) plane_columns: u64,
             /// Rows from a pack's plane of the packed input to the next pack's.
@@ -2657,6 +2670,8 @@ pub(crate) mod forward {
                 "pad_w",
                 "dil_h",
                 "dil_w",
+                "input_row_start",
+                "input_rows",
                 "plane_columns",
                 "plane_rows",
                 "segments_per_group",
@@ -3955,9 +3970,9 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &forward::fused_subgroup::OUT64.kernel,
     &forward::fused_subgroup::OUT32.kernel,
     &forward::fused_subgroup::OUT8.kernel,
-    &forward::fused_subgroup::OUT64_FOLLOWS.kernel,
-    &forward::fused_subgroup::OUT32_FOLLOWS.kernel,
-    &forward::fused_subgroup::OUT8_FOLLOWS.kernel,
+    &forward::fused_subgroup::OUT64_PARTIAL.kernel,
+    &forward::fused_subgroup::OUT32_PARTIAL.kernel,
+    &forward::fused_subgroup::OUT8_PARTIAL.kernel,
     &forward::fused_tiled::M128N128.kernel,
     &forward::fused_tiled::M128N64.kernel,
     &forward::fused_tiled::M64N64.kernel,

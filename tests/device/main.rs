@@ -27,6 +27,7 @@ mod gradients;
 mod guest;
 mod half_precision;
 mod identities;
+mod input_rows;
 mod large;
 mod layers;
 mod not_finite;

@@ -71,6 +71,34 @@ fn the_bands_of_an_image_share_its_packed_input() {
     assert!(steps("convolution/copy_rows") > 4, "{plan}");
 }
 
+/// Four channels of these images do not fit into the default workspace as a texture.
+#[test]
+fn images_of_which_no_pack_fits_into_the_workspace_are_planned_in_both_passes() {
+    let image = |channels, input, kernel| Sizes {
+        in_channels: channels,
+        out_channels: channels,
+        input,
+        kernel,
+        mask: false,
+        ..PLAIN
+    };
+    for (sizes, most_steps) in [
+        (image(3, [2160, 3840], [1, 1]), [8, 1_500]),
+        (image(3, [2160, 3840], [3, 3]), [100, 20_000]),
+        (image(16, [2048, 2048], [3, 3]), [100, 25_000]),
+    ] {
+        let options = Options { padding: sizes.kernel.map(|k| k / 2), ..padded() };
+        let plans = both(sizes, options, &subgroups_of_8()).map(Result::unwrap);
+        for (plan, most_steps) in plans.into_iter().zip(most_steps) {
+            assert!(plan.memory_bytes() <= options.workspace_limit, "{plan}");
+            let packed = plan.steps.iter().filter(|step| step.kernel() == "convolution/pack_input");
+            let rows = packed.map(|step| param(step, "rows")).max().unwrap();
+            assert!(rows < sizes.input[0] as u64, "{rows}");
+            assert!(plan.steps.len() <= most_steps, "{}: {} steps", plan.algorithm, plan.steps.len());
+        }
+    }
+}
+
 /// The error for a workspace that is too small has a size that suffices.
 #[test]
 fn the_least_workspace_is_named_and_suffices() {

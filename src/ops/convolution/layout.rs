@@ -146,6 +146,8 @@ pub(super) struct Part {
     /// Output pixels of each of these images. A part of several images has all their pixels.
     pub(super) pixels: Range<u64>,
     pub(super) chunk: Chunk,
+    /// Rows of each image of the input in the packed input. A part of several images has all rows.
+    pub(super) input_rows: Range<u64>,
 }
 
 impl Part {

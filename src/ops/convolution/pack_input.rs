@@ -22,11 +22,25 @@ pub(super) struct Planes {
     beside: bool,
 }
 
+/// Parts of the input's rows have at least so many bytes, or all rows.
+const LEAST_BYTES_OF_ROWS: u64 = 64 << 10;
+
+/// Returns the smallest number of input rows in a part of them.
+pub(super) fn least_rows(g: &Geometry) -> u64 {
+    let row = Size::Texels([g.in_width as u64 + 3, 1]).bytes();
+    LEAST_BYTES_OF_ROWS.div_ceil(row).min(g.in_height as u64)
+}
+
 impl Planes {
     /// Makes the planes of at most `packs` packs of at most `images` images. They lie below each other if a texture
     /// can hold them so.
     pub(super) fn new(g: &Geometry, limits: &DeviceLimits, packs: u64, images: u64) -> Self {
-        let image = [g.in_width as u64 + 3, g.in_height as u64 + 1];
+        Self::of_rows(g, limits, packs, images, g.in_height as u64)
+    }
+
+    /// Makes the planes of some rows of each image.
+    pub(super) fn of_rows(g: &Geometry, limits: &DeviceLimits, packs: u64, images: u64, rows: u64) -> Self {
+        let image = [g.in_width as u64 + 3, rows + 1];
         let below = Self { image, images, beside: false };
         let beside = Self { beside: true, ..below };
         if !limits.hold(&below.texture(packs)) && limits.hold(&beside.texture(packs)) { beside } else { below }
@@ -82,33 +96,34 @@ impl Planes {
         Scratch { name: "packed_input", size: Size::Texels(self.extent(packs)) }
     }
 
-    /// Returns the columns and rows from a plane of some of the images to the next plane.
-    pub(super) fn step(&self, images: &Range<u64>) -> [u64; 2] {
-        let [columns, rows] = self.image;
-        if self.beside { [columns, 0] } else { [0, images.len() * rows] }
+    /// Returns the columns and rows from a plane of some rows of some images to the next plane.
+    pub(super) fn step(&self, images: &Range<u64>, rows: &Range<u64>) -> [u64; 2] {
+        if self.beside { [self.image[0], 0] } else { [0, images.len() * (rows.len() + 1)] }
     }
 
-    /// Plans the packing of a chunk of some images. `packed` is the texture.
+    /// Plans the packing of a chunk of some rows of some images. `packed` is the texture.
     pub(super) fn pack(
         &self,
         g: &Geometry,
         limits: &DeviceLimits,
         layout: &Layout,
-        images: &Range<u64>,
+        [images, rows]: [&Range<u64>; 2],
         chunk: &Chunk,
         packed: &Scratch,
     ) -> Result<Step> {
         let channels = chunk.channels(layout.segment_channels);
         let all = Images::new(g, limits);
-        let plane = g.in_pixels() as u64;
-        let within = channels.start * plane..channels.end * plane;
+        let (plane, width) = (g.in_pixels() as u64, g.in_width as u64);
+        let within = channels.start * plane + rows.start * width..(channels.end - 1) * plane + rows.end * width;
         let (input, input_base) = within_images(limits, g.storage, "input", all.input, &g.in_call(images), &within);
-        let [texture_width, texture_height] = Self { images: images.len(), ..*self }.extent(chunk.pack_count());
+        let [texture_width, texture_height] =
+            Self { images: images.len(), image: [self.image[0], rows.len() + 1], ..*self }.extent(chunk.pack_count());
         let params = pack_input::Params {
-            in_height: g.in_height as u64,
-            in_width: g.in_width as u64,
+            rows: rows.len(),
+            in_width: width,
             images: images.len(),
             image_stride: stride(images.len(), all.input),
+            plane_size: plane,
             segment_channels: layout.segment_channels,
             packs_down: if self.beside { 1 } else { chunk.pack_count() },
             packs: chunk.packs.len(),

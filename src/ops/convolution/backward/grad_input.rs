@@ -45,8 +45,13 @@ fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
 }
 
 /// Plans the sort of a part's taps, then the gathering. A row of cells touches two rows of pixels, so one step does the
-/// even rows of cells and another the odd rows.
+/// even rows of cells and another the odd rows. If the part has some rows of the input only, the part with the first
+/// rows does this for all rows, because the gathering does not read the input.
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
+    if part.input_rows.start > 0 {
+        return Ok(());
+    }
+    pack_taps::pack(pass, tiling, part, &(0..pass.g.in_height as u64), progress)?;
     let sort = sort(pass, tiling);
     let sorted = sort.sorted();
     let groups = pass.layout.offset_groups(&part.chunk);

@@ -51,7 +51,7 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
     } else {
         (NO_GRAD_MASK.window(), 0)
     };
-    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images);
+    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images, &part.input_rows);
     let params = grad_offset::Params {
         plane_columns,
         plane_rows,
@@ -74,7 +74,7 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
         grad_mask_image_stride: pass.taps_stride(1, &part.images),
         grad_offset_base,
         grad_mask_base,
-        follows: (chunk.packs.start > 0).into(),
+        follows: (chunk.packs.start > 0 || part.input_rows.start > 0).into(),
         wants_offset: modes.offset.wanted().into(),
         wants_mask: modes.mask.wanted().into(),
         adds_offset: modes.offset.adds(),

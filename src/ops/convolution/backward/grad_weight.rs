@@ -121,7 +121,7 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
     let (splits, _) = splits(pass, tiling);
     let iterations = padded(part) / variant.pixels_per_iteration;
     let workgroups = groups.len() * row_tiles * column_tiles * splits;
-    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images);
+    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images, &part.input_rows);
     let params = grad_weight::Params {
         taps,
         plane_columns,

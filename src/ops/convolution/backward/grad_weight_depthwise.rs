@@ -57,7 +57,7 @@ fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<
     let pack_blocks = chunk.packs.len().div_ceil(variant.packs);
     let row_blocks = rows.div_ceil(variant.rows);
     let slices = slices(pass, tiling);
-    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images);
+    let [plane_columns, plane_rows] = pass.planes(tiling).step(&part.images, &part.input_rows);
     let params = grad_weight_depthwise::Params {
         plane_columns,
         plane_rows,

@@ -157,8 +157,8 @@ fn parts(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
     let mut progress = Progress::new(plan);
     let order = tiling::order(pass, tiling);
     for images in split(0..pass.g.batch as u64, tiling.images) {
-        for (pixels, chunk) in order.iter().cloned() {
-            let part = Part { images: images.clone(), pixels, chunk };
+        for (pixels, chunk, input_rows) in order.iter().cloned() {
+            let part = Part { images: images.clone(), pixels, chunk, input_rows };
             stages::wanted(pass).try_for_each(|stage| (stage.steps)(pass, tiling, &part, &mut progress))?;
         }
     }

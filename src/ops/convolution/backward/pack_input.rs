@@ -33,12 +33,12 @@ fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    let Part { images, chunk, .. } = part;
+    let Part { images, chunk, input_rows, .. } = part;
     let packed = texture(pass, tiling);
-    let from = [images.clone(), chunk.segments.clone(), chunk.packs.clone()];
+    let from = [images.clone(), input_rows.clone(), chunk.segments.clone(), chunk.packs.clone()];
     if progress.lacks(packed.name, from) {
         let planes = pass.planes(tiling);
-        progress.push(planes.pack(pass.g, pass.limits, &pass.layout, images, chunk, &packed)?)?;
+        progress.push(planes.pack(pass.g, pass.limits, &pass.layout, [images, input_rows], chunk, &packed)?)?;
     }
     Ok(())
 }

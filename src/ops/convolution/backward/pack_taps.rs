@@ -1,5 +1,7 @@
 //! The packed taps: a texture with the position of each tap of each pixel, computed once for all other stages.
 
+use std::ops::Range;
+
 use super::grad_column;
 use super::pass::{Pass, Tiling, padded};
 use super::stage::{Progress, Stage};
@@ -49,15 +51,28 @@ fn fits(pass: &Pass<'_>, tiling: &Tiling) -> bool {
 }
 
 fn steps(pass: &Pass<'_>, tiling: &Tiling, part: &Part, progress: &mut Progress<'_>) -> Result<()> {
-    let from = [part.images.clone(), part.pixels.clone(), pass.layout.offset_groups(&part.chunk)];
+    pack(pass, tiling, part, &part.input_rows, progress)
+}
+
+/// Plans the packing of a part's taps, unless the texture holds them. A tap counts if it touches these rows of the
+/// input. The sort needs the taps of all rows, and what samples those of the packed rows.
+pub(super) fn pack(
+    pass: &Pass<'_>,
+    tiling: &Tiling,
+    part: &Part,
+    input_rows: &Range<u64>,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    let groups = pass.layout.offset_groups(&part.chunk);
+    let from = [part.images.clone(), part.pixels.clone(), groups, input_rows.clone()];
     if progress.lacks(texture(pass, tiling).name, from) {
-        progress.push(step(pass, tiling, part)?)?;
+        progress.push(step(pass, tiling, part, input_rows)?)?;
     }
     Ok(())
 }
 
 /// Plans the packing of the taps of a part's offset groups.
-fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
+fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, input_rows: &Range<u64>) -> Result<Step> {
     let g = pass.g;
     let groups = pass.layout.offset_groups(&part.chunk);
     let padded_pixels = padded(part);
@@ -71,6 +86,8 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part) -> Result<Step> {
         if g.has_mask { pass.of_taps("mask", g.storage, 1, &part.images, &groups) } else { (offset, 0) };
     let params = pack_taps::Params {
         geometry: g.tap_geometry(),
+        row_start: input_rows.start,
+        rows: input_rows.len(),
         first_pixel: part.pixels.start,
         pixels: part.pixel_count(),
         padded_pixels,

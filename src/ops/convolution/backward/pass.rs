@@ -37,12 +37,15 @@ pub(super) struct Tiling {
     pub(super) segments: u64,
     /// Packs of each segment. A part of several segments has all their packs.
     pub(super) packs: u64,
+    /// Rows of an image of the input in the packed input, at most. A part of several images has all rows.
+    pub(super) input_rows: u64,
     /// Whether the whole weight is packed once. Otherwise the weight of each chunk's channels is packed for the chunk.
     pub(super) whole_weight: bool,
 }
 
 impl Tiling {
-    pub(super) const LEAST: Self = Self { images: 1, pixels: BLOCK_PIXELS, segments: 1, packs: 1, whole_weight: false };
+    pub(super) const LEAST: Self =
+        Self { images: 1, pixels: BLOCK_PIXELS, segments: 1, packs: 1, input_rows: u64::MAX, whole_weight: false };
 
     /// Returns the packs of all segments of a chunk.
     pub(super) fn pack_count(&self) -> u64 {
@@ -120,7 +123,8 @@ impl<'a> Pass<'a> {
 
     /// Returns the planes of the packed input.
     pub(super) fn planes(&self, tiling: &Tiling) -> Planes {
-        Planes::new(self.g, self.limits, tiling.pack_count(), tiling.images)
+        let rows = tiling.input_rows.min(self.g.in_height as u64);
+        Planes::of_rows(self.g, self.limits, tiling.pack_count(), tiling.images, rows)
     }
 
     /// Returns the largest number of offset groups in which a chunk lies.

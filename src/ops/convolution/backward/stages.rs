@@ -14,10 +14,10 @@ const STAGES: &[Stage] = &[
     pack_taps::STAGE,
     grad_column::STAGE,
     grad_offset::STAGE,
-    col2im::STAGE,
-    grad_input::STAGE,
     grad_weight::STAGE,
     grad_weight_depthwise::STAGE,
+    col2im::STAGE,
+    grad_input::STAGE,
 ];
 
 /// Returns the stages that have anything to compute.

@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::kernel::backward::grad_column::PACKS_PER_INVOCATION;
 use crate::kernel::backward::pixel_blocks::BLOCK_PIXELS;
 use crate::ops::convolution::layout::{Chunk, Layout};
+use crate::ops::convolution::pack_input::{Planes, least_rows};
 use crate::ops::convolution::windows::Images;
 use crate::plan::{Len, Scratch, even, largest, split};
 
@@ -75,6 +76,15 @@ fn impossible(pass: &Pass<'_>, least: &Tiling, memory: &Memory) -> String {
     stage.map_or("the workspace exceeds a binding", |stage| stage.limit).to_owned()
 }
 
+/// Returns the rows of an image of the input that are packed at a time: as many as leave a quarter of the workspace to
+/// the pixels.
+fn input_rows(pass: &Pass<'_>, fits: impl Fn(u64) -> bool) -> u64 {
+    let (all, least) = (pass.g.in_height as u64, least_rows(pass.g));
+    let most_bytes = pass.options.workspace_limit / 4 * 3;
+    let bytes = |rows| Planes::of_rows(pass.g, pass.limits, 1, 1, rows).texture(1).bytes();
+    even(all, largest(all, |rows| rows <= least || bytes(rows) <= most_bytes && fits(rows)))
+}
+
 /// Chooses the largest tiling that fits into `workspace_limit`. Other steps need a workspace of `least_workspace`
 /// bytes, which the stages share.
 pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
@@ -87,7 +97,10 @@ pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
         let memory = Memory::new(pass, &tiling);
         memory.bytes(least_workspace) <= limit && possible(&tiling, &memory)
     };
-    let least = Tiling { whole_weight: whole_weight(pass), ..Tiling::LEAST };
+    let mut least = Tiling { whole_weight: whole_weight(pass), ..Tiling::LEAST };
+    if pass.wants_samples() {
+        least.input_rows = input_rows(pass, |input_rows| fits(Tiling { input_rows, ..least }));
+    }
     let memory = Memory::new(pass, &least);
     if !possible(&least, &memory) {
         return Err(Error::Unsuitable { algorithm: pass.name().to_owned(), reason: impossible(pass, &least, &memory) });
@@ -111,7 +124,7 @@ pub(super) fn choose(pass: &Pass<'_>, least_workspace: u64) -> Result<Tiling> {
     let with_blocks = |blocks: u64| Tiling { pixels: blocks * BLOCK_PIXELS, ..tiling };
     let most = largest(blocks, |blocks| fits(with_blocks(blocks)));
     let mut tiling = fitting(with_blocks(even(blocks, most)), with_blocks(most));
-    if most == blocks {
+    if most == blocks && tiling.input_rows >= pass.g.in_height as u64 {
         let with_images = |images: u64| Tiling { images, ..tiling };
         let most = largest(Images::new(pass.g, pass.limits).at_once(), |images| fits(with_images(images)));
         tiling = fitting(with_images(even(pass.g.batch as u64, most)), with_images(most));
@@ -149,12 +162,12 @@ const TAP_COST: u64 = 16;
 /// The cost of packing an element of the gradient of the output.
 const OUTPUT_COST: u64 = 2;
 
-/// Returns the pixels and the chunks of all parts of an image, in the order of the work.
+/// Returns the pixels, the chunks and the input rows of all parts of an image, in the order of the work.
 ///
 /// Every chunk packs its input again for each part of the pixels, or every part of the pixels packs and sorts its taps
 /// again for each chunk. A small image has one part of either kind. For a large one, the order is the one that does less
 /// again.
-pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> Vec<(Range<u64>, Chunk)> {
+pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> Vec<(Range<u64>, Chunk, Range<u64>)> {
     let (g, layout) = (pass.g, &pass.layout);
     let chunks = chunks(pass, tiling);
     let pixels: Vec<_> = split(0..g.out_pixels() as u64, tiling.pixels).collect();
@@ -167,11 +180,21 @@ pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> Vec<(Range<u64>, Chunk)
     let rows = if layout.depthwise { 0 } else { groups * layout.rows };
     let input_again = (pixels.len() as u64 - 1) * (g.in_channels * g.in_pixels()) as u64 * INPUT_COST;
     let pixels_again = g.out_pixels() as u64 * (taps * TAP_COST + rows * OUTPUT_COST);
-    if chunks.len() > 1 && pixels_again < input_again {
-        let of_chunk = |chunk: Chunk| pixels.iter().map(move |pixels| (pixels.clone(), chunk.clone()));
-        return chunks.into_iter().flat_map(of_chunk).collect();
+    let input_rows: Vec<_> = split(0..g.in_height as u64, tiling.input_rows).collect();
+    let mut parts = Vec::new();
+    if input_rows.len() > 1 || chunks.len() > 1 && pixels_again < input_again {
+        for chunk in &chunks {
+            for rows in &input_rows {
+                parts.extend(pixels.iter().map(|pixels| (pixels.clone(), chunk.clone(), rows.clone())));
+            }
+        }
+    } else {
+        let rows = 0..g.in_height as u64;
+        for pixels in &pixels {
+            parts.extend(chunks.iter().map(|chunk| (pixels.clone(), chunk.clone(), rows.clone())));
+        }
     }
-    pixels.into_iter().flat_map(|pixels| chunks.iter().map(move |chunk| (pixels.clone(), chunk.clone()))).collect()
+    parts
 }
 
 /// Returns the chunks of a tiling, in order. No chunk lies in two offset groups unless it holds both completely.

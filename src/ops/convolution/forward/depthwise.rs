@@ -51,7 +51,7 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     plan.push(pack_weight_depthwise::step(g, limits, &layout, &packed_weight)?)?;
     for images in split(0..g.batch as u64, planes.images()) {
         for chunk in layout.whole().split(segments_per_chunk, packs_per_chunk) {
-            plan.push(planes.pack(g, limits, &layout, &images, &chunk, &packed_input)?)?;
+            plan.push(planes.pack(g, limits, &layout, [&images, &(0..g.in_height as u64)], &chunk, &packed_input)?)?;
             plan.push(convolve(g, limits, &layout, &planes, &images, &chunk, [&packed_input, &packed_weight])?)?;
         }
     }
@@ -75,7 +75,7 @@ fn convolve(
     let pixel_blocks = variant.kernel.workgroups(pixels);
     let pack_blocks = chunk.packs.len().div_ceil(variant.packs);
     let row_blocks = rows.div_ceil(variant.rows);
-    let [plane_columns, plane_rows] = planes.step(images);
+    let [plane_columns, plane_rows] = planes.step(images, &(0..g.in_height as u64));
     let params = depthwise::Params {
         geometry: g.tap_geometry(),
         plane_columns,

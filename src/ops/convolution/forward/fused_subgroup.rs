@@ -2,7 +2,8 @@
 //! straight into the product.
 //!
 //! If a texture or the workspace cannot hold the packed input of a whole image, the plan cuts the image into chunks of
-//! segments, or of the packs of one segment. A chunk that does not begin a weight group adds to the output.
+//! segments, or of the packs of one segment, or into parts of the input's rows with one pack each. What does not begin a
+//! weight group adds to the output.
 
 use std::ops::Range;
 
@@ -14,9 +15,9 @@ use crate::ops::convolution::algorithm::Algorithm;
 use crate::ops::convolution::geometry::Geometry;
 use crate::ops::convolution::layout::{Chunk, Layout, PACK};
 use crate::ops::convolution::options::Options;
-use crate::ops::convolution::pack_input::Planes;
+use crate::ops::convolution::pack_input::{Planes, least_rows};
 use crate::ops::convolution::windows::{self, Images, stride};
-use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, split};
+use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, even, largest, split};
 
 /// Returns the loop steps of one invocation that sums `segments` segments of `packs` packs each and stores its outputs.
 const fn loop_steps(segments: u64, taps: u64, packs: u64) -> u64 {
@@ -29,9 +30,18 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     check(g, limits, layout)?;
     let weight_rows = weight_rows(g, layout);
     let packed_weight = Scratch { name: "packed_weight", size: Size::Texels([g.out_channels as u64, weight_rows]) };
-    let (segments_per_chunk, packs_per_chunk) = chunk_size(g, options, limits, layout, &packed_weight)?;
+    let rows_per_part = input_rows(g, options, limits, &packed_weight)?;
+    let (segments_per_chunk, packs_per_chunk) = if rows_per_part < g.in_height as u64 {
+        (1, 1)
+    } else {
+        chunk_size(g, options, limits, layout, &packed_weight)?
+    };
     let packs = segments_per_chunk * packs_per_chunk;
-    let planes = Planes::of_chunks(g, options, limits, [packs, layout.packs()], &packed_weight);
+    let planes = if rows_per_part < g.in_height as u64 {
+        Planes::of_rows(g, limits, 1, 1, rows_per_part)
+    } else {
+        Planes::of_chunks(g, options, limits, [packs, layout.packs()], &packed_weight)
+    };
     let packed_input = planes.texture(packs);
 
     let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };
@@ -39,11 +49,14 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     let (taps_per_step, rows_per_step) = windows_size(g, limits, layout);
     for images in split(0..g.batch as u64, planes.images()) {
         for chunk in layout.whole().split(segments_per_chunk, packs_per_chunk) {
-            plan.push(planes.pack(g, limits, layout, &images, &chunk, &packed_input)?)?;
-            for taps in split(0..g.taps() as u64, taps_per_step) {
-                for rows in split(0..layout.rows, rows_per_step) {
-                    let part = Part { images: &images, chunk: &chunk, taps: &taps, rows: &rows };
-                    plan.push(fused(g, limits, layout, &planes, &part, [&packed_input, &packed_weight])?)?;
+            for input_rows in split(0..g.in_height as u64, rows_per_part) {
+                plan.push(planes.pack(g, limits, layout, [&images, &input_rows], &chunk, &packed_input)?)?;
+                for taps in split(0..g.taps() as u64, taps_per_step) {
+                    for rows in split(0..layout.rows, rows_per_step) {
+                        let part =
+                            Part { images: &images, input_rows: &input_rows, chunk: &chunk, taps: &taps, rows: &rows };
+                        plan.push(fused(g, limits, layout, &planes, &part, [&packed_input, &packed_weight])?)?;
+                    }
                 }
             }
         }
@@ -54,6 +67,8 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
 /// The work of one step.
 struct Part<'a> {
     images: &'a Range<u64>,
+    /// Input rows of the packed input.
+    input_rows: &'a Range<u64>,
     chunk: &'a Chunk,
     taps: &'a Range<u64>,
     /// Output channels of each weight group.
@@ -100,7 +115,8 @@ fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
     ] {
         limits.check_elements(what, g.storage, elements)?;
     }
-    let Size::Texels([input_columns, input_rows]) = Planes::new(g, limits, 1, 1).texture(1).size else { return Ok(()) };
+    let least = Planes::of_rows(g, limits, 1, 1, least_rows(g)).texture(1);
+    let Size::Texels([input_columns, input_rows]) = least.size else { return Ok(()) };
     let axis = limits.max_texture_axis;
     for (what, got) in [
         ("output channels", g.out_channels as u64),
@@ -114,6 +130,23 @@ fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns the input rows of which one step samples a pack: all, or as many as the memory and a texture's axes allow.
+fn input_rows(g: &Geometry, options: &Options, limits: &DeviceLimits, packed_weight: &Scratch) -> Result<u64> {
+    let all = g.in_height as u64;
+    let texture = |rows| Planes::of_rows(g, limits, 1, 1, rows).texture(1);
+    let needed = |rows| packed_weight.bytes() + texture(rows).bytes();
+    let fits = |rows| needed(rows) <= options.workspace_limit && limits.hold(&texture(rows));
+    // An f16 output would round partial sums, so in f16 no rows are cut.
+    if fits(all) || g.storage != Storage::F32 {
+        return Ok(all);
+    }
+    let least = least_rows(g);
+    if !fits(least) {
+        return Err(Error::WorkspaceTooSmall { needed: needed(least), got: options.workspace_limit });
+    }
+    Ok(even(all, largest(all, |rows| rows <= least || fits(rows))))
 }
 
 /// Returns the segments of a chunk and the packs of each segment: as many as the memory, a texture's axes, a binding of
@@ -184,13 +217,16 @@ fn fused(
     limits: &DeviceLimits,
     layout: &Layout,
     planes: &Planes,
-    &Part { images, chunk, taps, rows }: &Part<'_>,
+    &Part { images, input_rows, chunk, taps, rows }: &Part<'_>,
     [packed_input, packed_weight]: [&Scratch; 2],
 ) -> Result<Step> {
     let out_channels = out_channels(layout.rows);
-    let follows =
-        taps.start > 0 || chunk.packs.start > 0 || !chunk.segments.start.is_multiple_of(layout.segments_per_group);
-    let kernel = kernel(out_channels, follows);
+    // The first part of a sum needs no kernel for parts, unless the part is one of rows.
+    let partial = taps.start > 0
+        || input_rows.len() < g.in_height as u64
+        || chunk.packs.start > 0
+        || !chunk.segments.start.is_multiple_of(layout.segments_per_group);
+    let kernel = kernel(out_channels, partial);
     let groups = layout.groups(chunk);
     let pixels_per_block = SUBGROUP_SIZE * fused_subgroup::PIXELS_PER_INVOCATION;
     let pixels = images.len() * g.out_pixels() as u64;
@@ -203,9 +239,11 @@ fn fused(
 
     let all = Images::new(g, limits);
     let operands = all.windows_within(images, &layout.offset_groups(chunk), taps, &groups, rows);
-    let [plane_columns, plane_rows] = planes.step(images);
+    let [plane_columns, plane_rows] = planes.step(images, input_rows);
     let params = fused_subgroup::Params {
         geometry: g.tap_geometry(),
+        input_row_start: input_rows.start,
+        input_rows: input_rows.len(),
         plane_columns,
         plane_rows,
         segments_per_group: layout.segments_per_group,
@@ -256,15 +294,15 @@ fn out_channels(rows: u64) -> u64 {
 }
 
 /// Returns the kernel with blocks of so many output channels.
-fn kernel(out_channels: u64, follows: bool) -> &'static Kernel {
-    use fused_subgroup::{OUT8, OUT8_FOLLOWS, OUT32, OUT32_FOLLOWS, OUT64, OUT64_FOLLOWS};
-    let variant = match (out_channels, follows) {
+fn kernel(out_channels: u64, partial: bool) -> &'static Kernel {
+    use fused_subgroup::{OUT8, OUT8_PARTIAL, OUT32, OUT32_PARTIAL, OUT64, OUT64_PARTIAL};
+    let variant = match (out_channels, partial) {
         (8, false) => &OUT8,
-        (8, true) => &OUT8_FOLLOWS,
+        (8, true) => &OUT8_PARTIAL,
         (32, false) => &OUT32,
-        (32, true) => &OUT32_FOLLOWS,
+        (32, true) => &OUT32_PARTIAL,
         (_, false) => &OUT64,
-        (_, true) => &OUT64_FOLLOWS,
+        (_, true) => &OUT64_PARTIAL,
     };
     &variant.kernel
 }
