@@ -172,6 +172,14 @@ pub enum Error {
         /// The limit.
         got: u64,
     },
+    /// A limit makes the call slow, and `refuse_slow` asks for an error then.
+    #[error("{algorithm} would be slow here: {}", reasons.join("; "))]
+    Slow {
+        /// The algorithm.
+        algorithm: String,
+        /// The limits, and what they lead to.
+        reasons: Vec<String>,
+    },
     /// The chosen algorithm cannot compute this geometry on this device.
     #[error("{algorithm} cannot be used here: {reason}")]
     Unsuitable {

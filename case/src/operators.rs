@@ -313,9 +313,9 @@ pub static CONV2D: Operator = Operator {
 };
 
 fn conv2d(gpu: &Gpu, file: &CaseFile, options: Options, backward: bool) -> Result<Call> {
-    let Options { stride, padding, dilation, algorithm, workspace_limit, .. } = options;
+    let Options { stride, padding, dilation, algorithm, workspace_limit, refuse_slow, .. } = options;
     let activation = file.activation()?;
-    let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
+    let options = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit, refuse_slow };
     let bias = file.has("bias").then(|| file.upload(gpu, "bias")).transpose()?;
     let (input, weight) = (file.upload(gpu, "input")?, file.upload(gpu, "weight")?);
     if let ([_, channels, ..], [_, group_channels, ..]) = (input.shape(), weight.shape()) {

@@ -73,6 +73,9 @@ pub struct Options {
     pub algorithm: Algorithm,
     /// The largest number of bytes of device memory that a plan may need beside the operands. Default 64 MiB.
     pub workspace_limit: u64,
+    /// Whether a call that a limit makes slow is an error, as in
+    /// [`deform_conv2d::Options`](super::deform_conv2d::Options::refuse_slow). Default false.
+    pub refuse_slow: bool,
 }
 
 impl Options {
@@ -80,15 +83,16 @@ impl Options {
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "a trait's function cannot be const")]
     pub const fn default() -> Self {
-        let convolution::Options { stride, padding, dilation, algorithm, workspace_limit, .. } =
+        let convolution::Options { stride, padding, dilation, algorithm, workspace_limit, refuse_slow, .. } =
             convolution::Options::default();
-        Self { stride, padding, dilation, activation: Activation::Identity, algorithm, workspace_limit }
+        let activation = Activation::Identity;
+        Self { stride, padding, dilation, activation, algorithm, workspace_limit, refuse_slow }
     }
 
     fn of_taps(&self) -> convolution::Options {
-        let &Self { stride, padding, dilation, algorithm, workspace_limit, .. } = self;
+        let &Self { stride, padding, dilation, algorithm, workspace_limit, refuse_slow, .. } = self;
         let others = convolution::Options::default();
-        convolution::Options { stride, padding, dilation, algorithm, workspace_limit, ..others }
+        convolution::Options { stride, padding, dilation, algorithm, workspace_limit, refuse_slow, ..others }
     }
 }
 

@@ -23,7 +23,7 @@ pub fn conv2d() -> &'static Conv2d {
 
 pub fn options(case: &Case, activation: Activation) -> Options {
     let deform::Options { stride, padding, dilation, algorithm, workspace_limit, .. } = case.options;
-    Options { stride, padding, dilation, activation, algorithm, workspace_limit }
+    Options { stride, padding, dilation, activation, algorithm, workspace_limit, ..Options::default() }
 }
 
 pub fn shapes(case: &Case) -> Inputs<&[usize]> {

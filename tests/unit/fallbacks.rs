@@ -57,6 +57,14 @@ fn a_plan_that_the_workspace_cuts_into_many_steps_says_so() {
             let says = plan.notes.iter().any(|note| note.contains("cuts the call into"));
             assert_eq!(says, noted, "{}: {:?}", plan.algorithm, plan.notes);
         }
+        let refused = |options: Options| Options { refuse_slow: true, ..options };
+        for plan in
+            [plan_of(sizes, refused(columns), &subgroups_of_8()), backward(sizes, refused(options), &subgroups_of_8())]
+        {
+            let refused =
+                matches!(&plan, Err(error @ Error::Slow { .. }) if error.to_string().contains("cuts the call into"));
+            assert_eq!(refused, noted, "{plan:?}");
+        }
     }
 }
 

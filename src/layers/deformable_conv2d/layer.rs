@@ -87,10 +87,11 @@ impl DeformableConv2d {
         let taps = options.offset_groups.saturating_mul(height).saturating_mul(width);
         let generator = |channels, activation| {
             let Generator { kernel_size, padding, dilation } = options.generator;
-            let Options { stride, workspace_limit, .. } = deform;
+            let Options { stride, workspace_limit, refuse_slow, .. } = deform;
             // The generator has other groups and channels than the layer, so another algorithm may suit it.
             let algorithm = Algorithm::Auto;
-            let conv = conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit };
+            let conv =
+                conv2d::Options { stride, padding, dilation, activation, algorithm, workspace_limit, refuse_slow };
             Conv2d::zeros(operator, Conv2dOptions { conv, ..Conv2dOptions::new(in_channels, channels, kernel_size) })
         };
         let mask_conv = match options.mask {

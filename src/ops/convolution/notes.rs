@@ -1,7 +1,7 @@
-//! Notes on plans that a limit made slow.
+//! Notes on plans that a limit made slow, and their refusal.
 
 use super::options::Options;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::Plan;
 
 /// The number of steps from which a plan may have a note.
@@ -26,4 +26,12 @@ pub(super) fn of_cuts(plan: &mut Plan, options: &Options, again: impl FnOnce(&Op
             whole.steps.len()
         ));
     }
+}
+
+/// Returns the plan, or an error if it has notes and the options refuse such a plan.
+pub(super) fn refuse(plan: Plan, options: &Options) -> Result<Plan> {
+    if options.refuse_slow && !plan.notes.is_empty() {
+        return Err(Error::Slow { algorithm: plan.algorithm, reasons: plan.notes });
+    }
+    Ok(plan)
 }

@@ -18,6 +18,13 @@ pub struct Options {
     /// The largest number of bytes of device memory that a plan may use for intermediate results. Default 64 MiB. With
     /// less memory a plan has more and smaller steps.
     pub workspace_limit: u64,
+    /// Whether a call that a limit of the device or of the workspace makes slow is an error, [`Error::Slow`]. For a frame
+    /// an error is better than a stall. The reasons are those of [`Plan::notes`], which tells them otherwise. Default
+    /// false.
+    ///
+    /// [`Error::Slow`]: crate::Error::Slow
+    /// [`Plan::notes`]: crate::plan::Plan::notes
+    pub refuse_slow: bool,
 }
 
 impl Options {
@@ -32,6 +39,7 @@ impl Options {
             algorithm: Algorithm::Auto,
             border_gradient: BorderGradient::Torchvision,
             workspace_limit: 64 << 20,
+            refuse_slow: false,
         }
     }
 }

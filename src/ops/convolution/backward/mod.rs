@@ -75,7 +75,7 @@ pub fn plan_backward(
     };
     let mut plan = by(options)?;
     notes::of_cuts(&mut plan, options, by);
-    Ok(plan)
+    notes::refuse(plan, options)
 }
 
 fn gradients(geometry: &Geometry, modes: &Gradients<Mode>, options: &Options, limits: &DeviceLimits) -> Result<Plan> {

@@ -24,14 +24,14 @@ use crate::plan::{DeviceLimits, Plan};
 /// Returns [`Error::WorkspaceTooSmall`] if `options.workspace_limit` cannot hold the smallest chunk of the
 /// work, [`Error::BindingTooLarge`] if a part that the algorithm cannot cut exceeds the device's binding limit,
 /// [`Error::TooManySteps`], [`Error::Unsuitable`] if the chosen algorithm, or for [`Algorithm::Auto`] every algorithm,
-/// cannot compute the call on the device, or [`Error::TooLarge`] if a device with less than WebGPU's limits cannot
-/// dispatch the grid.
+/// cannot compute the call on the device, [`Error::TooLarge`] if a device with less than WebGPU's limits cannot dispatch
+/// the grid, or [`Error::Slow`] if `options` refuse such a plan.
 pub fn plan(geometry: &Geometry, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
     let mut plan = linear(geometry, options, limits)?;
     notes::of_cuts(&mut plan, options, |options| linear(geometry, options, limits));
     let elements = geometry.output_shape().iter().product::<usize>() as u64;
     geometry.activation.push_steps(&mut plan, limits, geometry.storage, elements)?;
-    Ok(plan)
+    notes::refuse(plan, options)
 }
 
 /// Plans the output without the activation.

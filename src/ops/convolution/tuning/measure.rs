@@ -28,7 +28,8 @@ pub(in crate::ops) fn fastest(operator: &Convolution, task: &Task<'_>, time: Dur
         if best.is_some() && start.elapsed() >= time {
             break;
         }
-        let task = Task { options: Options { algorithm, ..task.options }, ..*task };
+        // A slow candidate is measured as slow.
+        let task = Task { options: Options { algorithm, refuse_slow: false, ..task.options }, ..*task };
         let call = || {
             let start = Instant::now();
             let _output = candidate.forward(&task)?;
