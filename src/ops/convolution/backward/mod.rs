@@ -155,9 +155,8 @@ fn parts(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
     plan.workspace_bytes = plan.workspace_bytes.max(memory.workspace_bytes);
     plan.scratch = memory.scratch;
     let mut progress = Progress::new(plan);
-    let order = tiling::order(pass, tiling);
     for images in split(0..pass.g.batch as u64, tiling.images) {
-        for (pixels, chunk, input_rows) in order.iter().cloned() {
+        for (pixels, chunk, input_rows) in tiling::order(pass, tiling) {
             let part = Part { images: images.clone(), pixels, chunk, input_rows };
             stages::wanted(pass).try_for_each(|stage| (stage.steps)(pass, tiling, &part, &mut progress))?;
         }

@@ -162,15 +162,16 @@ const TAP_COST: u64 = 16;
 /// The cost of packing an element of the gradient of the output.
 const OUTPUT_COST: u64 = 2;
 
-/// Returns the pixels, the chunks and the input rows of all parts of an image, in the order of the work.
+/// Returns the pixels, the chunks and the input rows of all parts of an image, in the order of the work. There may be
+/// more than a plan can have.
 ///
 /// Every chunk packs its input again for each part of the pixels, or every part of the pixels packs and sorts its taps
 /// again for each chunk. A small image has one part of either kind. For a large one, the order is the one that does less
 /// again.
-pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> Vec<(Range<u64>, Chunk, Range<u64>)> {
-    let (g, layout) = (pass.g, &pass.layout);
-    let chunks = chunks(pass, tiling);
-    let pixels: Vec<_> = split(0..g.out_pixels() as u64, tiling.pixels).collect();
+pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> impl Iterator<Item = (Range<u64>, Chunk, Range<u64>)> {
+    let (g, layout, tiling) = (pass.g, &pass.layout, *tiling);
+    let [out_pixels, in_height] = [g.out_pixels(), g.in_height].map(|size| size as u64);
+    let chunks = chunks(pass, &tiling);
     let of_chunks = |groups: fn(&Layout, &Chunk) -> Range<u64>, all: u64| {
         chunks.iter().map(|chunk| groups(layout, chunk).len()).sum::<u64>() - all
     };
@@ -178,23 +179,24 @@ pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> Vec<(Range<u64>, Chunk,
     // Without a product, chunks have output channels of their own.
     let groups = of_chunks(Layout::groups, layout.segments / layout.segments_per_group);
     let rows = if layout.depthwise { 0 } else { groups * layout.rows };
-    let input_again = (pixels.len() as u64 - 1) * (g.in_channels * g.in_pixels()) as u64 * INPUT_COST;
-    let pixels_again = g.out_pixels() as u64 * (taps * TAP_COST + rows * OUTPUT_COST);
-    let input_rows: Vec<_> = split(0..g.in_height as u64, tiling.input_rows).collect();
-    let mut parts = Vec::new();
-    if input_rows.len() > 1 || chunks.len() > 1 && pixels_again < input_again {
-        for chunk in &chunks {
-            for rows in &input_rows {
-                parts.extend(pixels.iter().map(|pixels| (pixels.clone(), chunk.clone(), rows.clone())));
-            }
-        }
-    } else {
-        let rows = 0..g.in_height as u64;
-        for pixels in &pixels {
-            parts.extend(chunks.iter().map(|chunk| (pixels.clone(), chunk.clone(), rows.clone())));
-        }
-    }
-    parts
+    let input = (g.in_channels * g.in_pixels()) as u64 * INPUT_COST;
+    let input_again = input.saturating_mul(out_pixels.div_ceil(tiling.pixels) - 1);
+    let pixels_again = out_pixels.saturating_mul(taps * TAP_COST + rows * OUTPUT_COST);
+    let channels_first = tiling.input_rows < in_height || chunks.len() > 1 && pixels_again < input_again;
+
+    let pixels = move || split(0..out_pixels, tiling.pixels);
+    let with_chunk = move |chunk: Chunk| {
+        split(0..in_height, tiling.input_rows)
+            .flat_map(move |rows| pixels().map(move |pixels| (pixels, rows.clone())))
+            .map(move |(pixels, rows)| (pixels, chunk.clone(), rows))
+    };
+    let with_pixels = {
+        let chunks = chunks.clone();
+        move |pixels: Range<u64>| chunks.clone().into_iter().map(move |chunk| (pixels.clone(), chunk, 0..in_height))
+    };
+    let by_chunk = channels_first.then(|| chunks.into_iter().flat_map(with_chunk));
+    let by_pixels = (!channels_first).then(|| pixels().flat_map(with_pixels));
+    by_chunk.into_iter().flatten().chain(by_pixels.into_iter().flatten())
 }
 
 /// Returns the chunks of a tiling, in order. No chunk lies in two offset groups unless it holds both completely.
