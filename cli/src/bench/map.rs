@@ -7,7 +7,7 @@ use deform::ops::deform_conv2d::Geometry;
 use super::layers::{Layer, square};
 use super::rows::Row;
 
-/// The layers of the map. The first one has the multiple 1.
+/// The layers of the map. The multiple 1 is that of the first.
 pub(super) const LAYERS: &[Layer] = &[
     // Channels.
     square("", 64, [64, 64]),
@@ -100,31 +100,42 @@ impl Line {
     }
 }
 
+/// Returns the layers in the order of their measurement: the first one again before each, because the speed of a machine
+/// may change within minutes.
+pub(super) fn in_turns() -> Vec<&'static Layer> {
+    LAYERS.iter().flat_map(|layer| [&LAYERS[0], layer]).collect()
+}
+
 /// The explanation under the table.
 pub(super) const LEGEND: &str = "\
 \"of line\" is the time as a multiple of 2 ms + .045 ns per multiply-add + 2.6 ns per sample, with gradients of 5 ms + \
-.18 ns + 12 ns, scaled so that the first layer has 1. The times are the shortest; with gradients means the forward pass \
-and all gradients.";
+.18 ns + 12 ns, scaled so that the first layer has 1 when it is timed just before. The times are the shortest; with \
+gradients means the forward pass and all gradients.";
 
-/// Makes the table from the rows of both passes of each layer.
+/// Returns the times of the forward pass and of all gradients with it, in milliseconds and as multiples of their lines.
+fn times(passes: &[Row<'_>]) -> [Option<[f64; 2]>; 2] {
+    let geometry = passes[0].layer.geometry().ok();
+    let mut total = Some(0.0);
+    [0, 1].map(|pass| {
+        let measured = passes[pass].result.as_ref().ok();
+        total = total.zip(measured).map(|(total, measured)| total + measured.timing.min());
+        let line = [FORWARD, WITH_GRADIENTS][pass].milliseconds(geometry.as_ref()?);
+        total.map(|total| [total, total / line])
+    })
+}
+
+/// Makes the table from the rows of both passes of the layers [`in_turns`].
 pub(super) fn table(rows: &[Row<'_>]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
     table.set_header(["layer", "forward by", "ms", "of line", "with gradients by", "ms", "of line"]);
-    let mut scales = [None; 2];
-    for passes in rows.chunks(2) {
+    for turn in rows.chunks(4) {
+        let [first, passes] = [&turn[..2], &turn[2..]];
         let mut cells = vec![passes[0].layer.title()];
-        let geometry = passes[0].layer.geometry().ok();
-        let mut total = Some(0.0);
-        for ((row, line), scale) in passes.iter().zip([FORWARD, WITH_GRADIENTS]).zip(&mut scales) {
-            let measured = row.result.as_ref().ok();
-            total = total.zip(measured).map(|(total, measured)| total + measured.timing.min());
-            let multiple = total.zip(geometry).map(|(total, g)| total / line.milliseconds(&g));
-            *scale = scale.or(multiple);
-            let times = total.zip(multiple).zip(*scale);
-            cells.push(measured.map_or("failed".to_owned(), |measured| measured.algorithm.clone()));
-            cells.extend(times.map_or([const { String::new() }; 2], |((total, multiple), scale)| {
-                [format!("{total:.1}"), format!("{:.1}", multiple / scale)]
+        for ((row, first), times) in passes.iter().zip(times(first)).zip(times(passes)) {
+            cells.push(row.result.as_ref().map_or("failed".to_owned(), |measured| measured.algorithm.clone()));
+            cells.extend(first.zip(times).map_or([const { String::new() }; 2], |([_, scale], [ms, multiple])| {
+                [format!("{ms:.1}"), format!("{:.1}", multiple / scale)]
             }));
         }
         table.add_row(cells);
@@ -156,13 +167,12 @@ mod tests {
             [first, second].map(|layer| FORWARD.milliseconds(&layer.geometry().expect("it is possible")));
         let all = WITH_GRADIENTS.milliseconds(&first.geometry().expect("it is possible"));
         let row = |layer, pass, ms| Row { layer, pass, result: Ok(measured_in(ms)) };
-        let rows = [
-            row(first, Pass::Forward, 2.0 * one),
-            row(first, Pass::Backward, 3.0 * all - 2.0 * one),
+        let before = || [row(first, Pass::Forward, 2.0 * one), row(first, Pass::Backward, 3.0 * all - 2.0 * one)];
+        let rows = before().into_iter().chain(before()).chain(before()).chain([
             row(second, Pass::Forward, 10.0 * other),
             Row { layer: second, pass: Pass::Backward, result: Err(anyhow::anyhow!("no memory")) },
-        ];
-        let table = table(&rows).to_string();
+        ]);
+        let table = table(&rows.collect::<Vec<_>>()).to_string();
         let cells =
             |line: usize| -> Vec<_> { table.lines().nth(line).expect("a row").split('|').map(str::trim).collect() };
         assert_eq!([3, 4, 7].map(|at| cells(2)[at]), [&*format!("{:.1}", 2.0 * one), "1.0", "1.0"]);

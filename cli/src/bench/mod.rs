@@ -122,10 +122,8 @@ impl Bench {
             roofline.copy_bytes_per_second / 1e9
         );
 
-        let layers: Vec<&Layer> = listed
-            .iter()
-            .filter(|layer| self.layers.is_empty() || self.layers.iter().any(|n| n == layer.name))
-            .collect();
+        let chosen = |layer: &&Layer| self.layers.is_empty() || self.layers.iter().any(|n| n == layer.name);
+        let layers: Vec<&Layer> = if self.map { map::in_turns() } else { listed.iter().filter(chosen).collect() };
         let passes = match self.pass {
             Pass::Both => vec![Pass::Forward, Pass::Backward],
             pass => vec![pass],
