@@ -1,7 +1,8 @@
 //! Plans where the device or the workspace rules something out: what is taken instead, and what is said about it.
 
-use deform::ops::deform_conv2d::{Algorithm, Geometry, Mode, plan_backward};
-use deform::plan::{DeviceLimits, Plan};
+use deform::kernel::Storage;
+use deform::ops::deform_conv2d::{Algorithm, Geometry, Mode, plan, plan_backward};
+use deform::plan::{DeviceKind, DeviceLimits, Plan};
 use deform::{Error, Gradients, Options};
 
 use super::case::{PLAIN, Sizes, padded};
@@ -75,6 +76,35 @@ fn an_image_higher_than_a_texture_has_both_passes() {
     let fused = Options { algorithm: Algorithm::FusedSubgroup, ..padded() };
     plan_of(sizes, fused, &DeviceLimits { max_texture_axis: 8192, ..subgroups_of_8() }).unwrap();
     backward(sizes, padded(), &DeviceLimits::default()).unwrap();
+}
+
+/// An algorithm that samples every tap once for each part of the input's rows says so, and `Auto` takes it for few parts.
+#[test]
+fn rows_are_cut_into_few_parts_unless_the_algorithm_is_forced() {
+    let limits = DeviceLimits { kind: DeviceKind::Cpu, ..subgroups_of_8() };
+    let sizes = Sizes { in_channels: 3, out_channels: 8, input: [1000, 1000], ..PLAIN };
+    let by = |algorithm, workspace_limit| plan_of(sizes, Options { algorithm, workspace_limit, ..padded() }, &limits);
+    let few = by(Algorithm::Auto, 10 << 20).unwrap();
+    let many = by(Algorithm::FusedSubgroup, 1 << 20).unwrap();
+    for (plan, times) in [(&few, 2), (&many, 16)] {
+        assert_eq!(plan.algorithm, "fused_subgroup");
+        assert!(plan.notes.iter().any(|note| note.contains(&format!("each tap is sampled {times} times"))), "{plan}");
+    }
+    let other = by(Algorithm::Auto, 1 << 20).unwrap();
+    assert_ne!(other.algorithm, "fused_subgroup");
+
+    // In f16 no rows are cut, and the texture is too high.
+    let tall = Sizes { in_channels: 3, out_channels: 64, input: [20_000, 64], ..PLAIN };
+    let options = Options { algorithm: Algorithm::FusedSubgroup, ..padded() };
+    let geometry = Geometry::new(tall.shapes(&options).map(Vec::as_slice), &options).unwrap();
+    let low = DeviceLimits { max_texture_axis: 8192, ..limits };
+    let refused = plan(&geometry.stored(Storage::F16), &options, &low);
+    assert!(matches!(refused, Err(Error::Unsuitable { .. })), "{refused:?}");
+    // So many taps are too many for a loop, also where rows are cut.
+    let long = Sizes { in_channels: 3, out_channels: 3, input: [300, 20_000], kernel: [1, 20_000], ..PLAIN };
+    let wide = DeviceLimits { max_texture_axis: 32_768, ..limits };
+    let refused = plan_of(long, Options { algorithm: Algorithm::FusedSubgroup, ..Options::default() }, &wide);
+    assert!(matches!(refused, Err(Error::Unsuitable { .. })), "{refused:?}");
 }
 
 /// One to three channels need a smaller window than four.

@@ -22,10 +22,10 @@ pub(super) struct Planes {
     beside: bool,
 }
 
-/// Parts of the input's rows have at least so many bytes, or all rows.
+/// Rows that take fewer bytes are not cut.
 const LEAST_BYTES_OF_ROWS: u64 = 64 << 10;
 
-/// Returns the smallest number of input rows in a part of them.
+/// Returns the number of an image's rows that are not cut, however small the workspace.
 pub(super) fn least_rows(g: &Geometry) -> u64 {
     let row = Size::Texels([g.in_width as u64 + 3, 1]).bytes();
     LEAST_BYTES_OF_ROWS.div_ceil(row).min(g.in_height as u64)

@@ -46,8 +46,9 @@ use super::notes;
 use super::options::Options;
 use crate::error::{Error, Result};
 use crate::kernel::Storage;
+use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
 use crate::ops::activation::Activation;
-use crate::plan::{DeviceLimits, Plan, split};
+use crate::plan::{DeviceKind, DeviceLimits, Plan, split};
 
 /// Plans the gradients of one call. `options.algorithm` decides how the matrix products are computed, and with them
 /// whether the stages choose their sizes for a CPU:
@@ -67,9 +68,24 @@ pub fn plan_backward(
     limits: &DeviceLimits,
 ) -> Result<Plan> {
     let by = |options: &Options| match gradients(geometry, modes, options, limits) {
-        Err(Error::Unsuitable { .. }) if options.algorithm == Algorithm::Auto && geometry.has_small_groups() => {
-            // A small binding may hold the sums of a product and not those for a gradient of the weight without one.
-            gradients(geometry, modes, &Options { algorithm: Algorithm::Columns, ..*options }, limits)
+        Err(error @ (Error::Unsuitable { .. } | Error::WorkspaceTooSmall { .. }))
+            if options.algorithm == Algorithm::Auto && geometry.has_small_groups() =>
+        {
+            // The sums for a gradient of the weight without a product may exceed a small binding or workspace.
+            let eight = limits.subgroup_size == SUBGROUP_SIZE && limits.kind == DeviceKind::Cpu;
+            let algorithm = if eight { Algorithm::FusedSubgroup } else { Algorithm::Columns };
+            let by_products = gradients(geometry, modes, &Options { algorithm, ..*options }, limits);
+            let needed = |error: &Error| match error {
+                Error::WorkspaceTooSmall { needed, .. } => *needed,
+                _ => u64::MAX,
+            };
+            match by_products {
+                Ok(mut plan) => {
+                    plan.notes.push(format!("not without a product: {error}"));
+                    Ok(plan)
+                }
+                Err(other) => Err(if needed(&other) <= needed(&error) { other } else { error }),
+            }
         }
         planned => planned,
     };

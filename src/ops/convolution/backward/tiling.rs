@@ -61,7 +61,8 @@ impl Memory {
 fn whole_weight(pass: &Pass<'_>) -> bool {
     let whole = grad_column::packed_weight(pass, &Tiling { whole_weight: true, ..Tiling::LEAST });
     let limit = pass.options.workspace_limit;
-    let least = Memory::new(pass, &Tiling::LEAST).bytes(0) + grad_bias::partial_bytes(pass);
+    let least = Tiling { input_rows: least_rows(pass.g), ..Tiling::LEAST };
+    let least = Memory::new(pass, &least).bytes(0) + grad_bias::partial_bytes(pass);
     whole.bytes() <= limit / 4 && whole.bytes() + least <= limit && pass.limits.hold(&whole)
 }
 

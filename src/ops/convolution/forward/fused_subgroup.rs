@@ -19,6 +19,9 @@ use crate::ops::convolution::pack_input::{Planes, least_rows};
 use crate::ops::convolution::windows::{self, Images, stride};
 use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, even, largest, split};
 
+/// The largest number of parts of the input's rows for which `Auto` takes this algorithm.
+const MOST_PARTS_OF_AUTO: u64 = 8;
+
 /// Returns the loop steps of one invocation that sums `segments` segments of `packs` packs each and stores its outputs.
 const fn loop_steps(segments: u64, taps: u64, packs: u64) -> u64 {
     let stored_blocks = fused_subgroup::PIXELS_PER_INVOCATION * fused_subgroup::OUT64.out_channels / SUBGROUP_SIZE;
@@ -45,6 +48,15 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     let packed_input = planes.texture(packs);
 
     let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };
+    if rows_per_part < g.in_height as u64 {
+        plan.notes.push(format!(
+            "the workspace_limit of {} bytes, or a texture, holds {rows_per_part} of the {} rows of four channels, so each \
+             tap is sampled {} times",
+            options.workspace_limit,
+            g.in_height,
+            (g.in_height as u64).div_ceil(rows_per_part)
+        ));
+    }
     plan.push(pack_weight(g, limits, layout, &packed_weight)?)?;
     let (taps_per_step, rows_per_step) = windows_size(g, limits, layout);
     for images in split(0..g.batch as u64, planes.images()) {
@@ -115,7 +127,15 @@ fn check(g: &Geometry, limits: &DeviceLimits, layout: &Layout) -> Result<()> {
     ] {
         limits.check_elements(what, g.storage, elements)?;
     }
-    let least = Planes::of_rows(g, limits, 1, 1, least_rows(g)).texture(1);
+    let taps = g.taps() as u64;
+    if loop_steps(1, taps, 1) > MAX_LOOP_STEPS {
+        let most = (MAX_LOOP_STEPS - loop_steps(0, 0, 0)) / 3;
+        let reason = format!("{taps} taps, over the {most} that one loop may count");
+        return Err(Algorithm::FusedSubgroup.unsuitable(reason));
+    }
+    // In f16 no rows are cut: see input_rows.
+    let rows = if g.storage == Storage::F32 { least_rows(g) } else { g.in_height as u64 };
+    let least = Planes::of_rows(g, limits, 1, 1, rows).texture(1);
     let Size::Texels([input_columns, input_rows]) = least.size else { return Ok(()) };
     let axis = limits.max_texture_axis;
     for (what, got) in [
@@ -142,7 +162,9 @@ fn input_rows(g: &Geometry, options: &Options, limits: &DeviceLimits, packed_wei
     if fits(all) || g.storage != Storage::F32 {
         return Ok(all);
     }
-    let least = least_rows(g);
+    // `Auto` has faster algorithms than one that samples every tap so often.
+    let least = if options.algorithm == Algorithm::Auto { all.div_ceil(MOST_PARTS_OF_AUTO) } else { 1 };
+    let least = least.max(least_rows(g));
     if !fits(least) {
         return Err(Error::WorkspaceTooSmall { needed: needed(least), got: options.workspace_limit });
     }
@@ -174,10 +196,6 @@ fn chunk_size(
     // outputs takes some of them.
     let loop_steps = MAX_LOOP_STEPS - loop_steps(0, 0, 0);
     let most_packs = (loop_steps / taps).saturating_sub(2);
-    if most_packs == 0 {
-        let reason = format!("{taps} taps, over the {} that one loop may count", loop_steps / 3);
-        return Err(Algorithm::FusedSubgroup.unsuitable(reason));
-    }
     let packs_per_chunk = packs.min(planes).min(most_packs);
     let most_segments = loop_steps / (taps * (2 + packs));
     let most_segments = if most_segments >= segments_per_group { segments } else { most_segments };
