@@ -46,9 +46,8 @@ use super::notes;
 use super::options::Options;
 use crate::error::{Error, Result};
 use crate::kernel::Storage;
-use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
 use crate::ops::activation::Activation;
-use crate::plan::{DeviceKind, DeviceLimits, Plan, split};
+use crate::plan::{DeviceLimits, Plan, split};
 
 /// Plans the gradients of one call. `options.algorithm` decides how the matrix products are computed, and with them
 /// whether the stages choose their sizes for a CPU:
@@ -67,19 +66,16 @@ pub fn plan_backward(
     options: &Options,
     limits: &DeviceLimits,
 ) -> Result<Plan> {
-    let by = |options: &Options| match gradients(geometry, modes, options, limits) {
+    let by = |options: &Options| match gradients(geometry, modes, options, limits, true) {
         Err(error @ (Error::Unsuitable { .. } | Error::WorkspaceTooSmall { .. }))
             if options.algorithm == Algorithm::Auto && geometry.has_small_groups() =>
         {
             // The sums for a gradient of the weight without a product may exceed a small binding or workspace.
-            let eight = limits.subgroup_size == SUBGROUP_SIZE && limits.kind == DeviceKind::Cpu;
-            let algorithm = if eight { Algorithm::FusedSubgroup } else { Algorithm::Columns };
-            let by_products = gradients(geometry, modes, &Options { algorithm, ..*options }, limits);
             let needed = |error: &Error| match error {
                 Error::WorkspaceTooSmall { needed, .. } => *needed,
                 _ => u64::MAX,
             };
-            match by_products {
+            match gradients(geometry, modes, options, limits, false) {
                 Ok(mut plan) => {
                     plan.notes.push(format!("not without a product: {error}"));
                     Ok(plan)
@@ -94,8 +90,14 @@ pub fn plan_backward(
     notes::refuse(plan, options)
 }
 
-fn gradients(geometry: &Geometry, modes: &Gradients<Mode>, options: &Options, limits: &DeviceLimits) -> Result<Plan> {
-    let pass = Pass::new(geometry, modes, options, limits)?;
+fn gradients(
+    geometry: &Geometry,
+    modes: &Gradients<Mode>,
+    options: &Options,
+    limits: &DeviceLimits,
+    may_be_depthwise: bool,
+) -> Result<Plan> {
+    let pass = Pass::new(geometry, modes, options, limits, may_be_depthwise)?;
     if !needs_bands(&pass) {
         stages::wanted(&pass).try_for_each(|stage| (stage.check)(&pass))?;
     }
@@ -135,7 +137,7 @@ fn in_bands(pass: &Pass<'_>, plan: &mut Plan) -> Result<()> {
     };
     let workspace_bytes = plan.workspace_bytes;
     let of_band = |band: &Geometry, options: &Options| {
-        let pass = Pass::new(band, modes, options, pass.limits)?;
+        let pass = Pass::new(band, modes, options, pass.limits, pass.layout.depthwise)?;
         stages::wanted(&pass).try_for_each(|stage| (stage.check)(&pass))?;
         let mut plan = Plan { algorithm: pass.name().to_owned(), workspace_bytes, ..Plan::default() };
         parts(&pass, &mut plan)?;

@@ -59,11 +59,13 @@ pub(super) fn padded(part: &Part) -> u64 {
 }
 
 impl<'a> Pass<'a> {
+    /// Weight groups of few channels are computed without a product if the options and `may_be_depthwise` allow it.
     pub(super) fn new(
         g: &'a Geometry,
         modes: &'a Gradients<Mode>,
         options: &'a Options,
         limits: &'a DeviceLimits,
+        may_be_depthwise: bool,
     ) -> Result<Self> {
         let eight = limits.subgroup_size == SUBGROUP_SIZE;
         let subgroups = match options.algorithm {
@@ -81,7 +83,8 @@ impl<'a> Pass<'a> {
         }
         // Without an offset the gradient of the input is gathered from the gradient of the columns, which only the
         // matrix products compute.
-        let depthwise = g.has_small_groups()
+        let depthwise = may_be_depthwise
+            && g.has_small_groups()
             && g.sampling == Sampling::Deformed
             && matches!(options.algorithm, Algorithm::Auto | Algorithm::Depthwise);
         Ok(Self { g, modes, options, limits, layout: Layout::new(g, depthwise), subgroups })

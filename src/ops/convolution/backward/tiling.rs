@@ -169,7 +169,7 @@ const OUTPUT_COST: u64 = 2;
 /// Every chunk packs its input again for each part of the pixels, or every part of the pixels packs and sorts its taps
 /// again for each chunk. A small image has one part of either kind. For a large one, the order is the one that does less
 /// again.
-pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> impl Iterator<Item = (Range<u64>, Chunk, Range<u64>)> {
+pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> Box<dyn Iterator<Item = (Range<u64>, Chunk, Range<u64>)>> {
     let (g, layout, tiling) = (pass.g, &pass.layout, *tiling);
     let [out_pixels, in_height] = [g.out_pixels(), g.in_height].map(|size| size as u64);
     let chunks = chunks(pass, &tiling);
@@ -186,18 +186,19 @@ pub(super) fn order(pass: &Pass<'_>, tiling: &Tiling) -> impl Iterator<Item = (R
     let channels_first = tiling.input_rows < in_height || chunks.len() > 1 && pixels_again < input_again;
 
     let pixels = move || split(0..out_pixels, tiling.pixels);
-    let with_chunk = move |chunk: Chunk| {
-        split(0..in_height, tiling.input_rows)
-            .flat_map(move |rows| pixels().map(move |pixels| (pixels, rows.clone())))
-            .map(move |(pixels, rows)| (pixels, chunk.clone(), rows))
+    if !channels_first {
+        let of_pixels = move |pixels: Range<u64>| {
+            chunks.clone().into_iter().map(move |chunk| (pixels.clone(), chunk, 0..in_height))
+        };
+        return Box::new(pixels().flat_map(of_pixels));
+    }
+    let of_chunk = move |chunk: Chunk| {
+        split(0..in_height, tiling.input_rows).flat_map(move |rows| {
+            let chunk = chunk.clone();
+            pixels().map(move |pixels| (pixels, chunk.clone(), rows.clone()))
+        })
     };
-    let with_pixels = {
-        let chunks = chunks.clone();
-        move |pixels: Range<u64>| chunks.clone().into_iter().map(move |chunk| (pixels.clone(), chunk, 0..in_height))
-    };
-    let by_chunk = channels_first.then(|| chunks.into_iter().flat_map(with_chunk));
-    let by_pixels = (!channels_first).then(|| pixels().flat_map(with_pixels));
-    by_chunk.into_iter().flatten().chain(by_pixels.into_iter().flatten())
+    Box::new(chunks.into_iter().flat_map(of_chunk))
 }
 
 /// Returns the chunks of a tiling, in order. No chunk lies in two offset groups unless it holds both completely.

@@ -34,29 +34,24 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits) -> Re
     let weight_rows = weight_rows(g, layout);
     let packed_weight = Scratch { name: "packed_weight", size: Size::Texels([g.out_channels as u64, weight_rows]) };
     let rows_per_part = input_rows(g, options, limits, &packed_weight)?;
-    let (segments_per_chunk, packs_per_chunk) = if rows_per_part < g.in_height as u64 {
-        (1, 1)
-    } else {
-        chunk_size(g, options, limits, layout, &packed_weight)?
-    };
-    let packs = segments_per_chunk * packs_per_chunk;
-    let planes = if rows_per_part < g.in_height as u64 {
-        Planes::of_rows(g, limits, 1, 1, rows_per_part)
-    } else {
-        Planes::of_chunks(g, options, limits, [packs, layout.packs()], &packed_weight)
-    };
-    let packed_input = planes.texture(packs);
-
-    let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], ..Plan::default() };
-    if rows_per_part < g.in_height as u64 {
-        plan.notes.push(format!(
+    let mut notes = Vec::new();
+    let (segments_per_chunk, packs_per_chunk, planes) = if rows_per_part < g.in_height as u64 {
+        notes.push(format!(
             "the workspace_limit of {} bytes, or a texture, holds {rows_per_part} of the {} rows of four channels, so each \
              tap is sampled {} times",
             options.workspace_limit,
             g.in_height,
             (g.in_height as u64).div_ceil(rows_per_part)
         ));
-    }
+        (1, 1, Planes::of_rows(g, limits, 1, 1, rows_per_part))
+    } else {
+        let (segments, packs) = chunk_size(g, options, limits, layout, &packed_weight)?;
+        let counts = [segments * packs, layout.packs()];
+        (segments, packs, Planes::of_chunks(g, options, limits, counts, &packed_weight))
+    };
+    let packed_input = planes.texture(segments_per_chunk * packs_per_chunk);
+
+    let mut plan = Plan { weight_steps: 1, scratch: vec![packed_weight, packed_input], notes, ..Plan::default() };
     plan.push(pack_weight(g, limits, layout, &packed_weight)?)?;
     let (taps_per_step, rows_per_step) = windows_size(g, limits, layout);
     for images in split(0..g.batch as u64, planes.images()) {
