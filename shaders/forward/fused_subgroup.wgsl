@@ -123,8 +123,8 @@ const PIXELS_PER_INVOCATION = 4u;
 /// from the other lanes.
 const BLOCKS = OUT_CHANNELS / SUBGROUP_SIZE;
 
-/// Writes one output. `first` says that this step has the weight group's first channels and taps, and the sum the bias.
-/// Otherwise it is added to what earlier steps wrote.
+/// Writes one output. `first` says that this step has the weight group's first channels, taps and input rows, and the sum
+/// the bias. Otherwise it is added to what earlier steps wrote.
 fn store(at: u32, first: bool, sum: f32) {
     var start = 0.0;
     if PARTIAL && !first {
@@ -141,8 +141,7 @@ fn packed_tap(plane: u32, pixel: Pixel, step: vec2<i32>) -> Tap {
     }
     // A row above the packed ones wraps around to a large number.
     let row = tap.corner.y - params.input_row_start;
-    let nowhere = vec2<u32>(params.geometry.in_width + 1u, 0u);
-    return Tap(select(nowhere, vec2<u32>(tap.corner.x, row), row <= params.input_rows), tap.weight);
+    return Tap(select(nowhere(), vec2<u32>(tap.corner.x, row), row <= params.input_rows), tap.weight);
 }
 
 /// Returns the bias of a channel, and 0 in a step that adds to the output of an earlier one.

@@ -1,7 +1,7 @@
 // A packed tap, as pack_taps.wgsl writes it: (row, y, x, mask). `row` is the first row of its image in a plane of the
 // packed input, less the first row of the image that is packed; (y, x) is its position in pixels of the image. A tap that
-// touches none of the packed pixels lies right of the image: y = −1 and x = in_width. A tap at exactly −1 keeps its position: its sample is 0, but its derivative need not
-// be.
+// touches none of the packed pixels lies right of the image: y = −1 and x = in_width. A tap at exactly −1 keeps its
+// position: its sample is 0, but its derivative need not be.
 
 /// Returns whether the sample of a tap can be other than 0. At a position of exactly −1 it is 0.
 fn touches(tap: vec4<f32>) -> bool {

@@ -42,6 +42,12 @@ struct Tap {
     weight: vec4<f32>,
 }
 
+/// Returns the corner of a sample that is 0: it reads the two zero columns on the right of the plane. Its mask still
+/// counts, and may be NaN.
+fn nowhere() -> vec2<u32> {
+    return vec2<u32>(params.geometry.in_width + 1u, 0u);
+}
+
 /// `plane` is the start of the (offset group, tap) plane in an image's mask, and `step` is the distance of the tap from
 /// the first tap.
 fn tap_at(plane: u32, pixel: Pixel, step: vec2<i32>) -> Tap {
@@ -51,10 +57,8 @@ fn tap_at(plane: u32, pixel: Pixel, step: vec2<i32>) -> Tap {
         scale = read_mask(pixel.mask + plane);
     }
     let position = position_at(moved_to.y, moved_to.x, params.geometry.in_height, params.geometry.in_width);
-    // A sample outside reads the two zero columns on the right of the plane. Its mask still counts, and may be NaN.
-    let nowhere = vec2<u32>(params.geometry.in_width + 1u, 0u);
     let corner = vec2<u32>(position.corner + 1) + vec2<u32>(0u, pixel.row);
-    return Tap(select(nowhere, corner, position.inside), scale * position.weight);
+    return Tap(select(nowhere(), corner, position.inside), scale * position.weight);
 }
 
 /// Samples four channels of the input. `plane` is the first texel of the pack's plane.
