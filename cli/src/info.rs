@@ -4,7 +4,7 @@
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use deform::Gpu;
-use deform::ops::deform_conv2d::{Geometry, choice};
+use deform::ops::deform_conv2d::choice;
 use deform::wgpu::{Adapter, AdapterInfo, Features, Limits};
 
 use crate::bench::layers::LAYERS;
@@ -32,8 +32,7 @@ pub(crate) fn info() -> Result<()> {
     table.set_header(["layer", "input", "weight", "algorithms"]);
     for layer in LAYERS {
         let shapes = layer.shapes();
-        let geometry = Geometry::new(shapes.map(Vec::as_slice), &layer.options())?;
-        let names: Vec<_> = choice(&geometry, gpu.limits()).iter().map(ToString::to_string).collect();
+        let names: Vec<_> = choice(&layer.geometry()?, gpu.limits()).iter().map(ToString::to_string).collect();
         table.add_row([layer.name.to_owned(), sizes(&shapes.input), sizes(&shapes.weight), names.join(", ")]);
     }
     println!("{table}");

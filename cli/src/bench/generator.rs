@@ -16,7 +16,7 @@ use crate::timing::Timing;
 impl Bench {
     pub(super) fn measure_generator(&self, gpu: &Gpu, op: &DeformConv2d, layer: &Layer) -> Result<Measured> {
         let operands = layer.operands();
-        let Options { stride, padding, dilation, workspace_limit, refuse_slow, .. } = layer.options();
+        let Options { stride, padding, dilation, workspace_limit, .. } = layer.options();
         let (in_channels, kernel) = (operands.input.shape[1], &operands.weight.shape[2..]);
         let weight_shape = [operands.offset.shape[1], in_channels, kernel[0], kernel[1]];
         let mut rng = StdRng::seed_from_u64(0x6e);
@@ -27,16 +27,9 @@ impl Bench {
         let input = Tensor::upload(gpu, &operands.input.shape, &operands.input.values)?;
         let uploaded = Tensor::upload(gpu, weight_shape, &weight)?;
         let inputs = conv2d::Inputs { input: &input, weight: &uploaded, bias: None };
-        let activation = conv2d::Activation::Identity;
-        let options = conv2d::Options {
-            stride,
-            padding,
-            dilation,
-            activation,
-            algorithm: self.algorithm,
-            workspace_limit,
-            refuse_slow,
-        };
+        let algorithm = self.algorithm;
+        let others = conv2d::Options::default();
+        let options = conv2d::Options { stride, padding, dilation, algorithm, workspace_limit, ..others };
         let conv2d = Conv2d::new(op.gpu());
         let shapes = conv2d::Inputs { input: input.shape(), weight: &weight_shape[..], bias: None };
         let algorithm = conv2d.prepare(&shapes, Dtype::F32, options)?.plan().algorithm.clone();

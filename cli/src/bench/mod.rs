@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use deform::ops::deform_conv2d::{Algorithm, Geometry, Tuning};
+use deform::ops::deform_conv2d::{Algorithm, Tuning};
 use deform::ops::roofline::Roofline;
 use deform::{DeformConv2d, Dtype, Gpu, Options};
 use deform_case::Comparison;
@@ -174,7 +174,7 @@ impl Bench {
     fn measure(&self, gpu: &Gpu, op: &DeformConv2d, layer: &Layer) -> Result<Measured> {
         let operands = layer.operands();
         let options = Options { algorithm: self.algorithm, ..layer.options() };
-        let geometry = Geometry::new(operands.map(|operand| operand.shape.as_slice()), &options)?;
+        let geometry = layer.geometry()?;
         let inputs = deform_case::upload(gpu, &operands)?;
         let inputs = inputs.as_ref();
         let prepared = op.prepare(&inputs.shapes(), Dtype::F32, options)?;
