@@ -9,7 +9,7 @@ use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Options, Tensor, wgpu};
 
 use crate::backward::{all, modes, record_by, run_backward};
 use crate::conv2d::modes as conv2d_modes;
-use crate::device::{distinct_algorithms, gpu, poison_on, run, run_on};
+use crate::device::{distinct_algorithms, gpu, poison_on, run, run_on, same_adapter};
 use crate::half_precision;
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, regular};
 use crate::support::compare::compare;
@@ -26,12 +26,9 @@ fn small() -> &'static DeformConv2d {
     SMALL.get_or_init(|| DeformConv2d::new(&with_bindings(gpu().device().features())))
 }
 
-fn with_bindings(required_features: wgpu::Features) -> Gpu {
-    let adapter = Gpu::adapters().into_iter().find(|adapter| adapter.get_info() == *gpu().info()).unwrap();
-    let required_limits = wgpu::Limits { max_storage_buffer_binding_size: BINDING, ..Gpu::required_limits(&adapter) };
-    let descriptor = wgpu::DeviceDescriptor { required_features, required_limits, ..Default::default() };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
-    Gpu::from_wgpu(device, queue)
+fn with_bindings(features: wgpu::Features) -> Gpu {
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: BINDING, ..gpu().device().limits() };
+    same_adapter(gpu(), features, limits)
 }
 
 /// Returns cases whose offset and mask, or whose output, exceed a binding. Offsets reach rows far above and below a

@@ -17,8 +17,31 @@ pub fn gpu() -> &'static Gpu {
         let gpu = Gpu::new().expect("an adapter (cargo xtask test installs a software one where it may)");
         let info = gpu.info();
         say(&format!("adapter: {} ({:?}, {})", info.name, info.backend, info.driver_info));
-        gpu
+        if !has_small_limits() {
+            return gpu;
+        }
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: 32 << 10,
+            max_compute_workgroups_per_dimension: 50,
+            ..gpu.device().limits()
+        };
+        say("the bindings have 32 KiB and the grids 50 workgroups along an axis");
+        same_adapter(&gpu, gpu.device().features(), limits)
     })
+}
+
+/// Returns whether the shared device is one on which small cases are cut into parts. `cargo xtask soak --small` asks
+/// for it.
+pub fn has_small_limits() -> bool {
+    std::env::var_os("DEFORM_SMALL_LIMITS").is_some()
+}
+
+/// Makes a device of the same adapter.
+pub fn same_adapter(gpu: &Gpu, required_features: wgpu::Features, required_limits: wgpu::Limits) -> Gpu {
+    let adapter = Gpu::adapters().into_iter().find(|adapter| adapter.get_info() == *gpu.info()).expect("the adapter");
+    let descriptor = wgpu::DeviceDescriptor { required_features, required_limits, ..Default::default() };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device");
+    Gpu::from_wgpu(device, queue)
 }
 
 /// Returns the operator on the shared device.

@@ -68,8 +68,8 @@ enum Task {
     Msrv,
     /// Change one operator of the shaders at a time and expect a test to fail (takes an hour or more for all shaders)
     Mutate {
-        /// Change only these shaders, given as paths from the checkout's root
-        files: Vec<PathBuf>,
+        /// Change only these shaders or lines: FILE or FILE:LINE, with paths from the checkout's root
+        places: Vec<mutate::Place>,
     },
     /// Call what takes files, command lines and shapes with random ones, and expect no panic, no hang and little memory
     Fuzz {
@@ -86,6 +86,9 @@ enum Task {
         /// The first seed
         #[arg(default_value_t = 0)]
         seed: u64,
+        /// Use a device with so small bindings and grids that small calls are cut into parts
+        #[arg(long)]
+        small: bool,
     },
     /// Run `check`, then `test`, on Linux with `--validate`
     Ci,
@@ -118,12 +121,12 @@ fn perform() -> Result<()> {
         Task::WebTest => web::test(),
         Task::SwiftshaderTest => swiftshader::device_tests(),
         Task::Msrv => msrv::msrv(),
-        Task::Mutate { files } => {
+        Task::Mutate { places } => {
             adapter::ensure(info())?;
-            mutate::mutate(&files)
+            mutate::mutate(&places)
         }
         Task::Fuzz { seconds, seed } => fuzz(seconds, seed),
-        Task::Soak { seconds, seed } => soak(seconds, seed),
+        Task::Soak { seconds, seed, small } => soak(seconds, seed, small),
         Task::Ci => {
             check::check()?;
             test(VALIDATE, &[])
@@ -204,10 +207,13 @@ fn fuzz(seconds: u64, seed: u64) -> Result<()> {
     run(tests.env("DEFORM_FUZZ_SECONDS", seconds.to_string()).env("DEFORM_FUZZ_SEED", seed.to_string()))
 }
 
-fn soak(seconds: u64, seed: u64) -> Result<()> {
+fn soak(seconds: u64, seed: u64, small: bool) -> Result<()> {
     adapter::ensure(tool(&["info"])?)?;
     heading("soak");
     let mut tests = cargo(["test", "--release", "--test", "device", "--", "--ignored", "soak::", "--nocapture"]);
+    if small {
+        tests.env("DEFORM_SMALL_LIMITS", "1");
+    }
     run(tests.env("DEFORM_SOAK_SECONDS", seconds.to_string()).env("DEFORM_SOAK_SEED", seed.to_string()))
 }
 

@@ -11,7 +11,9 @@ mod mutants;
 mod suite;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,10 +30,29 @@ const KILLED: usize = 97;
 /// The number of tests that noticed earlier mutants of a file and run first for its next ones.
 const KILLERS: usize = 3;
 
-/// Changes every WGSL operator of the shaders in turn, and runs the tests after each change.
-pub(crate) fn mutate(files: &[PathBuf]) -> Result<()> {
+/// The shaders, or single lines of them, to change.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
+    file: PathBuf,
+    /// Counted from 1.
+    line: Option<usize>,
+}
+
+impl FromStr for Place {
+    type Err = Infallible;
+
+    /// Reads `FILE` or `FILE:LINE`.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let with_line = text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
+        let (file, line) = with_line.map_or((text, None), |(file, line)| (file, Some(line)));
+        Ok(Self { file: file.into(), line })
+    }
+}
+
+/// Changes every WGSL operator in turn, of all shaders if no place is given, and runs the tests after each change.
+pub(crate) fn mutate(places: &[Place]) -> Result<()> {
     heading("mutation of the shaders");
-    let shaders = shaders(files)?;
+    let shaders = shaders(places)?;
     ensure!(!shaders.is_empty(), "there is no shader of that name");
     let suite = Suite::build()?;
     let names: BTreeSet<_> = shaders.iter().flat_map(|file| stages(file)).collect();
@@ -47,12 +68,17 @@ pub(crate) fn mutate(files: &[PathBuf]) -> Result<()> {
     let mut all = Vec::new();
     for file in &shaders {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        all.extend(mutants(&text).into_iter().map(|mutant| (file.as_path(), mutant)));
+        let chosen = |mutant: &Mutant| {
+            let in_file = |place: &Place| place.file == *file && place.line.is_none_or(|line| line == mutant.line);
+            places.is_empty() || places.iter().any(in_file)
+        };
+        all.extend(mutants(&text).into_iter().filter(chosen).map(|mutant| (file.as_path(), mutant)));
     }
+    ensure!(!all.is_empty(), "there is no operator on that line");
     let campaign = Campaign { suite, total: all.len(), queue: Mutex::new(all.into_iter()), state: Mutex::default() };
     let started = Instant::now();
     in_parallel(|worker| campaign.work(worker))?;
-    campaign.report(started.elapsed(), files.is_empty())
+    campaign.report(started.elapsed(), places.is_empty())
 }
 
 /// Does the work on as many threads as there are cores. Each gets its number.
@@ -65,9 +91,9 @@ fn in_parallel(work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
     })
 }
 
-/// Returns the given shader files, or all if none is given. The roofline's micro-kernels are left out, because no test
+/// Returns the shader files of the given places, or all if none is given. The roofline's micro-kernels are left out, because no test
 /// checks their results.
-fn shaders(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn shaders(places: &[Place]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in std::fs::read_dir("shaders")? {
         let folder = folder?.path();
@@ -79,7 +105,7 @@ fn shaders(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
     }
     found.sort();
-    found.retain(|file| files.is_empty() || files.contains(file));
+    found.retain(|file| places.is_empty() || places.iter().any(|place| place.file == *file));
     Ok(found)
 }
 
@@ -194,4 +220,17 @@ impl<'a> Campaign<'a> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_place_is_a_file_or_a_line_of_it() {
+        let place = |text: &str| text.parse::<Place>().unwrap_or_else(|never| match never {});
+        assert_eq!(place("a/b.wgsl"), Place { file: "a/b.wgsl".into(), line: None });
+        assert_eq!(place("a/b.wgsl:7"), Place { file: "a/b.wgsl".into(), line: Some(7) });
+        assert_eq!(place("a:b"), Place { file: "a:b".into(), line: None });
+    }
 }

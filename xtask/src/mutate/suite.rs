@@ -23,17 +23,20 @@ const FORWARD: Stages = &[
     &["forward::the_table", "conv2d::the_table"],
     &["forward::more_workgroups", "forward::sums", "half_precision::every_algorithm"],
     &["forward::random", "conv2d::random"],
+    &["input_rows::outputs", "input_rows::ordinary", "batches::large", "batches::an_image", "batches::ordinary"],
 ];
 const DEPTHWISE: Stages = &[
     &["depthwise::the_depthwise_table", "conv2d::the_depthwise_table"],
     &["depthwise::offset", "depthwise::a_", "depthwise::depthwise", "golden::", "half_precision::products"],
     &["depthwise::random", "forward::more_workgroups"],
+    &["gradients_of_the_table", "gradients_of_random", "input_rows::", "batches::"],
 ];
 const BACKWARD: Stages = &[
     &["backward::gradients_meet_every_stored_case", "gradients_of_large_kernels"],
     &["depthwise::offset_groups", "gradients::", "conv2d::activations"],
     &["gradients_of_the_table", "conv2d::the_depthwise_table", "depthwise::the_depthwise_table"],
     &["gradients_of_f16", "gradients_of_random", "gradients_meet_the_reference_from_the_least"],
+    &["gradients_in_parts_of_the_pixels", "input_rows::", "batches::"],
 ];
 const SHARED: Stages = &[
     &["golden::", "half_precision::products"],
@@ -42,6 +45,7 @@ const SHARED: Stages = &[
     &["conv2d::activations", "shift::", "training::", "texture::"],
     &["gradients::", "half_precision::", "depthwise::"],
     &["the_table", "forward::more_workgroups"],
+    &["random", "input_rows::", "batches::", "not_finite::"],
 ];
 
 /// Returns the tests of a shader. Those that notice most changes come first.
@@ -79,6 +83,8 @@ impl Suite {
     pub(super) fn build() -> Result<Self> {
         let args = ["test", "-p", "deform", "--test", "device", "--no-run", "--target-dir", TARGET];
         let mut command = cargo(args);
+        // Thousands of runs repay the minutes that optimised dependencies take to compile.
+        command.args(["--config", "profile.dev.package.\"*\".opt-level=2"]);
         command.env("RUSTFLAGS", "--cfg deform_shader_folder").stderr(Stdio::inherit());
         println!("$ RUSTFLAGS=\"--cfg deform_shader_folder\" {}", shown(&command));
         let output = command.arg("--message-format=json-render-diagnostics").output()?;
