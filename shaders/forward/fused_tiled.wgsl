@@ -11,32 +11,34 @@
 // Runs    A workgroup of ROW_LANES·COLUMN_LANES invocations owns a tile of TILE_M output channels × TILE_N columns of
 //         one weight group. An invocation owns VECTORS_M·4 × VECTORS_N·4 outputs of the tile. Grid: column tiles
 //         fastest, then row tiles, then weight groups, then splits, folded.
-// Order   One barrier per tap and two per channel block: each workgroup array is written, then read, then written
-//         again. Each sum runs in one order, and so does reduce.wgsl: results are equal from run to run.
+// Order   Two barriers per channel block: each workgroup array is written, then read, then written again. Each sum runs
+//         in one order, and so does reduce.wgsl: results are equal from run to run.
 //
 // Why this shape. It is the product of matmul.wgsl, with columns that are sampled when they are needed.
-//   1. The tap is the outer loop. Position, corners and weights of a sample hold for every channel of a segment, so
-//      TILE_N invocations compute them once per tap into workgroup memory (`taps`), with the mask in the weights.
-//   2. For each block of TILE_K channels the workgroup samples TILE_K × TILE_N values. An invocation takes four
-//      neighbouring columns of every SAMPLE_ROWS-th channel and stores them as a vec4. Neighbouring invocations take
-//      neighbouring pixels of one plane.
-//   3. The product reads workgroup memory as vec4s: VECTORS_M + VECTORS_N reads for 16·VECTORS_M·VECTORS_N
+//   1. The tap is the outer loop. Position, corners and weights of a sample hold for every channel of a segment, so an
+//      invocation owns a column and keeps its tap in registers, with the mask in the weights.
+//   2. For each block of TILE_K channels the workgroup samples TILE_K × TILE_N values. An invocation takes every
+//      SAMPLE_ROWS-th channel of its column. Neighbouring invocations read neighbouring pixels of one plane.
+//   3. No load depends on a branch. A branch around a load makes a GPU wait for each load before it issues the next. So
+//      an absent corner reads a neighbour and drops it, a column past the last repeats the last, and an output channel
+//      past the last gets some weight; the last two are not stored.
+//   4. The product reads workgroup memory as vec4s: VECTORS_M + VECTORS_N reads for 16·VECTORS_M·VECTORS_N
 //      multiply-adds. The vec4s of an invocation lie ROW_LANES or COLUMN_LANES apart, so that neighbours read
-//      neighbours.
-//   4. The sums have names, because sums that are indexed at run time would not stay in registers.
-//   5. Every variant needs at most 14 KiB of workgroup memory and 256 invocations, which WebGPU's default limits allow.
+//      neighbours. The arrays have two dimensions, because the index of the second stays the same in the product's loop
+//      and is checked outside it.
+//   5. The sums have names, because sums that are indexed at run time would not stay in registers.
+//   6. Every variant needs at most 16 KiB of workgroup memory and 256 invocations, which WebGPU's default limits allow.
 
 //@ uses shared/taps shared/bilinear shared/grid
 //@ constant TILE_M Output channels of a tile.
 //@ constant TILE_N Columns of a tile.
-//@ constant TILE_K Channels of a block, which a tile multiplies at a time.
 //@ constant VECTORS_M vec4s of output channels of one invocation.
 //@ constant VECTORS_N vec4s of columns of one invocation.
-//@ variant m128n128 TILE_M=128u TILE_N=128u TILE_K=8u VECTORS_M=2u VECTORS_N=2u
-//@ variant m128n64 TILE_M=128u TILE_N=64u TILE_K=16u VECTORS_M=2u VECTORS_N=2u
-//@ variant m64n64 TILE_M=64u TILE_N=64u TILE_K=16u VECTORS_M=2u VECTORS_N=2u
-//@ variant m32n64 TILE_M=32u TILE_N=64u TILE_K=16u VECTORS_M=1u VECTORS_N=1u
-//@ variant m32n32 TILE_M=32u TILE_N=32u TILE_K=16u VECTORS_M=1u VECTORS_N=1u
+//@ variant m128n128 TILE_M=128u TILE_N=128u VECTORS_M=2u VECTORS_N=2u
+//@ variant m128n64 TILE_M=128u TILE_N=64u VECTORS_M=2u VECTORS_N=2u
+//@ variant m64n64 TILE_M=64u TILE_N=64u VECTORS_M=2u VECTORS_N=2u
+//@ variant m32n64 TILE_M=32u TILE_N=64u VECTORS_M=1u VECTORS_N=1u
+//@ variant m32n32 TILE_M=32u TILE_N=32u VECTORS_M=1u VECTORS_N=1u
 
 struct Params {
     /// Geometry of the taps.
@@ -106,39 +108,35 @@ struct Params {
 //@ operand
 @group(0) @binding(6) var<storage, read_write> output: array<output_element>;
 
+/// Channels of a block, which a tile multiplies at a time.
+const TILE_K = 16u;
 /// Invocations along the tile's output channels.
 const ROW_LANES = TILE_M / VECTORS_M / 4u;
 /// Invocations along the tile's columns.
 const COLUMN_LANES = TILE_N / VECTORS_N / 4u;
 const WORKGROUP_SIZE = ROW_LANES * COLUMN_LANES;
-/// Invocations side by side that sample the same channel.
-const SAMPLE_LANES = TILE_N / 4u;
 /// Channels that the workgroup samples at a time.
-const SAMPLE_ROWS = WORKGROUP_SIZE / SAMPLE_LANES;
-/// How often the workgroup samples SAMPLE_ROWS channels for one block of TILE_K channels.
+const SAMPLE_ROWS = WORKGROUP_SIZE / TILE_N;
+/// Channels of a block that one invocation samples.
 const SAMPLES = TILE_K / SAMPLE_ROWS;
-/// The index of a corner outside the image.
+/// vec4s of a block's weights that one invocation loads.
+const WEIGHTS = TILE_K * TILE_M / 4u / WORKGROUP_SIZE;
+/// The bit that marks the index of a corner outside the image.
 const ABSENT = 0x80000000u;
 
 /// One tap of one column.
 struct Tap {
-    /// Indices of the corners (y0,x0) (y0,x1) (y1,x0) (y1,x1) from the image's first channel, or ABSENT.
+    /// Indices of the corners (y0,x0) (y0,x1) (y1,x0) (y1,x1) from the image's first channel. The index of a corner
+    /// outside the image is that of a neighbour, plus ABSENT.
     index: vec4<u32>,
     /// Their weights, times the mask.
     weight: vec4<f32>,
 }
 
-var<workgroup> taps: array<Tap, TILE_N>;
-/// [TILE_K][TILE_M / 4]
-var<workgroup> weight_tile: array<vec4<f32>, TILE_K * TILE_M / 4u>;
-/// [TILE_K][TILE_N / 4]
-var<workgroup> sample_tile: array<vec4<f32>, TILE_K * TILE_N / 4u>;
+var<workgroup> weight_tile: array<array<vec4<f32>, TILE_M / 4u>, TILE_K>;
+var<workgroup> sample_tile: array<array<vec4<f32>, TILE_N / 4u>, TILE_K>;
 
-/// Returns one tap of one column. For a column past the last, every corner is absent.
 fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
-    if column >= params.columns {
-        return Tap(vec4<u32>(ABSENT), vec4<f32>());
-    }
     let image = column / params.geometry.out_pixels;
     let pixel = column % params.geometry.out_pixels;
     let whole = first_tap(pixel) + tap_step(tap);
@@ -152,16 +150,14 @@ fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     let corners = corners_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width);
     let start = params.input_base + image * params.input_image_stride;
     let present = select(vec4<bool>(), corners.present, corners.inside);
-    return Tap(select(vec4<u32>(ABSENT), start + corners.index, present), scale * corners.weight);
+    return Tap(start + corners.index + select(vec4<u32>(ABSENT), vec4<u32>(), present), scale * corners.weight);
 }
 
-/// Returns 0 for an absent corner. Multiplying a borrowed pixel by 0 would be wrong: it may be infinite, and 0 · ∞ is
-/// NaN. The mask still counts.
+/// Returns 0 for an absent corner. Multiplying its neighbour by 0 would be wrong: it may be infinite, and 0 · ∞ is NaN.
+/// The mask still counts.
 fn corner(index: u32, plane: u32) -> f32 {
-    if index == ABSENT {
-        return 0.0;
-    }
-    return read_input(index + plane);
+    let value = read_input(index % ABSENT + plane);
+    return select(value, 0.0, index >= ABSENT);
 }
 
 fn sample(tap: Tap, plane: u32) -> f32 {
@@ -172,34 +168,16 @@ fn sample(tap: Tap, plane: u32) -> f32 {
         + tap.weight.z * corner(tap.index.z, plane) + tap.weight.w * corner(tap.index.w, plane);
 }
 
-/// Samples the channels `first` to `first + TILE_K` of the segment at the tile's columns.
-fn load_samples(lane: u32, first: u32, first_plane: u32) {
-    let four = lane % SAMPLE_LANES;
-    let tap_0 = taps[4u * four];
-    let tap_1 = taps[4u * four + 1u];
-    let tap_2 = taps[4u * four + 2u];
-    let tap_3 = taps[4u * four + 3u];
-    for (var n = 0u; n < SAMPLES; n++) {
-        let k = n * SAMPLE_ROWS + lane / SAMPLE_LANES;
-        var value = vec4<f32>();
-        if first + k < params.segment_channels {
-            let plane = (first_plane + first + k) * params.geometry.in_height * params.geometry.in_width;
-            value = vec4<f32>(sample(tap_0, plane), sample(tap_1, plane), sample(tap_2, plane), sample(tap_3, plane));
-        }
-        sample_tile[k * SAMPLE_LANES + four] = value;
-    }
+/// Samples a channel of the segment that begins with plane `first_plane`. A channel past the last is 0.
+fn sample_channel(tap: Tap, channel: u32, first_plane: u32) -> f32 {
+    let plane = first_plane + min(channel, params.segment_channels - 1u);
+    let value = sample(tap, plane * params.geometry.in_height * params.geometry.in_width);
+    return select(0.0, value, channel < params.segment_channels);
 }
 
-/// Loads the tile's output channels of TILE_K rows of the packed weight, from `row` on.
-fn load_weight(lane: u32, row: u32, tile_row: u32) {
-    for (var at = lane; at < TILE_K * TILE_M / 4u; at += WORKGROUP_SIZE) {
-        let o = tile_row / 4u + at % (TILE_M / 4u);
-        var value = vec4<f32>();
-        if o < params.padded_rows / 4u {
-            value = packed_weight[(row + at / (TILE_M / 4u)) * (params.padded_rows / 4u) + o];
-        }
-        weight_tile[at] = value;
-    }
+/// Returns a vec4 of the weights of a block of TILE_K channels, whose first row in the packed weight is `row`.
+fn weight_at(at: u32, row: u32, tile_row: u32) -> vec4<f32> {
+    return packed_weight[(row + at / (TILE_M / 4u)) * (params.padded_rows / 4u) + tile_row / 4u + at % (TILE_M / 4u)];
 }
 
 /// Stores four neighbouring columns of one output channel. `row` is the channel, counted in its weight group.
@@ -246,6 +224,8 @@ fn main(
     let tile_column = tile % params.column_tiles * TILE_N;
     let lane_row = lane / COLUMN_LANES;
     let lane_column = lane % COLUMN_LANES;
+    // The column that the invocation samples.
+    let column = min(tile_column + lane % TILE_N, params.columns - 1u);
     let blocks_per_tap = params.padded_channels / TILE_K;
     let blocks = params.segments_per_group * params.geometry.taps * blocks_per_tap;
     var block = split * params.blocks_per_split;
@@ -260,21 +240,30 @@ fn main(
         let tap = block / blocks_per_tap;
         let segment = group * params.segments_per_group + tap / params.geometry.taps;
         let tap_end = min((tap + 1u) * blocks_per_tap, block_end);
-        if lane < TILE_N {
-            taps[lane] = tap_at(tile_column + lane, segment / params.segments_per_offset_group, tap % params.geometry.taps);
-        }
-        workgroupBarrier();
+        let own = tap_at(column, segment / params.segments_per_offset_group, tap % params.geometry.taps);
         for (; block < tap_end; block++) {
             let first = block % blocks_per_tap * TILE_K;
-            load_samples(lane, first, segment * params.segment_channels);
-            load_weight(lane, group * blocks * TILE_K + tap * params.padded_channels + first, tile_row);
+            let row = group * blocks * TILE_K + tap * params.padded_channels + first;
+            // All loads come before the first store, so that all of them are under way at once.
+#for n in 0..SAMPLES
+            let sample_{n} = sample_channel(own, first + lane / TILE_N + {n}u * SAMPLE_ROWS, segment * params.segment_channels);
+#end
+#for n in 0..WEIGHTS
+            let weight_{n} = weight_at(lane + {n}u * WORKGROUP_SIZE, row, tile_row);
+#end
+#for n in 0..SAMPLES
+            sample_tile[lane / TILE_N + {n}u * SAMPLE_ROWS][lane % TILE_N / 4u][lane % 4u] = sample_{n};
+#end
+#for n in 0..WEIGHTS
+            weight_tile[(lane + {n}u * WORKGROUP_SIZE) / (TILE_M / 4u)][lane % (TILE_M / 4u)] = weight_{n};
+#end
             workgroupBarrier();
             for (var k = 0u; k < TILE_K; k++) {
 #for m in 0..VECTORS_M
-                let w_{m} = weight_tile[k * (TILE_M / 4u) + lane_row + {m}u * ROW_LANES];
+                let w_{m} = weight_tile[k][lane_row + {m}u * ROW_LANES];
 #end
 #for v in 0..VECTORS_N
-                let v_{v} = sample_tile[k * (TILE_N / 4u) + lane_column + {v}u * COLUMN_LANES];
+                let v_{v} = sample_tile[k][lane_column + {v}u * COLUMN_LANES];
 #end
 #for m in 0..4 * VECTORS_M
 #for v in 0..VECTORS_N

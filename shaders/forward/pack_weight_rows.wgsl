@@ -24,7 +24,7 @@ struct Params {
     segments_per_group: u32,
     /// Channels of a segment.
     segment_channels: u32,
-    /// `segment_channels` rounded up to a multiple of CHANNEL_MULTIPLE.
+    /// `segment_channels` rounded up to whole blocks of fused_tiled.wgsl.
     padded_channels: u32,
     /// Taps of the kernel: kernel_height · kernel_width.
     taps: u32,
@@ -40,8 +40,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> packed_weight: array<vec4<f32>>;
 
 const WORKGROUP_SIZE = 64u;
-/// A multiple of every TILE_K of fused_tiled.wgsl, so that no block of channels lies in two taps.
-const CHANNEL_MULTIPLE = 16u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

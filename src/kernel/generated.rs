@@ -2706,7 +2706,9 @@ pub(crate) mod forward {
     /// Samples straight into the product, in tiles: the deformable convolution without a column buffer, for GPUs.
     pub(crate) mod fused_tiled {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
-        /// The index of a corner outside the image.
+        /// Channels of a block, which a tile multiplies at a time.
+        pub(crate) const TILE_K: u64 = 16;
+        /// The bit that marks the index of a corner outside the image.
         pub(crate) const ABSENT: u64 = 2147483648;
         /// A variant of the kernel, with its constants.
         #[derive(Debug)]
@@ -2717,8 +2719,6 @@ pub(crate) mod forward {
             pub(crate) tile_m: u64,
             /// Columns of a tile.
             pub(crate) tile_n: u64,
-            /// Channels of a block, which a tile multiplies at a time.
-            pub(crate) tile_k: u64,
             /// vec4s of output channels of one invocation.
             pub(crate) vectors_m: u64,
             /// vec4s of columns of one invocation.
@@ -2727,12 +2727,12 @@ pub(crate) mod forward {
             pub(crate) row_lanes: u64,
             /// Invocations along the tile's columns.
             pub(crate) column_lanes: u64,
-            /// Invocations side by side that sample the same channel.
-            pub(crate) sample_lanes: u64,
             /// Channels that the workgroup samples at a time.
             pub(crate) sample_rows: u64,
-            /// How often the workgroup samples SAMPLE_ROWS channels for one block of TILE_K channels.
+            /// Channels of a block that one invocation samples.
             pub(crate) samples: u64,
+            /// vec4s of a block's weights that one invocation loads.
+            pub(crate) weights: u64,
         }
         /// The kernel's variant `m128n128`.
         pub(crate) static M128N128: Variant = Variant {
@@ -2756,14 +2756,13 @@ pub(crate) mod forward {
             },
             tile_m: 128,
             tile_n: 128,
-            tile_k: 8,
             vectors_m: 2,
             vectors_n: 2,
             row_lanes: 16,
             column_lanes: 16,
-            sample_lanes: 32,
-            sample_rows: 8,
-            samples: 1,
+            sample_rows: 2,
+            samples: 8,
+            weights: 2,
         };
         /// The kernel's variant `m128n64`.
         pub(crate) static M128N64: Variant = Variant {
@@ -2787,14 +2786,13 @@ pub(crate) mod forward {
             },
             tile_m: 128,
             tile_n: 64,
-            tile_k: 16,
             vectors_m: 2,
             vectors_n: 2,
             row_lanes: 16,
             column_lanes: 8,
-            sample_lanes: 16,
-            sample_rows: 8,
-            samples: 2,
+            sample_rows: 2,
+            samples: 8,
+            weights: 4,
         };
         /// The kernel's variant `m64n64`.
         pub(crate) static M64N64: Variant = Variant {
@@ -2818,14 +2816,13 @@ pub(crate) mod forward {
             },
             tile_m: 64,
             tile_n: 64,
-            tile_k: 16,
             vectors_m: 2,
             vectors_n: 2,
             row_lanes: 8,
             column_lanes: 8,
-            sample_lanes: 16,
-            sample_rows: 4,
-            samples: 4,
+            sample_rows: 1,
+            samples: 16,
+            weights: 4,
         };
         /// The kernel's variant `m32n64`.
         pub(crate) static M32N64: Variant = Variant {
@@ -2849,14 +2846,13 @@ pub(crate) mod forward {
             },
             tile_m: 32,
             tile_n: 64,
-            tile_k: 16,
             vectors_m: 1,
             vectors_n: 1,
             row_lanes: 8,
             column_lanes: 16,
-            sample_lanes: 16,
-            sample_rows: 8,
-            samples: 2,
+            sample_rows: 2,
+            samples: 8,
+            weights: 1,
         };
         /// The kernel's variant `m32n32`.
         pub(crate) static M32N32: Variant = Variant {
@@ -2880,14 +2876,13 @@ pub(crate) mod forward {
             },
             tile_m: 32,
             tile_n: 32,
-            tile_k: 16,
             vectors_m: 1,
             vectors_n: 1,
             row_lanes: 8,
             column_lanes: 8,
-            sample_lanes: 8,
-            sample_rows: 8,
-            samples: 2,
+            sample_rows: 2,
+            samples: 8,
+            weights: 2,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
@@ -3228,8 +3223,6 @@ pub(crate) mod forward {
     /// Packs the weight for fused_tiled.wgsl: one row per sampled value, with its output channels side by side.
     pub(crate) mod pack_weight_rows {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
-        /// A multiple of every TILE_K of fused_tiled.wgsl, so that no block of channels lies in two taps.
-        pub(crate) const CHANNEL_MULTIPLE: u64 = 16;
         /// The kernel.
         pub(crate) static KERNEL: Kernel = Kernel {
             name: "forward/pack_weight_rows",
@@ -3257,7 +3250,7 @@ pub(crate) mod forward {
             pub(crate) segments_per_group: u64,
             /// Channels of a segment.
             pub(crate) segment_channels: u64,
-            /// `segment_channels` rounded up to a multiple of CHANNEL_MULTIPLE.
+            /// `segment_channels` rounded up to whole blocks of fused_tiled.wgsl.
             pub(crate) padded_channels: u64,
             /// Taps of the kernel: kernel_height · kernel_width.
             pub(crate) taps: u64,

@@ -89,12 +89,10 @@ const LOOPS: &[(&str, &str, Cost)] = &[
             + loop_of(c.get("PIXELS_PER_INVOCATION") * c.get("BLOCKS"))
     }),
     // A part of the sum may begin inside a tap and end inside another.
-    ("forward/fused_tiled", "samples() loads() taps(blocks(channels()))", |c| {
-        let [m, k] = ["TILE_M", "TILE_K"].map(|name| c.get(name));
-        let loads = (k * m / 4).div_ceil(c.step.kernel.workgroup_size);
+    ("forward/fused_tiled", "taps(blocks(channels()))", |c| {
         let blocks = c.get("blocks_per_split");
         let taps = blocks / c.shared("padded_channels", "TILE_K") + 2;
-        outer(blocks, loop_of(c.get("SAMPLES")) + loop_of(loads) + loop_of(k)) + 2 * taps
+        outer(blocks, loop_of(c.get("TILE_K"))) + 2 * taps
     }),
     ("forward/im2col", "channels()", |c| loop_of(c.get("CHANNELS_PER_INVOCATION"))),
     ("forward/matmul", "tiles(loads() rows())", |c| {

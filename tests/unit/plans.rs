@@ -2,7 +2,7 @@
 //! themselves.
 
 use deform::kernel::Storage;
-use deform::kernel::forward::fused_tiled::Variant;
+use deform::kernel::forward::fused_tiled::TILE_K;
 use deform::ops::deform_conv2d::{Algorithm, Geometry, Tile, plan};
 use deform::plan::{DeviceKind, DeviceLimits, MAX_LOOP_STEPS, Plan, Size, WORKSPACE};
 use deform::{Error, Options};
@@ -293,7 +293,7 @@ fn tiled_plans_sum_every_block_once() {
         for tile in Tile::ALL {
             for splits in [1, 2, 5, 1000] {
                 let algorithm = Algorithm::FusedTiled { tile, splits };
-                let parts = check_tiled_plan(sizes, tile, Options { algorithm, ..options });
+                let parts = check_tiled_plan(sizes, Options { algorithm, ..options });
                 split += usize::from(parts > 1);
             }
         }
@@ -302,7 +302,7 @@ fn tiled_plans_sum_every_block_once() {
 }
 
 /// Checks the plan of a tiled algorithm. Returns the number of parts that the sum is split into.
-fn check_tiled_plan(sizes: Sizes, tile: Tile, options: Options) -> u64 {
+fn check_tiled_plan(sizes: Sizes, options: Options) -> u64 {
     let sizes = Sizes { input: [16, 16], ..sizes };
     let limits = DeviceLimits { max_binding_bytes: 1 << 31, ..DeviceLimits::default() };
     let plan = plan_of(sizes, Options { workspace_limit: 1 << 32, ..options }, &limits).unwrap();
@@ -311,15 +311,12 @@ fn check_tiled_plan(sizes: Sizes, tile: Tile, options: Options) -> u64 {
     let segments_per_group = (segments / sizes.groups) as u64;
     let padded = (sizes.in_channels / segments).next_multiple_of(16) as u64;
     let taps = (sizes.kernel[0] * sizes.kernel[1]) as u64;
-    let &Variant { tile_m, tile_n, tile_k, .. } = tile.variant();
-    let workgroup_size = tile.variant().kernel.workgroup_size;
-    let blocks = segments_per_group * taps * padded / tile_k;
+    let blocks = segments_per_group * taps * padded / TILE_K;
     let (parts, each) = (param(step, "splits"), param(step, "blocks_per_split"));
     // The last part has blocks, and no block is left over.
     assert!((parts - 1) * each < blocks && blocks <= parts * each, "{blocks} blocks in {parts} parts of {each}");
-    // A block is one iteration of a loop with three inner loops: one samples, one loads weights, one multiplies.
-    let [samples, loads] = [tile_n, tile_m].map(|size| (tile_k * size / 4).div_ceil(workgroup_size));
-    assert!((1 + samples + 1 + loads + 1 + tile_k + 1) * each < MAX_LOOP_STEPS);
+    // A block is one iteration of a loop with an inner loop, which multiplies.
+    assert!((1 + TILE_K + 1) * each < MAX_LOOP_STEPS);
     assert_eq!(plan.steps.len(), if parts > 1 { 3 } else { 2 }, "{plan}");
     parts
 }

@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::kernel::forward::pack_weight_rows::CHANNEL_MULTIPLE;
-use crate::kernel::forward::{fused_tiled, pack_weight_rows, reduce};
+use crate::kernel::forward::fused_tiled::{self, TILE_K};
+use crate::kernel::forward::{pack_weight_rows, reduce};
 use crate::kernel::{Specialization, Storage};
 use crate::ops::convolution::algorithm::Tile;
 use crate::ops::convolution::geometry::Geometry;
@@ -17,21 +17,8 @@ use crate::plan::{
     DeviceLimits, F32_BYTES, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE, binding_too_large, split,
 };
 
-const _: () = {
-    let mut n = 0;
-    while n < Tile::ALL.len() {
-        assert!(CHANNEL_MULTIPLE.is_multiple_of(Tile::ALL[n].variant().tile_k), "a block would lie in two taps");
-        n += 1;
-    }
-};
-
-/// Returns the loop steps of one invocation for one block of a tile's channels: loading samples, loading weights, and
-/// multiplying.
-fn loop_steps_per_block(tile: &fused_tiled::Variant) -> u64 {
-    let invocations = tile.kernel.workgroup_size;
-    let loads = (tile.tile_k * tile.tile_m / 4).div_ceil(invocations);
-    1 + (tile.samples + 1) + (loads + 1) + (tile.tile_k + 1)
-}
+/// The loop steps of one invocation for one block of channels.
+const LOOP_STEPS_PER_BLOCK: u64 = 1 + (TILE_K + 1);
 
 struct FusedTiled<'a> {
     g: &'a Geometry,
@@ -43,7 +30,7 @@ struct FusedTiled<'a> {
     padded_rows: u64,
     /// The number of parts of each sum.
     splits: u64,
-    /// Blocks of each part. A block is `tile_k` channels of one tap of one segment.
+    /// Blocks of each part. A block is TILE_K channels of one tap of one segment.
     blocks_per_split: u64,
     /// Elements of the partial sums of one image. 0 if the sums are not split.
     partial_of_image: u64,
@@ -82,7 +69,7 @@ impl<'a> FusedTiled<'a> {
     fn new(g: &'a Geometry, limits: &'a DeviceLimits, tile: Tile, splits: u32) -> Result<Self> {
         let variant = tile.variant();
         let layout = Layout::new(g, false);
-        let padded_channels = layout.segment_channels.next_multiple_of(CHANNEL_MULTIPLE);
+        let padded_channels = layout.segment_channels.next_multiple_of(TILE_K);
         let padded_rows = layout.rows.next_multiple_of(4);
         let group_rows = layout.segments_per_group * g.taps() as u64 * padded_channels;
         let packed_elements = g.groups as u64 * group_rows * padded_rows;
@@ -92,8 +79,8 @@ impl<'a> FusedTiled<'a> {
 
         // Splits keep loops short, and every split has work. A tap costs an iteration of the outer loop and an entry
         // into the inner loop, and has at least one block.
-        let blocks = group_rows / variant.tile_k;
-        let blocks_per_loop = (MAX_LOOP_STEPS - 1) / (loop_steps_per_block(variant) + 2);
+        let blocks = group_rows / TILE_K;
+        let blocks_per_loop = (MAX_LOOP_STEPS - 1) / (LOOP_STEPS_PER_BLOCK + 2);
         // The last step adds the parts in one loop.
         let asked = u64::from(splits).clamp(1, MAX_LOOP_STEPS - 1);
         let splits = asked.max(blocks.div_ceil(blocks_per_loop)).min(blocks);
