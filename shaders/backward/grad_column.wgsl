@@ -98,7 +98,7 @@ fn main(
     let first_column = tap * params.padded_pixels;
     let row = (tap * params.row_packs * params.weight_packs + params.first_pack) * 4u;
 #for p in 0..PIXELS_PER_INVOCATION
-    var grad_{p} = grad_output_start(min(pixel + {p * LANES}u, params.padded_pixels - 1u)) + (group - params.group_start) * params.row_packs * BLOCK_PIXELS;
+    var grad_{p} = grad_output_start(pixel + {p * LANES}u) + (group - params.group_start) * params.row_packs * BLOCK_PIXELS;
 #end
 #if LOADED_PACKS == 1
     let first = lane;
@@ -106,7 +106,7 @@ fn main(
     let first = 0u;
 #end
 #for r in 0..LOADED_PACKS
-    var weight_{r} = row + min(pack + first + {r}u, pack_end - 1u) * 4u;
+    var weight_{r} = row + (pack + first + {r}u) * 4u;
 #end
 #for r in LOADED_PACKS..PACKS_PER_INVOCATION
     let from_{r} = (lane + {r}u) % PACKS_PER_INVOCATION;

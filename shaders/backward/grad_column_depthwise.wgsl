@@ -56,8 +56,7 @@ fn main(
     let weight = (tap * params.all_packs + params.first_pack + pack) * params.rows;
     var sum = vec4<f32>();
     // No early return: see grad_column.wgsl.
-    let rows = select(0u, params.rows, pack < params.packs);
-    for (var r = 0u; r < rows; r++) {
+    for (var r = 0u; r < params.rows; r++) {
         sum += textureLoad(packed_grad_output, texel_at(grad + r * BLOCK_PIXELS)) * textureLoad(packed_weight, texel_at(weight + r));
     }
     if pack < params.packs {

@@ -86,8 +86,6 @@ struct Params {
     /// Units of an offset group. A unit is lanes_per_row lanes, which walk through one row for as many packs as they
     /// own. The number is rounded up so that no vector of 8 lanes serves two offset groups.
     units_per_group: u32,
-    /// Units of all offset groups of this step.
-    units: u32,
     /// Start of this step's channels in the bound gradient, in elements.
     grad_input_base: u32,
 }
@@ -130,9 +128,9 @@ struct Pack {
     channels: u32,
 }
 
-/// Adds four channels to a pixel, if it lies in the image.
+/// Adds four channels to a pixel, if it lies in the image. No cell lies right of the image.
 fn add(pack: Pack, y: i32, x: i32, value: vec4<f32>) {
-    if y < 0 || x < 0 || y >= i32(params.in_height) || x >= i32(params.in_width) {
+    if y < 0 || x < 0 || y >= i32(params.in_height) {
         return;
     }
     let size = params.in_height * params.in_width;
@@ -233,7 +231,7 @@ fn main(
     let pack_end = (end - params.segment_start) * params.segment_packs;
     // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
     // takes it.
-    let busy = unit < params.units && number < pack_end;
+    let busy = number < pack_end;
     let pack = pack_at(number, pack_end, image);
     // There may be no second pack. It then has 0 channels: bounds checks make its reads harmless, and `add` stores
     // nothing.

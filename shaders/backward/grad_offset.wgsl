@@ -160,9 +160,8 @@ fn main(
     let in_image = number_of_pixel - image * params.out_pixels;
     let starts = first == group_segment && params.follows == 0u;
     if real && params.wants_offset != 0u {
-        // Whether the derivative can be other than 0. It can at exactly −1.
-        let near = packed.z < f32(params.in_width);
-        let counts = select(near, inside, params.zero_at_border != 0u);
+        // Whether the derivative can be other than 0. It can at exactly −1. A tap that touches no pixel reads zeros.
+        let counts = inside || params.zero_at_border == 0u;
         let dx = fraction.x;
         let dy = fraction.y;
         let grad_y = packed.w * (dx * (d.w - d.y) + (1.0 - dx) * (d.z - d.x));

@@ -86,8 +86,7 @@ struct Params {
 
 /// Returns pack of columns `k` of the weight group. Taps vary slowest.
 fn group_column(k: u32, first_pack: u32, group_packs: u32) -> Column {
-    let inside = min(k, group_packs * params.taps - 1u);
-    return column_at(inside / group_packs, first_pack + inside % group_packs);
+    return column_at(k / group_packs, first_pack + k % group_packs);
 }
 
 /// Iterations of the loop for one block of pixels.
@@ -120,7 +119,7 @@ fn main(
     let first = 0u;
 #end
 #for i in 0..ROW_PACKS step ROUND
-    let row_{i} = ((group - params.group_start) * params.row_packs + min(row_tile * ROW_PACKS + first + {i}u, params.row_packs - 1u)) * BLOCK_PIXELS;
+    let row_{i} = ((group - params.group_start) * params.row_packs + row_tile * ROW_PACKS + first + {i}u) * BLOCK_PIXELS;
 #end
 #for r in 1..ROUND
     let from_{r} = (lane + {r}u) % LANES;

@@ -95,14 +95,14 @@ fn main(
     // The invocation's packs, counted in the segment from this step's first.
     let pack = block % params.pack_blocks * PACKS;
 #for p in 0..PACKS
-    let q{p} = min(pack + {p}u, params.segment_packs - 1u);
+    let q{p} = pack + {p}u;
 #end
     let first_pack = segment * params.segment_packs;
 #for p in 0..PACKS
     let plane{p} = plane_at(first_pack + q{p});
 #end
 #for r in 0..ROWS
-    let row{r} = min(row + {r}u, params.rows - 1u);
+    let row{r} = row + {r}u;
 #end
     let plane = (segment * params.taps + tap) * params.padded_pixels;
 

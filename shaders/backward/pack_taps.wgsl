@@ -76,7 +76,8 @@ fn main(
     let padded = number - block * params.padded_pixels;
     let group = block / params.tap_blocks;
     let first = (block - group * params.tap_blocks) * TAPS_PER_INVOCATION;
-    // Padding pixels read the offset of the last pixel.
+    // Padding pixels read the offset and the mask of the last pixel.
+    let real = padded < params.pixels;
     let number_of_pixel = params.first_pixel + min(padded, params.pixels - 1u);
     let image = number_of_pixel / params.geometry.out_pixels;
     let pixel = number_of_pixel - image * params.geometry.out_pixels;
@@ -91,14 +92,11 @@ fn main(
             start + vec2<i32>(step * vec2<u32>(params.geometry.dil_w, params.geometry.dil_h)),
             offset_start + 2u * plane * params.geometry.out_pixels,
         );
-        var scale = 0.0;
-        if padded < params.pixels {
-            scale = 1.0;
-        }
-        if padded < params.pixels && params.has_mask != 0u {
+        var scale = 1.0;
+        if params.has_mask != 0u {
             scale = read_mask(mask_start + plane * params.geometry.out_pixels);
         }
-        let near = padded < params.pixels
+        let near = real
             && position.y >= f32(params.row_start) - 1.0 && position.y < f32(params.row_start + params.rows)
             && position.x >= -1.0 && position.x < f32(params.geometry.in_width);
         textureStore(
@@ -108,7 +106,7 @@ fn main(
                 f32(image * (params.rows + 1u)) - select(0.0, f32(params.row_start), near),
                 select(-1.0, position.y, near),
                 select(f32(params.geometry.in_width), position.x, near),
-                scale,
+                select(0.0, scale, real),
             ),
         );
         let ends = step.x + 1u == params.geometry.kernel_width;

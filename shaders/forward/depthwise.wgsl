@@ -20,8 +20,8 @@
 //   3. Each lane of a sum belongs to one input channel. The lanes of a weight group are added at the end, so a NaN in a
 //      channel reaches no other group.
 //   4. The sums have names, because a vector that is indexed at run time lies in memory. So every invocation has
-//      exactly PACKS packs and ROWS output channels, and the last block of a segment computes its last pack more than
-//      once.
+//      exactly PACKS packs and ROWS output channels. Those past the last are computed from whatever lies there, and not
+//      stored.
 
 //@ uses shared/sample shared/taps shared/texels shared/grid
 //@ constant PACKS Packs of one invocation.
@@ -122,14 +122,14 @@ fn main(
     // The invocation's packs, counted in the segment from this step's first.
     let pack = block % params.pack_blocks * PACKS;
 #for p in 0..PACKS
-    let q{p} = min(pack + {p}u, params.segment_packs - 1u);
+    let q{p} = pack + {p}u;
 #end
     let first_pack = segment * params.segment_packs;
 #for p in 0..PACKS
     let plane{p} = plane_at(first_pack + q{p});
 #end
 #for r in 0..ROWS
-    let row{r} = min(row + {r}u, params.rows - 1u);
+    let row{r} = row + {r}u;
 #end
     let first_weight = group * params.all_segment_packs + params.pack_start;
     // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane

@@ -607,8 +607,6 @@ pub(crate) mod backward {
             /// Units of an offset group. A unit is lanes_per_row lanes, which walk through one row for as many packs as they
             /// own. The number is rounded up so that no vector of 8 lanes serves two offset groups.
             pub(crate) units_per_group: u64,
-            /// Units of all offset groups of this step.
-            pub(crate) units: u64,
             /// Start of this step's channels in the bound gradient, in elements.
             pub(crate) grad_input_base: u64,
         }
@@ -636,7 +634,6 @@ pub(crate) mod backward {
                 "image_stride",
                 "lanes_per_row",
                 "units_per_group",
-                "units",
                 "grad_input_base",
             ];
         }

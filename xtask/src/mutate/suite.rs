@@ -36,7 +36,7 @@ const BACKWARD: Stages = &[
     &["depthwise::offset_groups", "gradients::", "conv2d::activations"],
     &["gradients_of_the_table", "conv2d::the_depthwise_table", "depthwise::the_depthwise_table"],
     &["gradients_of_f16", "gradients_of_random", "gradients_meet_the_reference_from_the_least"],
-    &["gradients_in_parts_of_the_pixels", "input_rows::", "batches::"],
+    &["gradients_in_parts_of_the_pixels", "input_rows::", "batches::", "not_finite::"],
 ];
 const SHARED: Stages = &[
     &["golden::", "half_precision::products"],
@@ -52,6 +52,9 @@ const SHARED: Stages = &[
 pub(super) fn stages(file: &Path) -> Stages {
     if file.to_string_lossy().contains("depthwise") {
         return DEPTHWISE;
+    }
+    if file.ends_with("copy_rows.wgsl") {
+        return &[&["bands::"]];
     }
     match file.parent().and_then(Path::file_name).and_then(|folder| folder.to_str()) {
         Some("activation") => &[&["conv2d::activations"], &["layers::"]],

@@ -114,7 +114,6 @@ fn step(pass: &Pass<'_>, tiling: &Tiling, part: &Part, sorted: &Sorted, parity: 
         image_stride: pass.grad_input_stride(&part.images),
         lanes_per_row,
         units_per_group,
-        units,
         grad_input_base,
     };
     let (gradient, last) = if grad_column::is_stored(pass) {
