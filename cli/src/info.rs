@@ -2,9 +2,11 @@
 //! in use.
 
 use anyhow::Result;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{ContentArrangement, Table, presets};
 use deform::Gpu;
-use deform::ops::deform_conv2d::choice;
+use deform::ops::deform_conv2d::{choice, estimate};
+use deform::plan::{DeviceKind, DeviceLimits, GpuClass};
 use deform::wgpu::{Adapter, AdapterInfo, Features, Limits};
 
 use crate::bench::layers::LAYERS;
@@ -14,9 +16,34 @@ const WIDTH: u16 = 100;
 /// The number of adapters side by side. The next ones are in a table below.
 const ADAPTERS_SIDE_BY_SIDE: usize = 3;
 
+/// List the adapters, their limits and features, and the one that is used
+#[derive(clap::Args)]
+pub(crate) struct Info {
+    /// Print only the algorithms that deform tries on a GPU of this class, which need not be there
+    #[arg(long, value_name = "CLASS", value_parser = classes())]
+    device: Option<GpuClass>,
+}
+
+fn classes() -> impl TypedValueParser<Value = GpuClass> {
+    PossibleValuesParser::new(GpuClass::ALL.map(GpuClass::name)).try_map(|name| name.parse::<GpuClass>())
+}
+
+impl Info {
+    pub(crate) fn run(&self) -> Result<()> {
+        let Some(class) = self.device else { return adapters() };
+        let limits = DeviceLimits { kind: DeviceKind::DiscreteGpu, class, ..DeviceLimits::default() };
+        println!(
+            "algorithms that deform tries on {class}, in order, for the layers of `deform bench`, and the time that"
+        );
+        println!("its model expects of the first (no such GPU has confirmed it yet):");
+        println!("{}", algorithms(&limits)?);
+        Ok(())
+    }
+}
+
 /// Prints the adapters with their limits and features, the adapter that the library picks, and the algorithms that it
 /// tries there.
-pub(crate) fn info() -> Result<()> {
+fn adapters() -> Result<()> {
     let adapters = Gpu::adapters();
     // An error is returned after the tables are printed. It also explains an empty list.
     let gpu = Gpu::new();
@@ -28,15 +55,27 @@ pub(crate) fn info() -> Result<()> {
     let gpu = gpu?;
     println!("deform uses {} ({:?})", gpu.info().name, gpu.info().backend);
     println!("\nalgorithms that deform tries there, in order, for the layers of `deform bench`:");
-    let mut table = table();
-    table.set_header(["layer", "input", "weight", "algorithms"]);
-    for layer in LAYERS {
-        let shapes = layer.shapes();
-        let names: Vec<_> = choice(&layer.geometry()?, gpu.limits()).iter().map(ToString::to_string).collect();
-        table.add_row([layer.name.to_owned(), sizes(&shapes.input), sizes(&shapes.weight), names.join(", ")]);
-    }
-    println!("{table}");
+    println!("{}", algorithms(gpu.limits())?);
     Ok(())
+}
+
+/// Makes a table of the algorithms that a device's `Auto` tries for the layers of the benchmark, and of the expected
+/// times of the first on a GPU.
+fn algorithms(limits: &DeviceLimits) -> Result<Table> {
+    let mut table = table();
+    let on_gpu = limits.kind != DeviceKind::Cpu;
+    let expected = on_gpu.then_some("expected");
+    table.set_header(["layer", "input", "weight", "algorithms"].into_iter().chain(expected));
+    for layer in LAYERS {
+        let (shapes, geometry) = (layer.shapes(), layer.geometry()?);
+        let algorithms = choice(&geometry, limits);
+        let names: Vec<_> = algorithms.iter().map(ToString::to_string).collect();
+        let time = algorithms.first().and_then(|&first| estimate(&geometry, limits.class, first));
+        let time = time.map_or(String::new(), |time| format!("{} µs", time.as_micros()));
+        let cells = [layer.name.to_owned(), sizes(&shapes.input), sizes(&shapes.weight), names.join(", ")];
+        table.add_row(cells.into_iter().chain(on_gpu.then_some(time)));
+    }
+    Ok(table)
 }
 
 /// A property's title and its value for one adapter.

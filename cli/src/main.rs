@@ -51,8 +51,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the adapters, their limits and features, and the one that is used
-    Info,
+    Info(info::Info),
     // The help texts of the following commands are the doc comments of their argument structs.
     Run(run::Run),
     Show(show::Show),
@@ -71,7 +70,7 @@ fn main() -> ExitCode {
     // The library returns wgpu's failures as errors, so by default wgpu and driver layers log nothing.
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("deform=warn")).init();
     let result = match Cli::parse().command {
-        Command::Info => info::info(),
+        Command::Info(info) => info.run(),
         Command::Run(run) => run.run(),
         Command::Show(show) => show.run(),
         Command::Time(time) => time.run(),

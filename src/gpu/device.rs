@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::lock::lock;
 use crate::error::{DeviceError, Error, Result};
-use crate::plan::{DeviceKind, DeviceLimits};
+use crate::plan::{DeviceKind, DeviceLimits, GpuClass};
 
 /// The largest number of bytes bound as one storage buffer. Devices may allow more, but wgpu's bounds checks on Metal
 /// count bytes in 32 bits.
@@ -30,6 +30,12 @@ impl Device {
         // In a browser a shader must enable subgroups by a directive that naga does not know.
         let native = info.backend != wgpu::Backend::BrowserWebGpu;
         let subgroups = device.features().contains(wgpu::Features::SUBGROUP) && one_size && native;
+        let kind = match info.device_type {
+            wgpu::DeviceType::Cpu => DeviceKind::Cpu,
+            wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,
+            wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu,
+            wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => DeviceKind::Other,
+        };
         let limits = DeviceLimits {
             // Scratch is a buffer of its own and is bound whole, so it must fit a buffer, too.
             max_binding_bytes: granted
@@ -41,12 +47,8 @@ impl Device {
             max_texture_axis: granted.max_texture_dimension_2d.into(),
             subgroup_size: if subgroups { info.subgroup_min_size.into() } else { 0 },
             f16: device.features().contains(wgpu::Features::SHADER_F16),
-            kind: match info.device_type {
-                wgpu::DeviceType::Cpu => DeviceKind::Cpu,
-                wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,
-                wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu,
-                wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => DeviceKind::Other,
-            },
+            kind,
+            class: GpuClass::of(info.vendor, kind, &info.name),
         };
         Self { device, queue, info, limits, late_error: Arc::default(), lost: Arc::default() }
     }

@@ -1,5 +1,6 @@
 //! The properties of a device that plans depend on, and the windows and grids that it allows.
 
+use super::class::{DeviceKind, GpuClass};
 use super::steps::{Scratch, Size, Step, Window};
 use crate::error::{Error, Result};
 use crate::kernel::shared::subgroup::SUBGROUP_SIZE;
@@ -22,22 +23,10 @@ pub struct DeviceLimits {
     pub subgroup_size: u64,
     /// The kind of device. The choice of an algorithm depends on it.
     pub kind: DeviceKind,
+    /// The class of a GPU. The choice of tiles depends on it.
+    pub class: GpuClass,
     /// Whether shaders have the type f16 (`SHADER_F16`).
     pub f16: bool,
-}
-
-/// The kinds of devices that the choice of an algorithm distinguishes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum DeviceKind {
-    /// A driver that computes on the CPU.
-    Cpu,
-    /// A GPU that shares the CPU's memory.
-    IntegratedGpu,
-    /// A GPU with memory of its own.
-    DiscreteGpu,
-    /// A virtual GPU, or a device of unknown kind.
-    #[default]
-    Other,
 }
 
 /// The largest index in a window. Kernels add indices in 32 bits.
@@ -53,6 +42,7 @@ impl Default for DeviceLimits {
             max_texture_axis: 8192,
             subgroup_size: 0,
             kind: DeviceKind::Other,
+            class: GpuClass::Unknown,
             f16: false,
         }
     }

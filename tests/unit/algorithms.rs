@@ -1,7 +1,7 @@
 //! The algorithm that `Auto` takes, and the algorithms' names.
 
 use deform::ops::deform_conv2d::{Algorithm, Tile};
-use deform::plan::{DeviceKind, DeviceLimits};
+use deform::plan::{DeviceKind, DeviceLimits, GpuClass};
 
 use super::case::{PLAIN, Sizes, padded};
 use super::plans::plan_of;
@@ -13,6 +13,7 @@ fn auto_takes_the_algorithm_of_the_table() {
     let [lavapipe, discrete, integrated] =
         [DeviceKind::Cpu, DeviceKind::DiscreteGpu, DeviceKind::IntegratedGpu].map(kind);
     let lavapipe = DeviceLimits { subgroup_size: 8, ..lavapipe };
+    let discrete = DeviceLimits { class: GpuClass::H100, ..discrete };
     let square = |channels, size| Sizes { in_channels: channels, out_channels: channels, input: [size; 2], ..PLAIN };
     let depthwise = Sizes { groups: 64, ..square(64, 56) };
     for (sizes, limits, expected) in [
@@ -23,12 +24,13 @@ fn auto_takes_the_algorithm_of_the_table() {
         (Sizes { groups: 16, ..depthwise }, &DeviceLimits { subgroup_size: 4, ..lavapipe }, "direct"),
         (square(64, 128), &discrete, "fused_tiled_64x64"),
         (square(256, 256), &discrete, "fused_tiled_128x128"),
-        (square(512, 32), &discrete, "fused_tiled_32x64"),
-        (square(512, 16), &discrete, "fused_tiled_32x64/4"),
+        (square(512, 32), &discrete, "fused_tiled_128x128/4"),
+        (square(512, 16), &discrete, "fused_tiled_128x128/16"),
         (Sizes { offset_groups: 64, ..square(64, 128) }, &discrete, "columns"),
         (depthwise, &discrete, "direct"),
         (square(64, 128), &integrated, "fused_tiled_32x64"),
-        (square(64, 7), &integrated, "fused_tiled_32x32/8"),
+        (square(64, 7), &integrated, "fused_tiled_32x64/6"),
+        (square(256, 256), &integrated, "fused_tiled_32x64"),
         // One image of this input exceeds a binding.
         (square(64, 1024), &discrete, "columns"),
     ] {

@@ -2,7 +2,7 @@
 //! refused.
 
 use deform::ops::deform_conv2d::{Algorithm, Geometry, Mode, Tile, plan, plan_backward};
-use deform::plan::{DeviceKind, DeviceLimits, Plan, Size};
+use deform::plan::{DeviceKind, DeviceLimits, GpuClass, Plan, Size};
 use deform::{Gradients, Options};
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -64,6 +64,7 @@ fn call(rng: &mut StdRng) -> Call {
         subgroup_size: [0, 4, 8, 32][rng.random_range(0..4)],
         kind: if rng.random() { DeviceKind::Cpu } else { DeviceKind::DiscreteGpu },
         f16: rng.random(),
+        class: GpuClass::ALL[rng.random_range(0..GpuClass::ALL.len())],
     };
     let mut mode = || [Mode::Skip, Mode::Write, Mode::Add][rng.random_range(0..3)];
     Call { sizes, options, limits, modes: Gradients::ALL.map(|_| mode()) }

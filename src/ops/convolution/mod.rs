@@ -25,7 +25,7 @@ mod windows;
 
 pub use algorithm::{Algorithm, ParseAlgorithmError, Tile};
 pub use backward::plan_backward;
-pub use forward::{choice, plan};
+pub use forward::{choice, estimate, plan};
 pub use geometry::Geometry;
 pub use gradients::{Gradient, Gradients, Mode, Operand};
 pub use operands::Operands;

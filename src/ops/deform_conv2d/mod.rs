@@ -27,7 +27,7 @@ pub use self::prepared::{Backward, Forward};
 use super::convolution::Convolution;
 pub use super::convolution::{
     Algorithm, BorderGradient, Geometry, Gradient, Gradients, Mode, Operand, Options, ParseAlgorithmError, Tile,
-    Tuning, choice, plan, plan_backward, reference,
+    Tuning, choice, estimate, plan, plan_backward, reference,
 };
 use crate::dtype::Dtype;
 use crate::error::Result;

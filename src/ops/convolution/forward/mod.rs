@@ -6,8 +6,10 @@ mod depthwise;
 mod direct;
 mod fused_subgroup;
 mod fused_tiled;
+mod model;
 
 pub use choice::choice;
+pub use model::estimate;
 
 use super::algorithm::{Algorithm, Tile};
 use super::bands::{self, Copied, Rows};
