@@ -15,10 +15,11 @@
 // arithmetic.
 //   1. The workgroup loads a TILE_M×TILE_K piece of the weight and a TILE_K×TILE_N piece of the columns into workgroup
 //      memory once for all its 4,096 outputs. This makes 64 times fewer reads of storage.
-//   2. An invocation keeps 8×8 sums in registers and makes 64 multiply-adds for 16 reads of workgroup memory.
-//   3. Lanes run along the rows of memory when they load: along k for the weight, along the pixels for the columns. The
-//      eight pixels of an invocation lie SIDE apart, so that SIDE lanes store neighbouring outputs.
-//   4. At the edges, elements outside the matrices are loaded as 0 and add nothing, and only outputs inside are stored.
+//   2. An invocation keeps 8×8 sums in registers and makes 64 multiply-adds for four vec4s of workgroup memory. The
+//      vec4s lie SIDE apart, so that neighbours read neighbours. The arrays have two dimensions: see fused_tiled.wgsl.
+//   3. Lanes run along the rows of memory when they load: along k for the weight, along the pixels for the columns.
+//   4. No load depends on a branch: see fused_tiled.wgsl. What lies past the last k counts as 0. Rows and columns past the
+//      last get some value and are not stored.
 
 //@ uses shared/grid
 
@@ -87,16 +88,12 @@ const TILE_N = 64u;
 const TILE_K = 16u;
 /// Elements of each operand's tile that one invocation loads.
 const LOADS_PER_INVOCATION = TILE_M * TILE_K / WORKGROUP_SIZE;
-/// The workgroup is a square of SIDE × SIDE invocations. So are the outputs of an invocation: SIDE channels × SIDE
-/// pixels.
+/// The workgroup is a square of SIDE × SIDE invocations, each with two vec4s of rows and two of columns.
 const SIDE = 8u;
-// The outputs of a row are two vec4s, and the tiles have a row or a column for each output of a square.
-const_assert SIDE == 8u && TILE_M == SIDE * SIDE && TILE_N == SIDE * SIDE && WORKGROUP_SIZE == SIDE * SIDE;
+const_assert TILE_M == 8u * SIDE && TILE_N == 8u * SIDE && WORKGROUP_SIZE == SIDE * SIDE;
 
-/// [TILE_K][TILE_M]
-var<workgroup> weight_tile: array<f32, TILE_K * TILE_M>;
-/// [TILE_K][TILE_N]
-var<workgroup> columns_tile: array<f32, TILE_K * TILE_N>;
+var<workgroup> weight_tile: array<array<vec4<f32>, TILE_M / 4u>, TILE_K>;
+var<workgroup> columns_tile: array<array<vec4<f32>, TILE_N / 4u>, TILE_K>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -118,72 +115,59 @@ fn multiply_tile(tile: u32, lane: u32) {
     let weight_start = params.weight_base + group * params.weight_group_stride;
     let columns_start = params.columns_base + group * params.columns_group_stride;
 
-    let lane_row = SIDE * (lane / SIDE);
+    let lane_row = lane / SIDE;
     let lane_column = lane % SIDE;
-    // Row i of this invocation's outputs is sums[2·i] and sums[2·i + 1]. Every index is a constant, because a variable
-    // index would move the sums from registers into memory.
-    var sums = array<vec4<f32>, 16>();
-
+    // A lane loads one k of the weight and one column of the columns.
+    let weight_k = lane % TILE_K;
+    let weight_row = lane / TILE_K;
+#for m in 0..8
+#for v in 0..2
+    var s_{m}_{v} = vec4<f32>();
+#end
+#end
     for (var k_start = 0u; k_start < params.depth; k_start += TILE_K) {
-        for (var load = 0u; load < LOADS_PER_INVOCATION; load++) {
-            let element = load * WORKGROUP_SIZE + lane;
-            let weight_k = element % TILE_K;
-            let weight_row = element / TILE_K;
-            var w = 0.0;
-            if row_start + weight_row < params.rows && k_start + weight_k < params.depth {
-                w = read_weight(weight_start + (row_start + weight_row) * params.weight_row_stride + k_start + weight_k);
-            }
-            weight_tile[weight_k * TILE_M + weight_row] = w;
-
-            let columns_k = element / TILE_N;
-            let columns_column = element % TILE_N;
-            var v = 0.0;
-            if column_start + columns_column < params.columns_width && k_start + columns_k < params.depth {
-                v = columns[columns_start + (k_start + columns_k) * params.columns_width + column_start + columns_column];
-            }
-            columns_tile[columns_k * TILE_N + columns_column] = v;
-        }
+        let weight_at = weight_start + row_start * params.weight_row_stride + k_start + weight_k;
+        let columns_at = columns_start + k_start * params.columns_width + column_start + lane;
+        // All loads come before the first store, so that all of them are under way at once.
+#for n in 0..LOADS_PER_INVOCATION
+        let w_{n} = read_weight(weight_at + (weight_row + {n}u * WORKGROUP_SIZE / TILE_K) * params.weight_row_stride);
+#end
+#for n in 0..LOADS_PER_INVOCATION
+        let v_{n} = columns[columns_at + {n}u * params.columns_width];
+#end
+#for n in 0..LOADS_PER_INVOCATION
+        weight_tile[weight_k][(weight_row + {n}u * WORKGROUP_SIZE / TILE_K) / 4u][weight_row % 4u] = select(0.0, w_{n}, k_start + weight_k < params.depth);
+        columns_tile[{n}][lane / 4u][lane % 4u] = select(0.0, v_{n}, k_start + {n}u < params.depth);
+#end
         workgroupBarrier();
         for (var k = 0u; k < TILE_K; k++) {
-            let n = k * TILE_N + lane_column;
-            let v0 = vec4<f32>(
-                columns_tile[n],
-                columns_tile[n + SIDE],
-                columns_tile[n + 2u * SIDE],
-                columns_tile[n + 3u * SIDE],
-            );
-            let v1 = vec4<f32>(
-                columns_tile[n + 4u * SIDE],
-                columns_tile[n + 5u * SIDE],
-                columns_tile[n + 6u * SIDE],
-                columns_tile[n + 7u * SIDE],
-            );
-            let row = k * TILE_M + lane_row;
-#for i in 0..SIDE
-            let w{i} = weight_tile[row + {i}u];
-            sums[{2 * i}] += w{i} * v0;
-            sums[{2 * i + 1}] += w{i} * v1;
+#for m in 0..2
+            let w_{m} = weight_tile[k][lane_row + {m}u * SIDE];
+#end
+#for v in 0..2
+            let v_{v} = columns_tile[k][lane_column + {v}u * SIDE];
+#end
+#for m in 0..8
+#for v in 0..2
+            s_{m}_{v} += w_{m / 4}[{m % 4}] * v_{v};
+#end
 #end
         }
         workgroupBarrier();
     }
-
-    let row = row_start + lane_row;
-    let column = column_start + lane_column;
-#for i in 0..SIDE
-    store_row(group, row + {i}u, column, sums[{2 * i}], sums[{2 * i + 1}]);
+#for m in 0..8
+#for v in 0..2
+    store_four(group, row_start + 4u * (lane_row + {m / 4}u * SIDE) + {m % 4}u, column_start + 4u * (lane_column + {v}u * SIDE), s_{m}_{v});
+#end
 #end
 }
 
-fn store_row(group: u32, row: u32, column: u32, left: vec4<f32>, right: vec4<f32>) {
-    store(group, row, column, left.x);
-    store(group, row, column + SIDE, left.y);
-    store(group, row, column + 2u * SIDE, left.z);
-    store(group, row, column + 3u * SIDE, left.w);
-    store(group, row, column + 4u * SIDE, right.x);
-    store(group, row, column + 5u * SIDE, right.y);
-    store(group, row, column + 6u * SIDE, right.z);
-    store(group, row, column + 7u * SIDE, right.w);
+/// Stores four neighbouring columns of a row.
+fn store_four(group: u32, row: u32, column: u32, sums: vec4<f32>) {
+    store(group, row, column, sums.x);
+    store(group, row, column + 1u, sums.y);
+    store(group, row, column + 2u, sums.z);
+    store(group, row, column + 3u, sums.w);
 }
 
 fn store(group: u32, row: u32, column: u32, sum: f32) {

@@ -3081,8 +3081,7 @@ pub(crate) mod forward {
         pub(crate) const TILE_K: u64 = 16;
         /// Elements of each operand's tile that one invocation loads.
         pub(crate) const LOADS_PER_INVOCATION: u64 = 16;
-        /// The workgroup is a square of SIDE × SIDE invocations. So are the outputs of an invocation: SIDE channels × SIDE
-        /// pixels.
+        /// The workgroup is a square of SIDE × SIDE invocations, each with two vec4s of rows and two of columns.
         pub(crate) const SIDE: u64 = 8;
         /// The kernel.
         pub(crate) static KERNEL: Kernel = Kernel {

@@ -95,9 +95,7 @@ const LOOPS: &[(&str, &str, Cost)] = &[
         outer(blocks, loop_of(c.get("TILE_K"))) + 2 * taps
     }),
     ("forward/im2col", "channels()", |c| loop_of(c.get("CHANNELS_PER_INVOCATION"))),
-    ("forward/matmul", "tiles(loads() rows())", |c| {
-        outer(c.shared("depth", "TILE_K"), loop_of(c.get("LOADS_PER_INVOCATION")) + loop_of(c.get("TILE_K")))
-    }),
+    ("forward/matmul", "tiles(rows())", |c| outer(c.shared("depth", "TILE_K"), loop_of(c.get("TILE_K")))),
     ("forward/reduce", "splits()", |c| loop_of(c.get("splits"))),
     ("roofline/multiply_add", "iterations()", |c| loop_of(c.get("iterations"))),
     ("sort/count", "buckets() entries()", |c| loop_of(c.get("buckets")) + loop_of(c.get("entries_per_partition"))),

@@ -10,9 +10,9 @@ use crate::ops::convolution::windows::stride;
 use crate::plan::{DeviceLimits, Len, MAX_LOOP_STEPS, Plan, Step, WORKSPACE, split};
 
 /// Returns the loop steps of one invocation for `depth` column rows, as [`MAX_LOOP_STEPS`] counts them. The outer loop
-/// has an iteration for each tile of rows, with a loop that loads and a loop that multiplies.
+/// has an iteration for each tile of rows, with a loop that multiplies.
 const fn loop_steps(depth: u64) -> u64 {
-    let steps_per_tile = 1 + (matmul::LOADS_PER_INVOCATION + 1) + (matmul::TILE_K + 1);
+    let steps_per_tile = 1 + (matmul::TILE_K + 1);
     depth.div_ceil(matmul::TILE_K) * steps_per_tile + 1
 }
 
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tile_of_16_rows_is_a_turn_with_a_loop_that_loads_and_one_that_multiplies() {
-        assert_eq!(loop_steps(160), 10 * (1 + (16 + 1) + (16 + 1)) + 1);
+    fn a_tile_of_16_rows_is_a_turn_with_a_loop_that_multiplies() {
+        assert_eq!(loop_steps(160), 10 * (1 + (16 + 1)) + 1);
     }
 }
