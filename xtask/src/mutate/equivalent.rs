@@ -38,16 +38,6 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "k_start <= params.depth; k_start += TILE_K) {",
         "One more tile, which is all zeros.",
     ),
-    equivalent(
-        "shaders/forward/matmul.wgsl",
-        "weight_row <= params.rows && k_start + weight_k < params.depth {",
-        "Fills one more row or column of the tile, whose outputs are not stored.",
-    ),
-    equivalent(
-        "shaders/forward/matmul.wgsl",
-        "columns_column <= params.columns_width && k_start + columns_k < params.depth {",
-        "Fills one more row or column of the tile, whose outputs are not stored.",
-    ),
     equivalent("shaders/activation/activate.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
     equivalent("shaders/activation/grad_activation.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
     equivalent("shaders/optimizer/adam.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
@@ -186,6 +176,63 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "let end = min(pack_of_part - PACKS_PER_INVOCATION, params.part_packs);",
         "The invocations of pack 0 wrap around and write all packs. Those of the other packs write none.",
     ),
+    equivalent(
+        "shaders/backward/grad_column.wgsl",
+        "let busy = number <= params.workgroups;",
+        "Only a folded grid has one more workgroup. Its packs lie behind the last, and it stores nothing.",
+    ),
+    equivalent(
+        "shaders/backward/grad_input.wgsl",
+        "let channel = (params.pack_start - number % params.segment_packs) * 4u;",
+        FILLED_UP,
+    ),
+    equivalent(
+        "shaders/backward/grad_input.wgsl",
+        "select(0u, params.segment_channels + channel, number < pack_end),",
+        FILLED_UP,
+    ),
+    equivalent(
+        "shaders/backward/grad_input.wgsl",
+        "let busy = number <= pack_end;",
+        "The pack behind the last has no channels, so nothing of it is stored.",
+    ),
+    equivalent(
+        "shaders/backward/grad_input.wgsl",
+        "let cells = select(0u, params.in_width + 1u, next <= last);",
+        "A row without entries adds zeros.",
+    ),
+    equivalent(
+        "shaders/backward/grad_weight.wgsl",
+        "let busy = number <= params.workgroups;",
+        "Only a folded grid has one more workgroup. Its sums lie behind those of the step, where nobody reads them.",
+    ),
+    equivalent(
+        "shaders/backward/grad_weight.wgsl",
+        "let end_iteration = min(first_iteration - params.iterations_per_split, params.pixel_blocks * ITERATIONS_PER_BLOCK);",
+        "Split 0 wraps around and sums all iterations. The others sum none.",
+    ),
+    equivalent(
+        "shaders/backward/grad_weight_depthwise.wgsl",
+        "let busy = segment <= params.segments;",
+        "Only a folded grid reaches one more segment. Its sums lie behind those of the step, where nobody reads them.",
+    ),
+    equivalent(
+        "shaders/backward/grad_weight_depthwise.wgsl",
+        "let there = busy && pack <= params.segment_packs && row < params.rows;",
+        "A step that lacks the last packs of its segment has one segment. The sums of one more pack lie behind those of \
+         the step, where nobody reads them.",
+    ),
+    equivalent(
+        "shaders/backward/pack_weight_columns.wgsl",
+        "let end = min(tap - TAPS_PER_INVOCATION, params.taps);",
+        "The invocations of tap 0 wrap around and write all taps. Those of the other taps write none.",
+    ),
+    equivalent(
+        "shaders/backward/pack_weight_columns.wgsl",
+        "for (; tap <= end; tap++) {",
+        "One more tap, to which the next invocation writes the same, or which lies behind the last.",
+    ),
+    equivalent("shaders/backward/sum_slices.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
 ];
 
 #[cfg(test)]
