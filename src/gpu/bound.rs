@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::program::Program;
 use super::recorder::Recorder;
+use crate::plan::Step;
 
 /// A prepared call with its operands. Recording it makes no buffer, view, bind group or other object.
 ///
@@ -31,6 +32,17 @@ impl Bound {
     pub fn record<'r, 'pass: 'r>(&self, recorder: impl Into<Recorder<'r, 'pass>>) {
         let mut recorder = recorder.into();
         self.parts.iter().for_each(|part| part.record_into(recorder.reborrow()));
+    }
+
+    /// Splits the call into its steps. Each comes with a call that dispatches it alone. Recorded one after the other they
+    /// do what this call does, and each can have a pass of its own with timestamps around it.
+    pub fn steps(&self) -> impl Iterator<Item = (&Step, Self)> {
+        self.parts.iter().flat_map(|part| {
+            part.steps.clone().zip(&*part.groups).map(|(n, group)| {
+                let alone = Part { program: part.program.clone(), steps: n..n + 1, groups: Arc::new([group.clone()]) };
+                (&part.program.planned.plan.steps[n], alone.into())
+            })
+        })
     }
 
     /// Returns this call followed by another.

@@ -168,14 +168,14 @@ mod tests {
     use crate::kernel::roofline::copy;
 
     #[test]
-    fn a_step_with_a_window_over_the_limit_is_refused() {
+    fn a_step_has_a_grid_and_windows_within_the_limit() {
         let limits = DeviceLimits { max_binding_bytes: 1024, ..DeviceLimits::default() };
         let step = |bytes| {
             let window = |operand, bytes| Window { operand, start: 0, bytes };
             let windows = vec![window("source", 1024), window("destination", bytes)];
-            limits.step(&copy::KERNEL, Storage::F32, copy::Params { count: 64 }, windows, 1)
+            limits.step(&copy::KERNEL, Storage::F32, copy::Params { count: 64 }, windows, 7)
         };
-        assert!(step(1024).is_ok());
+        assert_eq!(step(1024).map(|step| step.invocations()), Ok(7 * copy::KERNEL.workgroup_size));
         let refused = Error::BindingTooLarge { what: "destination", bytes: 1028, limit: 1024 };
         assert_eq!(step(1028).err(), Some(refused));
     }

@@ -171,6 +171,12 @@ impl Step {
         self.kernel.name
     }
 
+    /// Returns the invocations of the grid, idle ones included.
+    #[must_use]
+    pub fn invocations(&self) -> u64 {
+        self.workgroups.iter().map(|&count| u64::from(count)).product::<u64>() * self.kernel.workgroup_size
+    }
+
     /// Returns whether the step writes an operand or scratch of this name.
     pub(crate) fn writes(&self, operand: &str) -> bool {
         self.accesses().any(|(writes, accessed)| writes && accessed == operand)

@@ -8,7 +8,7 @@ use deform::ops::deform_conv2d::{Algorithm, Mode};
 use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor};
 
 use crate::backward::{all, modes};
-use crate::device::{gpu, operator, poison, poison_on, random_on, run, upload, upload_to};
+use crate::device::{distinct_algorithms, gpu, operator, poison, poison_on, random_on, run, upload, upload_to};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 /// Returns the objects that exist on a device, by wgpu's counters: buffers, views, bind groups, and the bytes of
@@ -166,6 +166,26 @@ fn encoders_recorded_in_parallel_may_be_submitted_in_any_order() {
     gpu().queue().submit(recorded.drain(..).rev().map(|(commands, _)| commands));
     for (case, output) in cases.iter().zip(outputs) {
         assert!(output.download::<f32>().unwrap() == run(case), "{:?}", case.shapes.input);
+    }
+}
+
+#[test]
+fn the_steps_of_a_call_do_what_the_call_does() {
+    for algorithm in distinct_algorithms() {
+        let case = Case::new("steps", PLAIN, Options { algorithm, ..padded() });
+        let prepared = operator().prepare(&case.shape_slices(), Dtype::F32, case.options).unwrap();
+        let (inputs, output) = (upload(&case), poison(&case.geometry().output_shape()));
+        let bound = prepared.bind(&inputs.as_ref(), &output).unwrap();
+        let twice = bound.clone().then(bound);
+        let mut encoder = gpu().device().create_command_encoder(&Default::default());
+        let mut steps = Vec::new();
+        for (step, alone) in twice.steps() {
+            alone.record(&mut encoder.begin_compute_pass(&Default::default()));
+            steps.push(step.clone());
+        }
+        gpu().queue().submit([encoder.finish()]);
+        assert!(output.download::<f32>().unwrap() == run(&case), "{algorithm}");
+        assert!(steps == [&prepared.plan().steps[..]; 2].concat());
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod layers;
 mod map;
 mod rows;
 mod samples;
+mod steps;
 
 use std::path::PathBuf;
 
@@ -69,6 +70,9 @@ pub(crate) struct Bench {
     /// Measure layers from one pixel to 4K instead, both passes of each, as multiples of a line that grows with the work
     #[arg(long, conflicts_with_all = ["layers", "pass"])]
     map: bool,
+    /// Time every step of a call on the device instead, by timestamps, and print a table for each layer and pass
+    #[arg(long, conflicts_with_all = ["map", "packed_weight", "json"])]
+    steps: bool,
     /// Only print the layers' names
     #[arg(long)]
     list: bool,
@@ -93,6 +97,16 @@ enum Pass {
     Generator,
 }
 
+impl Pass {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Forward | Self::Both => "forward",
+            Self::Backward => "backward",
+            Self::Generator => "generator",
+        }
+    }
+}
+
 /// The times, rates and errors of one row.
 struct Measured {
     algorithm: String,
@@ -115,6 +129,9 @@ impl Bench {
         let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
         println!("adapter  {}", info::describe(gpu.info()));
         println!("command  deform {arguments}");
+        if self.steps {
+            return self.print_steps(&gpu);
+        }
         let roofline = Roofline::measure(&gpu).context("cannot measure the adapter's own rates")?;
         println!(
             "rates    {:.1} GFLOP/s in multiply-adds, {:.2} GB/s in copies",
@@ -122,17 +139,12 @@ impl Bench {
             roofline.copy_bytes_per_second / 1e9
         );
 
-        let chosen = |layer: &&Layer| self.layers.is_empty() || self.layers.iter().any(|n| n == layer.name);
-        let layers: Vec<&Layer> = if self.map { map::in_turns() } else { listed.iter().filter(chosen).collect() };
-        let passes = match self.pass {
-            Pass::Both => vec![Pass::Forward, Pass::Backward],
-            pass => vec![pass],
-        };
+        let layers: Vec<&Layer> = if self.map { map::in_turns() } else { self.chosen().collect() };
+        let passes = self.passes();
         // Drawn on stderr, and only if that is a terminal.
         let bar = ProgressBar::new((layers.len() * passes.len()) as u64)
             .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")?);
-        let tuning = self.tuning.as_ref().map(Tuning::load).transpose()?;
-        let op = DeformConv2d::with_tuning(&gpu, tuning.unwrap_or_default());
+        let op = self.operator(&gpu)?;
         let mut rows = Vec::new();
         for (layer, pass) in layers.into_iter().flat_map(|layer| passes.iter().map(move |&pass| (layer, pass))) {
             bar.set_message(layer.title());
@@ -169,6 +181,22 @@ impl Bench {
             out.write(format!("{document:#}\n").as_bytes())?;
         }
         verdict(&rows)
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = &'static Layer> {
+        LAYERS.iter().filter(|layer| self.layers.is_empty() || self.layers.iter().any(|name| name == layer.name))
+    }
+
+    fn passes(&self) -> Vec<Pass> {
+        match self.pass {
+            Pass::Both => vec![Pass::Forward, Pass::Backward],
+            pass => vec![pass],
+        }
+    }
+
+    fn operator(&self, gpu: &Gpu) -> Result<DeformConv2d> {
+        let tuning = self.tuning.as_ref().map(Tuning::load).transpose()?;
+        Ok(DeformConv2d::with_tuning(gpu, tuning.unwrap_or_default()))
     }
 
     fn measure(&self, gpu: &Gpu, op: &DeformConv2d, layer: &Layer) -> Result<Measured> {

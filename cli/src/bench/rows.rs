@@ -16,16 +16,8 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn pass(&self) -> &'static str {
-        match self.pass {
-            Pass::Forward | Pass::Both => "forward",
-            Pass::Backward => "backward",
-            Pass::Generator => "generator",
-        }
-    }
-
     pub(super) fn name(&self) -> String {
-        format!("{} {}", self.layer.title(), self.pass())
+        format!("{} {}", self.layer.title(), self.pass.name())
     }
 }
 
@@ -47,7 +39,7 @@ pub(super) fn table(rows: &[Row<'_>], roofline: &Roofline) -> Table {
         match &row.result {
             Ok(measured) => table.add_row([
                 row.layer.name.to_owned(),
-                row.pass().to_owned(),
+                row.pass.name().to_owned(),
                 measured.algorithm.clone(),
                 format!("{:.2} ({:.2}–{:.2})", measured.timing.median(), measured.timing.min(), measured.timing.max()),
                 format!("{:.1}", measured.flops_per_second / 1e9),
@@ -59,7 +51,7 @@ pub(super) fn table(rows: &[Row<'_>], roofline: &Roofline) -> Table {
                     ratio => format!("{ratio:.1e} WRONG"),
                 },
             ]),
-            Err(_) => table.add_row([row.layer.name, row.pass(), "failed"]),
+            Err(_) => table.add_row([row.layer.name, row.pass.name(), "failed"]),
         };
     }
     for column in table.column_iter_mut().skip(1) {
@@ -78,7 +70,7 @@ pub(super) fn json_row(row: &Row<'_>) -> Value {
     match &row.result {
         Ok(measured) => json!({
             "layer": layer.title(),
-            "pass": row.pass(),
+            "pass": row.pass.name(),
             "algorithm": measured.algorithm,
             "shapes": {
                 "input": shapes.input,
@@ -99,6 +91,6 @@ pub(super) fn json_row(row: &Row<'_>) -> Value {
             "max_abs_error": measured.comparison.max_abs_error,
             "error_of_bound": measured.comparison.worst_ratio,
         }),
-        Err(error) => json!({ "layer": layer.title(), "pass": row.pass(), "error": format!("{error:#}") }),
+        Err(error) => json!({ "layer": layer.title(), "pass": row.pass.name(), "error": format!("{error:#}") }),
     }
 }

@@ -46,3 +46,16 @@ fn bench_measures_generators() {
     let error = layer["error_of_bound"].as_f64();
     assert!(error.is_some_and(|error| error > 0.0 && error <= 1.0), "{layer}");
 }
+
+#[test]
+fn steps_are_timed_one_by_one() {
+    let bench = deform(&["bench", "--steps", "--layer", "cyclefc", "--runs", "1"], 0).stdout;
+    let lines: Vec<_> = bench.lines().collect();
+    for words in [["cyclefc forward", "pack_input"], ["cyclefc backward", "backward/grad_offset"]] {
+        let title = lines.iter().position(|line| line.contains(words[0])).expect("the layer and the pass");
+        let rows = lines[title + 1..].iter().take_while(|line| !line.is_empty());
+        assert!(rows.clone().any(|row| row.contains(words[1])), "{bench}");
+        let milliseconds = rows.filter_map(|row| row.split('|').nth(4)?.trim().parse::<f64>().ok());
+        assert!(milliseconds.sum::<f64>() > 0.0, "{bench}");
+    }
+}
