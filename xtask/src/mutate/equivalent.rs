@@ -24,6 +24,9 @@ const ROW_TILE: &str =
 const WHOLE_GRIDS: &str = "The first grid has exactly SLICES invocations. The second is one workgroup, of which only \
     lane 0 passes either way.";
 
+const PADDING: &str = "The padding pixel behind the last adds 0 · another pixel's value: 0, or what is not finite where the \
+    answer is not finite either way.";
+
 const EXACT_QUOTIENT: &str = "A driver that rounds a quotient correctly, as CPU drivers do, never gets one that is off. WGSL \
     lets it be off by 2.5 units of its last place.";
 
@@ -233,6 +236,34 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "One more tap, to which the next invocation writes the same, or which lies behind the last.",
     ),
     equivalent("shaders/backward/sum_slices.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
+    equivalent("shaders/backward/pack_grad_output.wgsl", "if pixel <= params.pixels {", PADDING),
+    equivalent("shaders/backward/pack_taps.wgsl", "let real = padded <= params.pixels;", PADDING),
+    equivalent(
+        "shaders/backward/pack_taps.wgsl",
+        "let busy = number <= params.invocations;",
+        "The invocation behind the last writes taps behind those of the part, where nobody reads them.",
+    ),
+    equivalent(
+        "shaders/backward/pack_taps.wgsl",
+        "let number_of_pixel = params.first_pixel + min(padded, params.pixels + 1u);",
+        "Padding pixels read another pixel's offset and mask, which are replaced.",
+    ),
+    equivalent(
+        "shaders/convolution/copy_rows.wgsl",
+        "if plane > params.planes {",
+        "Only a folded grid reaches one more plane, which lies behind the ends of the bindings.",
+    ),
+    equivalent(
+        "shaders/convolution/copy_rows.wgsl",
+        "let end = min(first - WORKGROUP_SIZE * ELEMENTS_PER_INVOCATION, params.run);",
+        "The first invocations wrap around and copy the whole run. The others copy nothing.",
+    ),
+    equivalent(
+        "shaders/convolution/pack_weight_depthwise.wgsl",
+        "if texel > params.texels {",
+        "One more texel, behind the \
+        others, where nobody reads it.",
+    ),
 ];
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ const DEPTHWISE: Stages = &[
     &["depthwise::the_depthwise_table", "conv2d::the_depthwise_table"],
     &["depthwise::offset", "depthwise::a_", "depthwise::depthwise", "golden::", "half_precision::products"],
     &["depthwise::random", "forward::more_workgroups"],
-    &["gradients_of_the_table", "gradients_of_random", "input_rows::", "batches::"],
+    &["gradients_of_the_table", "gradients_of_random", "input_rows::", "batches::", "not_finite::"],
 ];
 const BACKWARD: Stages = &[
     &["backward::gradients_meet_every_stored_case", "gradients_of_large_kernels"],
