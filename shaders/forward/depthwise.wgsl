@@ -135,7 +135,7 @@ fn main(
     // No early return: it would put all that follows into a branch, and a CPU driver executes a branch even if no lane
     // takes it.
     let taps = select(0u, params.geometry.taps, busy);
-    let pixel = pixel_at(min(pixel_number, params.pixels - 1u));
+    let pixel = pixel_at(pixel_number);
 
 #for p in 0..PACKS
 #for r in 0..ROWS
@@ -160,7 +160,7 @@ fn main(
 #end
     }
 
-    let output = output_at(min(pixel_number, params.pixels - 1u));
+    let output = output_at(pixel_number);
 #for p in 0..PACKS
 #for r in 0..ROWS
     store_pack(busy, group, output, pack + {p}u, row + {r}u, sum{p}_{r});

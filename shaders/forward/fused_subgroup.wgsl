@@ -168,9 +168,9 @@ fn main(
     let segment_start = max(group_segment, params.segment_start);
     let segment_end = min(group_segment + params.segments_per_group, params.segment_end);
     let column = group * params.rows + row + lane;
-    // Lanes past the last pixel repeat it, and store nothing.
+    // Lanes past the last pixel compute from whatever lies there, and store nothing.
 #for p in 0..PIXELS_PER_INVOCATION
-    let pixel_{p} = pixel_at(min(pixel + {p * SUBGROUP_SIZE}u, params.pixels - 1u));
+    let pixel_{p} = pixel_at(pixel + {p * SUBGROUP_SIZE}u);
 #end
 #for r in 1..SUBGROUP_SIZE
     let from_{r} = (lane + {r}u) % SUBGROUP_SIZE;
@@ -255,7 +255,7 @@ fn main(
     );
     let outputs = array<u32, PIXELS_PER_INVOCATION>(
 #for p in 0..PIXELS_PER_INVOCATION
-        output_at(min(pixel + {p * SUBGROUP_SIZE}u, params.pixels - 1u)),
+        output_at(pixel + {p * SUBGROUP_SIZE}u),
 #end
     );
     for (var n = 0u; n < PIXELS_PER_INVOCATION * BLOCKS; n++) {

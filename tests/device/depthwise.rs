@@ -30,6 +30,15 @@ fn the_depthwise_table_meets_the_reference() {
     }
 }
 
+/// The texture of the packed weight has two rows of texels, and something else behind the last texel.
+#[test]
+fn a_weight_of_two_rows_of_texels_meets_the_reference() {
+    let sizes = Sizes { in_channels: 1024, input: [5, 5], kernel: [5, 5], mask: false, ..PLAIN };
+    let case = depthwise(Case::new("two rows", sizes, Options { padding: [2, 2], ..Options::default() }));
+    check(&case);
+    check_gradients(&case);
+}
+
 #[test]
 fn random_depthwise_geometries_meet_the_reference() {
     let config = Config { cases: 200, rng_seed: RngSeed::Fixed(13), failure_persistence: None, ..Config::default() };

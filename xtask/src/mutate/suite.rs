@@ -100,9 +100,9 @@ impl Suite {
         Ok(Self { program, times: Mutex::default() })
     }
 
-    /// Runs tests without a change and stores their times.
+    /// Runs tests without a change, two at once, and stores their times.
     pub(super) fn measure(&self, names: &[&str]) -> Result<()> {
-        let failed = self.run(None, &Selection { names, skipped: &[] }, &mut |test, time| {
+        let failed = self.run(None, "--test-threads=2", &Selection { names, skipped: &[] }, &mut |test, time| {
             self.times.lock().unwrap_or_else(PoisonError::into_inner).insert(test.to_owned(), time);
         })?;
         failed.map_or(Ok(()), |test| bail!("{test} fails without any change"))
@@ -110,17 +110,18 @@ impl Suite {
 
     /// Runs tests with the shaders of a folder. Returns the first test that fails, crashes or exceeds its time.
     pub(super) fn first_failure(&self, folder: &Path, selection: &Selection<'_>) -> Result<Option<String>> {
-        self.run(Some(folder), selection, &mut |_, _| {})
+        self.run(Some(folder), "--test-threads=1", selection, &mut |_, _| {})
     }
 
     fn run(
         &self,
         folder: Option<&Path>,
+        threads: &str,
         selection: &Selection<'_>,
         passed: &mut dyn FnMut(&str, Duration),
     ) -> Result<Option<String>> {
         let mut command = Command::new(&self.program);
-        command.arg("--test-threads=1").args(selection.names);
+        command.arg(threads).args(selection.names);
         command.args(selection.skipped.iter().flat_map(|name| ["--skip", name]));
         command.env("MESA_SHADER_CACHE_DIR", std::path::absolute(TARGET)?.join("mesa")).env("RUST_BACKTRACE", "0");
         if let Some(folder) = folder {
