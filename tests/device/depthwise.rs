@@ -122,6 +122,8 @@ fn a_nan_reaches_only_its_weight_group() {
     let layers = [
         (1, 1, [1, 1]),
         (2, 1, [1, 1]),
+        (2, 2, [1, 1]),
+        (4, 2, [1, 1]),
         (3, 1, [1, 2]),
         (5, 1, [1, 1]),
         (6, 2, [1, 1]),
@@ -139,6 +141,17 @@ fn a_nan_reaches_only_its_weight_group() {
             image.operands.input[channel * pixels..(channel + 1) * pixels].fill(f32::NAN);
             let mut weight = plain.clone();
             weight.operands.weight[group * group_weights..(group + 1) * group_weights].fill(f32::NAN);
+            let got = run_backward(&weight, &plain.grad_output(), all(&plain));
+            let offset_group = channel * offset_groups / channels;
+            for (operand, parts, touched) in [
+                (Operand::Input, channels / group_channels, group),
+                (Operand::Offset, offset_groups, offset_group),
+                (Operand::Mask, offset_groups, offset_group),
+            ] {
+                let values = got[operand].as_ref().unwrap();
+                let part = values.len() / parts;
+                assert!((0..values.len()).all(|n| n / part == touched || values[n].is_finite()), "{operand}");
+            }
             for case in [image, weight] {
                 let output = run(&case);
                 let size = rows * pixels;

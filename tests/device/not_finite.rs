@@ -65,6 +65,22 @@ fn no_algorithm_hides_a_value_that_is_not_finite() {
     }
 }
 
+/// The channels of an offset group may not fill up its last pack. The weight of the next channel must not get there.
+#[test]
+fn a_nan_weight_reaches_only_the_gradients_of_its_offset_group() {
+    for algorithm in ways() {
+        let sizes = Sizes { in_channels: 6, offset_groups: 2, ..PLAIN };
+        let mut case = Case::new("a NaN weight", sizes, Options { algorithm, ..padded() });
+        // Channel 3 is the first of the second group.
+        case.operands.weight.chunks_mut(9).skip(3).step_by(6).for_each(|taps| taps.fill(f32::NAN));
+        let got = run_backward(&case, &case.grad_output(), all(&case));
+        for values in [got.offset.unwrap(), got.mask.unwrap()] {
+            let (first, second) = values.split_at(values.len() / 2);
+            assert!(first.iter().all(|value| value.is_finite()) && second.iter().any(|value| value.is_nan()));
+        }
+    }
+}
+
 #[test]
 fn no_gradient_hides_a_value_that_is_not_finite() {
     for case in cases() {
