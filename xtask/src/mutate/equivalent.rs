@@ -264,6 +264,47 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "One more texel, behind the \
         others, where nobody reads it.",
     ),
+    equivalent(
+        "shaders/forward/direct.wgsl",
+        "if column > params.columns || first >= params.out_channels {",
+        BEHIND_THE_BINDING,
+    ),
+    equivalent(
+        "shaders/forward/direct.wgsl",
+        "if column >= params.columns || first > params.out_channels {",
+        BEHIND_THE_BINDING,
+    ),
+    equivalent(
+        "shaders/forward/direct.wgsl",
+        "if column >= params.columns && first >= params.out_channels {",
+        BEHIND_THE_BINDING,
+    ),
+    equivalent(
+        "shaders/forward/direct.wgsl",
+        "for (var o = first; o <= end; o++) {",
+        "The sum of one more output channel is not stored.",
+    ),
+    equivalent(
+        "shaders/forward/direct.wgsl",
+        "if wanted * params.channels_per_offset_group != offset_group {",
+        "It only computes the same position again.",
+    ),
+    equivalent(
+        "shaders/forward/depthwise.wgsl",
+        "let busy = pixel_number < params.pixels && segment <= params.segments;",
+        "Only a folded grid reaches one more segment. Its outputs lie behind the end of the binding, or a later step \
+         overwrites them.",
+    ),
+    equivalent(
+        "shaders/forward/depthwise.wgsl",
+        "let there = busy && pack <= params.segment_packs && row < params.rows;",
+        "The pack behind the last lies behind the segment's channels, or a later step overwrites its outputs.",
+    ),
+    equivalent(
+        "shaders/forward/depthwise.wgsl",
+        "store(there && params.group_shift <= 2u, segment, output, first + 2u, row, sums.z);",
+        "All lanes of a weight group of four hold its sum, so it is stored twice.",
+    ),
 ];
 
 #[cfg(test)]

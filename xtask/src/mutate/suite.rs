@@ -19,10 +19,10 @@ type Stages = &'static [&'static [&'static str]];
 
 const FORWARD: Stages = &[
     &["golden::", "half_precision::products"],
+    &["forward::random", "conv2d::random"],
     &["identities::", "conv2d_limits::half", "verbs::a_device_with_small"],
     &["forward::the_table", "conv2d::the_table"],
     &["forward::more_workgroups", "forward::sums", "half_precision::every_algorithm"],
-    &["forward::random", "conv2d::random"],
     &["input_rows::outputs", "input_rows::ordinary", "batches::large", "batches::an_image", "batches::ordinary"],
 ];
 const DEPTHWISE: Stages = &[
