@@ -170,8 +170,7 @@ fn sample(tap: Tap, plane: u32) -> f32 {
 
 /// Samples a channel of the segment that begins with plane `first_plane`. A channel past the last is 0.
 fn sample_channel(tap: Tap, channel: u32, first_plane: u32) -> f32 {
-    let plane = first_plane + min(channel, params.segment_channels - 1u);
-    let value = sample(tap, plane * params.geometry.in_height * params.geometry.in_width);
+    let value = sample(tap, (first_plane + channel) * params.geometry.in_height * params.geometry.in_width);
     return select(0.0, value, channel < params.segment_channels);
 }
 

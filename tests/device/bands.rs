@@ -7,9 +7,9 @@ use deform::ops::deform_conv2d::{Algorithm, Gradient, Tile};
 use deform::plan::{Plan, Step};
 use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Options, Tensor, wgpu};
 
-use crate::backward::{all, modes, record_by, run_backward};
+use crate::backward::{all, modes, record_by, run_backward, ways};
 use crate::conv2d::modes as conv2d_modes;
-use crate::device::{distinct_algorithms, gpu, poison_on, run, run_on, same_adapter};
+use crate::device::{fused_subgroup, gpu, poison_on, run, run_on, same_adapter};
 use crate::half_precision;
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, regular};
 use crate::support::compare::compare;
@@ -96,9 +96,8 @@ fn check_gradients(case: &Case) -> Gradients<Option<Tensor>> {
 /// The algorithm for subgroups of 8 binds some taps and some output channels at a time.
 #[test]
 fn outputs_in_parts_meet_the_reference() {
-    assert!(distinct_algorithms().contains(&Algorithm::FusedSubgroup), "the device has no subgroups of 8");
-    for case in cases() {
-        let case = Case { options: Options { algorithm: Algorithm::FusedSubgroup, ..case.options }, ..case };
+    let by = |algorithm| cases().into_iter().map(move |case| case.by(algorithm));
+    for case in fused_subgroup().into_iter().flat_map(by) {
         let plan = forward_plan(&case);
         let cut = |step: &Step| ["tap_start", "row_start"].iter().any(|name| step.param(name).is_some_and(|n| n > 0));
         assert!(plan.steps.iter().any(cut) && plan.notes.is_empty(), "{plan}");
@@ -110,10 +109,8 @@ fn outputs_in_parts_meet_the_reference() {
 /// The gradients of offset and mask are sums in one order, too. All others are added up band by band.
 #[test]
 fn gradients_in_bands_meet_the_reference() {
-    let by = |algorithm| move |case: Case| Case { options: Options { algorithm, ..case.options }, ..case };
-    let subgroup = distinct_algorithms().into_iter().filter(|algorithm| *algorithm == Algorithm::FusedSubgroup);
-    let cases: Vec<_> =
-        subgroup.chain([Algorithm::Columns]).flat_map(|algorithm| cases().into_iter().map(by(algorithm))).collect();
+    let by = |algorithm| cases().into_iter().map(move |case| case.by(algorithm));
+    let cases: Vec<_> = ways().into_iter().flat_map(by).collect();
     let in_bands = |case: &Case| case.name != "a large output";
     for case in cases.into_iter().chain(self::cases().into_iter().map(depthwise)).filter(in_bands) {
         let targets = check_gradients(&case);

@@ -7,7 +7,7 @@ use deform::ops::deform_conv2d::{Algorithm, Tile};
 use deform::plan::Plan;
 use deform::{DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
-use crate::support::case::Case;
+use crate::support::case::{Case, PLAIN, padded};
 use crate::support::compare::compare;
 
 /// Returns the shared device, and prints its adapter the first time.
@@ -60,8 +60,18 @@ pub fn algorithms() -> Vec<Algorithm> {
 
 /// The same as [`algorithms`], without the tiled ones. Tests of large cases or of many cases use it.
 pub fn distinct_algorithms() -> Vec<Algorithm> {
-    let fused_subgroup = (gpu().limits().subgroup_size == 8).then_some(Algorithm::FusedSubgroup);
-    [Algorithm::Columns, Algorithm::Direct].into_iter().chain(fused_subgroup).collect()
+    [Algorithm::Columns, Algorithm::Direct].into_iter().chain(fused_subgroup()).collect()
+}
+
+/// Returns the algorithm for subgroups of 8, if the device has such. Other devices refuse it.
+pub fn fused_subgroup() -> Option<Algorithm> {
+    if gpu().limits().subgroup_size == 8 {
+        return Some(Algorithm::FusedSubgroup);
+    }
+    let options = Options { algorithm: Algorithm::FusedSubgroup, ..padded() };
+    let refused = operator().prepare(&Case::new("refused", PLAIN, options).shape_slices(), Dtype::F32, options);
+    assert!(matches!(refused, Err(Error::Unsuitable { .. })), "{refused:?}");
+    None
 }
 
 /// Returns the plan of a case's forward call.

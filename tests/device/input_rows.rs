@@ -2,12 +2,11 @@
 
 use deform::Options;
 use deform::ops::conv2d::Activation;
-use deform::ops::deform_conv2d::Algorithm;
 use deform::plan::Plan;
 
-use crate::backward::{check_gradients, plan_of};
+use crate::backward::{check_gradients, plan_of, ways};
 use crate::conv2d;
-use crate::device::{check, distinct_algorithms, forward_plan};
+use crate::device::{check, forward_plan, fused_subgroup};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, regular};
 
 /// A pack of the image takes 155 KiB.
@@ -46,9 +45,8 @@ fn assert_cut(plan: &Plan, case: &Case) {
 
 #[test]
 fn outputs_of_some_rows_at_a_time_meet_the_reference() {
-    assert!(distinct_algorithms().contains(&Algorithm::FusedSubgroup), "the device has no subgroups of 8");
-    for case in cases(LESS) {
-        let case = Case { options: Options { algorithm: Algorithm::FusedSubgroup, ..case.options }, ..case };
+    let by = |algorithm| cases(LESS).into_iter().map(move |case| case.by(algorithm));
+    for case in fused_subgroup().into_iter().flat_map(by) {
         assert_cut(&forward_plan(&case), &case);
         check(&case);
     }
@@ -56,12 +54,10 @@ fn outputs_of_some_rows_at_a_time_meet_the_reference() {
 
 #[test]
 fn gradients_of_some_rows_at_a_time_meet_the_reference() {
-    for algorithm in [Algorithm::FusedSubgroup, Algorithm::Columns] {
-        for case in cases(MORE) {
-            let case = Case { options: Options { algorithm, ..case.options }, ..case };
-            assert_cut(&plan_of(&case), &case);
-            check_gradients(&case);
-        }
+    let by = |algorithm| cases(MORE).into_iter().map(move |case| case.by(algorithm));
+    for case in ways().into_iter().flat_map(by) {
+        assert_cut(&plan_of(&case), &case);
+        check_gradients(&case);
     }
     for case in cases(MORE).into_iter().take(3).map(depthwise) {
         assert_cut(&plan_of(&case), &case);
@@ -71,11 +67,9 @@ fn gradients_of_some_rows_at_a_time_meet_the_reference() {
 
 #[test]
 fn ordinary_convolutions_of_some_rows_at_a_time_meet_the_reference() {
-    for case in cases(LESS).into_iter().skip(1).map(regular) {
-        conv2d::check(
-            &Case { options: Options { algorithm: Algorithm::FusedSubgroup, ..case.options }, ..case },
-            Activation::Relu,
-        );
+    let by = |algorithm| cases(LESS).into_iter().skip(1).map(move |case| regular(case).by(algorithm));
+    for case in fused_subgroup().into_iter().flat_map(by) {
+        conv2d::check(&case, Activation::Relu);
     }
     for case in cases(MORE).into_iter().skip(1).map(regular) {
         conv2d::check_gradients(&case, Activation::Relu);

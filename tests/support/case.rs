@@ -128,6 +128,11 @@ impl OffsetPlace {
 }
 
 impl Case {
+    /// Returns the same case by another algorithm.
+    pub fn by(self, algorithm: deform::ops::deform_conv2d::Algorithm) -> Self {
+        Self { options: Options { algorithm, ..self.options }, ..self }
+    }
+
     /// Makes a case with random operands: input, weight and bias in −1…1, mask in −0.5…1.5, offsets in ±reach. The same
     /// shapes get the same operands.
     pub fn new(name: &str, sizes: Sizes, options: Options) -> Self {
