@@ -1,4 +1,4 @@
-//! The device of `deform run` and `deform time`.
+//! The device of `deform run` and `deform time`, and other devices of the same adapter.
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -19,10 +19,18 @@ impl Device {
         if !self.webgpu_defaults {
             return Ok(gpu);
         }
-        // An adapter gives one device only, so this one is asked for anew.
-        let same = |adapter: &wgpu::Adapter| adapter.get_info() == *gpu.info();
-        let adapter = Gpu::adapters().into_iter().find(same).context("the adapter is gone")?;
-        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default()))?;
-        Ok(Gpu::from_wgpu(device, queue))
+        open_again(&adapter_of(&gpu)?, &wgpu::DeviceDescriptor::default())
     }
+}
+
+/// Returns a device's adapter. An adapter gives one device only, so this one is asked for anew.
+pub(crate) fn adapter_of(gpu: &Gpu) -> Result<wgpu::Adapter> {
+    let same = |adapter: &wgpu::Adapter| adapter.get_info() == *gpu.info();
+    Gpu::adapters().into_iter().find(same).context("the adapter is gone")
+}
+
+/// Opens another device.
+pub(crate) fn open_again(adapter: &wgpu::Adapter, descriptor: &wgpu::DeviceDescriptor<'_>) -> Result<Gpu> {
+    let (device, queue) = pollster::block_on(adapter.request_device(descriptor))?;
+    Ok(Gpu::from_wgpu(device, queue))
 }

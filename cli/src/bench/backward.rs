@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result};
 use deform::layers::HostTensor;
+use deform::ops::deform_conv2d::Geometry;
 use deform::ops::deform_conv2d::reference::Reference;
-use deform::ops::deform_conv2d::{Geometry, Mode};
 use deform::{DeformConv2d, Dtype, Gpu, Gradients, Options, Tensor};
 use deform_case::{Comparison, ErrorBounds};
 use rand::rngs::StdRng;
@@ -32,10 +32,8 @@ impl Bench {
 
         let inputs = deform_case::upload(gpu, &case.operands)?;
         let inputs = inputs.as_ref();
-        let wanted = Gradients { mask: layer.mask, bias: layer.bias, ..Gradients::ALL };
-        let modes = wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip });
         let shapes = inputs.shapes();
-        let algorithm = op.prepare_backward(&shapes, Dtype::F32, modes, options)?.plan().algorithm.clone();
+        let algorithm = op.prepare_backward(&shapes, Dtype::F32, layer.modes(), options)?.plan().algorithm.clone();
         let (timing, gradients) = Timing::measure(gpu, self.runs as usize, self.max_seconds, || {
             op.backward(&inputs, &grad_output, Gradients::ALL, options)
         })?;

@@ -1,8 +1,8 @@
 //! The layers to measure: deformable convolutions of published networks, at the sizes that those networks use.
 
 use deform::layers::HostTensor;
-use deform::ops::deform_conv2d::Geometry;
-use deform::{Inputs, Options};
+use deform::ops::deform_conv2d::{Geometry, Mode};
+use deform::{Gradients, Inputs, Options};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
@@ -101,6 +101,12 @@ impl Layer {
             dilation: [self.dilation; 2],
             ..Options::default()
         }
+    }
+
+    /// Returns which gradients the layer has.
+    pub(crate) fn modes(&self) -> Gradients<Mode> {
+        let wanted = Gradients { mask: self.mask, bias: self.bias, ..Gradients::ALL };
+        wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip })
     }
 
     fn padding(&self) -> usize {

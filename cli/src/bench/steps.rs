@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use comfy_table::{CellAlignment, Table, presets};
-use deform::ops::deform_conv2d::{Algorithm, Geometry, Mode, estimate};
+use deform::ops::deform_conv2d::{Algorithm, Geometry, estimate};
 use deform::plan::Step;
 use deform::wgpu::{self, Features};
 use deform::{Bound, DeformConv2d, Dtype, Gpu, Gradients, Options, Tensor};
 
 use super::layers::Layer;
 use super::{Bench, Pass};
+use crate::device::{adapter_of, open_again};
 
 /// The steps between two reads of the timestamps. A query set holds at most 4,096 timestamps.
 const STEPS_AT_ONCE: usize = 2048;
@@ -30,16 +31,14 @@ struct Kernel {
 
 /// Opens the same adapter again, with timestamps.
 fn with_timestamps(gpu: &Gpu) -> Result<Gpu> {
-    let adapter = Gpu::adapters().into_iter().find(|adapter| adapter.get_info() == *gpu.info());
-    let adapter = adapter.context("the adapter is gone")?;
+    let adapter = adapter_of(gpu)?;
     ensure!(adapter.features().contains(Features::TIMESTAMP_QUERY), "the adapter has no timestamps");
     let descriptor = wgpu::DeviceDescriptor {
         required_features: gpu.device().features() | Features::TIMESTAMP_QUERY,
         required_limits: gpu.device().limits(),
         ..Default::default()
     };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))?;
-    Ok(Gpu::from_wgpu(device, queue))
+    open_again(&adapter, &descriptor)
 }
 
 impl Bench {
@@ -68,14 +67,12 @@ impl Bench {
             let expected = prepared.plan().algorithm.parse().ok();
             return Ok(table(&self.fastest(gpu, &prepared.bind(&inputs, &output)?)?, &geometry, gpu, expected));
         }
-        let wanted = Gradients { mask: layer.mask, bias: layer.bias, ..Gradients::ALL };
-        let modes = wanted.map(|&wanted| if wanted { Mode::Write } else { Mode::Skip });
         let shapes = inputs.shapes();
         let gradients = Gradients::try_from_fn(|operand| {
-            let shape = shapes.get(operand).filter(|_| wanted[operand]);
+            let shape = shapes.get(operand);
             shape.map(|shape| Tensor::new(gpu, *shape, Dtype::F32)).transpose()
         })?;
-        let prepared = op.prepare_backward(&shapes, Dtype::F32, modes, options)?;
+        let prepared = op.prepare_backward(&shapes, Dtype::F32, layer.modes(), options)?;
         let bound = prepared.bind(&inputs, &output, &gradients.map(Option::as_ref))?;
         Ok(table(&self.fastest(gpu, &bound)?, &geometry, gpu, None))
     }
