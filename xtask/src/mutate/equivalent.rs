@@ -261,8 +261,7 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
     equivalent(
         "shaders/convolution/pack_weight_depthwise.wgsl",
         "if texel > params.texels {",
-        "One more texel, behind the \
-        others, where nobody reads it.",
+        "One more texel, behind the others, where nobody reads it.",
     ),
     equivalent(
         "shaders/forward/direct.wgsl",

@@ -85,8 +85,8 @@ fn in_parallel(work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
     })
 }
 
-/// Returns the shader files of the given places, or all if none is given. The roofline's micro-kernels are left out, because no test
-/// checks their results.
+/// Returns the shader files of the given places, or all if none is given. The roofline's micro-kernels are left out,
+/// because no test checks their results.
 fn shaders(places: &[Place]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in std::fs::read_dir("shaders")? {
