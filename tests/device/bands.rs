@@ -69,7 +69,7 @@ fn backward_plan(case: &Case) -> Plan {
 fn outputs_in_bands_have_the_bits_of_whole_images() {
     for algorithm in IN_BANDS {
         for case in cases() {
-            let case = Case { options: Options { algorithm, ..case.options }, ..case };
+            let case = case.by(algorithm);
             assert_in_bands(&forward_plan(&case), &case.options);
             assert!(run_on(small().gpu(), small(), &case) == run(&case), "{} by {algorithm}", case.name);
         }

@@ -6,7 +6,7 @@ use deform::{Gradients, Options};
 
 use crate::backward::{all, check_gradients, run_backward, ways};
 use crate::conv2d;
-use crate::device::{check, distinct_algorithms, run};
+use crate::device::{check, distinct_algorithms, fused_subgroup, run};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, regular};
 
 /// Returns batches whose images need several parts, of which the last has fewer images, and batches whose planes lie
@@ -30,7 +30,7 @@ fn batches() -> Vec<Case> {
 fn large_batches_meet_the_reference() {
     for case in batches() {
         for algorithm in distinct_algorithms() {
-            check(&Case { options: Options { algorithm, ..case.options }, ..case.clone() });
+            check(&case.clone().by(algorithm));
         }
         check(&depthwise(case));
     }
@@ -40,7 +40,7 @@ fn large_batches_meet_the_reference() {
 fn gradients_of_large_batches_meet_the_reference() {
     for case in batches() {
         for algorithm in ways() {
-            check_gradients(&Case { options: Options { algorithm, ..case.options }, ..case.clone() });
+            check_gradients(&case.clone().by(algorithm));
         }
         check_gradients(&depthwise(case));
     }
@@ -65,11 +65,7 @@ fn image(case: &Case, n: usize) -> Case {
 fn an_image_does_not_depend_on_the_rest_of_its_batch() {
     let sizes = Sizes { batch: 5, in_channels: 12, out_channels: 12, offset_groups: 2, ..PLAIN };
     let case = Case::new("images", sizes, padded());
-    let subgroup = distinct_algorithms().contains(&Algorithm::FusedSubgroup).then_some(Algorithm::FusedSubgroup);
-    let ways = subgroup.into_iter().chain([Algorithm::Direct]).map(|algorithm| {
-        let options = Options { algorithm, ..case.options };
-        Case { options, ..case.clone() }
-    });
+    let ways = fused_subgroup().into_iter().chain([Algorithm::Direct]).map(|algorithm| case.clone().by(algorithm));
     for case in ways.chain([depthwise(case.clone())]) {
         let part = |values: &[f32], n: usize| {
             let size = values.len() / 5;
@@ -96,7 +92,7 @@ fn an_image_does_not_depend_on_the_rest_of_its_batch() {
 fn ordinary_convolutions_of_large_batches_meet_the_reference() {
     for case in batches() {
         for algorithm in ways() {
-            let case = regular(Case { options: Options { algorithm, ..case.options }, ..case.clone() });
+            let case = regular(case.clone().by(algorithm));
             conv2d::check(&case, Activation::Relu);
             conv2d::check_gradients(&case, Activation::Sigmoid);
         }

@@ -155,19 +155,16 @@ fn algorithms_of_each_kind() -> Vec<Algorithm> {
     distinct_algorithms().into_iter().chain(tiled).collect()
 }
 
-fn by(case: &Case, algorithm: Algorithm) -> Case {
-    Case { options: deform::Options { algorithm, ..case.options }, ..case.clone() }
-}
-
 #[test]
 fn the_table_without_offsets_meets_the_reference() {
     let table: Vec<_> = table().into_iter().map(regular).collect();
     for algorithm in algorithms_of_each_kind() {
-        let worst = table.iter().map(|case| check(&by(case, algorithm), Activation::Identity)).fold(0.0, f64::max);
+        let worst =
+            table.iter().map(|case| check(&case.clone().by(algorithm), Activation::Identity)).fold(0.0, f64::max);
         say(&format!("case table without offsets by {algorithm:?}: worst error {worst:.3} of its bound"));
     }
     for algorithm in ways() {
-        let worst = table.iter().map(|case| check_gradients(&by(case, algorithm), Activation::Identity));
+        let worst = table.iter().map(|case| check_gradients(&case.clone().by(algorithm), Activation::Identity));
         say(&format!(
             "gradients of the table without offsets by {algorithm:?}: worst error {:.3} of its bound",
             worst.fold(0.0, f64::max)
@@ -190,10 +187,10 @@ fn activations_and_their_gradients_meet_the_reference() {
     let case = regular(Case::new("activation", sizes, padded()));
     for activation in [Activation::Relu, Activation::Sigmoid, Activation::TwiceSigmoid] {
         for algorithm in algorithms_of_each_kind() {
-            check(&by(&case, algorithm), activation);
+            check(&case.clone().by(algorithm), activation);
         }
         for algorithm in ways() {
-            check_gradients(&by(&case, algorithm), activation);
+            check_gradients(&case.clone().by(algorithm), activation);
         }
     }
     // Sums so large that an exponential would overflow.

@@ -78,7 +78,7 @@ fn cases_by(algorithms: &[Algorithm]) -> Vec<Case> {
     let mut all = Vec::new();
     for case in cases() {
         for &algorithm in algorithms {
-            all.push(Case { options: Options { algorithm, ..case.options }, ..case.clone() });
+            all.push(case.clone().by(algorithm));
         }
         all.push(depthwise(case));
     }

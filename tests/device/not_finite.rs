@@ -59,7 +59,7 @@ fn check_gradients(case: &Case, grad_output: &[f32]) {
 fn no_algorithm_hides_a_value_that_is_not_finite() {
     for case in cases() {
         for algorithm in distinct_algorithms() {
-            check(&Case { options: Options { algorithm, ..case.options }, ..case.clone() });
+            check(&case.clone().by(algorithm));
         }
         check(&depthwise(case));
     }
@@ -85,7 +85,7 @@ fn a_nan_weight_reaches_only_the_gradients_of_its_offset_group() {
 fn no_gradient_hides_a_value_that_is_not_finite() {
     for case in cases() {
         for algorithm in ways() {
-            let case = Case { options: Options { algorithm, ..case.options }, ..case.clone() };
+            let case = case.clone().by(algorithm);
             check_gradients(&case, &case.grad_output());
         }
         check_gradients(&depthwise(case.clone()), &depthwise(case.clone()).grad_output());
