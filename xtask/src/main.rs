@@ -191,6 +191,7 @@ fn fuzz(seconds: u64, seed: u64) -> Result<()> {
     heading("fuzz");
     let mut tests = cargo([
         "test",
+        "--profile=soak",
         "-p",
         "deform",
         "-p",
@@ -210,7 +211,7 @@ fn fuzz(seconds: u64, seed: u64) -> Result<()> {
 fn soak(seconds: u64, seed: u64, small: bool) -> Result<()> {
     adapter::ensure(tool(&["info"])?)?;
     heading("soak");
-    let mut tests = cargo(["test", "--release", "--test", "device", "--", "--ignored", "soak::", "--nocapture"]);
+    let mut tests = cargo(["test", "--profile=soak", "--test", "device", "--", "--ignored", "soak::", "--nocapture"]);
     if small {
         tests.env("DEFORM_SMALL_LIMITS", "1");
     }
