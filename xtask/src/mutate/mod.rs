@@ -27,7 +27,7 @@ use crate::command::heading;
 /// The share of the mutants, in percent, that tests must notice.
 const KILLED: usize = 97;
 
-/// The number of tests that noticed earlier mutants of a file and run first for its next ones.
+/// The number of quick tests that noticed earlier mutants of a file and run first for its next ones.
 const KILLERS: usize = 3;
 
 /// The shaders, or single lines of them, to change.
@@ -175,7 +175,7 @@ impl<'a> Campaign<'a> {
         println!("{:4}/{} {:5.1} s {place}: {verdict}", state.done, self.total, time.as_secs_f64());
         match killer {
             None => state.survivors.push((place, known.map(|known| known.reason))),
-            Some(test) if test.contains("::") => {
+            Some(test) if self.suite.is_quick(&test) => {
                 let killers = state.killers.entry(file).or_default();
                 killers.retain(|known| *known != test);
                 killers.insert(0, test);

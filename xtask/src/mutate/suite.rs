@@ -14,6 +14,9 @@ use crate::command::{cargo, shown};
 /// The program's target folder. It has another `--cfg` than the checkout's, so each would compile the other's again.
 pub(super) const TARGET: &str = "target/mutate";
 
+/// The time below which a test is quick.
+const QUICK: Duration = Duration::from_secs(2);
+
 /// The names that select tests, in the order in which the tests run.
 type Stages = &'static [&'static [&'static str]];
 
@@ -155,6 +158,12 @@ impl Suite {
         }
         let status = child.wait()?;
         Ok(failed.or_else(|| (!status.success()).then(|| "the program's end".to_owned())))
+    }
+
+    /// Returns whether a test takes little time without a change. What is no test, such as a time limit, is not quick.
+    pub(super) fn is_quick(&self, test: &str) -> bool {
+        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.get(test).is_some_and(|time| *time < QUICK)
     }
 
     /// Returns the time that one of the tests may take with a change, which is much longer than without it: two
