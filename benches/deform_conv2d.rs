@@ -151,14 +151,17 @@ fn packing_and_forward(criterion: &mut Criterion) {
 fn kernels(criterion: &mut Criterion) {
     let gpu = Gpu::new().expect("an adapter");
     let operator = DeformConv2d::new(&gpu);
-    let tiled = [1, 4].map(|splits| Tile::ALL.map(|tile| Algorithm::FusedTiled { tile, splits }));
+    let tiled = [1, 4].map(|splits| {
+        let of_tile = |tile| [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }];
+        Tile::ALL.map(of_tile)
+    });
     let others = [Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise, Algorithm::FusedSubgroup];
     let mut group = group(criterion, "kernels", &gpu);
     for layer in [layer("64_32", 64, 32), Layer { groups: 64, ..layer("depthwise_64_32", 64, 32) }] {
         let inputs = layer.upload(&gpu, normal);
         let inputs = inputs.as_ref();
         group.throughput(layer.throughput());
-        for algorithm in others.into_iter().chain(tiled.into_iter().flatten()) {
+        for algorithm in others.into_iter().chain(tiled.into_iter().flatten().flatten()) {
             // Skips algorithms that this device cannot run.
             if operator.prepare(&layer.shapes().map(Vec::as_slice), Dtype::F32, by(algorithm)).is_ok() {
                 group.bench_function(BenchmarkId::new(algorithm.to_string(), layer.name), |bencher| {

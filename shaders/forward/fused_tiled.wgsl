@@ -5,7 +5,8 @@
 // A segment is a run of input channels that share their weight group and their offset group: see pack_weight_rows.wgsl.
 // A column is one output pixel of one image.
 //
-// Reads   input, packed_weight, offset, mask (1 without one), bias (0 without one): this step's images.
+// Reads   input or packed_input (sample_input.wgsl, sample_packed_input.wgsl), packed_weight, offset, mask (1 without
+//         one), bias (0 without one): this step's images.
 // Writes  output, if the sum is not split. Otherwise partial[split]: the sum over the split's blocks, for reduce.wgsl
 //         to add. A block is TILE_K channels of one tap of one segment.
 // Runs    A workgroup of ROW_LANES·COLUMN_LANES invocations owns a tile of TILE_M output channels × TILE_N columns of
@@ -18,10 +19,10 @@
 //   1. The tap is the outer loop. Position, corners and weights of a sample hold for every channel of a segment, so an
 //      invocation owns a column and keeps its tap in registers, with the mask in the weights.
 //   2. For each block of TILE_K channels the workgroup samples TILE_K × TILE_N values. An invocation takes every
-//      SAMPLE_ROWS-th channel of its column. Neighbouring invocations read neighbouring pixels of one plane.
+//      PACK_LANES-th pack of four channels of its column. Neighbouring invocations read neighbouring pixels of one plane.
 //   3. No load depends on a branch. A branch around a load makes a GPU wait for each load before it issues the next. So
-//      an absent corner reads a neighbour and drops it, a column past the last repeats the last, and an output channel
-//      past the last gets some weight; the last two are not stored.
+//      an absent corner reads a neighbour and drops it, or reads a zero of the packed input; a column past the last
+//      repeats the last, and an output channel past the last gets some weight, and neither is stored.
 //   4. The product reads workgroup memory as vec4s: VECTORS_M + VECTORS_N reads for 16·VECTORS_M·VECTORS_N
 //      multiply-adds. The vec4s of an invocation lie ROW_LANES or COLUMN_LANES apart, so that neighbours read
 //      neighbours. The arrays have two dimensions, because the index of the second stays the same in the product's loop
@@ -34,11 +35,16 @@
 //@ constant TILE_N Columns of a tile.
 //@ constant VECTORS_M vec4s of output channels of one invocation.
 //@ constant VECTORS_N vec4s of columns of one invocation.
-//@ variant m128n128 TILE_M=128u TILE_N=128u VECTORS_M=2u VECTORS_N=2u
-//@ variant m128n64 TILE_M=128u TILE_N=64u VECTORS_M=2u VECTORS_N=2u
-//@ variant m64n64 TILE_M=64u TILE_N=64u VECTORS_M=2u VECTORS_N=2u
-//@ variant m32n64 TILE_M=32u TILE_N=64u VECTORS_M=1u VECTORS_N=1u
-//@ variant m32n32 TILE_M=32u TILE_N=32u VECTORS_M=1u VECTORS_N=1u
+//@ variant m128n128 TILE_M=128u TILE_N=128u VECTORS_M=2u VECTORS_N=2u uses forward/sample_input
+//@ variant m128n64 TILE_M=128u TILE_N=64u VECTORS_M=2u VECTORS_N=2u uses forward/sample_input
+//@ variant m64n64 TILE_M=64u TILE_N=64u VECTORS_M=2u VECTORS_N=2u uses forward/sample_input
+//@ variant m32n64 TILE_M=32u TILE_N=64u VECTORS_M=1u VECTORS_N=1u uses forward/sample_input
+//@ variant m32n32 TILE_M=32u TILE_N=32u VECTORS_M=1u VECTORS_N=1u uses forward/sample_input
+//@ variant m128n128_packed TILE_M=128u TILE_N=128u VECTORS_M=2u VECTORS_N=2u uses forward/sample_packed_input
+//@ variant m128n64_packed TILE_M=128u TILE_N=64u VECTORS_M=2u VECTORS_N=2u uses forward/sample_packed_input
+//@ variant m64n64_packed TILE_M=64u TILE_N=64u VECTORS_M=2u VECTORS_N=2u uses forward/sample_packed_input
+//@ variant m32n64_packed TILE_M=32u TILE_N=64u VECTORS_M=1u VECTORS_N=1u uses forward/sample_packed_input
+//@ variant m32n32_packed TILE_M=32u TILE_N=32u VECTORS_M=1u VECTORS_N=1u uses forward/sample_packed_input
 
 struct Params {
     /// Geometry of the taps.
@@ -67,7 +73,7 @@ struct Params {
     splits: u32,
     /// Blocks of each part of the sum.
     blocks_per_split: u32,
-    /// Elements between images of the input.
+    /// Elements between images of the input, or of the packed input.
     input_image_stride: u32,
     /// Elements between images of the offset.
     offset_image_stride: u32,
@@ -90,9 +96,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [image, channel, in_height, in_width]
-//@ operand
-@group(0) @binding(1) var<storage, read> input: array<input_element>;
 /// [(group, segment, tap, channel of the segment), out channel of the group / 4]
 @group(0) @binding(2) var<storage, read> packed_weight: array<vec4<f32>>;
 /// [image, (offset group, tap, y|x), out_height, out_width]
@@ -115,27 +118,17 @@ const ROW_LANES = TILE_M / VECTORS_M / 4u;
 /// Invocations along the tile's columns.
 const COLUMN_LANES = TILE_N / VECTORS_N / 4u;
 const WORKGROUP_SIZE = ROW_LANES * COLUMN_LANES;
-/// Channels that the workgroup samples at a time.
-const SAMPLE_ROWS = WORKGROUP_SIZE / TILE_N;
-/// Channels of a block that one invocation samples.
-const SAMPLES = TILE_K / SAMPLE_ROWS;
+/// Packs of channels that the workgroup samples at a time.
+const PACK_LANES = WORKGROUP_SIZE / TILE_N;
+/// Packs of a block that one invocation samples.
+const PACKS = TILE_K / 4u / PACK_LANES;
 /// vec4s of a block's weights that one invocation loads.
 const WEIGHTS = TILE_K * TILE_M / 4u / WORKGROUP_SIZE;
-/// The bit that marks the index of a corner outside the image.
-const ABSENT = 0x80000000u;
-
-/// One tap of one column.
-struct Tap {
-    /// Indices of the corners (y0,x0) (y0,x1) (y1,x0) (y1,x1) from the image's first channel. The index of a corner
-    /// outside the image is that of a neighbour, plus ABSENT.
-    index: vec4<u32>,
-    /// Their weights, times the mask.
-    weight: vec4<f32>,
-}
 
 var<workgroup> weight_tile: array<array<vec4<f32>, TILE_M / 4u>, TILE_K>;
 var<workgroup> sample_tile: array<array<vec4<f32>, TILE_N / 4u>, TILE_K>;
 
+/// Returns a tap of a column, with the mask in its weights.
 fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     let image = column / params.geometry.out_pixels;
     let pixel = column % params.geometry.out_pixels;
@@ -147,31 +140,7 @@ fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + image * params.mask_image_stride + pair * params.geometry.out_pixels + pixel);
     }
-    let corners = corners_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width);
-    let start = params.input_base + image * params.input_image_stride;
-    let present = select(vec4<bool>(), corners.present, corners.inside);
-    return Tap(start + corners.index + select(vec4<u32>(ABSENT), vec4<u32>(), present), scale * corners.weight);
-}
-
-/// Returns 0 for an absent corner. Multiplying its neighbour by 0 would be wrong: it may be infinite, and 0 · ∞ is NaN.
-/// The mask still counts.
-fn corner(index: u32, plane: u32) -> f32 {
-    let value = read_input(index % ABSENT + plane);
-    return select(value, 0.0, index >= ABSENT);
-}
-
-fn sample(tap: Tap, plane: u32) -> f32 {
-    if !DEFORMED {
-        return corner(tap.index.x, plane);
-    }
-    return tap.weight.x * corner(tap.index.x, plane) + tap.weight.y * corner(tap.index.y, plane)
-        + tap.weight.z * corner(tap.index.z, plane) + tap.weight.w * corner(tap.index.w, plane);
-}
-
-/// Samples a channel of the segment that begins with plane `first_plane`. A channel past the last is 0.
-fn sample_channel(tap: Tap, channel: u32, first_plane: u32) -> f32 {
-    let value = sample(tap, (first_plane + channel) * params.geometry.in_height * params.geometry.in_width);
-    return select(0.0, value, channel < params.segment_channels);
+    return tap_in(image, position, scale);
 }
 
 /// Returns a vec4 of the weights of a block of TILE_K channels, whose first row in the packed weight is `row`.
@@ -244,14 +213,16 @@ fn main(
             let first = block % blocks_per_tap * TILE_K;
             let row = group * blocks * TILE_K + tap * params.padded_channels + first;
             // All loads come before the first store, so that all of them are under way at once.
-#for n in 0..SAMPLES
-            let sample_{n} = sample_channel(own, first + lane / TILE_N + {n}u * SAMPLE_ROWS, segment * params.segment_channels);
+#for n in 0..PACKS
+            let sample_{n} = sample_pack(own, segment, first / 4u + lane / TILE_N + {n}u * PACK_LANES);
 #end
 #for n in 0..WEIGHTS
             let weight_{n} = weight_at(lane + {n}u * WORKGROUP_SIZE, row, tile_row);
 #end
-#for n in 0..SAMPLES
-            sample_tile[lane / TILE_N + {n}u * SAMPLE_ROWS][lane % TILE_N / 4u][lane % 4u] = sample_{n};
+#for n in 0..PACKS
+#for c in 0..4
+            sample_tile[4u * (lane / TILE_N + {n}u * PACK_LANES) + {c}u][lane % TILE_N / 4u][lane % 4u] = sample_{n}[{c}];
+#end
 #end
 #for n in 0..WEIGHTS
             weight_tile[(lane + {n}u * WORKGROUP_SIZE) / (TILE_M / 4u)][lane % (TILE_M / 4u)] = weight_{n};

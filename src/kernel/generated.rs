@@ -1937,6 +1937,59 @@ pub(crate) mod convolution {
         }
     }
 
+    /// Packs the input into a buffer, four channels side by side, with zeros around each image: for GPUs.
+    pub(crate) mod pack_planes {
+        use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
+        /// The kernel.
+        pub(crate) static KERNEL: Kernel = Kernel {
+            name: "convolution/pack_planes",
+            file: "convolution/pack_planes",
+            variant: "",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "input", access: Access::Read, operand: true },
+                Binding { name: "packed_input", access: Access::ReadWrite, operand: false },
+            ],
+            params: Params::WORDS,
+            files: super::super::FILES,
+        };
+        /// The kernel's `Params`: each number reaches the device as a u32.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub(crate) struct Params {
+            /// Rows of the input.
+            pub(crate) in_height: u64,
+            /// Columns of the input.
+            pub(crate) in_width: u64,
+            /// Channels of a segment.
+            pub(crate) segment_channels: u64,
+            /// Segments of an image.
+            pub(crate) segments: u64,
+            /// Planes of all images of this step.
+            pub(crate) planes: u64,
+            /// Elements to write.
+            pub(crate) elements: u64,
+            /// Elements between images of the input.
+            pub(crate) input_image_stride: u64,
+            /// Start of the first image in the bound input, in elements.
+            pub(crate) input_base: u64,
+        }
+        impl crate::kernel::declaration::Params for Params {
+            const WORDS: &'static [&'static str] = &[
+                "in_height",
+                "in_width",
+                "segment_channels",
+                "segments",
+                "planes",
+                "elements",
+                "input_image_stride",
+                "input_base",
+            ];
+        }
+    }
+
     /// Packs the weight of a depthwise convolution, or of one with weight groups of 2 to 4 input channels: four channels per
     /// texel.
     pub(crate) mod pack_weight_depthwise {
@@ -2705,8 +2758,6 @@ pub(crate) mod forward {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _};
         /// Channels of a block, which a tile multiplies at a time.
         pub(crate) const TILE_K: u64 = 16;
-        /// The bit that marks the index of a corner outside the image.
-        pub(crate) const ABSENT: u64 = 2147483648;
         /// A variant of the kernel, with its constants.
         #[derive(Debug)]
         pub(crate) struct Variant {
@@ -2724,10 +2775,10 @@ pub(crate) mod forward {
             pub(crate) row_lanes: u64,
             /// Invocations along the tile's columns.
             pub(crate) column_lanes: u64,
-            /// Channels that the workgroup samples at a time.
-            pub(crate) sample_rows: u64,
-            /// Channels of a block that one invocation samples.
-            pub(crate) samples: u64,
+            /// Packs of channels that the workgroup samples at a time.
+            pub(crate) pack_lanes: u64,
+            /// Packs of a block that one invocation samples.
+            pub(crate) packs: u64,
             /// vec4s of a block's weights that one invocation loads.
             pub(crate) weights: u64,
         }
@@ -2757,8 +2808,8 @@ pub(crate) mod forward {
             vectors_n: 2,
             row_lanes: 16,
             column_lanes: 16,
-            sample_rows: 2,
-            samples: 8,
+            pack_lanes: 2,
+            packs: 2,
             weights: 2,
         };
         /// The kernel's variant `m128n64`.
@@ -2787,8 +2838,8 @@ pub(crate) mod forward {
             vectors_n: 2,
             row_lanes: 16,
             column_lanes: 8,
-            sample_rows: 2,
-            samples: 8,
+            pack_lanes: 2,
+            packs: 2,
             weights: 4,
         };
         /// The kernel's variant `m64n64`.
@@ -2817,8 +2868,8 @@ pub(crate) mod forward {
             vectors_n: 2,
             row_lanes: 8,
             column_lanes: 8,
-            sample_rows: 1,
-            samples: 16,
+            pack_lanes: 1,
+            packs: 4,
             weights: 4,
         };
         /// The kernel's variant `m32n64`.
@@ -2847,8 +2898,8 @@ pub(crate) mod forward {
             vectors_n: 1,
             row_lanes: 8,
             column_lanes: 16,
-            sample_rows: 2,
-            samples: 8,
+            pack_lanes: 2,
+            packs: 2,
             weights: 1,
         };
         /// The kernel's variant `m32n32`.
@@ -2877,8 +2928,158 @@ pub(crate) mod forward {
             vectors_n: 1,
             row_lanes: 8,
             column_lanes: 8,
-            sample_rows: 2,
-            samples: 8,
+            pack_lanes: 2,
+            packs: 2,
+            weights: 2,
+        };
+        /// The kernel's variant `m128n128_packed`.
+        pub(crate) static M128N128_PACKED: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m128n128_packed",
+                file: "forward/fused_tiled",
+                variant: "m128n128_packed",
+                workgroup_size: 256,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            tile_m: 128,
+            tile_n: 128,
+            vectors_m: 2,
+            vectors_n: 2,
+            row_lanes: 16,
+            column_lanes: 16,
+            pack_lanes: 2,
+            packs: 2,
+            weights: 2,
+        };
+        /// The kernel's variant `m128n64_packed`.
+        pub(crate) static M128N64_PACKED: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m128n64_packed",
+                file: "forward/fused_tiled",
+                variant: "m128n64_packed",
+                workgroup_size: 128,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            tile_m: 128,
+            tile_n: 64,
+            vectors_m: 2,
+            vectors_n: 2,
+            row_lanes: 16,
+            column_lanes: 8,
+            pack_lanes: 2,
+            packs: 2,
+            weights: 4,
+        };
+        /// The kernel's variant `m64n64_packed`.
+        pub(crate) static M64N64_PACKED: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m64n64_packed",
+                file: "forward/fused_tiled",
+                variant: "m64n64_packed",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            tile_m: 64,
+            tile_n: 64,
+            vectors_m: 2,
+            vectors_n: 2,
+            row_lanes: 8,
+            column_lanes: 8,
+            pack_lanes: 1,
+            packs: 4,
+            weights: 4,
+        };
+        /// The kernel's variant `m32n64_packed`.
+        pub(crate) static M32N64_PACKED: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m32n64_packed",
+                file: "forward/fused_tiled",
+                variant: "m32n64_packed",
+                workgroup_size: 128,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            tile_m: 32,
+            tile_n: 64,
+            vectors_m: 1,
+            vectors_n: 1,
+            row_lanes: 8,
+            column_lanes: 16,
+            pack_lanes: 2,
+            packs: 2,
+            weights: 1,
+        };
+        /// The kernel's variant `m32n32_packed`.
+        pub(crate) static M32N32_PACKED: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/fused_tiled/m32n32_packed",
+                file: "forward/fused_tiled",
+                variant: "m32n32_packed",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            tile_m: 32,
+            tile_n: 32,
+            vectors_m: 1,
+            vectors_n: 1,
+            row_lanes: 8,
+            column_lanes: 8,
+            pack_lanes: 2,
+            packs: 2,
             weights: 2,
         };
         /// The kernel's `Params`: each number reaches the device as a u32.
@@ -2911,7 +3112,7 @@ pub(crate) mod forward {
             pub(crate) splits: u64,
             /// Blocks of each part of the sum.
             pub(crate) blocks_per_split: u64,
-            /// Elements between images of the input.
+            /// Elements between images of the input, or of the packed input.
             pub(crate) input_image_stride: u64,
             /// Elements between images of the offset.
             pub(crate) offset_image_stride: u64,
@@ -3302,6 +3503,12 @@ pub(crate) mod forward {
                 &["out_channels", "out_pixels", "columns", "outputs", "splits", "output_base", "has_bias"];
         }
     }
+
+    /// Samples four channels of a column from the input, for fused_tiled.wgsl, which declares `params`.
+    pub(crate) mod sample_input {
+        /// The bit that marks the index of a corner outside the image.
+        pub(crate) const ABSENT: u64 = 2147483648;
+    }
 }
 
 /// The shaders of `shaders/optimizer`.
@@ -3433,6 +3640,12 @@ pub(crate) mod shared {
         pub(crate) const SIGMOID: u64 = 1;
         /// output = 2 · σ(v)
         pub(crate) const TWICE_SIGMOID: u64 = 2;
+    }
+
+    /// Planes with a border of zeros in a buffer: one for each pack of each image, one behind the other.
+    pub(crate) mod bordered_planes {
+        /// The index of a corner whose four neighbours are all zeros: (−2, −1).
+        pub(crate) const NOWHERE: u64 = 0;
     }
 
     /// The size of the subgroups of CPU drivers. Kernels for these pass values from lane to lane.
@@ -3948,6 +4161,7 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &backward::sum_slices::KERNEL,
     &convolution::copy_rows::KERNEL,
     &convolution::pack_input::KERNEL,
+    &convolution::pack_planes::KERNEL,
     &convolution::pack_weight_depthwise::KERNEL,
     &forward::depthwise::PACKS4.kernel,
     &forward::depthwise::PACKS2.kernel,
@@ -3967,6 +4181,11 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &forward::fused_tiled::M64N64.kernel,
     &forward::fused_tiled::M32N64.kernel,
     &forward::fused_tiled::M32N32.kernel,
+    &forward::fused_tiled::M128N128_PACKED.kernel,
+    &forward::fused_tiled::M128N64_PACKED.kernel,
+    &forward::fused_tiled::M64N64_PACKED.kernel,
+    &forward::fused_tiled::M32N64_PACKED.kernel,
+    &forward::fused_tiled::M32N32_PACKED.kernel,
     &forward::im2col::KERNEL,
     &forward::matmul::KERNEL,
     &forward::pack_weight::KERNEL,
@@ -4018,6 +4237,7 @@ static FILES: &[(&str, &str)] = &[
     ("backward/sum_slices", include_str!("../../shaders/backward/sum_slices.wgsl")),
     ("convolution/copy_rows", include_str!("../../shaders/convolution/copy_rows.wgsl")),
     ("convolution/pack_input", include_str!("../../shaders/convolution/pack_input.wgsl")),
+    ("convolution/pack_planes", include_str!("../../shaders/convolution/pack_planes.wgsl")),
     ("convolution/pack_weight_depthwise", include_str!("../../shaders/convolution/pack_weight_depthwise.wgsl")),
     ("forward/depthwise", include_str!("../../shaders/forward/depthwise.wgsl")),
     ("forward/direct", include_str!("../../shaders/forward/direct.wgsl")),
@@ -4028,12 +4248,15 @@ static FILES: &[(&str, &str)] = &[
     ("forward/pack_weight", include_str!("../../shaders/forward/pack_weight.wgsl")),
     ("forward/pack_weight_rows", include_str!("../../shaders/forward/pack_weight_rows.wgsl")),
     ("forward/reduce", include_str!("../../shaders/forward/reduce.wgsl")),
+    ("forward/sample_input", include_str!("../../shaders/forward/sample_input.wgsl")),
+    ("forward/sample_packed_input", include_str!("../../shaders/forward/sample_packed_input.wgsl")),
     ("optimizer/adam", include_str!("../../shaders/optimizer/adam.wgsl")),
     ("optimizer/sgd", include_str!("../../shaders/optimizer/sgd.wgsl")),
     ("roofline/copy", include_str!("../../shaders/roofline/copy.wgsl")),
     ("roofline/multiply_add", include_str!("../../shaders/roofline/multiply_add.wgsl")),
     ("shared/activation_kinds", include_str!("../../shaders/shared/activation_kinds.wgsl")),
     ("shared/bilinear", include_str!("../../shaders/shared/bilinear.wgsl")),
+    ("shared/bordered_planes", include_str!("../../shaders/shared/bordered_planes.wgsl")),
     ("shared/finite", include_str!("../../shaders/shared/finite.wgsl")),
     ("shared/grid", include_str!("../../shaders/shared/grid.wgsl")),
     ("shared/half_bits", include_str!("../../shaders/shared/half_bits.wgsl")),

@@ -5,7 +5,7 @@ use deform::{Dtype, Error, Options};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::device::{algorithms, check, distinct_algorithms, forward_plan, least_workspace, operator, say};
+use crate::device::{algorithms, by_tile, check, distinct_algorithms, forward_plan, least_workspace, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 /// Returns cases one below, at and one above the size of each tile: 64 pixels, 64 output channels, 16 column rows, 16
@@ -98,7 +98,7 @@ fn every_workspace_from_the_least_up_meets_the_reference() {
         [(2, 3), (1, 3), (2, 1), (8, 1)].map(|(groups, offset_groups)| Sizes { groups, offset_groups, ..sizes });
     let with_memory = algorithms().into_iter().filter(|algorithm| match algorithm {
         Algorithm::Columns | Algorithm::FusedSubgroup => true,
-        Algorithm::FusedTiled { splits, .. } => *splits == 3,
+        Algorithm::FusedTiled { splits, .. } | Algorithm::FusedPacked { splits, .. } => *splits == 3,
         _ => false,
     });
     for (algorithm, sizes) in with_memory.flat_map(|algorithm| cases.map(|sizes| (algorithm, sizes))) {
@@ -145,8 +145,7 @@ fn random_geometries_meet_the_reference() {
     let mut runner = TestRunner::new_with_rng(config, rng);
     let worst = std::cell::Cell::new(0.0);
     let outcome = runner.run(&(geometries(), 0u32..4, tile), |((sizes, options), shrink, (tile, splits))| {
-        let tiled = Algorithm::FusedTiled { tile, splits };
-        for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
+        for algorithm in distinct_algorithms().into_iter().chain(by_tile(tile, splits)) {
             let mut case = Case::new("random", sizes, Options { algorithm, ..options });
             // The whole memory, half of it, and so on, but never less than the least that suffices.
             let whole = forward_plan(&case).memory_bytes();
@@ -176,15 +175,15 @@ fn sums_longer_than_mesas_loops_meet_the_reference() {
     // 120,000 channels with a 3×3 kernel have 1,080,000 column rows. These are 67,500 iterations of matmul's outer loop
     // alone, and as many of the tiled algorithm's.
     let sizes = Sizes { in_channels: 120_000, out_channels: 2, input: [1, 1], ..PLAIN };
-    let tiled = Algorithm::FusedTiled { tile: Tile::M64N64, splits: 1 };
-    for algorithm in [Algorithm::Columns, tiled] {
+    let tiled = by_tile(Tile::M64N64, 1);
+    for algorithm in [Algorithm::Columns].into_iter().chain(tiled) {
         let options = Options { algorithm, workspace_limit: 128 << 20, ..padded() };
         check(&Case::new("1,080,000 terms", sizes, options));
     }
     // 13,000 segments of one channel need as many loops. The direct algorithm, whose sum cannot be cut, must refuse
     // them.
     let sizes = Sizes { in_channels: 13_000, offset_groups: 13_000, kernel: [1, 1], input: [1, 1], ..PLAIN };
-    for algorithm in distinct_algorithms().into_iter().chain([tiled]) {
+    for algorithm in distinct_algorithms().into_iter().chain(tiled) {
         let case = Case::new("13,000 segments", sizes, Options { algorithm, ..Options::default() });
         if algorithm == Algorithm::Direct {
             let error = operator().prepare(&case.shape_slices(), Dtype::F32, case.options).unwrap_err();

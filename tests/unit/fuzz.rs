@@ -37,16 +37,16 @@ fn call(rng: &mut StdRng) -> Call {
         bias: rng.random(),
         reach: 1.0,
     };
+    let tile = Tile::ALL[rng.random_range(0..Tile::ALL.len())];
+    let splits = small(rng).try_into().unwrap_or(u32::MAX);
     let algorithms = [
         Algorithm::Auto,
         Algorithm::Columns,
         Algorithm::Direct,
         Algorithm::Depthwise,
         Algorithm::FusedSubgroup,
-        Algorithm::FusedTiled {
-            tile: Tile::ALL[rng.random_range(0..Tile::ALL.len())],
-            splits: small(rng).try_into().unwrap_or(u32::MAX),
-        },
+        Algorithm::FusedTiled { tile, splits },
+        Algorithm::FusedPacked { tile, splits },
     ];
     let options = Options {
         stride,

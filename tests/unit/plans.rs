@@ -290,9 +290,8 @@ fn depthwise_plans_do_every_pack_once() {
 fn tiled_plans_sum_every_block_once() {
     let mut split = 0;
     for (sizes, options) in layers() {
-        for tile in Tile::ALL {
-            for splits in [1, 2, 5, 1000] {
-                let algorithm = Algorithm::FusedTiled { tile, splits };
+        for (tile, splits) in Tile::ALL.into_iter().flat_map(|tile| [1, 2, 5, 1000].map(|splits| (tile, splits))) {
+            for algorithm in [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }] {
                 let parts = check_tiled_plan(sizes, Options { algorithm, ..options });
                 split += usize::from(parts > 1);
             }
@@ -306,7 +305,8 @@ fn check_tiled_plan(sizes: Sizes, options: Options) -> u64 {
     let sizes = Sizes { input: [16, 16], ..sizes };
     let limits = DeviceLimits { max_binding_bytes: 1 << 31, ..DeviceLimits::default() };
     let plan = plan_of(sizes, Options { workspace_limit: 1 << 32, ..options }, &limits).unwrap();
-    let step = &plan.steps[1];
+    let packs = matches!(options.algorithm, Algorithm::FusedPacked { .. });
+    let step = &plan.steps[1 + usize::from(packs)];
     let segments = sizes.groups.max(sizes.offset_groups);
     let segments_per_group = (segments / sizes.groups) as u64;
     let padded = (sizes.in_channels / segments).next_multiple_of(16) as u64;
@@ -317,7 +317,7 @@ fn check_tiled_plan(sizes: Sizes, options: Options) -> u64 {
     assert!((parts - 1) * each < blocks && blocks <= parts * each, "{blocks} blocks in {parts} parts of {each}");
     // A block is one iteration of a loop with an inner loop, which multiplies.
     assert!((1 + TILE_K + 1) * each < MAX_LOOP_STEPS);
-    assert_eq!(plan.steps.len(), if parts > 1 { 3 } else { 2 }, "{plan}");
+    assert_eq!(plan.steps.len(), 2 + usize::from(packs) + usize::from(parts > 1), "{plan}");
     parts
 }
 

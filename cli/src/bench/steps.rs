@@ -19,7 +19,8 @@ const STEPS_AT_ONCE: usize = 2048;
 /// The explanation under the tables.
 const LEGEND: &str = "\
 \"ms\" is the time of all dispatches of a kernel in the fastest call, from a timestamp before to one after each, without \
-the time between dispatches. \"expected\" is the time by the model that chooses tiles, which no GPU has confirmed yet.";
+the time between dispatches. \"expected\" is the time of all with the launches, by the model that chooses tiles, which no \
+GPU has confirmed yet.";
 
 /// The dispatches of one kernel.
 #[derive(Default)]
@@ -147,17 +148,25 @@ fn table(
     let mut rows: Vec<_> = kernels.iter().collect();
     rows.sort_by(|(_, a), (_, b)| b.milliseconds.total_cmp(&a.milliseconds));
     for (name, kernel) in rows {
-        let product = algorithm.filter(|_| name.starts_with("forward/fused_tiled"));
-        let expected = product.and_then(|algorithm| estimate(geometry, gpu.limits().class, algorithm));
         table.add_row([
             (*name).to_owned(),
             kernel.dispatches.to_string(),
             kernel.invocations.to_string(),
             format!("{:.3}", kernel.milliseconds),
             format!("{:.1} %", 100.0 * kernel.milliseconds / total),
-            expected.map_or(String::new(), |time| format!("{:.3}", 1e3 * time.as_secs_f64())),
+            String::new(),
         ]);
     }
+    let expected = algorithm.and_then(|algorithm| estimate(geometry, gpu.limits().class, algorithm));
+    let dispatches: usize = kernels.values().map(|kernel| kernel.dispatches).sum();
+    table.add_row([
+        "all".to_owned(),
+        dispatches.to_string(),
+        String::new(),
+        format!("{total:.3}"),
+        "100.0 %".to_owned(),
+        expected.map_or(String::new(), |time| format!("{:.3}", 1e3 * time.as_secs_f64())),
+    ]);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

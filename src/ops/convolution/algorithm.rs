@@ -9,7 +9,7 @@ use crate::kernel::forward::fused_tiled;
 /// The algorithm that computes the output. All give the same result up to f32 rounding.
 ///
 /// `Display` and `FromStr` use the names `auto`, `columns`, `direct`, `depthwise`, `fused_subgroup`, and
-/// `fused_tiled_64x64` or `fused_tiled_64x64/4`, where the numbers are the tile and the splits.
+/// `fused_tiled_64x64` or `fused_packed_64x64/4`, where the numbers are the tile and the splits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -35,6 +35,14 @@ pub enum Algorithm {
         /// them in order. 1 splits nothing.
         splits: u32,
     },
+    /// The same from the packed input, which a first step writes: four channels side by side, with zeros around each
+    /// image. A sample then takes a quarter of the loads.
+    FusedPacked {
+        /// The tile.
+        tile: Tile,
+        /// The number of parts into which each sum is split.
+        splits: u32,
+    },
 }
 
 /// A tile of the fused product: output channels × output pixels of one workgroup.
@@ -57,7 +65,7 @@ impl Tile {
     /// All tiles, the largest first.
     pub const ALL: [Self; 5] = [Self::M128N128, Self::M128N64, Self::M64N64, Self::M32N64, Self::M32N32];
 
-    /// Returns the kernel that computes such tiles, and their sizes.
+    /// Returns the kernel that computes such tiles from the input, and their sizes.
     pub(crate) const fn variant(self) -> &'static fused_tiled::Variant {
         match self {
             Self::M128N128 => &fused_tiled::M128N128,
@@ -65,6 +73,17 @@ impl Tile {
             Self::M64N64 => &fused_tiled::M64N64,
             Self::M32N64 => &fused_tiled::M32N64,
             Self::M32N32 => &fused_tiled::M32N32,
+        }
+    }
+
+    /// Returns the kernel that computes such tiles from the packed input.
+    pub(crate) const fn packed_variant(self) -> &'static fused_tiled::Variant {
+        match self {
+            Self::M128N128 => &fused_tiled::M128N128_PACKED,
+            Self::M128N64 => &fused_tiled::M128N64_PACKED,
+            Self::M64N64 => &fused_tiled::M64N64_PACKED,
+            Self::M32N64 => &fused_tiled::M32N64_PACKED,
+            Self::M32N32 => &fused_tiled::M32N32_PACKED,
         }
     }
 }
@@ -84,11 +103,20 @@ impl fmt::Display for Algorithm {
             Self::Direct => f.write_str("direct"),
             Self::Depthwise => f.write_str("depthwise"),
             Self::FusedSubgroup => f.write_str("fused_subgroup"),
-            Self::FusedTiled { tile, splits } => {
-                write!(f, "fused_tiled_{}x{}", tile.variant().tile_m, tile.variant().tile_n)?;
-                if *splits > 1 { write!(f, "/{splits}") } else { Ok(()) }
-            }
+            Self::FusedTiled { tile, splits } => write!(f, "fused_tiled_{}", Parts(*tile, *splits)),
+            Self::FusedPacked { tile, splits } => write!(f, "fused_packed_{}", Parts(*tile, *splits)),
         }
+    }
+}
+
+/// Writes a tile, and the splits if there are several.
+struct Parts(Tile, u32);
+
+impl fmt::Display for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(tile, splits) = self;
+        write!(f, "{}x{}", tile.variant().tile_m, tile.variant().tile_n)?;
+        if *splits > 1 { write!(f, "/{splits}") } else { Ok(()) }
     }
 }
 
@@ -110,12 +138,12 @@ impl FromStr for Algorithm {
             Some((name, splits)) => (name, splits.parse().ok()),
             None => (text, Some(1)),
         };
-        let tiled = Tile::ALL.map(|tile| Self::FusedTiled { tile, splits: 1 });
-        let named =
-            [Self::Auto, Self::Columns, Self::Direct, Self::Depthwise, Self::FusedSubgroup].into_iter().chain(tiled);
-        let found = named.into_iter().find(|algorithm| algorithm.to_string() == name);
+        let tiled = Tile::ALL.map(|tile| [Self::FusedTiled { tile, splits: 1 }, Self::FusedPacked { tile, splits: 1 }]);
+        let others = [Self::Auto, Self::Columns, Self::Direct, Self::Depthwise, Self::FusedSubgroup];
+        let found = tiled.into_iter().flatten().chain(others).find(|algorithm| algorithm.to_string() == name);
         match (found, splits) {
             (Some(Self::FusedTiled { tile, .. }), Some(splits @ 1..)) => Ok(Self::FusedTiled { tile, splits }),
+            (Some(Self::FusedPacked { tile, .. }), Some(splits @ 1..)) => Ok(Self::FusedPacked { tile, splits }),
             (Some(algorithm), _) if name == text => Ok(algorithm),
             _ => {
                 let example = Self::FusedTiled { tile: Tile::M64N64, splits: 4 };

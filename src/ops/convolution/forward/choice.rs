@@ -26,8 +26,8 @@ enum Groups {
 
 enum Candidate {
     Fixed(Algorithm),
-    /// The tile and the splits of the shortest estimate (model.rs), then the same tile without splits, which takes no
-    /// workspace.
+    /// The algorithm of the shortest estimate (model.rs), then those of the same tile that take less workspace: without
+    /// packing the input, and without splits.
     Tiled,
 }
 
@@ -92,10 +92,13 @@ pub fn choice(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
     let algorithms = candidates.iter().flat_map(|candidate| match candidate {
         Fixed(algorithm) => vec![*algorithm],
         Tiled => {
-            let (tile, splits) = model::fastest(geometry, limits.class);
-            let mut splits = vec![splits, 1];
-            splits.dedup();
-            splits.into_iter().map(|splits| Algorithm::FusedTiled { tile, splits }).collect()
+            let fastest = model::fastest(geometry, limits.class);
+            let mut algorithms = vec![fastest];
+            if let Algorithm::FusedTiled { tile, splits } | Algorithm::FusedPacked { tile, splits } = fastest {
+                algorithms.extend([splits, 1].map(|splits| Algorithm::FusedTiled { tile, splits }));
+            }
+            algorithms.dedup();
+            algorithms
         }
     });
     algorithms.collect()

@@ -1,20 +1,21 @@
-//! The fused algorithm for GPUs: it packs the weight once, then samples straight into the tiles of a product. If there
-//! are too few tiles for the device, or if a sum is too long for one loop, the sum is split, and a last step adds the
-//! parts in order.
+//! The fused algorithms for GPUs: they pack the weight once, then sample straight into the tiles of a product, either
+//! from the input or from the packed input, which a first step writes. If there are too few tiles for the device, or if a
+//! sum is too long for one loop, the sum is split, and a last step adds the parts in order.
 
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::kernel::convolution::pack_planes;
 use crate::kernel::forward::fused_tiled::{self, TILE_K};
 use crate::kernel::forward::{pack_weight_rows, reduce};
 use crate::kernel::{Specialization, Storage};
-use crate::ops::convolution::algorithm::Tile;
 use crate::ops::convolution::geometry::Geometry;
-use crate::ops::convolution::layout::Layout;
+use crate::ops::convolution::layout::{Layout, PACK};
 use crate::ops::convolution::options::Options;
 use crate::ops::convolution::windows::{self, Images};
 use crate::plan::{
-    DeviceLimits, F32_BYTES, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE, binding_too_large, split,
+    DeviceLimits, F32_BYTES, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE, binding_too_large, largest,
+    split,
 };
 
 /// The loop steps of one invocation for one block of channels.
@@ -34,29 +35,45 @@ struct FusedTiled<'a> {
     blocks_per_split: u64,
     /// Elements of the partial sums of one image. 0 if the sums are not split.
     partial_of_image: u64,
+    /// Whether the input is packed.
+    packed: bool,
 }
 
-pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits, tile: Tile, splits: u32) -> Result<Plan> {
-    let fused = FusedTiled::new(g, limits, tile, splits)?;
-    let images_in_binding = Images::new(g, limits).per_step()?;
+/// Plans the call by the kernel `variant`, whose first binding is the packed input if `packed` says so.
+pub(super) fn plan(
+    g: &Geometry,
+    options: &Options,
+    limits: &DeviceLimits,
+    variant: &'static fused_tiled::Variant,
+    splits: u32,
+    packed: bool,
+) -> Result<Plan> {
+    let fused = FusedTiled::new(g, limits, variant, splits, packed)?;
+    let images_in_binding = Images::new(g, limits).per_step()?.min(g.batch as u64);
     let window = limits.max_window_elements();
     if fused.partial_of_image > window {
         let partial = fused.partial_of_image;
         return Err(binding_too_large("one image's partial sums", Storage::F32, partial, window));
     }
-    let needed = fused.packed_weight.bytes() + fused.partial_of_image * F32_BYTES;
+    let needed = fused.bytes(1);
     if needed > options.workspace_limit {
         return Err(Error::WorkspaceTooSmall { needed, got: options.workspace_limit });
     }
-    let room = window.min((options.workspace_limit - fused.packed_weight.bytes()) / F32_BYTES);
-    let images_in_workspace = room.checked_div(fused.partial_of_image).unwrap_or(u64::MAX);
-    let images_per_step = images_in_binding.min(g.batch as u64).min(images_in_workspace);
+    let images_per_step = largest(images_in_binding, |images| {
+        images.saturating_mul(fused.partial_of_image) <= window
+            && (!packed || limits.hold(&fused.packed_input(images)))
+            && fused.bytes(images) <= options.workspace_limit
+    });
 
     let workspace_bytes = fused.partial_of_image * images_per_step * F32_BYTES;
-    let scratch = vec![fused.packed_weight];
+    let scratch =
+        [fused.packed_weight].into_iter().chain(packed.then(|| fused.packed_input(images_per_step))).collect();
     let mut plan = Plan { weight_steps: 1, workspace_bytes, scratch, ..Plan::default() };
     plan.push(fused.pack_weight()?)?;
     for images in split(0..g.batch as u64, images_per_step) {
+        if packed {
+            plan.push(fused.pack_planes(&images)?)?;
+        }
         plan.push(fused.multiply(&images)?)?;
         if fused.splits > 1 {
             plan.push(fused.reduce(&images)?)?;
@@ -66,8 +83,13 @@ pub(super) fn plan(g: &Geometry, options: &Options, limits: &DeviceLimits, tile:
 }
 
 impl<'a> FusedTiled<'a> {
-    fn new(g: &'a Geometry, limits: &'a DeviceLimits, tile: Tile, splits: u32) -> Result<Self> {
-        let variant = tile.variant();
+    fn new(
+        g: &'a Geometry,
+        limits: &'a DeviceLimits,
+        variant: &'static fused_tiled::Variant,
+        splits: u32,
+        packed: bool,
+    ) -> Result<Self> {
         let layout = Layout::new(g, false);
         let padded_channels = layout.segment_channels.next_multiple_of(TILE_K);
         let padded_rows = layout.rows.next_multiple_of(4);
@@ -87,7 +109,7 @@ impl<'a> FusedTiled<'a> {
         let blocks_per_split = blocks.div_ceil(splits);
         let splits = blocks.div_ceil(blocks_per_split);
         let partial_of_image = if splits > 1 { splits * Images::new(g, limits).output } else { 0 };
-        Ok(Self {
+        let fused = Self {
             g,
             limits,
             variant,
@@ -98,7 +120,57 @@ impl<'a> FusedTiled<'a> {
             splits,
             blocks_per_split,
             partial_of_image,
-        })
+            packed,
+        };
+        let scratch = fused.packed_input(1);
+        if packed && !limits.hold(&scratch) {
+            let (elements, most) = (scratch.bytes() / F32_BYTES, limits.max_window_elements());
+            return Err(binding_too_large("one image's packed input", Storage::F32, elements, most));
+        }
+        Ok(fused)
+    }
+
+    /// Returns the bytes of the scratch memory and of the partial sums for so many images at a time.
+    fn bytes(&self, images: u64) -> u64 {
+        let packed = if self.packed { self.packed_input(images).bytes() } else { 0 };
+        self.packed_weight.bytes() + packed + images * self.partial_of_image * F32_BYTES
+    }
+
+    /// Returns the columns of a plane of the packed input, and its elements. See shared/bordered_planes.wgsl.
+    fn bordered(&self) -> [u64; 2] {
+        let width = self.g.in_width as u64 + 1;
+        [width, (self.g.in_height as u64 + 2) * width]
+    }
+
+    /// Returns the vec4s of the packed input of so many images. The last plane is followed by the row below it, and by
+    /// the column on the right of that.
+    fn packed_elements(&self, images: u64) -> u64 {
+        let [width, plane] = self.bordered();
+        images * self.layout.packs() * plane + width + 1
+    }
+
+    fn packed_input(&self, images: u64) -> Scratch {
+        Scratch { name: "packed_input", size: Size::Bytes(self.packed_elements(images) * PACK * F32_BYTES) }
+    }
+
+    fn pack_planes(&self, images: &Range<u64>) -> Result<Step> {
+        let g = self.g;
+        let all = Images::new(g, self.limits);
+        let (input, input_base) = all.input(images);
+        let elements = self.packed_elements(images.len());
+        let params = pack_planes::Params {
+            in_height: g.in_height as u64,
+            in_width: g.in_width as u64,
+            segment_channels: self.layout.segment_channels,
+            segments: self.layout.segments,
+            planes: images.len() * self.layout.packs(),
+            elements,
+            input_image_stride: all.input,
+            input_base,
+        };
+        let windows = vec![input, self.packed_input(images.len()).window()];
+        let workgroups = pack_planes::KERNEL.workgroups(elements);
+        self.limits.step(&pack_planes::KERNEL, g.specialization(), params, windows, workgroups)
     }
 
     fn pack_weight(&self) -> Result<Step> {
@@ -121,7 +193,13 @@ impl<'a> FusedTiled<'a> {
     fn multiply(&self, images: &Range<u64>) -> Result<Step> {
         let g = self.g;
         let all = Images::new(g, self.limits);
-        let (input, input_base) = all.input(images);
+        let (input, input_image_stride, input_base) = if self.packed {
+            let [_, plane] = self.bordered();
+            (self.packed_input(images.len()).window(), self.layout.packs() * plane, 0)
+        } else {
+            let (input, base) = all.input(images);
+            (input, all.input, base)
+        };
         let others = all.windows(images);
         let columns = images.len() * g.out_pixels() as u64;
         let column_tiles = columns.div_ceil(self.variant.tile_n);
@@ -147,7 +225,7 @@ impl<'a> FusedTiled<'a> {
             groups: g.groups as u64,
             splits: self.splits,
             blocks_per_split: self.blocks_per_split,
-            input_image_stride: all.input,
+            input_image_stride,
             offset_image_stride: all.offset,
             mask_image_stride: all.mask,
             output_image_stride: all.output,

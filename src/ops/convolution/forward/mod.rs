@@ -117,7 +117,12 @@ fn plan_by(algorithm: Algorithm, geometry: &Geometry, options: &Options, limits:
         Algorithm::Direct => direct::plan(geometry, limits),
         Algorithm::Depthwise => depthwise::plan(geometry, options, limits),
         Algorithm::FusedSubgroup => fused_subgroup::plan(geometry, options, limits),
-        Algorithm::FusedTiled { tile, splits } => fused_tiled::plan(geometry, options, limits, tile, splits),
+        Algorithm::FusedTiled { tile, splits } => {
+            fused_tiled::plan(geometry, options, limits, tile.variant(), splits, false)
+        }
+        Algorithm::FusedPacked { tile, splits } => {
+            fused_tiled::plan(geometry, options, limits, tile.packed_variant(), splits, true)
+        }
     };
     Ok(Plan { algorithm: algorithm.to_string(), ..plan? })
 }

@@ -1,13 +1,17 @@
-//! A model of the time that the tiles of the fused product take on a GPU, by which `Auto` chooses a tile and splits.
+//! A model of the time that the tiles of the fused product take on a GPU, by which `Auto` chooses a tile, splits, and
+//! whether to pack the input.
 //!
 //! A workgroup works through blocks: it loads the samples and the weights of 16 channels of a tap, then multiplies. A
-//! block takes the longest of three times: its instructions, on a part of a multiprocessor (*SIMD*) that several waves
-//! share; its reads of workgroup memory, which the SIMDs of a multiprocessor share; and one wave alone, which waits for
-//! its loads. A call takes as many rounds of all blocks as the multiprocessors need for all workgroups. It takes no less
-//! time than the memory needs for the operands. Splits add a step, and the partial sums' way to memory and back.
+//! block takes the longest of four times: its instructions, on a part of a multiprocessor (*SIMD*) that several waves
+//! share; its reads of workgroup memory, which the SIMDs of a multiprocessor share; its loads from the L2 cache, which
+//! they share too; and one wave alone, which waits for its loads. A call takes as many rounds of all blocks as the
+//! multiprocessors need for all workgroups. It takes no less time than the memory needs for the operands. Each step takes
+//! time to launch. Packing adds a step, and the way of the input to memory; splits add a step, and the partial sums' way to
+//! memory and back.
 //!
 //! The instructions are counts: of Mesa 26.1.6's compilers, of the kernels of 2026-11-30 (docs/notebook.md). The other
-//! numbers are the vendors'. No GPU has confirmed the model yet, so its errors are unknown; `tune` measures instead.
+//! numbers are the vendors', or guesses where a comment says so. No GPU has confirmed the model yet, so its errors are
+//! unknown; `tune` measures instead.
 
 use std::time::Duration;
 
@@ -26,8 +30,15 @@ const MOST_PARTIAL_BYTES: u64 = 32 << 20;
 /// The relative error below which the model does not prefer one choice to another.
 const ERROR: f64 = 0.05;
 
-/// The time in microseconds from one step to the next.
+/// The time in microseconds that a step takes to launch. It is a guess.
 const STEP_US: f64 = 3.0;
+
+/// Bytes that a multiprocessor gets from the L2 cache in a cycle. An H100 is said to reach so many.
+const L2_BYTES_PER_CYCLE: f64 = 24.0;
+
+/// Loads from the L2 cache for each sample. Of its four corners, most lie in lines that a neighbour has loaded. The
+/// number is a guess.
+const L2_LOADS_PER_SAMPLE: f64 = 1.5;
 
 /// What the model knows of a class of GPUs.
 struct Gpu {
@@ -46,19 +57,24 @@ struct Gpu {
     /// Cycles from a load to its value.
     latency: f64,
     memory_gb_per_second: f64,
-    /// Cycles of a SIMD for one multiply-add of a wave, in the order of [`Tile::ALL`].
-    cycles: [f64; 5],
+    cycles: &'static Cycles,
+}
+
+/// Cycles of a SIMD for one multiply-add of a wave, in the order of [`Tile::ALL`].
+struct Cycles {
+    tiled: [f64; 5],
+    packed: [f64; 5],
 }
 
 /// RADV for navi31. A wave of 64 takes two cycles for an instruction, and 1.5 for a multiply-add, of which some are issued
 /// in pairs.
-const RDNA3: [f64; 5] = [1.94, 1.97, 2.31, 3.13, 3.15];
+const RDNA3: Cycles = Cycles { tiled: [1.90, 1.93, 2.25, 2.98, 3.02], packed: [1.73, 1.76, 1.92, 2.29, 2.33] };
 /// NVK for a GA102 without robust buffer access, in the place of NVIDIA's own compiler.
-const AMPERE: [f64; 5] = [1.72, 1.76, 2.06, 2.65, 2.74];
+const AMPERE: Cycles = Cycles { tiled: [1.70, 1.75, 2.02, 2.57, 2.89], packed: [1.53, 1.57, 1.67, 1.87, 1.91] };
 /// ANV for an Arc A770.
-const DG2: [f64; 5] = [2.00, 2.06, 2.37, 3.41, 3.46];
+const DG2: Cycles = Cycles { tiled: [2.00, 2.06, 2.31, 3.23, 3.29], packed: [1.80, 1.80, 1.90, 2.49, 2.56] };
 /// ANV for Lunar Lake.
-const LNL: [f64; 5] = [1.84, 1.86, 2.18, 2.81, 2.86];
+const LNL: Cycles = Cycles { tiled: [1.78, 1.80, 2.13, 2.66, 2.71], packed: [1.59, 1.65, 1.77, 1.99, 2.04] };
 
 /// The tiles with 4×4 sums an invocation, for GPUs whose compilers are not known to hold 8×8 in registers.
 const SMALL: &[Tile] = &[Tile::M32N64, Tile::M32N32];
@@ -74,7 +90,7 @@ const NAVI31: Gpu = Gpu {
     shared_bytes_per_cycle: 128.0,
     latency: 500.0,
     memory_gb_per_second: 960.0,
-    cycles: RDNA3,
+    cycles: &RDNA3,
 };
 
 const H100: Gpu = Gpu {
@@ -89,7 +105,7 @@ const H100: Gpu = Gpu {
     shared_bytes_per_cycle: 213.0,
     latency: 300.0,
     memory_gb_per_second: 3350.0,
-    cycles: AMPERE,
+    cycles: &AMPERE,
 };
 
 const A770: Gpu = Gpu {
@@ -103,7 +119,7 @@ const A770: Gpu = Gpu {
     shared_bytes_per_cycle: 128.0,
     latency: 500.0,
     memory_gb_per_second: 560.0,
-    cycles: DG2,
+    cycles: &DG2,
 };
 
 /// A GPU of the middle, with 4×4 sums an invocation.
@@ -118,7 +134,7 @@ const UNKNOWN: Gpu = Gpu {
     shared_bytes_per_cycle: 128.0,
     latency: 400.0,
     memory_gb_per_second: 60.0,
-    cycles: AMPERE,
+    cycles: &AMPERE,
 };
 
 const fn gpu(class: GpuClass) -> Gpu {
@@ -138,7 +154,7 @@ const fn gpu(class: GpuClass) -> Gpu {
             clock_ghz: 2.0,
             waves: [4, 8],
             memory_gb_per_second: 120.0,
-            cycles: LNL,
+            cycles: &LNL,
             ..A770
         },
         GpuClass::M2 => Gpu { multiprocessors: 10, clock_ghz: 1.4, memory_gb_per_second: 100.0, ..UNKNOWN },
@@ -155,8 +171,10 @@ const fn gpu(class: GpuClass) -> Gpu {
 }
 
 impl Gpu {
-    /// Returns the microseconds of a call.
-    fn estimate(&self, g: &Geometry, tile: Tile, splits: u64) -> f64 {
+    /// Returns the microseconds of a call by an algorithm that has tiles.
+    fn estimate(&self, g: &Geometry, algorithm: Algorithm) -> Option<f64> {
+        let (tile, splits, packed) = parts(algorithm)?;
+        let splits = u64::from(splits.max(1));
         let variant = tile.variant();
         let layout = Layout::new(g, false);
         let (rows, columns) = (g.out_channels_per_group() as u64, (g.batch * g.out_pixels()) as u64);
@@ -177,33 +195,54 @@ impl Gpu {
         let rounds = waves.div_ceil(all_simds * busy);
 
         let index = Tile::ALL.iter().position(|&other| other == tile).unwrap_or_default();
-        let issue = self.cycles[index] * (sums * TILE_K) as f64;
+        let cycles = if packed { self.cycles.packed } else { self.cycles.tiled };
+        let issue = cycles[index] * (sums * TILE_K) as f64;
         // An invocation reads both operands of its sums once for each channel.
         let side = 2.0 * (sums as f64).sqrt();
         let reads = side * (F32_BYTES * TILE_K * self.lanes) as f64 / self.shared_bytes_per_cycle;
-        let block = (busy as f64 * issue).max((busy * self.simds) as f64 * reads).max(issue + self.latency);
+        let loads = (F32_BYTES * TILE_K) as f64 * (variant.tile_m as f64 + L2_LOADS_PER_SAMPLE * variant.tile_n as f64)
+            / L2_BYTES_PER_CYCLE
+            / waves_per_workgroup as f64;
+        let block = (busy as f64 * issue).max((busy * self.simds) as f64 * reads.max(loads)).max(issue + self.latency);
         let product = (rounds * blocks.div_ceil(splits)) as f64 * block / (1e3 * self.clock_ghz);
 
-        let output = (rows * g.groups as u64 * columns * F32_BYTES) as f64;
-        let operands = (F32_BYTES * (g.batch * g.in_channels * g.in_pixels() + g.offset_elements()) as u64) as f64;
         let memory = |bytes: f64| bytes / (1e3 * self.memory_gb_per_second);
+        let output = (rows * g.groups as u64 * columns * F32_BYTES) as f64;
+        let input = (F32_BYTES * (g.batch * g.in_channels * g.in_pixels()) as u64) as f64;
+        let operands = input + (F32_BYTES * g.offset_elements() as u64) as f64;
+        let packing = if packed { STEP_US + memory(2.0 * input) } else { 0.0 };
         let partial = if splits > 1 { STEP_US + memory(2.0 * splits as f64 * output) } else { 0.0 };
-        product.max(memory(operands + output)) + partial
+        Some(packing + STEP_US + product.max(memory(operands + output)) + partial)
     }
 }
 
-/// Returns the tile and the splits of the shortest estimate. Of estimates that differ by less than [`ERROR`] it takes the
-/// one with the fewest splits.
-pub(super) fn fastest(g: &Geometry, class: GpuClass) -> (Tile, u32) {
+/// Returns the algorithm of the shortest estimate: a tile, splits, and whether the input is packed. Of estimates that
+/// differ by less than [`ERROR`] it takes the one with the fewest splits.
+pub(super) fn fastest(g: &Geometry, class: GpuClass) -> Algorithm {
     let gpu = gpu(class);
     let output = g.output_shape().into_iter().product::<usize>() as u64 * F32_BYTES / (g.batch as u64).max(1);
     let most = u32::try_from(MOST_PARTIAL_BYTES / output.max(1)).unwrap_or(MAX_SPLITS).clamp(1, MAX_SPLITS);
-    let choices = (1..=most).flat_map(|splits| gpu.tiles.iter().map(move |&tile| (tile, splits)));
-    let timed: Vec<_> = choices.map(|(tile, splits)| (tile, splits, gpu.estimate(g, tile, splits.into()))).collect();
-    let shortest = timed.iter().fold(f64::INFINITY, |shortest, (_, _, time)| shortest.min(*time));
-    let good = timed.into_iter().filter(|(_, _, time)| *time <= (1.0 + ERROR) * shortest);
-    let best = good.min_by(|(_, a, s), (_, b, t)| a.cmp(b).then(s.total_cmp(t)));
-    best.map_or((Tile::M32N32, 1), |(tile, splits, _)| (tile, splits))
+    let choices = (1..=most).flat_map(|splits| gpu.tiles.iter().flat_map(move |&tile| by_tile(tile, splits)));
+    let timed: Vec<_> = choices.filter_map(|algorithm| Some((algorithm, gpu.estimate(g, algorithm)?))).collect();
+    let shortest = timed.iter().fold(f64::INFINITY, |shortest, (_, time)| shortest.min(*time));
+    let good = timed.into_iter().filter(|(_, time)| *time <= (1.0 + ERROR) * shortest);
+    let splits = |algorithm: Algorithm| parts(algorithm).map(|(_, splits, _)| splits);
+    let best = good.min_by(|(a, s), (b, t)| splits(*a).cmp(&splits(*b)).then(s.total_cmp(t)));
+    best.map_or(Algorithm::FusedTiled { tile: Tile::M32N32, splits: 1 }, |(algorithm, _)| algorithm)
+}
+
+/// Returns the two algorithms that compute such tiles.
+fn by_tile(tile: Tile, splits: u32) -> [Algorithm; 2] {
+    [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }]
+}
+
+/// Returns the tile and the splits of an algorithm that has them, and whether it packs the input.
+fn parts(algorithm: Algorithm) -> Option<(Tile, u32, bool)> {
+    match algorithm {
+        Algorithm::FusedTiled { tile, splits } => Some((tile, splits, false)),
+        Algorithm::FusedPacked { tile, splits } => Some((tile, splits, true)),
+        _ => None,
+    }
 }
 
 /// Returns the time that the model expects a call to take on a GPU of a class. It knows no algorithm but the tiles of
@@ -212,13 +251,8 @@ pub(super) fn fastest(g: &Geometry, class: GpuClass) -> (Tile, u32) {
 /// No GPU has confirmed the model yet.
 #[must_use]
 pub fn estimate(geometry: &Geometry, class: GpuClass, algorithm: Algorithm) -> Option<Duration> {
-    match algorithm {
-        Algorithm::FusedTiled { tile, splits } => {
-            let microseconds = gpu(class).estimate(geometry, tile, splits.max(1).into());
-            Some(Duration::from_secs_f64(1e-6 * microseconds))
-        }
-        _ => None,
-    }
+    let microseconds = gpu(class).estimate(geometry, algorithm)?;
+    Some(Duration::from_secs_f64(1e-6 * microseconds))
 }
 
 #[cfg(test)]
@@ -242,23 +276,43 @@ mod tests {
     #[test]
     fn a_layer_takes_the_instructions_of_its_blocks() {
         // 256 workgroups of two waves are one wave for each of 528 SIMDs. A wave takes 36 blocks one after the other, each
-        // of 1,024 multiply-adds an invocation, and waits for its loads: 36 · (2.06 · 1024 + 300) cycles.
-        let time = gpu(GpuClass::H100).estimate(&square(64, 128), Tile::M64N64, 1);
-        assert!((time - 49.4).abs() < 0.1, "{time}");
+        // of 1,024 multiply-adds an invocation, and waits for its loads: 36 · (2.02 · 1024 + 300) cycles.
+        let of = |size, splits, packed: bool| {
+            let algorithm = by_tile(Tile::M64N64, splits)[usize::from(packed)];
+            gpu(GpuClass::H100).estimate(&square(64, size), algorithm).expect("a tile has an estimate")
+        };
+        let time = of(128, 1, false);
+        assert!((time - STEP_US - 48.6).abs() < 0.1, "{time}");
         // Four times the pixels are four waves a SIMD, less some at the end, and none waits.
-        let time = gpu(GpuClass::H100).estimate(&square(64, 256), Tile::M64N64, 1);
-        assert!((time - 4.0 * 36.0 * 2.06 * 1.024 / 1.755).abs() < 0.1, "{time}");
+        let time = of(256, 1, false);
+        assert!((time - STEP_US - 4.0 * 36.0 * 2.02 * 1.024 / 1.755).abs() < 0.1, "{time}");
         // Two splits of 18 blocks on twice as many waves, and the partial sums' way to memory and back.
-        let time = gpu(GpuClass::H100).estimate(&square(64, 128), Tile::M64N64, 2);
-        let partial = 3.0 + 4.0 * 64.0 * 128.0 * 128.0 * 4.0 / 3.35e6;
-        assert!((time - 2.0 * 18.0 * 2.06 * 1.024 / 1.755 - partial).abs() < 0.1, "{time}");
+        let time = of(128, 2, false);
+        let partial = STEP_US + 4.0 * 64.0 * 128.0 * 128.0 * 4.0 / 3.35e6;
+        assert!((time - STEP_US - 2.0 * 18.0 * 2.02 * 1.024 / 1.755 - partial).abs() < 0.1, "{time}");
+        // A packed input has fewer instructions, and goes to memory and back once.
+        let time = of(256, 1, true);
+        let packing = STEP_US + 2.0 * 64.0 * 256.0 * 256.0 * 4.0 / 3.35e6;
+        assert!((time - STEP_US - 4.0 * 36.0 * 1.67 * 1.024 / 1.755 - packing).abs() < 0.1, "{time}");
+    }
+
+    fn fastest_parts(g: &Geometry, class: GpuClass) -> (Tile, u32, bool) {
+        parts(fastest(g, class)).expect("the fastest has a tile")
     }
 
     #[test]
     fn small_layers_are_split_and_large_ones_are_not() {
         for class in GpuClass::ALL.into_iter().filter(|class| *class != GpuClass::Unknown) {
-            assert!(fastest(&square(512, 8), class).1 > 1, "{class}");
-            assert_eq!(fastest(&square(256, 256), class).1, 1, "{class}");
+            assert!(fastest_parts(&square(512, 8), class).1 > 1, "{class}");
+            assert_eq!(fastest_parts(&square(256, 256), class).1, 1, "{class}");
+        }
+    }
+
+    #[test]
+    fn large_layers_are_packed_and_small_ones_are_not() {
+        for class in GpuClass::ALL {
+            assert!(fastest_parts(&square(256, 256), class).2, "{class}");
+            assert!(!fastest_parts(&square(16, 8), class).2, "{class}");
         }
     }
 
@@ -267,7 +321,7 @@ mod tests {
         for class in GpuClass::ALL {
             for (channels, size) in [(64, 360), (128, 128), (512, 64), (2048, 16)] {
                 let g = square(channels, size);
-                let splits = fastest(&g, class).1 as usize;
+                let splits = fastest_parts(&g, class).1 as usize;
                 assert!(splits == 1 || 4 * splits * channels * size * size <= 32 << 20, "{g} on {class}: {splits}");
             }
         }
@@ -275,17 +329,18 @@ mod tests {
 
     #[test]
     fn few_output_channels_take_low_tiles() {
-        let low = fastest(&square(32, 256), GpuClass::H100).0;
-        assert!(low.variant().tile_m == 32, "{low:?}");
-        assert_eq!(fastest(&square(256, 256), GpuClass::H100).0, Tile::M128N128);
-        assert!(fastest(&square(256, 256), GpuClass::M2).0.variant().tile_m == 32);
+        let tile = |channels, class| fastest_parts(&square(channels, 256), class).0;
+        assert_eq!(tile(32, GpuClass::H100).variant().tile_m, 32);
+        assert_eq!(tile(256, GpuClass::H100), Tile::M128N128);
+        assert_eq!(tile(256, GpuClass::M2).variant().tile_m, 32);
     }
 
     #[test]
     fn only_tiles_have_estimates() {
-        assert_eq!(estimate(&square(64, 64), GpuClass::H100, Algorithm::Direct), None);
-        let tiled = Algorithm::FusedTiled { tile: Tile::M64N64, splits: 1 };
-        let time = estimate(&square(64, 128), GpuClass::H100, tiled).expect("a tile has an estimate");
-        assert_eq!(time.as_micros(), 49);
+        let of = |algorithm| estimate(&square(64, 128), GpuClass::H100, algorithm);
+        assert_eq!(of(Algorithm::Direct), None);
+        let times =
+            by_tile(Tile::M64N64, 1).map(|algorithm| of(algorithm).expect("a tile has an estimate").as_micros());
+        assert_eq!(times, [51, 49]);
     }
 }
