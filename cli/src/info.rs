@@ -31,7 +31,7 @@ fn classes() -> impl TypedValueParser<Value = GpuClass> {
 impl Info {
     pub(crate) fn run(&self) -> Result<()> {
         let Some(class) = self.device else { return adapters() };
-        let limits = DeviceLimits { kind: DeviceKind::DiscreteGpu, class, ..DeviceLimits::default() };
+        let limits = DeviceLimits { kind: class.kind(), class, ..DeviceLimits::default() };
         println!(
             "algorithms that deform tries on {class}, in order, for the layers of `deform bench`, and the time that"
         );

@@ -1,5 +1,5 @@
 // Packs the weight of a depthwise convolution, or of one with weight groups of 2 to 4 input channels: four channels per
-// texel.
+// texel of a texture, or side by side in a buffer.
 //
 //     packed_weight[(t·packs + s·segment_packs + q)·rows + r][l] = weight[g·rows + r, n, t]
 //     g·group_channels + n = c = s·segment_channels + 4·q + l
@@ -15,7 +15,9 @@
 // Why this shape. The depthwise kernels multiply a pack of samples by a pack of weights for each output channel of the
 // weight groups; taps vary slowest, so the packs of one tap are neighbours.
 
-//@ uses shared/texels shared/grid
+//@ uses shared/grid
+//@ variant texture uses convolution/weight_texture
+//@ variant buffer uses convolution/weight_buffer
 
 struct Params {
     /// Channels of a segment.
@@ -38,8 +40,6 @@ struct Params {
 /// [(group, out channel of the group), channel of the group, tap]
 //@ operand
 @group(0) @binding(1) var<storage, read> weight: array<weight_element>;
-/// [(tap, segment, pack, out channel of the group)], four channels of the pack
-@group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, write>;
 
 const WORKGROUP_SIZE = 64u;
 
@@ -63,7 +63,7 @@ fn main(
     if first + 1u < params.segment_channels { value.y = weight_at(channel + 1u, row, tap); }
     if first + 2u < params.segment_channels { value.z = weight_at(channel + 2u, row, tap); }
     if first + 3u < params.segment_channels { value.w = weight_at(channel + 3u, row, tap); }
-    textureStore(packed_weight, texel_at(texel), value);
+    store_pack(texel, value);
 }
 
 /// Returns the weight of an input channel for an output channel of its weight group.

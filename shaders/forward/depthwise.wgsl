@@ -5,7 +5,8 @@
 // g is a weight group and r one of its output channels. Segments and packs are those of pack_input.wgsl and
 // pack_weight_depthwise.wgsl; a segment is the channels of an offset group, and a pack has whole weight groups.
 //
-// Reads   packed_input (this step's packs), packed_weight, offset, mask (1 without one), bias (0 without one): this
+// Reads   packed_input (this step's packs) and packed_weight, both in textures (depthwise_textures.wgsl) or in buffers
+//         (depthwise_buffers.wgsl), offset, mask (1 without one), bias (0 without one): this
 //         step's images.
 // Writes  output: the channels of this step's weight groups.
 // Runs    One invocation owns one pixel of PACKS packs of a segment, for ROWS output channels of each of their weight
@@ -23,15 +24,21 @@
 //      exactly PACKS packs and ROWS output channels. Those past the last are computed from whatever lies there, and not
 //      stored.
 
-//@ uses shared/sample shared/taps shared/texels shared/grid
+//@ uses shared/pixels shared/grid
 //@ constant PACKS Packs of one invocation.
 //@ constant ROWS Output channels of a weight group that one invocation computes.
-//@ variant packs4 PACKS=4u ROWS=1u
-//@ variant packs2 PACKS=2u ROWS=1u
-//@ variant packs1 PACKS=1u ROWS=1u
-//@ variant packs2_rows2 PACKS=2u ROWS=2u
-//@ variant packs1_rows2 PACKS=1u ROWS=2u
-//@ variant packs1_rows4 PACKS=1u ROWS=4u
+//@ variant packs4 PACKS=4u ROWS=1u uses forward/depthwise_textures
+//@ variant packs2 PACKS=2u ROWS=1u uses forward/depthwise_textures
+//@ variant packs1 PACKS=1u ROWS=1u uses forward/depthwise_textures
+//@ variant packs2_rows2 PACKS=2u ROWS=2u uses forward/depthwise_textures
+//@ variant packs1_rows2 PACKS=1u ROWS=2u uses forward/depthwise_textures
+//@ variant packs1_rows4 PACKS=1u ROWS=4u uses forward/depthwise_textures
+//@ variant packs4_buffers PACKS=4u ROWS=1u uses forward/depthwise_buffers
+//@ variant packs2_buffers PACKS=2u ROWS=1u uses forward/depthwise_buffers
+//@ variant packs1_buffers PACKS=1u ROWS=1u uses forward/depthwise_buffers
+//@ variant packs2_rows2_buffers PACKS=2u ROWS=2u uses forward/depthwise_buffers
+//@ variant packs1_rows2_buffers PACKS=1u ROWS=2u uses forward/depthwise_buffers
+//@ variant packs1_rows4_buffers PACKS=1u ROWS=4u uses forward/depthwise_buffers
 
 struct Params {
     /// Geometry of the taps.
@@ -68,6 +75,8 @@ struct Params {
     pixels: u32,
     /// Workgroups along the pixels, one per block of pixels.
     pixel_blocks: u32,
+    /// Elements between images of the packed input in a buffer.
+    input_image_stride: u32,
     /// Elements between images of the offset.
     offset_image_stride: u32,
     /// Elements between images of the mask.
@@ -87,10 +96,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-/// [x + 1, (segment, pack, image, y + 1)], four channels of the pack, or with packs along x
-@group(0) @binding(1) var packed_input: texture_storage_2d<rgba32float, read>;
-/// [(tap, segment, pack, out channel of the group)], four channels of the pack
-@group(0) @binding(2) var packed_weight: texture_storage_2d<rgba32float, read>;
 /// [image, (offset group, tap, y|x), out_height, out_width]
 //@ operand
 @group(0) @binding(3) var<storage, read> offset: array<offset_element>;
@@ -155,7 +160,7 @@ fn main(
 #for p in 0..PACKS
         let sample{p} = sample(tap, plane{p});
 #for r in 0..ROWS
-        sum{p}_{r} += textureLoad(packed_weight, texel_at((weight + q{p}) * params.rows + row{r})) * sample{p};
+        sum{p}_{r} += weight_pack((weight + q{p}) * params.rows + row{r}) * sample{p};
 #end
 #end
     }

@@ -25,7 +25,7 @@
 //   5. The 4·OUT_CHANNELS sums of an invocation are scalars with names, because an array that is indexed at run time is
 //      again a loop over the lanes. The driver keeps them in the first-level cache.
 
-//@ uses shared/sample shared/subgroup shared/taps shared/grid
+//@ uses shared/pixels shared/sample shared/subgroup shared/grid
 //@ constant OUT_CHANNELS Output channels of one invocation.
 //@ constant PARTIAL Whether the step may have some terms of its sums only: some channels, taps or rows of the input.
 //@ variant out64 OUT_CHANNELS=64u PARTIAL=false

@@ -30,7 +30,7 @@
 //   5. The sums have names, because sums that are indexed at run time would not stay in registers.
 //   6. Every variant needs at most 16 KiB of workgroup memory and 256 invocations, which WebGPU's default limits allow.
 
-//@ uses shared/taps shared/bilinear shared/grid
+//@ uses shared/taps shared/grid
 //@ constant TILE_M Output channels of a tile.
 //@ constant TILE_N Columns of a tile.
 //@ constant VECTORS_M vec4s of output channels of one invocation.
@@ -140,7 +140,7 @@ fn tap_at(column: u32, offset_group: u32, tap: u32) -> Tap {
     if params.has_mask != 0u {
         scale = read_mask(params.mask_base + image * params.mask_image_stride + pair * params.geometry.out_pixels + pixel);
     }
-    return tap_in(image, position, scale);
+    return tap_in(image_start(image), position, scale);
 }
 
 /// Returns a vec4 of the weights of a block of TILE_K channels, whose first row in the packed weight is `row`.

@@ -18,10 +18,14 @@ struct Tap {
     weight: vec4<f32>,
 }
 
-/// Returns the tap at a position (x, y) of an image. `scale` is its mask.
-fn tap_in(image: u32, position: vec2<f32>, scale: f32) -> Tap {
+/// Returns the index of an image's first element.
+fn image_start(image: u32) -> u32 {
+    return params.input_base + image * params.input_image_stride;
+}
+
+/// Returns the tap at a position (x, y) of the image that starts at `start`. `scale` is its mask.
+fn tap_in(start: u32, position: vec2<f32>, scale: f32) -> Tap {
     let corners = corners_at(position.y, position.x, params.geometry.in_height, params.geometry.in_width);
-    let start = params.input_base + image * params.input_image_stride;
     let present = select(vec4<bool>(), corners.present, corners.inside);
     return Tap(start + corners.index + select(vec4<u32>(ABSENT), vec4<u32>(), present), scale * corners.weight);
 }

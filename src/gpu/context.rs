@@ -11,7 +11,7 @@ use super::scratch::{Pool, Resource};
 use crate::dtype::Dtype;
 use crate::error::{DeviceError, Error, Result};
 use crate::kernel::Storage;
-use crate::plan::{DeviceLimits, Size, Step};
+use crate::plan::{DeviceLimits, GpuClass, Size, Step};
 
 /// A GPU device and its queue. The handle is cheap to clone, `Send` and `Sync`. Clones share the device and the
 /// pipelines compiled on it.
@@ -99,7 +99,18 @@ impl Gpu {
     /// wgpu cannot tell; a mixture panics inside wgpu or writes to the wrong place.
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let device = Arc::new(Device::new(device, queue));
+        Self::with_device(Device::new(device, queue, None))
+    }
+
+    /// The same as [`Gpu::from_wgpu`], with the plans for a GPU of a class: for a GPU whose class deform does not know, or
+    /// to try the plans for a GPU that is not there. Results do not depend on the class, apart from rounding.
+    #[must_use]
+    pub fn from_wgpu_as(device: wgpu::Device, queue: wgpu::Queue, class: GpuClass) -> Self {
+        Self::with_device(Device::new(device, queue, Some(class)))
+    }
+
+    fn with_device(device: Device) -> Self {
+        let device = Arc::new(device);
         let scratch = Arc::new(Pool::new(&device));
         let shared = Shared { device, pipelines: Pipelines::default(), scratch };
         Self { shared: Arc::new(shared), wait_timeout: DEFAULT_WAIT_TIMEOUT }

@@ -23,7 +23,8 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub(super) fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+    /// `class` replaces what the adapter says of the device's kind and class.
+    pub(super) fn new(device: wgpu::Device, queue: wgpu::Queue, class: Option<GpuClass>) -> Self {
         let granted = device.limits();
         let info = device.adapter_info();
         let one_size = info.subgroup_min_size == info.subgroup_max_size;
@@ -35,6 +36,10 @@ impl Device {
             wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,
             wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu,
             wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => DeviceKind::Other,
+        };
+        let (kind, class) = match class {
+            Some(class) => (class.kind(), class),
+            None => (kind, GpuClass::of(info.vendor, kind, &info.name)),
         };
         let limits = DeviceLimits {
             // Scratch is a buffer of its own and is bound whole, so it must fit a buffer, too.
@@ -48,7 +53,7 @@ impl Device {
             subgroup_size: if subgroups { info.subgroup_min_size.into() } else { 0 },
             f16: device.features().contains(wgpu::Features::SHADER_F16),
             kind,
-            class: GpuClass::of(info.vendor, kind, &info.name),
+            class,
         };
         Self { device, queue, info, limits, late_error: Arc::default(), lost: Arc::default() }
     }

@@ -280,7 +280,7 @@ mod tests {
         let instance = wgpu::Instance::default();
         let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
         let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
-        let pool = Arc::new(Pool::new(&Arc::new(Device::new(device, queue))));
+        let pool = Arc::new(Pool::new(&Arc::new(Device::new(device, queue, None))));
         let scratch = |bytes| vec![Scratch { name: "scratch", size: Size::Bytes(bytes) }];
         let sizes = || {
             let shelves = lock(&pool.shelves);

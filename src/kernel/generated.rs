@@ -1991,14 +1991,14 @@ pub(crate) mod convolution {
     }
 
     /// Packs the weight of a depthwise convolution, or of one with weight groups of 2 to 4 input channels: four channels per
-    /// texel.
+    /// texel of a texture, or side by side in a buffer.
     pub(crate) mod pack_weight_depthwise {
         use crate::kernel::declaration::{Access, Binding, Kernel, Params as _, TexelFormat};
-        /// The kernel.
-        pub(crate) static KERNEL: Kernel = Kernel {
-            name: "convolution/pack_weight_depthwise",
+        /// The kernel's variant `texture`.
+        pub(crate) static TEXTURE: Kernel = Kernel {
+            name: "convolution/pack_weight_depthwise/texture",
             file: "convolution/pack_weight_depthwise",
-            variant: "",
+            variant: "texture",
             workgroup_size: 64,
             subgroups: false,
             sampling: false,
@@ -2009,6 +2009,21 @@ pub(crate) mod convolution {
                     access: Access::TextureWrite(TexelFormat::Rgba32Float),
                     operand: false,
                 },
+            ],
+            params: Params::WORDS,
+            files: super::super::FILES,
+        };
+        /// The kernel's variant `buffer`.
+        pub(crate) static BUFFER: Kernel = Kernel {
+            name: "convolution/pack_weight_depthwise/buffer",
+            file: "convolution/pack_weight_depthwise",
+            variant: "buffer",
+            workgroup_size: 64,
+            subgroups: false,
+            sampling: false,
+            bindings: &[
+                Binding { name: "weight", access: Access::Read, operand: true },
+                Binding { name: "packed_weight", access: Access::ReadWrite, operand: false },
             ],
             params: Params::WORDS,
             files: super::super::FILES,
@@ -2240,6 +2255,144 @@ pub(crate) mod forward {
             packs: 1,
             rows: 4,
         };
+        /// The kernel's variant `packs4_buffers`.
+        pub(crate) static PACKS4_BUFFERS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs4_buffers",
+                file: "forward/depthwise",
+                variant: "packs4_buffers",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 4,
+            rows: 1,
+        };
+        /// The kernel's variant `packs2_buffers`.
+        pub(crate) static PACKS2_BUFFERS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs2_buffers",
+                file: "forward/depthwise",
+                variant: "packs2_buffers",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 2,
+            rows: 1,
+        };
+        /// The kernel's variant `packs1_buffers`.
+        pub(crate) static PACKS1_BUFFERS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs1_buffers",
+                file: "forward/depthwise",
+                variant: "packs1_buffers",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 1,
+        };
+        /// The kernel's variant `packs2_rows2_buffers`.
+        pub(crate) static PACKS2_ROWS2_BUFFERS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs2_rows2_buffers",
+                file: "forward/depthwise",
+                variant: "packs2_rows2_buffers",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 2,
+            rows: 2,
+        };
+        /// The kernel's variant `packs1_rows2_buffers`.
+        pub(crate) static PACKS1_ROWS2_BUFFERS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs1_rows2_buffers",
+                file: "forward/depthwise",
+                variant: "packs1_rows2_buffers",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 2,
+        };
+        /// The kernel's variant `packs1_rows4_buffers`.
+        pub(crate) static PACKS1_ROWS4_BUFFERS: Variant = Variant {
+            kernel: Kernel {
+                name: "forward/depthwise/packs1_rows4_buffers",
+                file: "forward/depthwise",
+                variant: "packs1_rows4_buffers",
+                workgroup_size: 64,
+                subgroups: false,
+                sampling: true,
+                bindings: &[
+                    Binding { name: "packed_input", access: Access::Read, operand: false },
+                    Binding { name: "packed_weight", access: Access::Read, operand: false },
+                    Binding { name: "offset", access: Access::Read, operand: true },
+                    Binding { name: "mask", access: Access::Read, operand: true },
+                    Binding { name: "bias", access: Access::Read, operand: true },
+                    Binding { name: "output", access: Access::ReadWrite, operand: true },
+                ],
+                params: Params::WORDS,
+                files: super::super::FILES,
+            },
+            packs: 1,
+            rows: 4,
+        };
         /// The kernel's `Params`: each number reaches the device as a u32.
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -2278,6 +2431,8 @@ pub(crate) mod forward {
             pub(crate) pixels: u64,
             /// Workgroups along the pixels, one per block of pixels.
             pub(crate) pixel_blocks: u64,
+            /// Elements between images of the packed input in a buffer.
+            pub(crate) input_image_stride: u64,
             /// Elements between images of the offset.
             pub(crate) offset_image_stride: u64,
             /// Elements between images of the mask.
@@ -2325,6 +2480,7 @@ pub(crate) mod forward {
                 "pack_blocks",
                 "pixels",
                 "pixel_blocks",
+                "input_image_stride",
                 "offset_image_stride",
                 "mask_image_stride",
                 "output_image_stride",
@@ -4162,13 +4318,20 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
     &convolution::copy_rows::KERNEL,
     &convolution::pack_input::KERNEL,
     &convolution::pack_planes::KERNEL,
-    &convolution::pack_weight_depthwise::KERNEL,
+    &convolution::pack_weight_depthwise::TEXTURE,
+    &convolution::pack_weight_depthwise::BUFFER,
     &forward::depthwise::PACKS4.kernel,
     &forward::depthwise::PACKS2.kernel,
     &forward::depthwise::PACKS1.kernel,
     &forward::depthwise::PACKS2_ROWS2.kernel,
     &forward::depthwise::PACKS1_ROWS2.kernel,
     &forward::depthwise::PACKS1_ROWS4.kernel,
+    &forward::depthwise::PACKS4_BUFFERS.kernel,
+    &forward::depthwise::PACKS2_BUFFERS.kernel,
+    &forward::depthwise::PACKS1_BUFFERS.kernel,
+    &forward::depthwise::PACKS2_ROWS2_BUFFERS.kernel,
+    &forward::depthwise::PACKS1_ROWS2_BUFFERS.kernel,
+    &forward::depthwise::PACKS1_ROWS4_BUFFERS.kernel,
     &forward::direct::KERNEL,
     &forward::fused_subgroup::OUT64.kernel,
     &forward::fused_subgroup::OUT32.kernel,
@@ -4239,7 +4402,11 @@ static FILES: &[(&str, &str)] = &[
     ("convolution/pack_input", include_str!("../../shaders/convolution/pack_input.wgsl")),
     ("convolution/pack_planes", include_str!("../../shaders/convolution/pack_planes.wgsl")),
     ("convolution/pack_weight_depthwise", include_str!("../../shaders/convolution/pack_weight_depthwise.wgsl")),
+    ("convolution/weight_buffer", include_str!("../../shaders/convolution/weight_buffer.wgsl")),
+    ("convolution/weight_texture", include_str!("../../shaders/convolution/weight_texture.wgsl")),
     ("forward/depthwise", include_str!("../../shaders/forward/depthwise.wgsl")),
+    ("forward/depthwise_buffers", include_str!("../../shaders/forward/depthwise_buffers.wgsl")),
+    ("forward/depthwise_textures", include_str!("../../shaders/forward/depthwise_textures.wgsl")),
     ("forward/direct", include_str!("../../shaders/forward/direct.wgsl")),
     ("forward/fused_subgroup", include_str!("../../shaders/forward/fused_subgroup.wgsl")),
     ("forward/fused_tiled", include_str!("../../shaders/forward/fused_tiled.wgsl")),
@@ -4263,7 +4430,9 @@ static FILES: &[(&str, &str)] = &[
     ("shared/packed_planes", include_str!("../../shaders/shared/packed_planes.wgsl")),
     ("shared/packed_sample", include_str!("../../shaders/shared/packed_sample.wgsl")),
     ("shared/packed_taps", include_str!("../../shaders/shared/packed_taps.wgsl")),
+    ("shared/pixels", include_str!("../../shaders/shared/pixels.wgsl")),
     ("shared/sample", include_str!("../../shaders/shared/sample.wgsl")),
+    ("shared/sample_planes", include_str!("../../shaders/shared/sample_planes.wgsl")),
     ("shared/slope", include_str!("../../shaders/shared/slope.wgsl")),
     ("shared/stored_f16", include_str!("../../shaders/shared/stored_f16.wgsl")),
     ("shared/stored_f32", include_str!("../../shaders/shared/stored_f32.wgsl")),

@@ -85,6 +85,21 @@ impl GpuClass {
         }
     }
 
+    /// Returns the kind of the class's devices.
+    #[must_use]
+    pub const fn kind(self) -> DeviceKind {
+        match self {
+            Self::Navi31
+            | Self::AmdDiscrete
+            | Self::H100
+            | Self::Nvidia
+            | Self::IntelDiscrete
+            | Self::UnknownDiscrete => DeviceKind::DiscreteGpu,
+            Self::AmdIntegrated | Self::IntelIntegrated | Self::M2 => DeviceKind::IntegratedGpu,
+            Self::Unknown => DeviceKind::Other,
+        }
+    }
+
     /// Returns the name, as `Display` and `FromStr` use it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -145,6 +160,8 @@ mod tests {
             (0, Other, "", GpuClass::Unknown),
         ] {
             assert_eq!(GpuClass::of(vendor, kind, name), class, "{name}");
+            // This vendor makes GPUs of other kinds, too.
+            assert!(class.kind() == kind || vendor == 0x10de, "{name}");
         }
     }
 

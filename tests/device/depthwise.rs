@@ -6,7 +6,9 @@ use deform::{DeformConv2d, Dtype, Error, Gradients, Options};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::backward::{all, check_gradients, plan_of, run_backward};
-use crate::device::{check, forward_plan, gpu, least_workspace, operator, run, say, upload, upload_to};
+use crate::device::{
+    check, check_on, forward_plan, gpu, large_gpu, least_workspace, operator, run, say, upload, upload_to,
+};
 use crate::forward::{geometries, table};
 use crate::gradients::{check_added, check_subsets, check_with_small_limits, small_limits_gpu};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, small_groups};
@@ -30,6 +32,28 @@ fn the_depthwise_table_meets_the_reference() {
     }
 }
 
+/// On GPUs the packed operands lie in buffers, and `Auto` takes the algorithm for all of the table.
+#[test]
+fn the_depthwise_table_meets_the_reference_in_buffers() {
+    for [channels, rows] in GROUPS {
+        let table: Vec<_> = table().into_iter().map(|case| small_groups(case, channels, rows)).collect();
+        for algorithm in [Algorithm::Depthwise, Algorithm::Auto] {
+            let by = |case: &Case| case.clone().by(algorithm);
+            let worst = table.iter().map(|case| check_on(large_gpu(), &by(case))).fold(0.0, f64::max);
+            say(&format!("groups of {channels}→{rows} by {algorithm} in buffers: worst error {worst:.3} of its bound"));
+        }
+    }
+    let case = case("buffers", Sizes { batch: 3, in_channels: 24, ..PLAIN }, padded());
+    let mut steps = Vec::new();
+    for limit in [64 << 20, 8 << 10, 4 << 10] {
+        let options = Options { workspace_limit: limit, ..case.options };
+        let prepared = large_gpu().prepare(&case.shape_slices(), Dtype::F32, options).unwrap();
+        steps.push(prepared.plan().steps.iter().filter(|step| step.kernel().ends_with("_buffers")).count());
+        check_on(large_gpu(), &Case { options, ..case.clone() });
+    }
+    assert!(steps[0] == 1 && steps[1] > 1 && steps[2] == 0, "{steps:?}");
+}
+
 /// The texture of the packed weight has two rows of texels, and something else behind the last texel.
 #[test]
 fn a_weight_of_two_rows_of_texels_meets_the_reference() {
@@ -51,6 +75,7 @@ fn random_depthwise_geometries_meet_the_reference() {
         let whole = forward_plan(&case).memory_bytes();
         case.options.workspace_limit = (whole >> shrink).max(least_workspace(&case));
         worst.set(f64::max(worst.get(), check(&case)));
+        worst.set(f64::max(worst.get(), check_on(large_gpu(), &case)));
         case.options.workspace_limit = options.workspace_limit;
         let whole = plan_of(&case).memory_bytes();
         case.options.workspace_limit = (whole >> shrink).max(crate::backward::least_workspace(&case));

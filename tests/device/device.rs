@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use deform::ops::deform_conv2d::{Algorithm, Tile};
-use deform::plan::Plan;
+use deform::plan::{GpuClass, Plan};
 use deform::{DeformConv2d, Dtype, Error, Gpu, Inputs, Options, Tensor, wgpu};
 
 use crate::support::case::{Case, PLAIN, padded};
@@ -42,6 +42,16 @@ pub fn same_adapter(gpu: &Gpu, required_features: wgpu::Features, required_limit
     let descriptor = wgpu::DeviceDescriptor { required_features, required_limits, ..Default::default() };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device");
     Gpu::from_wgpu(device, queue)
+}
+
+/// Returns an operator that plans as for a large GPU, on a device of the same adapter.
+pub fn large_gpu() -> &'static DeformConv2d {
+    static OPERATOR: OnceLock<DeformConv2d> = OnceLock::new();
+    OPERATOR.get_or_init(|| {
+        let same = same_adapter(gpu(), gpu().device().features(), gpu().device().limits());
+        let (device, queue) = (same.device().clone(), same.queue().clone());
+        DeformConv2d::new(&Gpu::from_wgpu_as(device, queue, GpuClass::H100))
+    })
 }
 
 /// Returns the operator on the shared device.
@@ -172,6 +182,11 @@ pub fn run_on(gpu: &Gpu, operator: &DeformConv2d, case: &Case) -> Vec<f32> {
 
 /// Runs the case and compares every element with the reference. Returns the worst ratio of error to bound.
 pub fn check(case: &Case) -> f64 {
+    check_on(operator(), case)
+}
+
+pub fn check_on(operator: &DeformConv2d, case: &Case) -> f64 {
     let (want, bounds) = case.expected();
-    compare(&run(case), &want, &bounds).unwrap_or_else(|error| panic!("{}: {error}", case.name))
+    let got = run_on(operator.gpu(), operator, case);
+    compare(&got, &want, &bounds).unwrap_or_else(|error| panic!("{}: {error}", case.name))
 }

@@ -5,7 +5,9 @@ use deform::{Dtype, Error, Options};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
-use crate::device::{algorithms, by_tile, check, distinct_algorithms, forward_plan, least_workspace, operator, say};
+use crate::device::{
+    algorithms, by_tile, check, check_on, distinct_algorithms, forward_plan, large_gpu, least_workspace, operator, say,
+};
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
 /// Returns cases one below, at and one above the size of each tile: 64 pixels, 64 output channels, 16 column rows, 16
@@ -87,6 +89,12 @@ fn the_table_meets_the_reference() {
         let worst = table.iter().map(|case| check(&case.clone().by(algorithm))).fold(0.0, f64::max);
         say(&format!("case table by {algorithm:?}: {} cases, worst error {worst:.3} of its bound", table.len()));
     }
+}
+
+#[test]
+fn the_table_meets_the_reference_by_what_a_gpu_takes() {
+    let worst = table().iter().map(|case| check_on(large_gpu(), case)).fold(0.0, f64::max);
+    say(&format!("case table planned for a large GPU: worst error {worst:.3} of its bound"));
 }
 
 /// The workspaces are so small that pixels are cut, then groups, then channels, then images.

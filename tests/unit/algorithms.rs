@@ -30,7 +30,7 @@ fn auto_takes_the_algorithm_of_the_table() {
         (square(512, 16), &discrete, "fused_packed_128x128/16"),
         (square(16, 8), &discrete, "fused_tiled_32x64/9"),
         (Sizes { offset_groups: 64, ..square(64, 128) }, &discrete, "columns"),
-        (depthwise, &discrete, "direct"),
+        (depthwise, &discrete, "depthwise"),
         (square(64, 128), &integrated, "fused_packed_32x32"),
         (square(64, 7), &integrated, "fused_tiled_32x64/6"),
         (square(256, 256), &integrated, "fused_tiled_32x32"),

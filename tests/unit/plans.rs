@@ -263,7 +263,8 @@ fn depthwise_plans_do_every_pack_once() {
     let mut steps = Vec::new();
     for (axis, binding, workspace) in [(8192, 128 << 20, 64 << 20), (100, 1 << 20, 64 << 20), (8192, 240_000, 1 << 16)]
     {
-        let limits = DeviceLimits { max_texture_axis: axis, max_binding_bytes: binding, ..DeviceLimits::default() };
+        let cpu = DeviceLimits { kind: DeviceKind::Cpu, ..DeviceLimits::default() };
+        let limits = DeviceLimits { max_texture_axis: axis, max_binding_bytes: binding, ..cpu };
         let options = Options { algorithm: Algorithm::Depthwise, workspace_limit: workspace, ..padded() };
         // Three segments of 20 channels, which are 5 packs.
         let mut done = [[0; 5]; 3];
@@ -281,7 +282,7 @@ fn depthwise_plans_do_every_pack_once() {
         steps.push(plan.steps.len());
     }
     assert!(steps[0] < steps[1] && steps[0] < steps[2], "{steps:?}");
-    let limits = DeviceLimits { max_texture_axis: 31, ..DeviceLimits::default() };
+    let limits = DeviceLimits { max_texture_axis: 31, kind: DeviceKind::Cpu, ..DeviceLimits::default() };
     let options = Options { algorithm: Algorithm::Depthwise, ..padded() };
     assert!(matches!(plan_of(sizes, options, &limits), Err(Error::Unsuitable { .. })));
 }

@@ -20,9 +20,9 @@ pub enum Algorithm {
     Columns,
     /// Computes outputs one by one, without a product and without a workspace: for weight groups of few channels.
     Direct,
-    /// Computes four channels at a time from textures, without a product: for depthwise convolutions, with any depth
-    /// multiplier up to 8, and for weight groups of 2 to 4 input channels and at most 8 output channels. Offset groups
-    /// must have whole weight groups, and of 3 channels exactly one.
+    /// Computes four channels at a time from packed operands, without a product: for depthwise convolutions, with any
+    /// depth multiplier up to 8, and for weight groups of 2 to 4 input channels and at most 8 output channels. Offset
+    /// groups must have whole weight groups, and of 3 channels exactly one.
     Depthwise,
     /// Samples straight into the product. Both operands are packed into textures, and a subgroup of 8 lanes shares the
     /// weights: for CPU drivers (lavapipe, if the machine's vectors hold 8 lanes).

@@ -17,6 +17,7 @@ mod operands;
 mod operator;
 mod options;
 mod pack_input;
+mod pack_planes;
 mod pack_weight_depthwise;
 pub mod reference;
 mod sort;

@@ -58,6 +58,11 @@ const RULES: &[Rule] = &[
     },
     Rule {
         devices: &[DiscreteGpu, IntegratedGpu, Other],
+        groups: Groups::Small(4),
+        candidates: &[Fixed(Algorithm::Depthwise), Fixed(Algorithm::Direct), Fixed(Algorithm::Columns)],
+    },
+    Rule {
+        devices: &[DiscreteGpu, IntegratedGpu, Other],
         groups: Groups::UpTo(4),
         candidates: &[Fixed(Algorithm::Direct), Fixed(Algorithm::Columns)],
     },

@@ -5,13 +5,13 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::kernel::convolution::pack_planes;
 use crate::kernel::forward::fused_tiled::{self, TILE_K};
 use crate::kernel::forward::{pack_weight_rows, reduce};
 use crate::kernel::{Specialization, Storage};
 use crate::ops::convolution::geometry::Geometry;
-use crate::ops::convolution::layout::{Layout, PACK};
+use crate::ops::convolution::layout::Layout;
 use crate::ops::convolution::options::Options;
+use crate::ops::convolution::pack_planes::BorderedPlanes;
 use crate::ops::convolution::windows::{self, Images};
 use crate::plan::{
     DeviceLimits, F32_BYTES, Len, MAX_LOOP_STEPS, Plan, Scratch, Size, Step, WORKSPACE, binding_too_large, largest,
@@ -35,8 +35,8 @@ struct FusedTiled<'a> {
     blocks_per_split: u64,
     /// Elements of the partial sums of one image. 0 if the sums are not split.
     partial_of_image: u64,
-    /// Whether the input is packed.
-    packed: bool,
+    /// The packed input, if the kernel reads that.
+    planes: Option<BorderedPlanes<'a>>,
 }
 
 /// Plans the call by the kernel `variant`, whose first binding is the packed input if `packed` says so.
@@ -61,18 +61,17 @@ pub(super) fn plan(
     }
     let images_per_step = largest(images_in_binding, |images| {
         images.saturating_mul(fused.partial_of_image) <= window
-            && (!packed || limits.hold(&fused.packed_input(images)))
+            && fused.packed_input(images).is_none_or(|scratch| limits.hold(&scratch))
             && fused.bytes(images) <= options.workspace_limit
     });
 
     let workspace_bytes = fused.partial_of_image * images_per_step * F32_BYTES;
-    let scratch =
-        [fused.packed_weight].into_iter().chain(packed.then(|| fused.packed_input(images_per_step))).collect();
+    let scratch = [fused.packed_weight].into_iter().chain(fused.packed_input(images_per_step)).collect();
     let mut plan = Plan { weight_steps: 1, workspace_bytes, scratch, ..Plan::default() };
     plan.push(fused.pack_weight()?)?;
     for images in split(0..g.batch as u64, images_per_step) {
-        if packed {
-            plan.push(fused.pack_planes(&images)?)?;
+        if let Some(planes) = fused.planes {
+            plan.push(planes.pack(limits, &images)?)?;
         }
         plan.push(fused.multiply(&images)?)?;
         if fused.splits > 1 {
@@ -120,10 +119,9 @@ impl<'a> FusedTiled<'a> {
             splits,
             blocks_per_split,
             partial_of_image,
-            packed,
+            planes: packed.then(|| BorderedPlanes::new(g, layout)),
         };
-        let scratch = fused.packed_input(1);
-        if packed && !limits.hold(&scratch) {
+        if let Some(scratch) = fused.packed_input(1).filter(|scratch| !limits.hold(scratch)) {
             let (elements, most) = (scratch.bytes() / F32_BYTES, limits.max_window_elements());
             return Err(binding_too_large("one image's packed input", Storage::F32, elements, most));
         }
@@ -132,45 +130,12 @@ impl<'a> FusedTiled<'a> {
 
     /// Returns the bytes of the scratch memory and of the partial sums for so many images at a time.
     fn bytes(&self, images: u64) -> u64 {
-        let packed = if self.packed { self.packed_input(images).bytes() } else { 0 };
+        let packed = self.packed_input(images).map_or(0, |scratch| scratch.bytes());
         self.packed_weight.bytes() + packed + images * self.partial_of_image * F32_BYTES
     }
 
-    /// Returns the columns of a plane of the packed input, and its elements. See shared/bordered_planes.wgsl.
-    fn bordered(&self) -> [u64; 2] {
-        let width = self.g.in_width as u64 + 1;
-        [width, (self.g.in_height as u64 + 2) * width]
-    }
-
-    /// Returns the vec4s of the packed input of so many images. The last plane is followed by the row below it, and by
-    /// the column on the right of that.
-    fn packed_elements(&self, images: u64) -> u64 {
-        let [width, plane] = self.bordered();
-        images * self.layout.packs() * plane + width + 1
-    }
-
-    fn packed_input(&self, images: u64) -> Scratch {
-        Scratch { name: "packed_input", size: Size::Bytes(self.packed_elements(images) * PACK * F32_BYTES) }
-    }
-
-    fn pack_planes(&self, images: &Range<u64>) -> Result<Step> {
-        let g = self.g;
-        let all = Images::new(g, self.limits);
-        let (input, input_base) = all.input(images);
-        let elements = self.packed_elements(images.len());
-        let params = pack_planes::Params {
-            in_height: g.in_height as u64,
-            in_width: g.in_width as u64,
-            segment_channels: self.layout.segment_channels,
-            segments: self.layout.segments,
-            planes: images.len() * self.layout.packs(),
-            elements,
-            input_image_stride: all.input,
-            input_base,
-        };
-        let windows = vec![input, self.packed_input(images.len()).window()];
-        let workgroups = pack_planes::KERNEL.workgroups(elements);
-        self.limits.step(&pack_planes::KERNEL, g.specialization(), params, windows, workgroups)
+    fn packed_input(&self, images: u64) -> Option<Scratch> {
+        self.planes.map(|planes| planes.buffer(images))
     }
 
     fn pack_weight(&self) -> Result<Step> {
@@ -193,9 +158,8 @@ impl<'a> FusedTiled<'a> {
     fn multiply(&self, images: &Range<u64>) -> Result<Step> {
         let g = self.g;
         let all = Images::new(g, self.limits);
-        let (input, input_image_stride, input_base) = if self.packed {
-            let [_, plane] = self.bordered();
-            (self.packed_input(images.len()).window(), self.layout.packs() * plane, 0)
+        let (input, input_image_stride, input_base) = if let Some(planes) = self.planes {
+            (planes.buffer(images.len()).window(), planes.image_stride(), 0)
         } else {
             let (input, base) = all.input(images);
             (input, all.input, base)
