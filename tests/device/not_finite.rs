@@ -3,11 +3,12 @@
 //! a sample of 0.
 
 use deform::ops::conv2d::Activation;
+use deform::ops::deform_conv2d::Tile;
 use deform::{Gradients, Options, Tensor};
 
 use crate::backward::{all, run_backward, ways};
 use crate::conv2d;
-use crate::device::{check, distinct_algorithms, gpu};
+use crate::device::{by_tile, check, distinct_algorithms, gpu};
 use crate::support::case::{Case, OffsetPlace, PLAIN, Sizes, depthwise, padded, regular};
 
 /// Lets the taps lie between pixels, on pixels, at exactly −1, outside the image, and nowhere, in turns.
@@ -58,10 +59,19 @@ fn check_gradients(case: &Case, grad_output: &[f32]) {
 #[test]
 fn no_algorithm_hides_a_value_that_is_not_finite() {
     for case in cases() {
-        for algorithm in distinct_algorithms() {
+        for algorithm in distinct_algorithms().into_iter().chain(by_tile(Tile::M32N32, 1)) {
             check(&case.clone().by(algorithm));
         }
         check(&depthwise(case));
+    }
+}
+
+/// Checks that NaN weights of the second of two groups reach the gradients of its channels and taps alone.
+fn check_second_group(case: &Case) {
+    let got = run_backward(case, &case.grad_output(), all(case));
+    for values in [got.input.unwrap(), got.offset.unwrap(), got.mask.unwrap()] {
+        let (first, second) = values.split_at(values.len() / 2);
+        assert!(first.iter().all(|value| value.is_finite()) && second.iter().any(|value| value.is_nan()));
     }
 }
 
@@ -73,11 +83,19 @@ fn a_nan_weight_reaches_only_the_gradients_of_its_offset_group() {
         let mut case = Case::new("a NaN weight", sizes, Options { algorithm, ..padded() });
         // Channel 3 is the first of the second group.
         case.operands.weight.chunks_mut(9).skip(3).step_by(6).for_each(|taps| taps.fill(f32::NAN));
-        let got = run_backward(&case, &case.grad_output(), all(&case));
-        for values in [got.offset.unwrap(), got.mask.unwrap()] {
-            let (first, second) = values.split_at(values.len() / 2);
-            assert!(first.iter().all(|value| value.is_finite()) && second.iter().any(|value| value.is_nan()));
-        }
+        check_second_group(&case);
+    }
+}
+
+/// The same of the output channels of a weight group.
+#[test]
+fn a_nan_weight_reaches_only_the_gradients_of_its_weight_group() {
+    for (algorithm, rows) in ways().into_iter().flat_map(|algorithm| [1, 2, 3].map(|rows| (algorithm, rows))) {
+        let sizes = Sizes { in_channels: 10, out_channels: 2 * rows, groups: 2, offset_groups: 2, ..PLAIN };
+        let mut case = Case::new("NaN weights", sizes, Options { algorithm, ..padded() });
+        let half = case.operands.weight.len() / 2;
+        case.operands.weight[half..].fill(f32::NAN);
+        check_second_group(&case);
     }
 }
 

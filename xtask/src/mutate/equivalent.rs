@@ -103,6 +103,11 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
     equivalent("shaders/backward/col2im.wgsl", "if channels >= 2u { grad_input[to + 2u * size] += sum.z; }", FILLED_UP),
     equivalent("shaders/backward/col2im.wgsl", "if channels >= 3u { grad_input[to + 3u * size] += sum.w; }", FILLED_UP),
     equivalent(
+        "shaders/shared/half_bits.wgsl",
+        "let number = select(normal, subnormal, magnitude <= 0x38800000u);",
+        "Both numbers are right for 2⁻¹⁴.",
+    ),
+    equivalent(
         "shaders/statistics/offset_magnitude.wgsl",
         "if slice > SLICES {",
         "The grid has exactly SLICES invocations.",
