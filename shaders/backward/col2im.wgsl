@@ -12,7 +12,7 @@
 // Why this shape. Without offsets each pixel knows which columns read it, so it gathers them, and nothing is sorted.
 // Neighbouring invocations take the packs of one pixel, eight of which are neighbours in grad_column.
 
-//@ uses shared/tap_geometry backward/columns_layout shared/grid
+//@ uses shared/tap_geometry backward/columns_layout backward/add_channels shared/grid
 
 struct Params {
     /// Geometry of the taps.
@@ -96,9 +96,5 @@ fn main(
     // The bound gradient starts at the first channel of pack `pack_start`.
     let plane = segment * params.segment_channels + in_segment * 4u;
     let channels = params.segment_channels - (params.pack_start + in_segment) * 4u;
-    let to = params.grad_input_base + image * params.image_stride + plane * size + pixel;
-    grad_input[to] += sum.x;
-    if channels > 1u { grad_input[to + size] += sum.y; }
-    if channels > 2u { grad_input[to + 2u * size] += sum.z; }
-    if channels > 3u { grad_input[to + 3u * size] += sum.w; }
+    add_channels(params.grad_input_base + image * params.image_stride + plane * size + pixel, size, channels, sum);
 }

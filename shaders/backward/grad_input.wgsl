@@ -33,7 +33,7 @@
 // Why this shape. A walk along the rows of cells needs no atomics, gives the same bits in every run, and adds every
 // entry in one visit.
 
-//@ uses shared/packed_taps shared/texels shared/grid
+//@ uses shared/packed_taps shared/texels backward/add_channels shared/grid
 //@ constant PACKS_PER_LANE Packs of one invocation: 1 or 2.
 //@ variant single PACKS_PER_LANE=1u uses backward/column_gradient
 //@ variant paired PACKS_PER_LANE=2u uses backward/column_gradient
@@ -134,11 +134,7 @@ fn add(pack: Pack, y: i32, x: i32, value: vec4<f32>) {
         return;
     }
     let size = params.in_height * params.in_width;
-    let at = pack.plane + u32(y) * params.in_width + u32(x);
-    if pack.channels > 0u { grad_input[at] += value.x; }
-    if pack.channels > 1u { grad_input[at + size] += value.y; }
-    if pack.channels > 2u { grad_input[at + 2u * size] += value.z; }
-    if pack.channels > 3u { grad_input[at + 3u * size] += value.w; }
+    add_channels(pack.plane + u32(y) * params.in_width + u32(x), size, pack.channels, value);
 }
 
 fn pack_at(number: u32, pack_end: u32, image: u32) -> Pack {

@@ -77,11 +77,11 @@ fn main(
     let end = min(params.segment_end, group_segment + params.segments_per_group);
     let group_packs = (end - first) * params.segment_packs;
 
-    let row_tile = row / (4u * params.row_packs_per_tile);
     let sums = 4u * params.row_packs_per_tile * params.column_packs_per_tile;
-    let first_tile = (group - params.group_start) * params.column_tiles * params.row_tiles + row_tile;
+    let first_tile = (group - params.group_start) * params.column_tiles * params.row_tiles;
     let tiles = params.groups * params.row_tiles * params.column_tiles;
-    let in_tile = (row - row_tile * 4u * params.row_packs_per_tile) * params.column_packs_per_tile;
+    // The tiles of rows lie one behind the other, so this counts on from tile to tile.
+    let in_tiles = row * params.column_packs_per_tile;
 
     let group_channel = (segment - group_segment) * params.segment_channels + channel;
     let row_stride = params.segments_per_group * params.segment_channels * params.taps;
@@ -93,7 +93,7 @@ fn main(
         let k = tap * group_packs + pack - (first - params.segment_start) * params.segment_packs;
         let column_tile = k / params.column_packs_per_tile;
         let tile = first_tile + column_tile * params.row_tiles;
-        var at = tile * sums + in_tile + k - column_tile * params.column_packs_per_tile;
+        var at = tile * sums + in_tiles + k - column_tile * params.column_packs_per_tile;
         var sum = vec4<f32>();
         for (var n = 0u; n < params.splits; n++) {
             sum += partial[at];

@@ -91,7 +91,7 @@ fn main(
     let number = workgroup_number(workgroup, grid);
     let column = number % params.column_blocks * WORKGROUP_SIZE + lane;
     let first = number / params.column_blocks * OUT_CHANNELS;
-    if column >= params.columns || first >= params.out_channels {
+    if column >= params.columns {
         return;
     }
     let image = column / params.geometry.out_pixels;

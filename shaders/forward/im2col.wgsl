@@ -94,7 +94,7 @@ fn main(
     let group_end = min(group_start + params.channels_per_offset_group, params.channel_end);
     let first = max(group_start, params.channel_start) + block * CHANNELS_PER_INVOCATION;
     let end = min(first + CHANNELS_PER_INVOCATION, group_end);
-    if column >= params.columns_width || first >= end {
+    if column >= params.columns_width {
         return;
     }
 

@@ -4,12 +4,12 @@
 //
 // Reads   partial.
 // Writes  total.
-// Runs    One invocation; the rest of the workgroup is idle. Grid: 1.
+// Runs    One invocation, alone in its workgroup. Grid: 1.
 // Order   No barrier, no atomic; one order of summation.
 //
 // Why this shape. SLICES elements are too few to share, and one invocation adds them in the same order on every device.
 
-//@ uses statistics/slices shared/grid
+//@ uses statistics/slices
 
 struct Params {
     /// 1 if `total` holds the total of earlier windows.
@@ -22,17 +22,10 @@ struct Params {
 /// One element.
 @group(0) @binding(2) var<storage, read_write> total: array<vec4<f32>>;
 
-const WORKGROUP_SIZE = 64u;
+const WORKGROUP_SIZE = 1u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    if workgroup_number(workgroup, grid) * WORKGROUP_SIZE + lane > 0u {
-        return;
-    }
+fn main() {
     var sum = vec4<f32>();
     if params.follows != 0u {
         sum = total[0];

@@ -4150,7 +4150,7 @@ pub(crate) mod statistics {
             name: "statistics/reduce",
             file: "statistics/reduce",
             variant: "",
-            workgroup_size: 64,
+            workgroup_size: 1,
             subgroups: false,
             sampling: false,
             bindings: &[
@@ -4375,6 +4375,7 @@ pub(crate) static KERNELS: &[&super::declaration::Kernel] = &[
 static FILES: &[(&str, &str)] = &[
     ("activation/activate", include_str!("../../shaders/activation/activate.wgsl")),
     ("activation/grad_activation", include_str!("../../shaders/activation/grad_activation.wgsl")),
+    ("backward/add_channels", include_str!("../../shaders/backward/add_channels.wgsl")),
     ("backward/col2im", include_str!("../../shaders/backward/col2im.wgsl")),
     ("backward/column_gradient", include_str!("../../shaders/backward/column_gradient.wgsl")),
     ("backward/columns_dropped", include_str!("../../shaders/backward/columns_dropped.wgsl")),

@@ -19,10 +19,7 @@ const FILLED_UP: &str = "The channels that fill up a pack hold zeros, so the nex
     data race, which no CPU driver shows.";
 const BEHIND_THE_PLANES: &str =
     "The binding ends with the tensor's last plane, and WebGPU allows no access behind a binding.";
-const ROW_TILE: &str =
-    "row_tile cancels out: it adds row_tile · sums to the index of a sum, and in_tile subtracts the same.";
-const WHOLE_GRIDS: &str = "The first grid has exactly SLICES invocations. The second is one workgroup, of which only \
-    lane 0 passes either way.";
+const WHOLE_GRID: &str = "The grid has exactly SLICES invocations.";
 
 const PADDING: &str = "The padding pixel behind the last adds 0 · another pixel's value: 0, or what is not finite where the \
     answer is not finite either way.";
@@ -32,20 +29,13 @@ const EXACT_QUOTIENT: &str = "A driver that rounds a quotient correctly, as CPU 
 
 pub(super) const EQUIVALENT: &[Equivalent] = &[
     equivalent(
-        "shaders/forward/im2col.wgsl",
-        "|| first > end {",
-        "If first == end, the loop behind this return has no iteration.",
-    ),
-    equivalent(
         "shaders/forward/matmul.wgsl",
         "k_start <= params.depth; k_start += TILE_K) {",
         "One more tile, which is all zeros.",
     ),
-    equivalent("shaders/activation/activate.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
     equivalent("shaders/activation/grad_activation.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
     equivalent("shaders/optimizer/adam.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
     equivalent("shaders/optimizer/sgd.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
-    equivalent("shaders/shift/channel_shift.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
     equivalent(
         "shaders/statistics/magnitude.wgsl",
         "for (var n = slice; n <= params.elements; n += SLICES) {",
@@ -56,8 +46,7 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "for (var slice = 0u; slice <= SLICES; slice++) {",
         BEHIND_THE_BINDING,
     ),
-    equivalent("shaders/statistics/magnitude.wgsl", "if slice > SLICES {", WHOLE_GRIDS),
-    equivalent("shaders/statistics/reduce.wgsl", "* WORKGROUP_SIZE - lane > 0u {", WHOLE_GRIDS),
+    equivalent("shaders/statistics/magnitude.wgsl", "if slice > SLICES {", WHOLE_GRID),
     equivalent(
         "shaders/sort/count.wgsl",
         "if number > params.groups * params.partitions {",
@@ -99,32 +88,15 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "let channels = params.segment_channels + (params.pack_start + in_segment) * 4u;",
         FILLED_UP,
     ),
-    equivalent("shaders/backward/col2im.wgsl", "if channels >= 1u { grad_input[to + size] += sum.y; }", FILLED_UP),
-    equivalent("shaders/backward/col2im.wgsl", "if channels >= 2u { grad_input[to + 2u * size] += sum.z; }", FILLED_UP),
-    equivalent("shaders/backward/col2im.wgsl", "if channels >= 3u { grad_input[to + 3u * size] += sum.w; }", FILLED_UP),
     equivalent(
         "shaders/shared/half_bits.wgsl",
         "let number = select(normal, subnormal, magnitude <= 0x38800000u);",
         "Both numbers are right for 2⁻¹⁴.",
     ),
-    equivalent(
-        "shaders/statistics/offset_magnitude.wgsl",
-        "if slice > SLICES {",
-        "The grid has exactly SLICES invocations.",
-    ),
-    equivalent(
-        "shaders/texture/load.wgsl",
-        "if params.channels >= 1u { write_output(pixel + params.pixels, texel.y); }",
-        BEHIND_THE_PLANES,
-    ),
+    equivalent("shaders/statistics/offset_magnitude.wgsl", "if slice > SLICES {", WHOLE_GRID),
     equivalent(
         "shaders/texture/load.wgsl",
         "if params.channels >= 2u { write_output(pixel + 2u * params.pixels, texel.z); }",
-        BEHIND_THE_PLANES,
-    ),
-    equivalent(
-        "shaders/texture/load.wgsl",
-        "if params.channels >= 3u { write_output(pixel + 3u * params.pixels, texel.w); }",
         BEHIND_THE_PLANES,
     ),
     equivalent(
@@ -164,16 +136,6 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
     ),
     equivalent("shaders/backward/fill_zero.wgsl", "if number <= params.elements {", BEHIND_THE_BINDING),
     equivalent("shaders/backward/grad_bias.wgsl", "if number > params.invocations {", BEHIND_THE_BINDING),
-    equivalent(
-        "shaders/backward/grad_weight_reduce.wgsl",
-        "let row_tile = row / (4u + params.row_packs_per_tile);",
-        ROW_TILE,
-    ),
-    equivalent(
-        "shaders/backward/grad_weight_reduce.wgsl",
-        "let row_tile = row * (4u * params.row_packs_per_tile);",
-        ROW_TILE,
-    ),
     equivalent(
         "shaders/backward/grad_weight_reduce.wgsl",
         "let end_tap = min(tap - TAPS_PER_INVOCATION, params.taps);",
@@ -267,21 +229,6 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "shaders/convolution/pack_weight_depthwise.wgsl",
         "if texel > params.texels {",
         "One more texel, behind the others, where nobody reads it.",
-    ),
-    equivalent(
-        "shaders/forward/direct.wgsl",
-        "if column > params.columns || first >= params.out_channels {",
-        BEHIND_THE_BINDING,
-    ),
-    equivalent(
-        "shaders/forward/direct.wgsl",
-        "if column >= params.columns || first > params.out_channels {",
-        BEHIND_THE_BINDING,
-    ),
-    equivalent(
-        "shaders/forward/direct.wgsl",
-        "if column >= params.columns && first >= params.out_channels {",
-        BEHIND_THE_BINDING,
     ),
     equivalent(
         "shaders/forward/direct.wgsl",
