@@ -1,13 +1,17 @@
 //! Operands in f16. They are read exactly, computed in f32 and rounded once, on a device with f16 shaders and on one
 //! without.
 
+use deform::ops::activation::{Activate, Activation};
 use deform::ops::deform_conv2d::{Algorithm, Tile};
-use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor};
+use deform::ops::shift::{Border, ChannelShift};
+use deform::ops::texture::{TextureRegion, Textures};
+use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor, wgpu};
 use half::f16;
 
 use crate::backward::{all, ways};
 use crate::device::{algorithms, by_tile, default_limits_gpu, gpu, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
+use crate::texture::texture;
 
 /// Rounds every operand of the case to f16, so that the reference computes with the same numbers.
 pub fn rounded(mut case: Case) -> Case {
@@ -222,4 +226,52 @@ fn gradients_of_f16_data_are_f32() {
         }
     }
     say(&format!("gradients of f16 data: worst error {worst:.3} of its bound"));
+}
+
+/// An odd number of elements ends in the middle of a word. Its other half may belong to another tensor of the caller's
+/// buffer, so no operator may change it.
+#[test]
+fn the_half_behind_an_odd_tensor_is_kept() {
+    let behind = f16::from_f32(-1.0);
+    for gpu in [gpu(), default_limits_gpu()] {
+        let check = |name: &str, shape: &[usize], run: &dyn Fn(&mut wgpu::CommandEncoder, &Tensor)| {
+            let tensor = Tensor::new(gpu, shape, Dtype::F16).unwrap();
+            let count = shape.iter().product::<usize>();
+            let whole = Tensor::from_buffer(gpu, tensor.buffer().clone(), 0, [count + 1], Dtype::F16).unwrap();
+            whole.write(&vec![behind; count + 1]).unwrap();
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            run(&mut encoder, &tensor);
+            gpu.queue().submit([encoder.finish()]);
+            let found = whole.download::<f16>().unwrap();
+            let (last, elements) = found.split_last().unwrap();
+            assert!(*last == behind && elements.iter().all(|element| *element != behind), "{name}: {found:?}");
+        };
+        let activations = Activate::new(gpu);
+        check("relu", &[3], &|encoder, tensor| {
+            activations.record_forward(encoder, tensor, Activation::Relu).unwrap();
+        });
+        let shape = [1, 1, 1, 3];
+        let input = Tensor::upload(gpu, shape, &[f16::ONE; 3]).unwrap();
+        let shift = ChannelShift::new(gpu, &[[0, 0]], Border::Zero).unwrap();
+        check("shift", &shape, &|encoder, output| shift.record_forward(encoder, &input, output).unwrap());
+        let image = texture(gpu, wgpu::TextureFormat::Rgba8Unorm, [4, 4], wgpu::TextureUsages::TEXTURE_BINDING);
+        let pixel = TextureRegion { size: [1, 1], ..TextureRegion::whole(&image) };
+        for channels in [1, 3] {
+            let textures = Textures::new(gpu);
+            check("texture", &[1, channels, 1, 1], &|encoder, tensor| {
+                textures.record_load(encoder, pixel, tensor).unwrap();
+            });
+        }
+        let sizes =
+            Sizes { in_channels: 1, out_channels: 1, input: [1, 3], kernel: [1, 1], mask: false, bias: false, ..PLAIN };
+        let case = Case::new("odd", sizes, Options::default()).with_offsets(|_, _| 0.0);
+        let inputs = upload_halves(gpu, &case);
+        let operator = DeformConv2d::new(gpu);
+        for algorithm in [Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise] {
+            let options = Options { algorithm, ..case.options };
+            check(&algorithm.to_string(), &shape, &|encoder, output| {
+                operator.record_forward(encoder, &inputs.as_ref(), output, options).unwrap();
+            });
+        }
+    }
 }

@@ -21,7 +21,7 @@ const QUICK: Duration = Duration::from_secs(2);
 type Stages = &'static [&'static [&'static str]];
 
 const FORWARD: Stages = &[
-    &["golden::", "half_precision::products"],
+    &["golden::", "half_precision::products", "half_precision::the_half"],
     &["forward::random", "conv2d::random"],
     &["identities::", "conv2d_limits::half", "verbs::a_device_with_small"],
     &["forward::the_table", "conv2d::the_table"],
@@ -60,12 +60,12 @@ pub(super) fn stages(file: &Path) -> Stages {
         return &[&["bands::"]];
     }
     match file.parent().and_then(Path::file_name).and_then(|folder| folder.to_str()) {
-        Some("activation") => &[&["conv2d::activations"], &["layers::"]],
+        Some("activation") => &[&["conv2d::activations", "half_precision::the_half"], &["layers::"]],
         Some("backward" | "sort") => BACKWARD,
         Some("forward") => FORWARD,
         Some("optimizer" | "statistics") => &[&["training::"]],
-        Some("shift") => &[&["shift::"], &["layers::cycle"]],
-        Some("texture") => &[&["texture::"]],
+        Some("shift") => &[&["shift::", "half_precision::the_half"], &["layers::cycle"]],
+        Some("texture") => &[&["texture::", "half_precision::the_half"]],
         _ => SHARED,
     }
 }
