@@ -1,7 +1,8 @@
 #!/bin/sh
 # Tests and measures a GPU. Prints the adapter, runs the test suite on it, and times the layers of the bench twice: with the
-# algorithms that the library's built-in rules choose, and with the algorithms that `deform tune` finds fastest. Then times torchvision
-# on CUDA on the same layers, so that the ratios come from one run on one machine.
+# algorithms that the library's built-in rules choose, and with the algorithms that `deform tune` finds fastest. In between it times
+# every kernel by itself, beside the time that the model expects, which is what corrects the model. Then times torchvision on CUDA on
+# the same layers, so that the ratios come from one run on one machine.
 #
 #     benches/gpu/run.sh OUT [BINARIES]
 #
@@ -29,6 +30,9 @@ echo "== tests"
 
 echo "== layers, algorithms by rule"
 "$binaries/deform" bench --runs 30 --max-seconds 10 --packed-weight --json "$out/table.json"
+
+echo "== kernels, and the model's times"
+"$binaries/deform" bench --steps --runs 10 | tee "$out/steps.md"
 
 echo "== layers, algorithms by measurement"
 # `deform tune` needs the layers by name.
