@@ -24,8 +24,6 @@ struct Params {
     segment_channels: u32,
     /// Segments of an image.
     segments: u32,
-    /// Planes of all images of this step.
-    planes: u32,
     /// Elements to write.
     elements: u32,
     /// Elements between images of the input.
@@ -67,6 +65,7 @@ fn main(
         + (row - 2u) * params.in_width + column - 1u;
     let values = vec4<f32>(read_input(at), read_input(at + in_pixels), read_input(at + 2u * in_pixels), read_input(at + 3u * in_pixels));
     let channels = 4u * pack + vec4<u32>(0u, 1u, 2u, 3u);
-    let there = row > 1u && column > 0u && plane < params.planes;
+    // What follows the last plane lies in the rows above an image, too.
+    let there = row > 1u && column > 0u;
     packed_input[number] = select(vec4<f32>(), values, vec4<bool>(there) & (channels < vec4<u32>(params.segment_channels)));
 }

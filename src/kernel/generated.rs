@@ -1967,8 +1967,6 @@ pub(crate) mod convolution {
             pub(crate) segment_channels: u64,
             /// Segments of an image.
             pub(crate) segments: u64,
-            /// Planes of all images of this step.
-            pub(crate) planes: u64,
             /// Elements to write.
             pub(crate) elements: u64,
             /// Elements between images of the input.
@@ -1982,7 +1980,6 @@ pub(crate) mod convolution {
                 "in_width",
                 "segment_channels",
                 "segments",
-                "planes",
                 "elements",
                 "input_image_stride",
                 "input_base",

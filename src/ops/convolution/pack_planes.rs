@@ -53,7 +53,6 @@ impl<'a> BorderedPlanes<'a> {
             in_width: self.g.in_width as u64,
             segment_channels: self.layout.segment_channels,
             segments: self.layout.segments,
-            planes: images.len() * self.layout.packs(),
             elements,
             input_image_stride: all.input,
             input_base,

@@ -128,6 +128,7 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "One more texel, in the row below the texture, where a store has no effect.",
     ),
     equivalent("shaders/forward/pack_weight_rows.wgsl", "if at > params.packs {", BEHIND_THE_BINDING),
+    equivalent("shaders/convolution/pack_planes.wgsl", "if number > params.elements {", BEHIND_THE_BINDING),
     equivalent(
         "shaders/forward/reduce.wgsl",
         "for (var split = 0u; split <= params.splits; split++) {",

@@ -48,8 +48,8 @@ pub(super) fn plan(
     splits: u32,
     packed: bool,
 ) -> Result<Plan> {
-    let fused = FusedTiled::new(g, limits, variant, splits, packed)?;
     let images_in_binding = Images::new(g, limits).per_step()?.min(g.batch as u64);
+    let fused = FusedTiled::new(g, limits, variant, splits, packed)?;
     let window = limits.max_window_elements();
     if fused.partial_of_image > window {
         let partial = fused.partial_of_image;
