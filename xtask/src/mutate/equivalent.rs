@@ -232,6 +232,12 @@ pub(super) const EQUIVALENT: &[Equivalent] = &[
         "One more texel, behind the others, where nobody reads it.",
     ),
     equivalent(
+        "shaders/forward/fused_subgroup.wgsl",
+        "let busy = number <= params.blocks;",
+        "Only a folded grid has one more block. Its outputs lie behind the end of the binding, or a later step \
+         overwrites them.",
+    ),
+    equivalent(
         "shaders/forward/direct.wgsl",
         "for (var o = first; o <= end; o++) {",
         "The sum of one more output channel is not stored.",
