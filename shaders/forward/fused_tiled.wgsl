@@ -21,8 +21,8 @@
 //   2. For each block of TILE_K channels the workgroup samples TILE_K × TILE_N values. An invocation takes every
 //      PACK_LANES-th pack of four channels of its column. Neighbouring invocations read neighbouring pixels of one plane.
 //   3. No load depends on a branch. A branch around a load makes a GPU wait for each load before it issues the next. So
-//      an absent corner reads a neighbour and drops it, or reads a zero of the packed input; a column past the last
-//      repeats the last, and an output channel past the last gets some weight, and neither is stored.
+//      an absent corner reads a neighbour and drops it, or reads a zero of the packed input. A column past the last and
+//      an output channel past the last get whatever lies there, and neither is stored.
 //   4. The product reads workgroup memory as vec4s: VECTORS_M + VECTORS_N reads for 16·VECTORS_M·VECTORS_N
 //      multiply-adds. The vec4s of an invocation lie ROW_LANES or COLUMN_LANES apart, so that neighbours read
 //      neighbours. The arrays have two dimensions, because the index of the second stays the same in the product's loop
@@ -193,7 +193,7 @@ fn main(
     let lane_row = lane / COLUMN_LANES;
     let lane_column = lane % COLUMN_LANES;
     // The column that the invocation samples.
-    let column = min(tile_column + lane % TILE_N, params.columns - 1u);
+    let column = tile_column + lane % TILE_N;
     let blocks_per_tap = params.padded_channels / TILE_K;
     let blocks = params.segments_per_group * params.geometry.taps * blocks_per_tap;
     var block = split * params.blocks_per_split;

@@ -1,12 +1,13 @@
 //! Compares the device with the reference, on a table of cases and on random geometries.
 
 use deform::ops::deform_conv2d::{Algorithm, Tile};
-use deform::{Dtype, Error, Options};
+use deform::{DeformConv2d, Dtype, Error, Options, wgpu};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::device::{
-    algorithms, by_tile, check, check_on, distinct_algorithms, forward_plan, large_gpu, least_workspace, operator, say,
+    algorithms, by_tile, callers_gpu, check, check_on, distinct_algorithms, forward_plan, large_gpu, least_workspace,
+    operator, say,
 };
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
@@ -34,7 +35,9 @@ fn groupings() -> Vec<Case> {
     let case = |(groups, offset_groups)| {
         Case::new(&format!("groups {groups}, offset groups {offset_groups}"), sizes(groups, offset_groups), padded())
     };
-    pairs.into_iter().map(case).collect()
+    // Two tiles of every height in each group.
+    let high = Sizes { in_channels: 6, out_channels: 260, groups: 2, kernel: [2, 1], ..PLAIN };
+    pairs.into_iter().map(case).chain([Case::new("2 groups of 130 output channels", high, padded())]).collect()
 }
 
 fn layouts() -> Vec<Case> {
@@ -176,6 +179,22 @@ fn more_workgroups_than_one_axis_holds_are_folded() {
     let plan = forward_plan(&case);
     assert!(plan.steps.iter().all(|step| step.workgroups[1] == 2), "{plan}");
     check(&case);
+}
+
+/// 11 tiles of 32 columns, and twice as many with splits, do not fill the grid into which 7 workgroups an axis fold them.
+#[test]
+fn spare_workgroups_of_a_folded_grid_write_nothing() {
+    let limits = wgpu::Limits { max_compute_workgroups_per_dimension: 7, ..wgpu::Limits::default() };
+    let operator = DeformConv2d::new(&callers_gpu(limits));
+    let sizes = Sizes { in_channels: 20, input: [11, 32], kernel: [1, 1], ..PLAIN };
+    for (splits, algorithm) in [1, 2].into_iter().flat_map(|n| by_tile(Tile::M32N32, n).map(|algorithm| (n, algorithm)))
+    {
+        let case = Case::new("spare workgroups", sizes, Options { algorithm, ..Options::default() });
+        let prepared = operator.prepare(&case.shape_slices(), Dtype::F32, case.options).unwrap();
+        let tiled = prepared.plan().steps.iter().find(|step| step.kernel().starts_with("forward/fused_tiled")).unwrap();
+        assert!(tiled.workgroups[0] * tiled.workgroups[1] > 11 * splits && tiled.workgroups[1] > 1, "{tiled}");
+        check_on(&operator, &case);
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn info_fits_100_columns() {
 fn info_tells_the_algorithms_of_a_gpu_that_is_not_there() {
     let info = deform(&["info", "--device", "h100"], 0).stdout;
     let line = info.lines().find(|line| line.contains("centernet_128 ")).expect("a line for the layer");
-    assert!(line.contains("fused_tiled_64x64") && line.contains("49 µs"), "{line}");
+    assert!(line.contains("fused_packed_32x64") && line.contains("47 µs"), "{line}");
     assert!(!info.contains("deform uses"), "{info}");
     let refused = deform(&["info", "--device", "h300"], 2).stderr;
     assert!(refused.contains("navi31"), "{refused}");

@@ -27,7 +27,7 @@ const FORWARD: Stages = &[
     &["forward::random", "conv2d::random"],
     &["identities::", "conv2d_limits::half", "verbs::a_device_with_small"],
     &["forward::the_table", "conv2d::the_table"],
-    &["forward::more_workgroups", "forward::sums", "half_precision::every_algorithm"],
+    &["forward::spare", "forward::more_workgroups", "forward::sums", "half_precision::every_algorithm"],
     &["input_rows::outputs", "input_rows::ordinary", "batches::large", "batches::an_image", "batches::ordinary"],
     &["bands::"],
 ];
