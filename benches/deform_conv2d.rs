@@ -151,10 +151,7 @@ fn packing_and_forward(criterion: &mut Criterion) {
 fn kernels(criterion: &mut Criterion) {
     let gpu = Gpu::new().expect("an adapter");
     let operator = DeformConv2d::new(&gpu);
-    let tiled = [1, 4].map(|splits| {
-        let of_tile = |tile| [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }];
-        Tile::ALL.map(of_tile)
-    });
+    let tiled = [1, 4].map(|splits| Tile::ALL.map(|tile| tile.algorithms(splits)));
     let others = [Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise, Algorithm::FusedSubgroup];
     let mut group = group(criterion, "kernels", &gpu);
     for layer in [layer("64_32", 64, 32), Layer { groups: 64, ..layer("depthwise_64_32", 64, 32) }] {

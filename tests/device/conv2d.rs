@@ -10,7 +10,7 @@ use half::f16;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::backward::ways;
-use crate::device::{by_tile, callers_gpu, distinct_algorithms, gpu, poison, say};
+use crate::device::{callers_gpu, distinct_algorithms, gpu, poison, say};
 use crate::forward::{geometries, table};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded, regular};
 use crate::support::compare::compare;
@@ -151,7 +151,7 @@ pub fn check_gradients(case: &Case, activation: Activation) -> f64 {
 
 /// Returns one algorithm of each kind: the tiles do not differ in how they handle offsets.
 fn algorithms_of_each_kind() -> Vec<Algorithm> {
-    let tiled = [1, 2].into_iter().flat_map(|splits| by_tile(Tile::M32N32, splits));
+    let tiled = [1, 2].into_iter().flat_map(|splits| Tile::M32N32.algorithms(splits));
     distinct_algorithms().into_iter().chain(tiled).collect()
 }
 

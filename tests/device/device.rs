@@ -64,13 +64,8 @@ pub fn operator() -> &'static DeformConv2d {
 /// others are refused.
 pub fn algorithms() -> Vec<Algorithm> {
     let whole = Tile::ALL.map(|tile| (tile, 1)).into_iter();
-    let tiled = whole.chain([(Tile::M64N64, 3), (Tile::M32N32, 2)]).flat_map(|(tile, splits)| by_tile(tile, splits));
+    let tiled = whole.chain([(Tile::M64N64, 3), (Tile::M32N32, 2)]).flat_map(|(tile, splits)| tile.algorithms(splits));
     distinct_algorithms().into_iter().chain(tiled).collect()
-}
-
-/// Returns the two algorithms that compute such tiles: from the input, and from the packed input.
-pub fn by_tile(tile: Tile, splits: u32) -> [Algorithm; 2] {
-    [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }]
 }
 
 /// The same as [`algorithms`], without the tiled ones. Tests of large cases or of many cases use it.

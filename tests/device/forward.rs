@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 
 use crate::device::{
-    algorithms, by_tile, callers_gpu, check, check_on, distinct_algorithms, forward_plan, large_gpu, least_workspace,
-    operator, say,
+    algorithms, callers_gpu, check, check_on, distinct_algorithms, forward_plan, large_gpu, least_workspace, operator,
+    say,
 };
 use crate::support::case::{Case, PLAIN, Sizes, padded};
 
@@ -156,7 +156,7 @@ fn random_geometries_meet_the_reference() {
     let mut runner = TestRunner::new_with_rng(config, rng);
     let worst = std::cell::Cell::new(0.0);
     let outcome = runner.run(&(geometries(), 0u32..4, tile), |((sizes, options), shrink, (tile, splits))| {
-        for algorithm in distinct_algorithms().into_iter().chain(by_tile(tile, splits)) {
+        for algorithm in distinct_algorithms().into_iter().chain(tile.algorithms(splits)) {
             let mut case = Case::new("random", sizes, Options { algorithm, ..options });
             // The whole memory, half of it, and so on, but never less than the least that suffices.
             let whole = forward_plan(&case).memory_bytes();
@@ -187,7 +187,8 @@ fn spare_workgroups_of_a_folded_grid_write_nothing() {
     let limits = wgpu::Limits { max_compute_workgroups_per_dimension: 7, ..wgpu::Limits::default() };
     let operator = DeformConv2d::new(&callers_gpu(limits));
     let sizes = Sizes { in_channels: 20, input: [11, 32], kernel: [1, 1], ..PLAIN };
-    for (splits, algorithm) in [1, 2].into_iter().flat_map(|n| by_tile(Tile::M32N32, n).map(|algorithm| (n, algorithm)))
+    for (splits, algorithm) in
+        [1, 2].into_iter().flat_map(|n| Tile::M32N32.algorithms(n).map(|algorithm| (n, algorithm)))
     {
         let case = Case::new("spare workgroups", sizes, Options { algorithm, ..Options::default() });
         let prepared = operator.prepare(&case.shape_slices(), Dtype::F32, case.options).unwrap();
@@ -202,7 +203,7 @@ fn sums_longer_than_mesas_loops_meet_the_reference() {
     // 120,000 channels with a 3×3 kernel have 1,080,000 column rows. These are 67,500 iterations of matmul's outer loop
     // alone, and as many of the tiled algorithm's.
     let sizes = Sizes { in_channels: 120_000, out_channels: 2, input: [1, 1], ..PLAIN };
-    let tiled = by_tile(Tile::M64N64, 1);
+    let tiled = Tile::M64N64.algorithms(1);
     for algorithm in [Algorithm::Columns].into_iter().chain(tiled) {
         let options = Options { algorithm, workspace_limit: 128 << 20, ..padded() };
         check(&Case::new("1,080,000 terms", sizes, options));

@@ -9,7 +9,7 @@ use deform::{DeformConv2d, Dtype, Error, Gpu, Gradients, Inputs, Options, Tensor
 use half::f16;
 
 use crate::backward::{all, ways};
-use crate::device::{algorithms, by_tile, default_limits_gpu, gpu, operator, say};
+use crate::device::{algorithms, default_limits_gpu, gpu, operator, say};
 use crate::support::case::{Case, PLAIN, Sizes, depthwise, padded};
 use crate::texture::texture;
 
@@ -115,7 +115,7 @@ fn an_infinite_pixel_stays_infinite() {
     for (gpu, operator) in
         [(gpu(), operator().clone()), (default_limits_gpu(), DeformConv2d::new(default_limits_gpu()))]
     {
-        for algorithm in [Algorithm::Columns].into_iter().chain(by_tile(Tile::M32N32, 1)) {
+        for algorithm in [Algorithm::Columns].into_iter().chain(Tile::M32N32.algorithms(1)) {
             let inputs = upload_halves(gpu, &case);
             let options = Options { algorithm, ..case.options };
             let output = operator.forward(&inputs.as_ref(), options).unwrap().download::<f16>().unwrap();

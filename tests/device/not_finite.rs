@@ -8,7 +8,7 @@ use deform::{Gradients, Options, Tensor};
 
 use crate::backward::{all, run_backward, ways};
 use crate::conv2d;
-use crate::device::{by_tile, check, distinct_algorithms, gpu};
+use crate::device::{check, distinct_algorithms, gpu};
 use crate::support::case::{Case, OffsetPlace, PLAIN, Sizes, depthwise, padded, regular};
 
 /// Lets the taps lie between pixels, on pixels, at exactly −1, outside the image, and nowhere, in turns.
@@ -59,7 +59,7 @@ fn check_gradients(case: &Case, grad_output: &[f32]) {
 #[test]
 fn no_algorithm_hides_a_value_that_is_not_finite() {
     for case in cases() {
-        for algorithm in distinct_algorithms().into_iter().chain(by_tile(Tile::M32N32, 1)) {
+        for algorithm in distinct_algorithms().into_iter().chain(Tile::M32N32.algorithms(1)) {
             check(&case.clone().by(algorithm));
         }
         check(&depthwise(case));
@@ -87,7 +87,7 @@ fn a_nan_weight_reaches_only_the_gradients_of_its_offset_group() {
     }
 }
 
-/// The same of the output channels of a weight group.
+/// The output channels of a weight group may not fill up their last pack either.
 #[test]
 fn a_nan_weight_reaches_only_the_gradients_of_its_weight_group() {
     for (algorithm, rows) in ways().into_iter().flat_map(|algorithm| [1, 2, 3].map(|rows| (algorithm, rows))) {

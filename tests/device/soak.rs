@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::device::{by_tile, check, distinct_algorithms, forward_plan, gpu, operator, say};
+use crate::device::{check, distinct_algorithms, forward_plan, gpu, operator, say};
 use crate::support::case::{Case, Sizes, regular, small_groups};
 use crate::support::fuzz::number;
 use crate::{backward, conv2d, device, half_precision, shift};
@@ -76,7 +76,7 @@ fn call(seed: u64) -> bool {
     let rng = &mut StdRng::seed_from_u64(seed);
     let (sizes, options) = sizes(rng);
     let mut algorithms = distinct_algorithms();
-    algorithms.extend(by_tile(*Tile::ALL.choose(rng).unwrap(), rng.random_range(1..5)));
+    algorithms.extend(Tile::ALL.choose(rng).unwrap().algorithms(rng.random_range(1..5)));
     let algorithm = *algorithms.choose(rng).unwrap();
     let mut case = Case::new(&format!("seed {seed}"), sizes, Options { algorithm, ..options });
     if seed % 6 == 3 {

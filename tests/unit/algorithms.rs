@@ -43,11 +43,10 @@ fn auto_takes_the_algorithm_of_the_table() {
 
 #[test]
 fn every_algorithm_parses_from_its_name() {
-    let tiled = Tile::ALL.map(|tile| [1, 7].map(|splits| Algorithm::FusedTiled { tile, splits }));
-    let packed = Tile::ALL.map(|tile| [1, 7].map(|splits| Algorithm::FusedPacked { tile, splits }));
+    let tiled = Tile::ALL.into_iter().flat_map(|tile| [1, 7].map(|splits| tile.algorithms(splits))).flatten();
     let others =
         [Algorithm::Auto, Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise, Algorithm::FusedSubgroup];
-    for algorithm in tiled.into_iter().chain(packed).flatten().chain(others) {
+    for algorithm in tiled.chain(others) {
         assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
     }
     for text in

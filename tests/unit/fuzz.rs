@@ -38,15 +38,15 @@ fn call(rng: &mut StdRng) -> Call {
         reach: 1.0,
     };
     let tile = Tile::ALL[rng.random_range(0..Tile::ALL.len())];
-    let splits = small(rng).try_into().unwrap_or(u32::MAX);
+    let [tiled, packed] = tile.algorithms(small(rng).try_into().unwrap_or(u32::MAX));
     let algorithms = [
         Algorithm::Auto,
         Algorithm::Columns,
         Algorithm::Direct,
         Algorithm::Depthwise,
         Algorithm::FusedSubgroup,
-        Algorithm::FusedTiled { tile, splits },
-        Algorithm::FusedPacked { tile, splits },
+        tiled,
+        packed,
     ];
     let options = Options {
         stride,

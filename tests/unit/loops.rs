@@ -148,9 +148,7 @@ pub fn geometries(sizes: Sizes, options: Options) -> [Geometry; 2] {
 
 /// Returns the plans of the forward pass by all algorithms that can do it, and the plan of the backward pass.
 pub fn plans(geometry: &Geometry, options: Options, limits: &DeviceLimits) -> Vec<Plan> {
-    let tiled = Tile::ALL.into_iter().flat_map(|tile| [1, 40_000].map(|splits| (tile, splits)));
-    let tiled = tiled
-        .flat_map(|(tile, splits)| [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }]);
+    let tiled = Tile::ALL.into_iter().flat_map(|tile| [1, 40_000].map(|splits| tile.algorithms(splits))).flatten();
     let fixed = [Algorithm::Columns, Algorithm::Direct, Algorithm::Depthwise, Algorithm::FusedSubgroup];
     let forward = fixed.into_iter().chain(tiled);
     let forward = forward.filter_map(|algorithm| plan(geometry, &Options { algorithm, ..options }, limits).ok());

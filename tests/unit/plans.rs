@@ -292,7 +292,7 @@ fn tiled_plans_sum_every_block_once() {
     let mut split = 0;
     for (sizes, options) in layers() {
         for (tile, splits) in Tile::ALL.into_iter().flat_map(|tile| [1, 2, 5, 1000].map(|splits| (tile, splits))) {
-            for algorithm in [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }] {
+            for algorithm in tile.algorithms(splits) {
                 let parts = check_tiled_plan(sizes, Options { algorithm, ..options });
                 split += usize::from(parts > 1);
             }

@@ -35,8 +35,8 @@ pub enum Algorithm {
         /// them in order. 1 splits nothing.
         splits: u32,
     },
-    /// The same from the packed input, which a first step writes: four channels side by side, with zeros around each
-    /// image. A sample then takes a quarter of the loads.
+    /// Samples into such tiles from the packed input, which a first step writes: four channels side by side, with zeros
+    /// around each image. A sample then takes a quarter of the loads.
     FusedPacked {
         /// The tile.
         tile: Tile,
@@ -64,6 +64,12 @@ pub enum Tile {
 impl Tile {
     /// All tiles, the largest first.
     pub const ALL: [Self; 5] = [Self::M128N128, Self::M128N64, Self::M64N64, Self::M32N64, Self::M32N32];
+
+    /// Returns the two algorithms that compute such tiles: from the input, and from the packed input.
+    #[must_use]
+    pub const fn algorithms(self, splits: u32) -> [Algorithm; 2] {
+        [Algorithm::FusedTiled { tile: self, splits }, Algorithm::FusedPacked { tile: self, splits }]
+    }
 
     /// Returns the kernel that computes such tiles from the input, and their sizes.
     pub(crate) const fn variant(self) -> &'static fused_tiled::Variant {
@@ -138,7 +144,7 @@ impl FromStr for Algorithm {
             Some((name, splits)) => (name, splits.parse().ok()),
             None => (text, Some(1)),
         };
-        let tiled = Tile::ALL.map(|tile| [Self::FusedTiled { tile, splits: 1 }, Self::FusedPacked { tile, splits: 1 }]);
+        let tiled = Tile::ALL.map(|tile| tile.algorithms(1));
         let others = [Self::Auto, Self::Columns, Self::Direct, Self::Depthwise, Self::FusedSubgroup];
         let found = tiled.into_iter().flatten().chain(others).find(|algorithm| algorithm.to_string() == name);
         match (found, splits) {

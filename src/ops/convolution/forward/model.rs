@@ -30,7 +30,7 @@ const MOST_PARTIAL_BYTES: u64 = 32 << 20;
 /// The relative error below which the model does not prefer one choice to another.
 const ERROR: f64 = 0.05;
 
-/// The time in microseconds that a step takes to launch. It is a guess.
+/// The time in microseconds that a step takes to launch: a guess.
 const STEP_US: f64 = 3.0;
 
 /// Bytes that a multiprocessor gets from the L2 cache in a cycle. An H100 is said to reach so many.
@@ -222,18 +222,13 @@ pub(super) fn fastest(g: &Geometry, class: GpuClass) -> Algorithm {
     let gpu = gpu(class);
     let output = g.output_shape().into_iter().product::<usize>() as u64 * F32_BYTES / (g.batch as u64).max(1);
     let most = u32::try_from(MOST_PARTIAL_BYTES / output.max(1)).unwrap_or(MAX_SPLITS).clamp(1, MAX_SPLITS);
-    let choices = (1..=most).flat_map(|splits| gpu.tiles.iter().flat_map(move |&tile| by_tile(tile, splits)));
+    let choices = (1..=most).flat_map(|splits| gpu.tiles.iter().flat_map(move |tile| tile.algorithms(splits)));
     let timed: Vec<_> = choices.filter_map(|algorithm| Some((algorithm, gpu.estimate(g, algorithm)?))).collect();
     let shortest = timed.iter().fold(f64::INFINITY, |shortest, (_, time)| shortest.min(*time));
     let good = timed.into_iter().filter(|(_, time)| *time <= (1.0 + ERROR) * shortest);
     let splits = |algorithm: Algorithm| parts(algorithm).map(|(_, splits, _)| splits);
     let best = good.min_by(|(a, s), (b, t)| splits(*a).cmp(&splits(*b)).then(s.total_cmp(t)));
     best.map_or(Algorithm::FusedTiled { tile: Tile::M32N32, splits: 1 }, |(algorithm, _)| algorithm)
-}
-
-/// Returns the two algorithms that compute such tiles.
-fn by_tile(tile: Tile, splits: u32) -> [Algorithm; 2] {
-    [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }]
 }
 
 /// Returns the tile and the splits of an algorithm that has them, and whether it packs the input.
@@ -278,7 +273,7 @@ mod tests {
         // 256 workgroups of two waves are one wave for each of 528 SIMDs. A wave takes 36 blocks one after the other, each
         // of 1,024 multiply-adds an invocation, and waits for its loads: 36 · (2.02 · 1024 + 300) cycles.
         let of = |size, splits, packed: bool| {
-            let algorithm = by_tile(Tile::M64N64, splits)[usize::from(packed)];
+            let algorithm = Tile::M64N64.algorithms(splits)[usize::from(packed)];
             gpu(GpuClass::H100).estimate(&square(64, size), algorithm).expect("a tile has an estimate")
         };
         let time = of(128, 1, false);
@@ -340,7 +335,7 @@ mod tests {
         let of = |algorithm| estimate(&square(64, 128), GpuClass::H100, algorithm);
         assert_eq!(of(Algorithm::Direct), None);
         let times =
-            by_tile(Tile::M64N64, 1).map(|algorithm| of(algorithm).expect("a tile has an estimate").as_micros());
+            Tile::M64N64.algorithms(1).map(|algorithm| of(algorithm).expect("a tile has an estimate").as_micros());
         assert_eq!(times, [51, 49]);
     }
 }

@@ -62,10 +62,7 @@ pub(in crate::ops) fn fastest(operator: &Convolution, task: &Task<'_>, time: Dur
 
 /// Returns the algorithms in the table's order, followed by all others.
 fn candidates(geometry: &Geometry, limits: &DeviceLimits) -> Vec<Algorithm> {
-    let tiled = [1, 2, 4, 8].map(|splits| {
-        let of_tile = |tile| [Algorithm::FusedTiled { tile, splits }, Algorithm::FusedPacked { tile, splits }];
-        Tile::ALL.map(of_tile)
-    });
+    let tiled = [1, 2, 4, 8].map(|splits| Tile::ALL.map(|tile| tile.algorithms(splits)));
     let mut candidates = choice(geometry, limits);
     let all = [Algorithm::FusedSubgroup, Algorithm::Columns].into_iter().chain(tiled.into_iter().flatten().flatten());
     // Depthwise is a candidate only for calls that it suits, so that its error is never the one reported.
