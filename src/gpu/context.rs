@@ -102,8 +102,9 @@ impl Gpu {
         Self::with_device(Device::new(device, queue, None))
     }
 
-    /// The same as [`Gpu::from_wgpu`], with the plans for a GPU of a class: for a GPU whose class deform does not know, or
-    /// to try the plans for a GPU that is not there. Results do not depend on the class, apart from rounding.
+    /// Wraps the caller's device as [`Gpu::from_wgpu`] does, and plans as for a GPU of a class: for a GPU whose class deform
+    /// does not know, or to try the plans for a GPU that is not there. Results do not depend on the class, apart from
+    /// rounding.
     #[must_use]
     pub fn from_wgpu_as(device: wgpu::Device, queue: wgpu::Queue, class: GpuClass) -> Self {
         Self::with_device(Device::new(device, queue, Some(class)))

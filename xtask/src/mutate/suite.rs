@@ -21,7 +21,7 @@ const QUICK: Duration = Duration::from_secs(2);
 type Stages = &'static [&'static [&'static str]];
 
 const FORWARD: Stages = &[
-    // It runs two of the ten kernels that a change of the tiles changes. A driver takes seconds to compile each.
+    // This test runs two of the ten kernels that a change of the tiles changes. A driver takes seconds to compile each.
     &["not_finite::no_algorithm"],
     &["golden::", "half_precision::products", "half_precision::the_half"],
     &["forward::random", "conv2d::random"],
